@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Publish Azure Marketplace offers from Apache Airflow, through the Cloud Partner Portal API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    """Look the version up in the installed distribution when asked for, so that importing costs nothing."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("airflow-provider-cpp")
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)

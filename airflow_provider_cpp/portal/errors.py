@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can go wrong, as a tree; every error carries data, and its text is one line.
+
+.. code-block:: text
+
+    PortalError
+    ├── ConfigurationError        the connection or an argument cannot work as it is
+    ├── SignInError               Entra ID gave no token
+    ├── RequestError              one call to the portal failed
+    │   ├── Unreachable           no answer: refused, reset, timed out, TLS
+    │   ├── BadReply              an answer that is not what the API promises
+    │   ├── Unauthorized          401, also with a new token
+    │   ├── Forbidden             403
+    │   ├── NotFound              404
+    │   ├── Conflict              409
+    │   ├── Refused               400, 412, 422 and every other 4xx
+    │   ├── Throttled             429
+    │   └── ServerFault           5xx
+    ├── OperationRunning          another operation of the offer is in the way
+    ├── OutcomeUnknown            whether the portal took an order cannot be known
+    └── InvalidOutcome            what came from the triggerer is not an outcome
+
+``retryable`` says whether asking again later can help: it decides between an exception that uses
+one of the task's retries and one that ends the task.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class PortalError(Exception):
+    """The root: everything this package raises on purpose.
+
+    :ivar retryable: whether the same request may succeed later without anybody changing anything.
+    """
+
+    retryable: ClassVar[bool] = False
+
+
+class ConfigurationError(PortalError):
+    """The connection, or an argument, cannot work as it is.
+
+    :param problems: all that is wrong, so that one round of correction is enough.
+    :param where: what holds the values, for example ``connection 'cloud_partner_portal_default'``.
+    """
+
+    def __init__(self, problems: tuple[str, ...], where: str = "the connection") -> None:
+        self.problems = problems
+        self.where = where
+        super().__init__(f"{where} cannot be used: {'; '.join(problems)}")
+
+
+class SignInError(PortalError):
+    """Entra ID gave no token.
+
+    :param message: what was tried and what Entra ID said, without any secret.
+    :param code: Entra's own error code, ``invalid_client`` for example; None where nothing answered.
+    :param transient: whether it was the network or the service rather than the credentials.
+    :param correlation_id: the id that Microsoft's support asks for.
+    """
+
+    def __init__(
+        self, message: str, *, code: str | None = None, transient: bool = False, correlation_id: str | None = None
+    ) -> None:
+        self.code = code
+        self.correlation_id = correlation_id
+        self.retryable = transient  # type: ignore[misc]  # an instance knows better than its class
+        super().__init__(message)
+
+
+class RequestError(PortalError):
+    """One call to the portal failed.
+
+    :param call: what was asked, in words: ``publish offer contoso/contoso-vm``.
+    :param status: the HTTP status; None where there was no answer.
+    :param code: the portal's own error code.
+    :param text: the portal's own words, as one line of plain text; or the network's.
+    :param request_id: the ``X-Ms-Correlation-Request-Id`` of the answer: the support handle.
+    :param retry_after: seconds that the portal asked to wait.
+    """
+
+    hint: ClassVar[str] = ""
+
+    def __init__(  # noqa: PLR0913 - an HTTP failure has this many facets, all optional and by name
+        self,
+        call: str,
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        text: str = "",
+        request_id: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        self.call = call
+        self.status = status
+        self.code = code
+        self.text = text
+        self.request_id = request_id
+        self.retry_after = retry_after
+        super().__init__(self._line())
+
+    def _line(self) -> str:
+        answer = " ".join(part for part in (f"HTTP {self.status}" if self.status else "", self.code or "") if part)
+        said = ": ".join(part for part in (answer, self.text) if part) or "no answer"
+        request = f" (request id {self.request_id})" if self.request_id else ""
+        hint = f"; {self.hint}" if self.hint else ""
+        return f"{self.call}: {said}{request}{hint}"
+
+
+class Unreachable(RequestError):
+    """No answer came.
+
+    :param sent: False where the request certainly never left, a refused connection for example.
+    """
+
+    retryable = True
+
+    def __init__(self, call: str, *, text: str, sent: bool = True) -> None:
+        self.sent = sent
+        super().__init__(call, text=text)
+
+
+class BadReply(RequestError):
+    """An answer came that is not what the API promises: no JSON, the wrong shape, a redirect."""
+
+    retryable = True
+
+
+class Unauthorized(RequestError):
+    """401, and again with a token acquired anew."""
+
+    hint = "the portal does not accept this token: check the scope and that the tenant is the publisher's"
+
+
+class Forbidden(RequestError):
+    """403: the application is not a user of the publisher's account."""
+
+    hint = (
+        "add the service principal to the publisher's account as Owner or Contributor, by the object id of the"
+        " *enterprise application*, not the object id of the app registration"
+    )
+
+
+class NotFound(RequestError):
+    """404: no such publisher, offer, slot, version or operation."""
+
+
+class Conflict(RequestError):
+    """409: the offer is not in a state that allows the call."""
+
+
+class Refused(RequestError):
+    """400, 412, 422 or another 4xx: the same request will never be accepted."""
+
+
+class Throttled(RequestError):
+    """429: too many requests; nothing was done."""
+
+    retryable = True
+
+
+class ServerFault(RequestError):
+    """5xx: the portal failed; an order may or may not have been taken."""
+
+    retryable = True
+
+
+class OperationRunning(PortalError):
+    """Another operation of the offer runs, and the portal runs one at a time.
+
+    :param offer: the offer, as ``publisher/offer``.
+    :param operation: what is known of the one that runs, in words.
+    """
+
+    def __init__(self, offer: str, operation: str) -> None:
+        self.offer = offer
+        self.operation = operation
+        super().__init__(
+            f"offer {offer}: {operation} is running, and an offer has one operation at a time; nothing was"
+            " published. Wait for it, or cancel it on purpose, then clear this task"
+        )
+
+
+class OutcomeUnknown(PortalError):
+    """The order was sent, and whether the portal took it cannot be known.
+
+    :param offer: the offer, as ``publisher/offer``.
+    :param order: ``publish`` or another order.
+    :param reason: why it is not known, in words.
+    """
+
+    def __init__(self, offer: str, order: str, reason: str) -> None:
+        self.offer = offer
+        self.order = order
+        self.reason = reason
+        super().__init__(
+            f"offer {offer}: it is not known whether the portal took the {order}: {reason}. It was not sent again:"
+            " look at the offer's operations, and clear this task only if there is no new one"
+        )
+
+
+class InvalidOutcome(PortalError):
+    """What a trigger handed back is not an outcome: None, another type, a missing or unknown field."""

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operations: one that this package started, and the portal's list of an offer's operations.
+
+`Retrieve operations <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-retrieve-operations>`_
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any, Literal, get_args
+from urllib.parse import unquote
+
+from airflow_provider_cpp.portal.errors import ConfigurationError
+from airflow_provider_cpp.portal.models import OfferRef, check_identifier
+from airflow_provider_cpp.portal.reading import as_text, json_object, kind_of, parse_timestamp, whole_number
+from airflow_provider_cpp.portal.status import Status
+from airflow_provider_cpp.portal.text import plain_text
+
+API = "cloud_partner_portal"
+"""The API that an operation belongs to, as it stands in XCom."""
+
+Kind = Literal["publish", "golive", "cancel"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+_BY_PLACE = re.compile(r"/operations/[^/?]+[$]([0-9]+)[$][^/?]+/?(?:[?]|$)")
+_BY_ID = re.compile(r"/operations/([^/?$]+)/?(?:[?]|$)")
+_OUR_PATH = re.compile(r"/api/[!-~]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An operation that the portal accepted: what crosses from task to task as XCom.
+
+    :param offer: the offer it belongs to.
+    :param kind: ``publish``, ``golive`` or ``cancel``.
+    :param submitted_at: when the order was sent.
+    :param operation_id: its id; None where the location has none and the list could not tell.
+    :param location: path and query under which the portal reports on it; None where it named none.
+    """
+
+    offer: OfferRef
+    kind: Kind
+    submitted_at: datetime
+    operation_id: str | None = None
+    location: str | None = None
+
+    @property
+    def publishing_version(self) -> int | None:
+        """The number of the publication, where the location names it instead of an id."""
+        found = _BY_PLACE.search(unquote(self.location or ""))
+        return int(found.group(1)) if found else None
+
+    def to_json(self) -> dict[str, str | None]:
+        """Write it as the JSON that tasks return."""
+        return {
+            "api": API,
+            "publisher_id": self.offer.publisher_id,
+            "offer_id": self.offer.offer_id,
+            "operation_id": self.operation_id,
+            "location": self.location,
+            "kind": self.kind,
+            "submitted_at": self.submitted_at.astimezone(timezone.utc).isoformat(),
+        }
+
+    @classmethod
+    def from_json(cls, data: Any) -> Operation:
+        """Read what a task returned.
+
+        :raises ConfigurationError: if it is anything but one operation, saying how that usually comes about.
+        """
+        if not isinstance(data, dict):
+            raise ConfigurationError((_not_an_operation(data),), "the argument operation")
+        problems = []
+        if data.get("api") != API:
+            problems.append(f"its api is {_shown(data.get('api'))}, not {API!r}")
+        if data.get("kind") not in KINDS:
+            problems.append(f"its kind is {_shown(data.get('kind'))}, not one of {', '.join(KINDS)}")
+        submitted_at = parse_timestamp(data.get("submitted_at"))
+        if submitted_at is None:
+            problems.append("its submitted_at is not an ISO 8601 time")
+        location = data.get("location")
+        if location is not None and not (isinstance(location, str) and _OUR_PATH.fullmatch(location)):
+            problems.append("its location is not a path of the portal's API")
+        identifier = data.get("operation_id")
+        if identifier is None and location is None:
+            problems.append("it has neither an operation_id nor a location")
+        if submitted_at is None or problems:
+            raise ConfigurationError(tuple(problems), "the argument operation")
+        return cls(
+            offer=OfferRef(data.get("publisher_id", ""), data.get("offer_id", "")),
+            kind=data["kind"],
+            submitted_at=submitted_at,
+            operation_id=None if identifier is None else check_identifier("operation_id", identifier),
+            location=location,
+        )
+
+
+def id_in_location(location: str | None) -> str | None:
+    """Find the operation's id in the path that the portal named, where it has one."""
+    found = _BY_ID.search(unquote(location or ""))
+    try:
+        return check_identifier("operation_id", found.group(1)) if found else None
+    except ConfigurationError:  # an id that could not be asked for is as good as none
+        return None
+
+
+def _shown(value: object) -> str:
+    return plain_text(repr(value), 60)
+
+
+def _not_an_operation(data: object) -> str:
+    if isinstance(data, (list, tuple)):
+        entries = list(data)
+        if len(entries) == 2 and isinstance(entries[0], str):  # noqa: PLR2004 - a key and its value
+            return (
+                "it is one field of an operation: expand() went over a single operation's fields; give it with"
+                " partial(operation=...), or expand over a list of operations"
+            )
+        return (
+            f"it is a list of {len(entries)}, the results of a mapped task perhaps; one sensor watches one"
+            " operation: use .expand(operation=...)"
+        )
+    return f"it is {kind_of(data)}; give the operation that a task returned: operation=publish.output"
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One entry of an offer's list of operations."""
+
+    id: str
+    kind: str
+    status: Status
+    word: str
+    publishing_version: int | None = None
+    version: int | None = None
+    changed_at: datetime | None = None
+
+    @property
+    def description(self) -> str:
+        """Name it for a person."""
+        changed = f", changed {self.changed_at:%Y-%m-%d %H:%M:%S} UTC" if self.changed_at else ""
+        return f"operation {self.id} ({self.kind or 'of an unknown kind'}, {self.word}{changed})"
+
+    @classmethod
+    def from_json(cls, data: Any) -> Submission:
+        """Read an entry.
+
+        :raises ValueError: if it is not an object with an id.
+        """
+        fields = json_object(data, "an operation")
+        identifier = fields.get("id")
+        if not isinstance(identifier, str) or not identifier.strip():
+            msg = "an operation has no id"
+            raise ValueError(msg)
+        word = as_text(fields.get("submissionState"))
+        return cls(
+            id=plain_text(identifier, 200),
+            kind=plain_text(as_text(fields.get("submissionType")), 40).lower(),
+            status=Status.parse(word),
+            word=plain_text(word, 60) or "without a state",
+            publishing_version=whole_number(fields.get("publishingVersion")),
+            version=whole_number(fields.get("version")),
+            changed_at=parse_timestamp(fields.get("changedTime")),
+        )
+
+
+def newest_first(submissions: Iterable[Submission]) -> list[Submission]:
+    """Order a list of operations by their last change, since the portal promises no order."""
+    never = datetime.min.replace(tzinfo=timezone.utc)
+    return sorted(submissions, key=lambda entry: (entry.changed_at or never, entry.version or 0), reverse=True)

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How JSON is read: what is harmless is understood, what is not raises ``ValueError``.
+
+The portal's documents, samples and live answers disagree in places: a list where an object belongs, a
+number as text, a fraction of seven digits, a missing zone. ``Any`` enters the package here and ends here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def list_of(read: Callable[[Any], T]) -> Callable[[Any], tuple[T, ...]]:
+    """Make a reader of lists from a reader of one entry."""
+
+    def read_all(data: Any) -> tuple[T, ...]:
+        if not isinstance(data, list):
+            msg = f"a list was expected, not {kind_of(data)}"
+            raise ValueError(msg)
+        return tuple(read(entry) for entry in data)
+
+    return read_all
+
+
+def document(data: Any) -> dict[str, Any]:
+    """Read an offer document: the raw JSON object, so that no key that nobody modelled is ever lost.
+
+    :raises ValueError: if it is not an object.
+    """
+    return json_object(data, "the answer")
+
+
+def parse_timestamp(value: object) -> datetime | None:
+    """Read a time of the portal: up to seven digits of fraction, sometimes no zone, which means UTC."""
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value.strip())
+        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
+    except (ValueError, OverflowError):  # a year of 1 with a zone to the east of Greenwich overflows
+        return None
+
+
+def items(data: Any, what: str) -> list[Any]:
+    """Return a list; null counts as an empty one."""
+    if data is None:
+        return []
+    if not isinstance(data, list):
+        msg = f"{what} is {kind_of(data)} where a list belongs"
+        raise ValueError(msg)
+    return data
+
+
+def json_object(data: Any, what: str) -> dict[str, Any]:
+    """Return an object, or raise ``ValueError`` that says what is there instead."""
+    if not isinstance(data, dict):
+        msg = f"{what} is {kind_of(data)} where an object belongs"
+        raise ValueError(msg)
+    return data
+
+
+def kind_of(data: Any) -> str:
+    """Name the JSON type of a value."""
+    names = {list: "a list", dict: "an object", str: "a text", bool: "true or false", type(None): "null"}
+    return names.get(type(data), "a number")
+
+
+def as_text(value: Any) -> str:
+    """Return text; null is empty, anything else is written out."""
+    return value if isinstance(value, str) else "" if value is None else str(value)
+
+
+def whole_number(value: Any) -> int | None:
+    """Read an integer that may be written as text or with a fraction, without passing 18 digits through a float."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    try:
+        return int(value) if isinstance(value, (str, float)) else None
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Airflow reads about this provider before it imports anything of it: literals only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+CONNECTION_TYPE = "cloud_partner_portal"
+HOOK_CLASS_NAME = "airflow_provider_cpp.hooks.cloud_partner_portal.CloudPartnerPortalHook"
+HOOK_NAME = "Cloud Partner Portal (Azure Marketplace)"
+
+CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
+    "tenant_id": {
+        "label": "Tenant ID",
+        "description": "The Entra ID tenant in which the application is registered.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "publisher_id": {
+        "label": "Publisher ID",
+        "description": "The publisher that is meant where a task names none, for example contoso.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "authority": {
+        "label": "Authority",
+        "description": "Where tokens come from. Empty: https://login.microsoftonline.com",
+        "schema": {"type": ["string", "null"]},
+    },
+    "scope": {
+        "label": "Scope",
+        "description": "What the token is for. Empty: https://cloudpartner.azure.com/.default",
+        "schema": {"type": ["string", "null"]},
+    },
+    "api_version": {
+        "label": "API version",
+        "description": "Empty: 2017-10-31",
+        "schema": {"type": ["string", "null"]},
+    },
+    "verify": {
+        "label": "CA bundle",
+        "description": "Path of a file of certificate authorities, on every worker and triggerer. Empty: the machine's own.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "request_timeout": {
+        "label": "Request timeout",
+        "description": "Seconds for connecting, and for waiting on an answer. Empty: 60",
+        "schema": {"type": ["number", "null"]},
+    },
+}
+
+FIELD_BEHAVIOUR: dict[str, Any] = {
+    "hidden-fields": ["port", "schema"],
+    "relabeling": {"host": "Portal address", "login": "Application (client) ID", "password": "Client secret"},
+    "placeholders": {"host": "https://cloudpartner.azure.com"},
+}
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return the provider's metadata; the entry point ``apache_airflow_provider`` names this function."""
+    integration = "Azure Marketplace"
+    package = "airflow_provider_cpp"
+    return {
+        "package-name": "airflow-provider-cpp",
+        "name": "Cloud Partner Portal",
+        "description": "Publish Azure Marketplace offers through the Cloud Partner Portal API.",
+        "integrations": [
+            {
+                "integration-name": integration,
+                "external-doc-url": "https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-overview",
+                "tags": ["azure"],
+            }
+        ],
+        "operators": [{"integration-name": integration, "python-modules": [f"{package}.operators.offer"]}],
+        "sensors": [{"integration-name": integration, "python-modules": [f"{package}.sensors.offer_status"]}],
+        "hooks": [{"integration-name": integration, "python-modules": [f"{package}.hooks.cloud_partner_portal"]}],
+        "triggers": [{"integration-name": integration, "python-modules": [f"{package}.triggers.offer_status"]}],
+        "connection-types": [
+            {
+                "connection-type": CONNECTION_TYPE,
+                "hook-class-name": HOOK_CLASS_NAME,
+                "hook-name": HOOK_NAME,
+                "ui-field-behaviour": FIELD_BEHAVIOUR,
+                "conn-fields": CONNECTION_FIELDS,
+            }
+        ],
+    }

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sensor: waits for an offer's preview, or until it is live."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    BaseSensorOperator,
+    conf,
+)
+
+from airflow_provider_cpp.completion import SkippedOutcome, airflow_errors, finish, resume
+from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
+from airflow_provider_cpp.portal.errors import ConfigurationError
+from airflow_provider_cpp.portal.operations import Operation
+from airflow_provider_cpp.portal.outcome import Outcome
+from airflow_provider_cpp.portal.progress import Memory
+from airflow_provider_cpp.portal.verdict import Until, default_until
+from airflow_provider_cpp.portal.watching import Watch, observe, timed_out
+from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+MEMORY_KEY = "airflow_provider_cpp.watch"
+
+
+class OfferStatusSensor(BaseSensorOperator):
+    """Waits until a publication is parked at the publisher's sign-off, or until its offer is live.
+
+    ``failed`` and ``canceled`` end the task without a retry, and say which step and which messages. Everything
+    else is waited through; a step that is blocked is told as a warning as soon as it is seen.
+
+    With ``operation`` it is that very publication that is waited for. **Without it the offer's overall status
+    decides, at once, and that may be the last publication's**: a sensor that starts right after a publish can
+    find the ``succeeded`` of the month before.
+
+    :param operation: what a publish or go-live task returned, ``publish.output``. Templated.
+    :param offer_id: the offer; the operation's if None. Templated.
+    :param publisher_id: its publisher; the operation's, or else the connection's, if None. Templated.
+    :param conn_id: the connection, of type ``cloud_partner_portal``. Templated.
+    :param until: ``preview``, parked at the sign-off or beyond, or ``live``; if None, ``preview`` for a publish
+        operation and ``live`` otherwise. Templated.
+    :param fail_on_blocked: whether a blocked step fails the task; by default it is a warning.
+    :param deferrable: whether the wait is the triggerer's; Airflow's ``[operators] default_deferrable`` if None.
+    :param poll_interval: seconds between two looks of a deferred wait.
+    :param poll_failure_tolerance: for how long the portal may fail to answer; seconds or a timedelta, 6 hours by
+        default.
+    :param mode: as Airflow's; ``reschedule`` by default. In that mode each look is a process of its own: before
+        Airflow 3.3 it remembers nothing of the one before, so credentials that are refused fail the task at
+        once and any other failed look is a warning.
+    :param poke_interval: seconds between two looks of a wait that is not deferred; 300 by default.
+    :param timeout: after how long the wait gives up; seconds or a timedelta, 14 days by default.
+    :param soft_fail: skip instead of fail, for failed, canceled and timed out only.
+    :raises AirflowFailException: if the publication failed, was canceled, or is blocked and that shall fail it;
+        or for an error that waiting does not help.
+    :raises AirflowSensorTimeout: if time ran out.
+    :raises AirflowException: for an error that may pass, once it was tolerated for long enough.
+
+    `Retrieve offer status <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-retrieve-offer-status>`_
+    """
+
+    template_fields: Sequence[str] = ("conn_id", "publisher_id", "offer_id", "operation", "until")
+    ui_color = "#d9ead3"
+
+    def __init__(  # noqa: PLR0913 - a sensor's arguments are its user interface, all by name
+        self,
+        *,
+        operation: Any = None,
+        offer_id: str | None = None,
+        publisher_id: str | None = None,
+        conn_id: str = CloudPartnerPortalHook.default_conn_name,
+        until: Until | None = None,
+        fail_on_blocked: bool = False,
+        deferrable: bool | None = None,
+        poll_interval: float = 300.0,
+        poll_failure_tolerance: float | timedelta = timedelta(hours=6),
+        mode: str = "reschedule",
+        poke_interval: float | timedelta = 300.0,
+        timeout: float | timedelta = timedelta(days=14),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(mode=mode, poke_interval=poke_interval, timeout=timeout, **kwargs)
+        self.operation = operation
+        self.offer_id = offer_id
+        self.publisher_id = publisher_id
+        self.conn_id = conn_id
+        self.until = until
+        self.fail_on_blocked = fail_on_blocked
+        default = conf.getboolean("operators", "default_deferrable", fallback=False)
+        self.deferrable = default if deferrable is None else deferrable
+        self.poll_interval = poll_interval
+        self.poll_failure_tolerance = poll_failure_tolerance
+        self._wants_operation = operation is not None
+        self._memory = Memory()
+
+    def execute(self, context: Context) -> Any:
+        """Look; if the wait goes on, defer it, sleep or reschedule, as asked."""
+        try:
+            return self._defer_or_done(context) if self.deferrable else super().execute(context)
+        except _NotSkippable as held:
+            raise held.error from held.error.__cause__
+        except SkippedOutcome:
+            raise
+        except (AirflowSensorTimeout, AirflowSkipException) as error:
+            # Airflow's own words for a timeout name neither the offer nor where it stood.
+            outcome = timed_out(self._watch(), self._recall(context))
+            finish(outcome, soft_fail=isinstance(error, AirflowSkipException))
+
+    def poke(self, context: Context) -> bool:
+        """Look once.
+
+        :returns: whether what is waited for is there.
+        """
+        with _unskippable():
+            outcome = self._look(context, self._watch())
+            if outcome is None:
+                return False
+            finish(outcome, soft_fail=self.soft_fail)
+            return True
+
+    def execute_complete(self, context: Context, event: Any = None) -> None:  # noqa: ARG002 - Airflow passes it
+        """Go on after the deferred wait.
+
+        :param event: what the trigger ended with.
+        """
+        with _unskippable():
+            resume(event, soft_fail=self.soft_fail)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Resume, keeping Airflow from skipping for errors that ``soft_fail`` is not meant for."""
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except _NotSkippable as held:
+            if getattr(self, "never_fail", False):
+                raise AirflowSkipException(str(held.error)) from held.error
+            raise held.error from held.error.__cause__
+
+    def _defer_or_done(self, context: Context) -> None:
+        watch = self._watch(answered=True)
+        with _unskippable():
+            outcome = self._look(context, watch)
+            if outcome is not None:
+                finish(outcome, soft_fail=self.soft_fail)
+                return
+        self.defer(trigger=OfferStatusTrigger(self.conn_id, watch.to_payload()), method_name="execute_complete")
+
+    def _look(self, context: Context, watch: Watch) -> Outcome | None:
+        memory = self._recall(context)
+        with airflow_errors():
+            outcome = CloudPartnerPortalHook(self.conn_id).run(observe(watch, memory))
+        self._remember(context, memory)
+        return outcome
+
+    def _watch(self, *, answered: bool = False) -> Watch:
+        with airflow_errors():
+            operation = self._own_operation()
+            publisher_id = self.publisher_id or (operation.offer.publisher_id if operation else None)
+            offer_id = self.offer_id or (operation.offer.offer_id if operation else "")
+            return Watch(
+                offer=CloudPartnerPortalHook(self.conn_id).offer(offer_id, publisher_id),
+                until=self.until or default_until(operation),
+                deadline=datetime.now(timezone.utc) + timedelta(seconds=self.timeout),
+                operation=operation,
+                fail_on_blocked=self.fail_on_blocked,
+                poll_interval=self.poll_interval,
+                poll_failure_tolerance=_seconds(self.poll_failure_tolerance),
+                answered=answered,
+            )
+
+    def _own_operation(self) -> Operation | None:
+        if self.operation is not None:
+            return Operation.from_json(self.operation)
+        if self._wants_operation:
+            # Falling back to the offer's overall status would take the last publication's end for this one's.
+            problem = "it came out as None: the task that should have returned it was skipped, or pushed nothing"
+            raise ConfigurationError((problem,), "the argument operation")
+        if not self.offer_id:
+            raise ConfigurationError(("give operation or offer_id",), "the task's arguments")
+        return None
+
+    def _recall(self, context: Context) -> Memory:
+        """Return what the pokes before this one saw, from wherever this version of Airflow can keep it."""
+        store = context.get("task_state_store") if self.reschedule else None
+        if store is not None and not self._memory.answered:
+            self._memory = Memory.from_payload(store.get(MEMORY_KEY))
+        return self._memory
+
+    def _remember(self, context: Context, memory: Memory) -> None:
+        store = context.get("task_state_store") if self.reschedule and not self.deferrable else None
+        if store is not None:
+            store.set(MEMORY_KEY, memory.to_payload())
+
+
+class _NotSkippable(Exception):  # noqa: N818 - it is an envelope rather than an error
+    """Carries an exception past Airflow's ``soft_fail``, which skips for every AirflowFailException."""
+
+    def __init__(self, error: AirflowException) -> None:
+        self.error = error
+        super().__init__(str(error))
+
+
+class _unskippable:  # noqa: N801 - used as a function is
+    """Wraps what a look raises, all but skips and timeouts."""
+
+    def __enter__(self) -> None:
+        """Enter."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Wrap."""
+        if isinstance(error, AirflowException) and not isinstance(error, (AirflowSkipException, AirflowSensorTimeout)):
+            raise _NotSkippable(error) from error
+
+
+def _seconds(value: float | timedelta) -> float:
+    return value.total_seconds() if isinstance(value, timedelta) else float(value)

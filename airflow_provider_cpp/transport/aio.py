@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The wire of the triggerer: a session and a driver for the flows, with aiohttp."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Callable
+from datetime import datetime, timezone
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import aiohttp
+from requests.utils import get_environ_proxies, select_proxy
+
+from airflow_provider_cpp.portal.calls import Call, Reply
+from airflow_provider_cpp.portal.errors import PortalError
+from airflow_provider_cpp.portal.flows import Flow, Now, Request, Send, Sleep, Tell
+from airflow_provider_cpp.transport.auth import Token, token_source
+from airflow_provider_cpp.transport.settings import Settings
+from airflow_provider_cpp.transport.wire import CHUNK, LARGEST_BODY, Log, causes_of, headers, too_large, unreachable
+
+T = TypeVar("T")
+UNAUTHORIZED = 401
+
+
+class AsyncSession:
+    """Sends calls and runs flows on an event loop, which it never blocks; an async context manager.
+
+    :param settings: which portal, as whom.
+    :param log: where what a flow tells goes.
+    """
+
+    def __init__(self, settings: Settings, log: Log | None = None) -> None:
+        self.settings = settings
+        self._log: Log = log or logging.getLogger(__name__)
+        self._tokens = token_source(settings)
+        proxies = dict(settings.proxies) or get_environ_proxies(settings.base_url)
+        self._proxy: str | None = select_proxy(settings.base_url, proxies)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        """Open the session on the running loop; a bundle is read off the loop."""
+        context = await asyncio.to_thread(ssl.create_default_context, cafile=self.settings.bundle())
+        # Neither cookies nor ~/.netrc: what goes to the portal is what stands here.
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=context), cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def run(self, flow: Flow[T]) -> T:
+        """Run a flow to its end and return its result."""
+        resume: Callable[[Any], Request] = flow.send
+        answer: Any = None
+        while True:
+            try:
+                request = resume(answer)
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
+            try:
+                resume, answer = flow.send, await self._do(request)
+            except PortalError as error:
+                resume, answer = flow.throw, error
+
+    async def _do(self, request: Request) -> object:
+        match request:
+            case Send(call):
+                return await self.send(call)
+            case Sleep(seconds):
+                await asyncio.sleep(seconds)
+            case Now():
+                return datetime.now(timezone.utc)
+            case Tell(text, level):
+                self._log.log(level, "%s", text)
+        return None
+
+    async def send(self, call: Call[Any]) -> Reply:
+        """Send a call; a token that is refused is replaced once, since a refused request did nothing.
+
+        :raises PortalError: if no token or no answer came.
+        """
+        token = self._tokens.cached() or await self._acquire()
+        reply = await self._exchange(call, token)
+        if reply.status == UNAUTHORIZED:
+            reply = await self._exchange(call, await self._acquire(rejected=token))
+        return reply
+
+    async def _acquire(self, rejected: Token | None = None) -> Token:
+        # msal is synchronous. One thread at a time does the work; the others find its token when they come to it.
+        return await asyncio.to_thread(self._tokens.token, rejected)
+
+    async def _exchange(self, call: Call[Any], token: Token) -> Reply:
+        settings, body = self.settings, bytearray()
+        if self._session is None:
+            msg = "the session is not open: use it with async with"
+            raise RuntimeError(msg)
+        read = settings.read_timeout(order=not call.is_safe)
+        try:
+            async with self._session.request(
+                call.method,
+                settings.base_url + call.target(settings.api_version),
+                data=call.body,
+                headers=headers(token),
+                proxy=self._proxy,
+                timeout=aiohttp.ClientTimeout(total=None, connect=settings.request_timeout, sock_read=read),
+                allow_redirects=False,
+            ) as response:
+                async for chunk in response.content.iter_chunked(CHUNK):
+                    body += chunk
+                    if len(body) > LARGEST_BODY:
+                        raise too_large(call)
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise unreachable(call, error, sent=not _never_left(error)) from None
+        names = {name.lower(): value for name, value in response.headers.items()}
+        return Reply(response.status, bytes(body), names, settings.base_url, datetime.now(timezone.utc))
+
+
+def _never_left(error: BaseException) -> bool:
+    """Say whether a request certainly did not reach the portal: there was no connection to send it on."""
+    return any(
+        isinstance(cause, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)) for cause in causes_of(error)
+    )

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The wire of workers: a session and a driver for the flows, with requests."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import requests
+from urllib3.exceptions import NewConnectionError
+
+from airflow_provider_cpp.portal.calls import Call, Reply
+from airflow_provider_cpp.portal.errors import PortalError
+from airflow_provider_cpp.portal.flows import Flow, Now, Request, Send, Sleep, Tell
+from airflow_provider_cpp.transport.auth import Token, token_source
+from airflow_provider_cpp.transport.settings import Settings
+from airflow_provider_cpp.transport.wire import CHUNK, LARGEST_BODY, Log, causes_of, headers, too_large, unreachable
+
+T = TypeVar("T")
+
+
+class SyncSession:
+    """Sends calls and runs flows, blocking; a context manager.
+
+    :param settings: which portal, as whom.
+    :param log: where what a flow tells goes.
+    :param sleep: lets seconds pass.
+    """
+
+    def __init__(self, settings: Settings, log: Log | None = None, sleep: Callable[[float], None] = time.sleep) -> None:
+        self.settings = settings
+        self._log: Log = log or logging.getLogger(__name__)
+        self._sleep = sleep
+        self._tokens = token_source(settings)
+        self._session = requests.Session()
+
+    def __enter__(self) -> Self:
+        """Enter."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connections."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def run(self, flow: Flow[T]) -> T:
+        """Run a flow to its end and return its result."""
+        resume: Callable[[Any], Request] = flow.send
+        answer: Any = None
+        while True:
+            try:
+                request = resume(answer)
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
+            try:
+                resume, answer = flow.send, self._do(request)
+            except PortalError as error:
+                resume, answer = flow.throw, error
+
+    def _do(self, request: Request) -> object:
+        match request:
+            case Send(call):
+                return self.send(call)
+            case Sleep(seconds):
+                self._sleep(seconds)
+            case Now():
+                return datetime.now(timezone.utc)
+            case Tell(text, level):
+                self._log.log(level, "%s", text)
+        return None
+
+    def send(self, call: Call[Any]) -> Reply:
+        """Send a call; a token that is refused is replaced once, since a refused request did nothing.
+
+        :raises PortalError: if no token or no answer came.
+        """
+        token = self._tokens.token()
+        reply = self._exchange(call, token)
+        if reply.status == requests.codes.unauthorized:
+            reply = self._exchange(call, self._tokens.token(rejected=token))
+        return reply
+
+    def _exchange(self, call: Call[Any], token: Token) -> Reply:
+        settings, body = self.settings, bytearray()
+        try:
+            with self._session.request(
+                call.method,
+                settings.base_url + call.target(settings.api_version),
+                data=call.body,
+                # As auth and not as a header, which requests lets an entry of ~/.netrc replace.
+                auth=_Headers(headers(token)),
+                timeout=(settings.request_timeout, settings.read_timeout(order=not call.is_safe)),
+                verify=settings.bundle() or True,
+                proxies=dict(settings.proxies) or None,
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                for chunk in response.iter_content(CHUNK):
+                    body += chunk
+                    if len(body) > LARGEST_BODY:
+                        raise too_large(call)
+        except (requests.RequestException, OSError) as error:
+            raise unreachable(call, error, sent=not _never_left(error)) from None
+        names = {name.lower(): value for name, value in response.headers.items()}
+        return Reply(response.status_code, bytes(body), names, settings.base_url, datetime.now(timezone.utc))
+
+
+class _Headers(requests.auth.AuthBase):
+    def __init__(self, values: dict[str, str]) -> None:
+        self._values = values
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers.update(self._values)
+        return request
+
+
+def _never_left(error: BaseException) -> bool:
+    """Say whether a request certainly did not reach the portal: there was no connection to send it on."""
+    if isinstance(error, requests.exceptions.ConnectTimeout):
+        return True
+    return any(isinstance(cause, (NewConnectionError, ssl.SSLCertVerificationError)) for cause in causes_of(error))

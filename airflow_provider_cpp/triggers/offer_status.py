@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The trigger: one drive of the wait in the triggerer, one event. It orders nothing, ever."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
+from airflow_provider_cpp.portal.errors import PortalError
+from airflow_provider_cpp.portal.outcome import Outcome
+from airflow_provider_cpp.portal.watching import Watch, wait
+
+
+class OfferStatusTrigger(BaseTrigger):
+    """Waits for a publication and fires once, with how the wait ended.
+
+    A triggerer that restarts, or takes it over from another one, begins it again from its arguments: all of
+    them are plain JSON, the deadline is an absolute time, and looking twice does no harm.
+
+    :param conn_id: the connection.
+    :param watch: what to wait for: :meth:`airflow_provider_cpp.portal.watching.Watch.to_payload`.
+    """
+
+    def __init__(self, conn_id: str, watch: dict[str, Any]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
+        self.conn_id = conn_id
+        self.watch = watch
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return what a triggerer needs to make this trigger again."""
+        return f"{__name__}.{type(self).__name__}", {"conn_id": self.conn_id, "watch": self.watch}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait; errors of this package's own tree are outcomes, so that their text reaches the task."""
+        try:
+            watch = Watch.from_payload(self.watch)
+            outcome = await CloudPartnerPortalHook(self.conn_id).arun(wait(watch))
+        except PortalError as error:
+            offer = self.watch.get("offer") or {}
+            outcome = Outcome.of_error(error, f"{offer.get('publisher_id')}/{offer.get('offer_id')}")
+        yield TriggerEvent(outcome.to_payload())  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
