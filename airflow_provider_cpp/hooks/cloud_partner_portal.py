@@ -163,10 +163,11 @@ class CloudPartnerPortalHook(BaseHook):
         return self.run(flows.publish(self.offer(offer_id, publisher_id), emails, settle_time))
 
     def test_connection(self) -> tuple[bool, str]:
-        """Sign in and ask for the publisher's offers; what Airflow's Test button shows."""
+        """Sign in and ask once for the publisher's offers; what Airflow's Test button shows."""
         try:
-            settings = self.get_settings()
-            offers = self.list_offers()
+            with self.get_conn() as session:
+                settings = session.settings
+                offers = session.run(flows.ask(calls.list_offers(self._publisher(settings.publisher_id))))
         except PortalError as error:
             return False, str(error)
         return True, f"Signed in to {settings.base_url}: publisher {settings.publisher_id} has {len(offers)} offers"

@@ -7,7 +7,8 @@
     ├── ConfigurationError        the connection or an argument cannot work as it is
     ├── SignInError               Entra ID gave no token
     ├── RequestError              one call to the portal failed
-    │   ├── Unreachable           no answer: refused, reset, timed out, TLS
+    │   ├── Unreachable           no answer: refused, reset, timed out
+    │   │   └── Untrusted         the TLS certificate is nobody's that this machine trusts
     │   ├── BadReply              an answer that is not what the API promises
     │   ├── Unauthorized          401, also with a new token
     │   ├── Forbidden             403
@@ -119,6 +120,13 @@ class Unreachable(RequestError):
     def __init__(self, call: str, *, text: str, sent: bool = True) -> None:
         self.sent = sent
         super().__init__(call, text=text)
+
+
+class Untrusted(Unreachable):
+    """The portal's certificate does not lead to an authority that is trusted here; nothing was sent."""
+
+    retryable = False
+    hint = "a CA of your own goes into the connection's extra, as verify"
 
 
 class BadReply(RequestError):

@@ -7,6 +7,7 @@ The protocol is msal's; what is ours is the sharing, and that no token and no se
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 import time
 from collections import OrderedDict
@@ -19,6 +20,7 @@ import requests
 
 from airflow_provider_cpp.portal.errors import SignInError
 from airflow_provider_cpp.portal.text import plain_text
+from airflow_provider_cpp.transport.causes import causes_of
 from airflow_provider_cpp.transport.settings import DEFAULT_AUTHORITY, Settings
 
 RENEW_AHEAD = 300.0
@@ -88,7 +90,8 @@ class TokenSource:
                 self._application.remove_tokens_for_client()
             answer = self._application.acquire_token_for_client(scopes=[settings.scope])
         except requests.RequestException as error:
-            raise self._refused({"error_description": _network_text(error)}, transient=True) from None
+            untrusted = any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes_of(error))
+            raise self._refused({"error_description": _network_text(error)}, transient=not untrusted) from None
         except (ValueError, RuntimeError, KeyError) as error:
             raise self._refused(client.last_error or {"error_description": str(error)}) from None
         if not isinstance(answer, dict) or not isinstance(answer.get("access_token"), str):
@@ -145,11 +148,8 @@ class _HttpClient:
 
 
 def _network_text(error: requests.RequestException) -> str:
-    """Name a network failure without the URL's query or a library's object addresses."""
-    reason: BaseException = error
-    while (cause := reason.__cause__ or reason.__context__) is not None and not isinstance(cause, KeyError):
-        reason = cause
-    return f"{type(error).__name__}: {reason}"
+    """Name a network failure by what lies at its bottom, without a library's object addresses."""
+    return f"{type(error).__name__}: {causes_of(error)[-1]}"
 
 
 _sources: OrderedDict[Settings, TokenSource] = OrderedDict()

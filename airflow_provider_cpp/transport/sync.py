@@ -18,8 +18,9 @@ from airflow_provider_cpp.portal.calls import Call, Reply
 from airflow_provider_cpp.portal.errors import PortalError
 from airflow_provider_cpp.portal.flows import Flow, Now, Request, Send, Sleep, Tell
 from airflow_provider_cpp.transport.auth import Token, token_source
+from airflow_provider_cpp.transport.causes import causes_of
 from airflow_provider_cpp.transport.settings import Settings
-from airflow_provider_cpp.transport.wire import CHUNK, LARGEST_BODY, Log, causes_of, headers, too_large, unreachable
+from airflow_provider_cpp.transport.wire import CHUNK, LARGEST_BODY, Log, headers, too_large, unreachable
 
 T = TypeVar("T")
 

@@ -8,9 +8,10 @@ from typing import Any, Protocol
 
 from airflow_provider_cpp import __version__
 from airflow_provider_cpp.portal.calls import Call
-from airflow_provider_cpp.portal.errors import BadReply, Unreachable
+from airflow_provider_cpp.portal.errors import BadReply, Unreachable, Untrusted
 from airflow_provider_cpp.portal.text import plain_text
 from airflow_provider_cpp.transport.auth import Token
+from airflow_provider_cpp.transport.causes import causes_of
 
 LARGEST_BODY = 32 * 1024 * 1024
 """Bytes: an offer with every region's prices has some megabytes; more than this is not an answer."""
@@ -45,19 +46,5 @@ def unreachable(call: Call[Any], error: BaseException, *, sent: bool) -> Unreach
     causes = list(causes_of(error))
     certificate = next((cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)), None)
     if certificate is not None:
-        text = f"TLS: {certificate.verify_message}; a CA of your own goes into the connection's extra as verify"
-    else:
-        text = f"{type(error).__name__}: {causes[-1]}"
-    return Unreachable(call.words, text=plain_text(text, 300), sent=sent)
-
-
-def causes_of(error: BaseException) -> list[BaseException]:
-    """List an error and what lies below it, the deepest last; libraries hide it in causes, reasons and arguments."""
-    chain: list[BaseException] = []
-    current: object = error
-    while isinstance(current, BaseException) and current not in chain:
-        chain.append(current)
-        inner = getattr(current, "reason", None) or getattr(current, "certificate_error", None)
-        inner = inner or getattr(current, "os_error", None) or (current.args[0] if current.args else None)
-        current = inner if isinstance(inner, BaseException) else current.__cause__
-    return chain
+        return Untrusted(call.words, text=f"TLS: {certificate.verify_message}", sent=False)
+    return Unreachable(call.words, text=plain_text(f"{type(error).__name__}: {causes[-1]}", 300), sent=sent)

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+# Every target makes .venv on first use, and says little when all is well. Needs git, make, Python 3.11 with venv.
+PYTHON ?= $(or $(shell command -v python3.11),python3)
+BIN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# pytest and Airflow's commands keep to a home of their own; nothing here reads a user's ~/airflow.
+
+.PHONY: help demo test check docs format clean
+help: ## Show what there is
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+.venv/.complete: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11"; exit 2; }
+	@echo "making .venv (once; a minute or two)"
+	@$(PYTHON) -m venv --clear .venv || { echo "venv is missing: install the package python3-venv"; exit 2; }
+	@$(BIN)/pip install --quiet --constraint constraints.txt uv
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt \
+	  --editable '.[emulator]' --group dev --group docs
+	@touch $@
+
+demo: .venv/.complete ## Publish an offer on the emulator, in real Airflow, offline
+	@$(BIN)/python scripts/demo.py
+
+test: .venv/.complete ## Run the suite
+	@$(BIN)/python -m pytest -q --cov --cov-report= $(PYTEST_ARGS)
+	@$(BIN)/coverage report --include='airflow_provider_cpp/portal/*' --fail-under=100
+
+check: .venv/.complete ## Format, lint, types, import rules
+	@$(BIN)/ruff format --quiet --check . || { echo "make format puts this right"; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-cache >.venv/imports.log 2>&1 || { cat .venv/imports.log; exit 1; }
+
+format: .venv/.complete ## Format the code and fix what ruff can
+	@$(BIN)/ruff check --quiet --fix-only .
+	@$(BIN)/ruff format --quiet .
+
+docs: .venv/.complete ## Build the documentation into docs/_build/html; warnings are errors
+	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
+
+clean: ## Remove what was made
+	@rm -rf .venv docs/_build .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a DAG file pays for, and what keeps it so."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+BASE = """
+from airflow.providers.common.compat.sdk import (
+    XCOM_RETURN_KEY, AirflowException, AirflowFailException, AirflowNotFoundException, AirflowSensorTimeout,
+    AirflowSkipException, BaseHook, BaseOperator, BaseSensorOperator, conf,
+)
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+"""
+
+
+def modules_loaded_by(code: str) -> set[str]:
+    program = f"import json, sys, contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()):\n    exec({code!r})\n"
+    program += "print(json.dumps(sorted(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return set(json.loads(result.stdout.splitlines()[-1]))
+
+
+def test_a_dag_file_loads_only_modules_of_this_package(airflow_home: Path) -> None:
+    """Importing operator and sensor adds, over Airflow's own base classes, no module but this package's own."""
+    ours = (
+        "from airflow_provider_cpp.operators.offer import PublishOfferOperator\n"
+        "from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor\n"
+    )
+    added = modules_loaded_by(BASE + ours) - modules_loaded_by(BASE)
+    assert "airflow_provider_cpp.sensors.offer_status" in added
+    assert {name for name in added if name.split(".")[0] != "airflow_provider_cpp"} == set()
+
+
+def test_the_package_itself_imports_nothing() -> None:
+    """Importing the package alone loads neither its own modules nor anybody else's."""
+    added = modules_loaded_by("import airflow_provider_cpp") - modules_loaded_by("from __future__ import annotations")
+    assert added == {"airflow_provider_cpp"}
+
+
+def test_provider_info_needs_the_standard_library_only() -> None:
+    """Airflow asks for the metadata in every process, so reading it loads nothing but itself."""
+    added = modules_loaded_by("import airflow_provider_cpp.provider_info") - modules_loaded_by("from __future__ import annotations\nimport typing")
+    assert added == {"airflow_provider_cpp", "airflow_provider_cpp.provider_info"}
+
+
+def planted(tmp_path: Path, line: str) -> Path:
+    """Copy what the checks read, with one line planted on top of the operators' imports."""
+    for name in ("airflow_provider_cpp", "pyproject.toml"):
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, tmp_path / name)
+    operators = tmp_path / "airflow_provider_cpp/operators/offer.py"
+    text = operators.read_text()
+    operators.write_text(text.replace("from collections.abc", f"{line}\nfrom collections.abc", 1))
+    return tmp_path
+
+
+def check(tree: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *command], cwd=tree, capture_output=True, text=True, check=False)
+
+
+IMPORT_RULES = ("-c", "import sys; sys.path.insert(0, '.'); from importlinter.cli import lint_imports_command as c; c()")
+
+
+def test_a_planted_import_of_requests_fails_the_rules(tmp_path: Path) -> None:
+    """Both guards of `make check` refuse `import requests` in an operator: the lint rule and the import contracts."""
+    tree = planted(tmp_path, "import requests")
+    lint = check(tree, "-m", "ruff", "check", "--no-cache", "--select", "TID253", "airflow_provider_cpp")
+    contracts = check(tree, *IMPORT_RULES, "--no-cache")
+    assert (lint.returncode, "TID253" in lint.stdout) == (1, True)
+    assert (contracts.returncode, "airflow_provider_cpp.operators.offer -> requests" in contracts.stdout) == (1, True)
+
+
+def test_the_rules_pass_where_nothing_is_planted(tmp_path: Path) -> None:
+    """The same two guards let a copy through in which nothing was planted, so that their refusal means something."""
+    tree = planted(tmp_path, "# nothing")
+    lint = check(tree, "-m", "ruff", "check", "--no-cache", "--select", "TID253", "airflow_provider_cpp")
+    contracts = check(tree, *IMPORT_RULES, "--no-cache")
+    assert (lint.returncode, contracts.returncode) == (0, 0), lint.stdout + contracts.stdout
+
+
+def test_mocks_stay_out_of_tests(tmp_path: Path) -> None:
+    """The linter refuses `unittest.mock` in a test."""
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests/test_planted.py").write_text("from unittest.mock import Mock\n\nMock()\n")
+    lint = check(tmp_path, "-m", "ruff", "check", "--no-cache", "--select", "TID251", "tests")
+    assert (lint.returncode, "TID251" in lint.stdout) == (1, True)

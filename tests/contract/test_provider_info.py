@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Airflow learns of the provider."""
+
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from airflow_provider_cpp.provider_info import CONNECTION_FIELDS, CONNECTION_TYPE, get_provider_info
+
+
+def check_connection_types(info: dict[str, Any]) -> None:
+    """Check the connection types as Airflow's own definition has them, with unknown keys refused.
+
+    Airflow ships the definition and does not refuse a misspelt key; here it is closed first.
+    """
+    schema = json.loads(files("airflow").joinpath("provider.yaml.schema.json").read_text())
+    definition = schema["properties"]["connection-types"]
+    definition["items"]["additionalProperties"] = False
+    jsonschema.validate(info["connection-types"], definition | {"definitions": schema.get("definitions", {})})
+
+
+def test_the_entry_point_leads_to_the_metadata() -> None:
+    """Airflow finds the metadata through the distribution's entry point."""
+    found = [
+        point for point in entry_points(group="apache_airflow_provider") if point.value.startswith("airflow_provider_cpp")
+    ]
+    assert [point.load()() for point in found] == [get_provider_info()]
+
+
+def test_the_connection_type_is_as_airflow_defines_it() -> None:
+    """The connection types hold against the definition in Airflow's provider.yaml schema."""
+    check_connection_types(get_provider_info())
+
+
+@pytest.mark.parametrize("key", ["conn-fields", "ui-field-behaviour", "hook-name"])
+def test_a_misspelt_key_of_the_connection_type_is_seen(key: str) -> None:
+    """A key with an underscore, which Airflow would ignore, fails the check."""
+    info = copy.deepcopy(get_provider_info())
+    connection_type = info["connection-types"][0]
+    connection_type[key.replace("-", "_")] = connection_type.pop(key)
+    with pytest.raises(jsonschema.ValidationError):
+        check_connection_types(info)
+
+
+@pytest.mark.parametrize("key", ["hidden-fields", "relabeling", "placeholders"])
+def test_a_misspelt_key_of_the_field_behaviour_is_seen(key: str) -> None:
+    """A misspelt key one level down fails the check too."""
+    info = copy.deepcopy(get_provider_info())
+    behaviour = info["connection-types"][0]["ui-field-behaviour"]
+    behaviour[f"{key}s"] = behaviour.pop(key)
+    with pytest.raises(jsonschema.ValidationError):
+        check_connection_types(info)
+
+
+def form_fields(program_before: str = "") -> set[str]:
+    """Return the fields of our connection's form as a fresh Airflow process sees them."""
+    program = (
+        f"{program_before}\n"
+        "from airflow.providers_manager import ProvidersManager\n"
+        "widgets = ProvidersManager().connection_form_widgets\n"
+        "print('FIELDS', *sorted(name for name in widgets if name.startswith('extra__cloud_partner_portal__')))\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    line = next(line for line in result.stdout.splitlines() if line.startswith("FIELDS"))
+    return {name.removeprefix(f"extra__{CONNECTION_TYPE}__") for name in line.split()[1:]}
+
+
+def test_the_form_shows_every_field(airflow_home: Path) -> None:
+    """Every declared field is found where Airflow's web page looks for it."""
+    assert form_fields() == set(CONNECTION_FIELDS)
+
+
+def test_a_misspelt_key_empties_the_form(airflow_home: Path) -> None:
+    """The look at the form can fail: with an underscore in the key Airflow finds no field of it."""
+    misspell = (
+        "import airflow_provider_cpp.provider_info as module\n"
+        "right = module.get_provider_info\n"
+        "def wrong():\n"
+        "    info = right()\n"
+        "    kind = info['connection-types'][0]\n"
+        "    kind['conn_fields'] = kind.pop('conn-fields')\n"
+        "    return info\n"
+        "module.get_provider_info = wrong\n"
+    )
+    assert form_fields(misspell) == set()
+
+
+def airflow(*arguments: str) -> str:
+    command = [sys.executable, "-m", "airflow", "providers", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_the_command_line_shows_the_provider(airflow_home: Path) -> None:
+    """`airflow providers get --full` prints the provider with its connection type and its form."""
+    shown = airflow("get", "--full", "airflow-provider-cpp", "--output", "json")
+    assert (CONNECTION_TYPE in shown, "tenant_id" in shown) == (True, True)
+
+
+def test_the_command_line_lists_provider_and_hook(airflow_home: Path) -> None:
+    """`airflow providers list` and `hooks` show it by its names."""
+    listed, hooks = airflow("list", "--output", "json"), airflow("hooks", "--output", "json")
+    assert ("airflow-provider-cpp" in listed, CONNECTION_TYPE in hooks) == (True, True)
