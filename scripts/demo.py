@@ -10,9 +10,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import timedelta
 from pathlib import Path
 
-from airflow_provider_cpp.emulator import Emulator, Settings
+from airflow_provider_cpp.emulator import Emulator, ScaledClock, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 OFFER = "contoso-vm"
@@ -23,17 +24,25 @@ NOISE = re.compile(r"\s+\[[\w.]+\](?: loc=.*)?$|\s+loc=.*$|\x1b\[[0-9;]*m")
 def main() -> int:
     """Run the example from an empty Airflow home to the offer's final status."""
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="airflow-demo-") as home, Emulator(settings=Settings.demonstration()) as portal:
+    with tempfile.TemporaryDirectory(prefix="airflow-demo-") as home, demonstration() as portal:
         portal.add_offer(OFFER)
         environment = airflow_environment(Path(home), portal)
         say("making an Airflow home with its SQLite database")
         run_quietly(["db", "migrate"], environment)
-        say(f"running the DAG publish_and_wait on offer {portal.publisher_id}/{OFFER}; a day takes a second here")
+        say(f"running the DAG publish_and_wait on offer {portal.publisher_id}/{OFFER}; a day takes 4 s here")
         code = follow(["dags", "test", "publish_and_wait"], environment)
-        status = portal.offer(OFFER).status
+        status = portal.status(OFFER)["status"]
         publishes = portal.counts["publish"]
     say(f"the offer's final status is {status}, after {publishes} publish, in {time.monotonic() - began:.0f} s")
     return code or int(status != "succeeded" or publishes != 1)
+
+
+def demonstration() -> Emulator:
+    """Return a portal on which a day takes some seconds, with a person who goes live half a day after the preview."""
+    settings = Settings(
+        certification=timedelta(days=2), going_live=timedelta(days=1), sign_off_after=timedelta(hours=12)
+    )
+    return Emulator(settings, ScaledClock(speed=24_000))
 
 
 def airflow_environment(home: Path, portal: Emulator) -> dict[str, str]:

@@ -142,7 +142,8 @@ def observe(watch: Watch, memory: Memory) -> Flow[Outcome | None]:
 
 def wait(watch: Watch, memory: Memory | None = None) -> Flow[Outcome]:
     """Look again and again until the wait is over; errors of this package's tree become outcomes too."""
-    memory = memory or Memory(answered=watch.answered)
+    memory = memory or Memory()
+    memory.answered = memory.answered or watch.answered
     while True:
         outcome = yield from observe(watch, memory)
         if outcome is not None:

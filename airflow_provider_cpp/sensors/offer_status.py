@@ -149,7 +149,8 @@ class OfferStatusSensor(BaseSensorOperator):
             if outcome is not None:
                 finish(outcome, soft_fail=self.soft_fail)
                 return
-        self.defer(trigger=OfferStatusTrigger(self.conn_id, watch.to_payload()), method_name="execute_complete")
+        trigger = OfferStatusTrigger(self.conn_id, watch.to_payload(), self._memory.to_payload())
+        self.defer(trigger=trigger, method_name="execute_complete")
 
     def _look(self, context: Context, watch: Watch) -> Outcome | None:
         memory = self._recall(context)

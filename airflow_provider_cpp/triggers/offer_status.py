@@ -11,6 +11,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
 from airflow_provider_cpp.portal.errors import PortalError
 from airflow_provider_cpp.portal.outcome import Outcome
+from airflow_provider_cpp.portal.progress import Memory
 from airflow_provider_cpp.portal.watching import Watch, wait
 
 
@@ -22,22 +23,26 @@ class OfferStatusTrigger(BaseTrigger):
 
     :param conn_id: the connection.
     :param watch: what to wait for: :meth:`airflow_provider_cpp.portal.watching.Watch.to_payload`.
+    :param memory: what the task told before it deferred, so that it is not told again:
+        :meth:`airflow_provider_cpp.portal.progress.Memory.to_payload`.
     """
 
-    def __init__(self, conn_id: str, watch: dict[str, Any]) -> None:
+    def __init__(self, conn_id: str, watch: dict[str, Any], memory: dict[str, Any] | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
         self.conn_id = conn_id
         self.watch = watch
+        self.memory = memory
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what a triggerer needs to make this trigger again."""
-        return f"{__name__}.{type(self).__name__}", {"conn_id": self.conn_id, "watch": self.watch}
+        values = {"conn_id": self.conn_id, "watch": self.watch, "memory": self.memory}
+        return f"{__name__}.{type(self).__name__}", values
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait; errors of this package's own tree are outcomes, so that their text reaches the task."""
         try:
             watch = Watch.from_payload(self.watch)
-            outcome = await CloudPartnerPortalHook(self.conn_id).arun(wait(watch))
+            outcome = await CloudPartnerPortalHook(self.conn_id).arun(wait(watch, Memory.from_payload(self.memory)))
         except PortalError as error:
             offer = self.watch.get("offer") or {}
             outcome = Outcome.of_error(error, f"{offer.get('publisher_id')}/{offer.get('offer_id')}")

@@ -46,7 +46,9 @@ def test_the_package_itself_imports_nothing() -> None:
 
 def test_provider_info_needs_the_standard_library_only() -> None:
     """Airflow asks for the metadata in every process, so reading it loads nothing but itself."""
-    added = modules_loaded_by("import airflow_provider_cpp.provider_info") - modules_loaded_by("from __future__ import annotations\nimport typing")
+    added = modules_loaded_by("import airflow_provider_cpp.provider_info") - modules_loaded_by(
+        "from __future__ import annotations\nimport typing"
+    )
     assert added == {"airflow_provider_cpp", "airflow_provider_cpp.provider_info"}
 
 
@@ -68,7 +70,10 @@ def check(tree: Path, *command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *command], cwd=tree, capture_output=True, text=True, check=False)
 
 
-IMPORT_RULES = ("-c", "import sys; sys.path.insert(0, '.'); from importlinter.cli import lint_imports_command as c; c()")
+IMPORT_RULES = (
+    "-c",
+    "import sys; sys.path.insert(0, '.'); from importlinter.cli import lint_imports_command as c; c()",
+)
 
 
 def test_a_planted_import_of_requests_fails_the_rules(tmp_path: Path) -> None:

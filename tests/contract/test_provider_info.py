@@ -32,7 +32,9 @@ def check_connection_types(info: dict[str, Any]) -> None:
 def test_the_entry_point_leads_to_the_metadata() -> None:
     """Airflow finds the metadata through the distribution's entry point."""
     found = [
-        point for point in entry_points(group="apache_airflow_provider") if point.value.startswith("airflow_provider_cpp")
+        point
+        for point in entry_points(group="apache_airflow_provider")
+        if point.value.startswith("airflow_provider_cpp")
     ]
     assert [point.load()() for point in found] == [get_provider_info()]
 

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command: ``python -m airflow_provider_cpp.emulator``."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from pathlib import Path
+
+NEEDS = "the emulator needs its extra: pip install 'airflow-provider-cpp[emulator]'"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until a signal says to stop; returns the exit code."""
+    try:
+        from airflow_provider_cpp.emulator import SCENARIOS, Emulator, ScaledClock, Settings
+    except ImportError as error:
+        print(f"{NEEDS} ({error.name} is missing)", file=sys.stderr)
+        return 2
+    options = _options(arguments, SCENARIOS)
+    settings = Settings()
+    try:
+        for pair in options.set:
+            name, _, text = pair.partition("=")
+            settings = settings.with_text(name, text)
+        emulator = Emulator(
+            settings, ScaledClock(options.speed), host=options.host, port=options.port, directory=options.directory
+        )
+        for pair in options.offer or ["contoso-vm", *(f"{scenario}={scenario}" for scenario in SCENARIOS)]:
+            name, _, scenario = pair.partition("=")
+            emulator.add_offer(name, scenario or "succeeds")
+        emulator.start()
+    except (ValueError, OSError) as error:
+        print(f"the emulator cannot start: {error}", file=sys.stderr)
+        return 2
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    print(
+        f"The Cloud Partner Portal emulator serves at {emulator.url}, {options.speed:g} times as fast as the real one."
+    )
+    print(f"Its certificate authority: {emulator.ca_file.resolve()}")
+    print("For a shell, with the Airflow connection (Ctrl-C stops the emulator):\n")
+    print(emulator.environment(), flush=True)
+    stop.wait()
+    emulator.stop()
+    print("\nRequests served:")
+    for route, count in sorted(emulator.counts.items()):
+        print(f"  {route:<12} {count}")
+    print(f"  {'in all':<12} {emulator.counts.total()}", flush=True)
+    return 0
+
+
+def _options(arguments: list[str] | None, scenarios: dict[str, str]) -> argparse.Namespace:
+    listed = "\n".join(f"  {name:<22} {text}" for name, text in scenarios.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m airflow_provider_cpp.emulator",
+        description="Serve a Cloud Partner Portal, and the Entra ID that signs in to it, on this machine.",
+        epilog=f"scenarios:\n{listed}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (%(default)s)")
+    parser.add_argument("--port", type=int, default=8443, help="the port, 0 for any (%(default)s)")
+    parser.add_argument("--directory", type=Path, help="where to write ca.pem and emulator.env (a temporary folder)")
+    parser.add_argument("--speed", type=float, default=20000.0, help="how many times faster than real (%(default)s)")
+    parser.add_argument("--offer", action="append", metavar="ID[=SCENARIO]", help="an offer to serve; may be repeated")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting; may be repeated")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Entra ID, as far as an application that signs in with its secret sees it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import json
+import secrets
+import time
+import uuid
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+from urllib.parse import unquote
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import RSAAlgorithm
+
+RESOURCE = "https://cloudpartner.azure.com"
+KEY_ID = "emulator"
+
+
+@cache
+def signing_key() -> rsa.RSAPrivateKey:
+    """Make the key that signs tokens, once per process."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+class SignInRefused(Exception):  # noqa: N818 - a refusal is what Entra ID gives
+    """Entra ID says no; ``body`` is its answer."""
+
+    def __init__(self, status: int, error: str, number: int, text: str) -> None:
+        self.status = status
+        self.body = {
+            "error": error,
+            "error_description": f"AADSTS{number}: {text}",
+            "error_codes": [number],
+            "timestamp": time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime()),
+            "trace_id": str(uuid.uuid4()),
+            "correlation_id": str(uuid.uuid4()),
+        }
+        super().__init__(error)
+
+
+class TokenRefused(Exception):  # noqa: N818 - the portal answers 401
+    """A bearer token is missing or not good."""
+
+
+@dataclass(slots=True)
+class Identity:
+    """One tenant with one application in it.
+
+    :param lifetime: seconds for which a token is good.
+    """
+
+    lifetime: float = 3600.0
+    tenant_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    client_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    client_secret: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+    issued: int = 0
+    revoked: set[str] = field(default_factory=set, repr=False)
+    known: set[str] = field(default_factory=set, repr=False)
+
+    def configuration(self, tenant: str, base: str, version: str) -> dict[str, Any]:
+        """Answer the OpenID configuration.
+
+        :param version: ``""`` or ``/v2.0``, as it stands in the path.
+        :raises SignInRefused: for another tenant.
+        """
+        self._check_tenant(tenant)
+        home = f"{base}/{tenant}"
+        return {
+            "issuer": f"{home}{version or '/'}",
+            "authorization_endpoint": f"{home}/oauth2{version}/authorize",
+            "token_endpoint": f"{home}/oauth2{version}/token",
+            "jwks_uri": f"{base}/common/discovery{version}/keys",
+            "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
+            "response_types_supported": ["code"],
+            "subject_types_supported": ["pairwise"],
+            "id_token_signing_alg_values_supported": ["RS256"],
+        }
+
+    def keys(self) -> dict[str, Any]:
+        """Answer the key that tokens are signed with."""
+        key: dict[str, Any] = json.loads(RSAAlgorithm.to_jwk(signing_key().public_key()))
+        return {"keys": [key | {"kid": KEY_ID, "use": "sig", "alg": "RS256"}]}
+
+    def token(self, tenant: str, form: dict[str, str], basic: str | None, base: str, *, v1: bool) -> dict[str, Any]:
+        """Answer a request for a token.
+
+        :param basic: the Authorization header, which may carry id and secret instead of the form.
+        :raises SignInRefused: with the code that Entra ID would give.
+        """
+        self._check_tenant(tenant)
+        client_id, secret = _credentials(form, basic)
+        if form.get("grant_type") != "client_credentials":
+            raise SignInRefused(400, "unsupported_grant_type", 70003, "The grant type is not supported here.")
+        if client_id.lower() != self.client_id.lower():
+            text = f"Application with identifier '{client_id}' was not found in the directory."
+            raise SignInRefused(400, "unauthorized_client", 700016, text)
+        if not hmac.compare_digest(secret.encode(), self.client_secret.encode()):
+            raise SignInRefused(401, "invalid_client", 7000215, "Invalid client secret provided.")
+        wanted = form.get("resource", "") if v1 else form.get("scope", "").removesuffix("/.default")
+        if wanted.rstrip("/") != RESOURCE or (not v1 and not form.get("scope", "").endswith("/.default")):
+            raise SignInRefused(400, "invalid_resource", 500011, "The resource principal was not found in the tenant.")
+        value = self._sign(wanted, base)
+        if v1:  # whose numbers are text
+            now, life = int(time.time()), str(int(self.lifetime))
+            times = {"expires_in": life, "ext_expires_in": life, "expires_on": str(now + int(self.lifetime))}
+            return {"token_type": "Bearer", **times, "not_before": str(now), "resource": wanted, "access_token": value}
+        life_time = int(self.lifetime) if self.lifetime >= 1 else self.lifetime
+        return {"token_type": "Bearer", "expires_in": life_time, "ext_expires_in": life_time, "access_token": value}
+
+    def verify(self, header: str | None) -> None:
+        """Check what came as Authorization: signature, audience and expiry.
+
+        :raises TokenRefused: if it is not a good bearer token of ours.
+        """
+        scheme, _, value = (header or "").partition(" ")
+        if scheme.lower() != "bearer" or not value:
+            raise TokenRefused
+        try:
+            claims = jwt.decode(value, signing_key().public_key(), algorithms=["RS256"], audience=RESOURCE, leeway=0)
+        except jwt.InvalidTokenError as error:
+            raise TokenRefused from error
+        # JWT's own times are whole seconds; tests want tokens that live for less than one.
+        if claims.get("jti") in self.revoked or claims.get("tid") != self.tenant_id or time.time() > claims["ends"]:
+            raise TokenRefused
+
+    def revoke_tokens(self) -> None:
+        """Make every token issued so far worthless."""
+        self.revoked |= self.known
+
+    def rotate_secret(self) -> str:
+        """Replace the application's secret; returns the new one."""
+        self.client_secret = secrets.token_urlsafe(24)
+        return self.client_secret
+
+    def _sign(self, audience: str, base: str) -> str:
+        self.issued += 1
+        now, identifier = time.time(), str(uuid.uuid4())
+        self.known.add(identifier)
+        claims = {
+            "iss": f"{base}/{self.tenant_id}/v2.0",
+            "aud": audience.rstrip("/"),
+            "appid": self.client_id,
+            "azp": self.client_id,
+            "tid": self.tenant_id,
+            "jti": identifier,
+            "iat": int(now),
+            "nbf": int(now),
+            "exp": int(now + self.lifetime) + 1,
+            "ends": now + self.lifetime,
+        }
+        return jwt.encode(claims, signing_key(), algorithm="RS256", headers={"kid": KEY_ID})
+
+    def _check_tenant(self, tenant: str) -> None:
+        if tenant.lower() != self.tenant_id.lower():
+            raise SignInRefused(400, "invalid_tenant", 90002, f"Tenant '{tenant}' not found.")
+
+
+def _credentials(form: dict[str, str], basic: str | None) -> tuple[str, str]:
+    scheme, _, value = (basic or "").partition(" ")
+    if scheme.lower() == "basic":
+        try:
+            client_id, _, secret = base64.b64decode(value, validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            return "", ""
+        return unquote(client_id), unquote(secret)
+    return form.get("client_id", ""), form.get("client_secret", "")

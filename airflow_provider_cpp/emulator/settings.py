@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the portal's contract leaves open, contradicts itself on, or is only assumed: each a setting."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields, replace
+from datetime import timedelta
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the emulated portal behaves. Durations are on the emulator's clock unless said otherwise.
+
+    :param location_header: which header of a 202 names the operation.
+    :param location_form: the form of its value: ``publisher`` and ``dollar`` are relative paths, by id and by
+        publishing version; ``absolute`` is a URL without an API version; ``dollar-guid`` is the oldest one, with
+        a GUID for the offer.
+    :param operation_body: whether one operation comes as an object or as a list of one.
+    :param sign_off_shown_as: how a parked offer shows: by its status, or as running with the step's id or name.
+    :param error_body: what an error's body is.
+    :param casing: how status words are written.
+    :param success_word: the status of an offer that is live.
+    :param operation_success_word: the status of an operation that is done.
+    :param list_success_word: the same in the list of operations.
+    :param second_publish: the HTTP status for a publish while an operation runs.
+    :param create_code: the HTTP status for a PUT that creates.
+    :param missing_if_match: the HTTP status for a PUT on an existing offer without If-Match.
+    :param etag_on_get: whether reading an offer gives its ETag.
+    :param cancel_answer: the HTTP status for a cancel.
+    :param cancel_takes: how long canceling takes.
+    :param cancel_parked: whether a parked offer can be canceled, or is refused with 400.
+    :param golive_operation: whether going live is an operation of its own or continues the publish operation.
+    :param sign_off_after: after how long an emulated person signs a parked offer off; 0 for never.
+    :param lag_status: for how many polls of it an offer's status stays the old one after a 202.
+    :param lag_list: the same for the list of operations.
+    :param lag_operation: the same for the new operation.
+    :param lag_operation_as: whether the new operation shows the previous one meanwhile, or is not found.
+    :param validation: how long the first step takes.
+    :param certification: how long the second takes.
+    :param provisioning: how long the third takes.
+    :param packaging: how long the fourth takes.
+    :param going_live: how long the last one takes.
+    :param token_lifetime: how long a token is good, in the world's time.
+    :param latency: how long every answer takes, in the world's time.
+    """
+
+    location_header: Literal["Location", "Operation-Location", "both", "none"] = "Location"
+    location_form: Literal["publisher", "dollar", "absolute", "dollar-guid"] = "publisher"
+    operation_body: Literal["object", "list"] = "object"
+    sign_off_shown_as: Literal["status", "step-id", "step-name"] = "status"
+    error_body: Literal["json", "empty", "html"] = "json"
+    casing: Literal["camel", "pascal"] = "camel"
+    success_word: Literal["succeeded", "published"] = "succeeded"
+    operation_success_word: Literal["complete", "completed", "succeeded"] = "complete"
+    list_success_word: Literal["completed", "complete", "succeeded"] = "completed"
+    second_publish: Literal[409, 400] = 409
+    create_code: Literal[200, 201] = 200
+    missing_if_match: Literal[409, 400] = 409
+    etag_on_get: bool = True
+    cancel_answer: Literal[202, 200] = 202
+    cancel_takes: timedelta = timedelta(minutes=2)
+    cancel_parked: Literal["canceled", "400"] = "canceled"
+    golive_operation: Literal["new", "continues"] = "new"
+    sign_off_after: timedelta = timedelta(0)
+    lag_status: int = 0
+    lag_list: int = 0
+    lag_operation: int = 0
+    lag_operation_as: Literal["previous", "missing"] = "previous"
+    validation: timedelta = timedelta(minutes=15)
+    certification: timedelta = timedelta(days=2, hours=12)
+    provisioning: timedelta = timedelta(days=1)
+    packaging: timedelta = timedelta(hours=1)
+    going_live: timedelta = timedelta(days=2)
+    token_lifetime: timedelta = timedelta(hours=1)
+    latency: timedelta = timedelta(0)
+
+    def __post_init__(self) -> None:
+        """Refuse a value that its setting does not have, so that a typing error in a test is seen."""
+        for name, kind in get_type_hints(Settings).items():
+            value = getattr(self, name)
+            if get_origin(kind) is Literal and value not in get_args(kind):
+                allowed = ", ".join(map(str, get_args(kind)))
+                msg = f"{name} is {value!r}, not one of {allowed}"
+                raise ValueError(msg)
+
+    def with_text(self, name: str, text: str) -> Settings:
+        """Return these settings with one changed, its value given as text: ``lag_status``, ``3``.
+
+        :raises ValueError: if there is no such setting, or the text is no value of it.
+        """
+        kinds = get_type_hints(Settings)
+        if name not in {field.name for field in fields(Settings)}:
+            msg = f"there is no setting {name}; there are: {', '.join(kinds)}"
+            raise ValueError(msg)
+        changes: dict[str, Any] = {name: _read(name, text, kinds[name])}
+        return replace(self, **changes)
+
+
+def _read(name: str, text: str, kind: Any) -> object:
+    if kind is bool and text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    if get_origin(kind) is Literal:
+        return next((value for value in get_args(kind) if str(value) == text), text)
+    if kind is int and text.isdecimal():
+        return int(text)
+    if kind is timedelta and (found := re.fullmatch(r"([0-9.]+)([smhd]?)", text)):
+        return timedelta(**{UNITS[found.group(2) or "s"]: float(found.group(1))})
+    msg = f"{name} cannot be {text!r}; durations are like 90s, 15m, 2h, 3d"
+    raise ValueError(msg)
