@@ -4,15 +4,20 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+
+from airflow_provider_cpp.emulator import Emulator, ManualClock, Settings
 
 HOME = Path(tempfile.mkdtemp(prefix="airflow-home-"))
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
@@ -36,3 +41,38 @@ def airflow_home() -> Path:
     command = [sys.executable, "-m", "airflow", "db", "migrate"]
     subprocess.run(command, check=True, capture_output=True, text=True)
     return HOME
+
+
+@pytest.fixture
+def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return a function that makes an emulator's connection Airflow's default one, with fields changed."""
+
+    def set_connection(portal: Emulator, **changes: object) -> None:
+        connection = portal.connection
+        extra = connection["extra"] | changes.pop("extra", {})
+        value = json.dumps(
+            connection | changes | {"extra": {key: entry for key, entry in extra.items() if entry is not None}}
+        )
+        monkeypatch.setenv("AIRFLOW_CONN_CLOUD_PARTNER_PORTAL_DEFAULT", value)
+
+    return set_connection
+
+
+@pytest.fixture
+def serve(connect: Callable[..., None]) -> Iterator[Callable[..., Emulator]]:
+    """Return a function that starts an emulator with these settings, its clock standing still, and connects to it."""
+    with contextlib.ExitStack() as stack:
+
+        def start(**settings: object) -> Emulator:
+            portal = stack.enter_context(Emulator(Settings(**settings), ManualClock()))
+            connect(portal)
+            return portal
+
+        yield start
+
+
+@pytest.fixture(scope="module")
+def shared_portal() -> Iterator[Emulator]:
+    """Serve one emulator for all tests of a file."""
+    with Emulator(Settings(), ManualClock()) as portal:
+        yield portal

@@ -143,7 +143,7 @@ class OfferStatusSensor(BaseSensorOperator):
             raise held.error from held.error.__cause__
 
     def _defer_or_done(self, context: Context) -> None:
-        watch = self._watch(answered=True)
+        watch = self._watch()
         with _unskippable():
             outcome = self._look(context, watch)
             if outcome is not None:
@@ -159,7 +159,7 @@ class OfferStatusSensor(BaseSensorOperator):
         self._remember(context, memory)
         return outcome
 
-    def _watch(self, *, answered: bool = False) -> Watch:
+    def _watch(self) -> Watch:
         with airflow_errors():
             operation = self._own_operation()
             publisher_id = self.publisher_id or (operation.offer.publisher_id if operation else None)
@@ -172,7 +172,6 @@ class OfferStatusSensor(BaseSensorOperator):
                 fail_on_blocked=self.fail_on_blocked,
                 poll_interval=self.poll_interval,
                 poll_failure_tolerance=_seconds(self.poll_failure_tolerance),
-                answered=answered,
             )
 
     def _own_operation(self) -> Operation | None:
