@@ -99,6 +99,9 @@ class Emulator:
         async def lifespan(_: Starlette) -> AsyncIterator[None]:
             started.set()
             yield
+            for transport in [*self._service.transports.values()]:
+                transport.abort()
+            await asyncio.sleep(0)  # so that the loop closes what was aborted before it is closed itself
 
         routes = [*self._portal.routes(), *self._control.routes(), *identity_routes(self._portal)]
         application = Starlette(routes=routes, lifespan=lifespan)
@@ -110,6 +113,7 @@ class Emulator:
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=1,
+            loop="asyncio",  # uvloop does not tell of connections that were aborted
         )
         config.load()
         config.ssl = _server_context(authority, self._host)
