@@ -84,6 +84,8 @@ class Emulator:
         :raises OSError: if the port is taken.
         """
         listener = socket.create_server((self._host, self._port))
+        # What is accepted inherits it; asyncio sets it itself only on sockets that name their protocol.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._port = listener.getsockname()[1]
         self._portal.base = self.url
         self._directory = self._directory or Path(tempfile.mkdtemp(prefix="emulator-"))

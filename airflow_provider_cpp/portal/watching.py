@@ -157,7 +157,8 @@ def wait(watch: Watch, memory: Memory | None = None) -> Flow[Outcome]:
 
 def timed_out(watch: Watch, memory: Memory) -> Outcome:
     """Make the outcome of a wait that ran out of time."""
-    seen = f"last seen: {memory.summary}" if memory.summary else "the portal never answered"
+    silence = "the portal answers, but does not show it yet" if memory.answered else "the portal never answered"
+    seen = f"last seen: {memory.summary}" if memory.summary else silence
     message = f"offer {watch.offer}: gave up waiting for {watch.until}; {seen}. The publication itself goes on"
     return Outcome(Result.TIMED_OUT, message, str(watch.offer), operation=watch.operation_json)
 

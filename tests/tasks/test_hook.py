@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_cpp.emulator import Emulator, Fault
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
-from airflow_provider_cpp.portal import errors
+from airflow_provider_cpp.portal import calls, errors, flows
 from airflow_provider_cpp.transport.settings import Settings
 
 OFFER = "contoso-vm"
@@ -226,14 +226,17 @@ def test_the_environments_bundle_is_used_where_the_connection_names_none(
     assert read().word == "neverPublished"
 
 
-def test_an_answer_without_end_is_cut(serve: Callable[..., Emulator], read: Callable[[], Any]) -> None:
+@pytest.mark.parametrize("wire", ["requests", "aiohttp"])
+def test_an_answer_without_end_is_cut(serve: Callable[..., Emulator], wire: str) -> None:
     """An answer larger than any offer is an error rather than memory."""
     portal = serve()
     portal.add_offer(OFFER)
     huge = b" " * (33 * 1024 * 1024)
-    portal.inject(Fault("answer", "status", times=4, status=200, body=huge, headers={"Retry-After": "0"}))
+    portal.inject(Fault("answer", "status", status=200, body=huge))
+    hook = CloudPartnerPortalHook()
+    once = flows.ask(calls.get_offer_status(hook.offer(OFFER)))
     with pytest.raises(errors.BadReply, match="larger than 32 MiB"):
-        read()
+        hook.run(once) if wire == "requests" else asyncio.run(hook.arun(once))
 
 
 def test_a_portal_that_does_not_answer_in_time(

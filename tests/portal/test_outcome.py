@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What crosses from the triggerer to the worker, and what does not get across."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_cpp.portal import errors
+from airflow_provider_cpp.portal.outcome import Outcome, Result
+from airflow_provider_cpp.portal.progress import Memory
+from airflow_provider_cpp.portal.watching import Watch
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+GOOD = Outcome(Result.REACHED, "it is live", "contoso/contoso-vm", "succeeded").to_payload()
+
+
+def test_it_survives_json() -> None:
+    """An outcome is the same after its way through JSON."""
+    assert Outcome.from_payload(json.loads(json.dumps(GOOD))).to_payload() == GOOD
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        None,
+        {},
+        [],
+        "reached",
+        7,
+        {"status": "success"},
+        GOOD | {"result": "succeeded"},
+        GOOD | {"result": None},
+        GOOD | {"version": 2},
+        GOOD | {"version": True},
+        GOOD | {"version": None},
+        GOOD | {"more": 1},
+        GOOD | {7: 1},
+        {key: value for key, value in GOOD.items() if key != "message"},
+        GOOD | {"message": None},
+        GOOD | {"retryable": "no"},
+        GOOD | {"operation": []},
+        GOOD | {"status": 7},
+    ],
+)
+def test_what_is_not_exactly_an_outcome_raises(payload: Any) -> None:
+    """None, nothing, another type, an unknown word, a missing, wrong or extra key: each raises."""
+    with pytest.raises(errors.InvalidOutcome):
+        Outcome.from_payload(payload)
+
+
+def test_an_error_becomes_an_outcome() -> None:
+    """An error's line names the offer once, and keeps whether trying again can help."""
+    outcome = Outcome.of_error(errors.SignInError("no token", transient=True), "contoso/x")
+    assert (outcome.message, outcome.retryable) == ("offer contoso/x: no token", True)
+    assert (
+        Outcome.of_error(errors.PortalError("offer contoso/x is odd"), "contoso/x").message == "offer contoso/x is odd"
+    )
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("outcome-*.json")), ids=lambda path: path.stem)
+def test_released_outcomes_are_still_read(path: Path) -> None:
+    """An outcome that an earlier release wrote is read by this one."""
+    assert Outcome.from_payload(json.loads(path.read_text())).result in Result
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("watch-*.json")), ids=lambda path: path.stem)
+def test_released_watches_are_still_read(path: Path) -> None:
+    """What a trigger of an earlier release was told to wait for is read by this one, and written the same."""
+    payload = json.loads(path.read_text())
+    assert Watch.from_payload(payload).to_payload() == payload
+
+
+def test_there_are_golden_files() -> None:
+    """The two tests before this one have something to read."""
+    assert {path.stem for path in GOLDEN.iterdir()} >= {"outcome-1", "watch-1", "watch-1-offer"}
+
+
+def test_a_memory_survives_json_and_forgets_what_it_cannot_read() -> None:
+    """What was told is kept across processes; rubbish is forgotten rather than an error."""
+    memory = Memory(answered=True, summary="running", messages=["a"])
+    assert Memory.from_payload(json.loads(json.dumps(memory.to_payload()))) == memory
+    rubbish = {"answered": 1, "summary": None, "messages": 7, "told_at": "x"}
+    assert (Memory.from_payload(rubbish), Memory.from_payload(None)) == (Memory(), Memory())

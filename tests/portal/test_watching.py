@@ -1,0 +1,343 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The wait: what ends it, what it tolerates, and what it tells."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from airflow_provider_cpp.portal import errors
+from airflow_provider_cpp.portal.models import OfferRef
+from airflow_provider_cpp.portal.operations import Operation
+from airflow_provider_cpp.portal.outcome import Result
+from airflow_provider_cpp.portal.verdict import default_until
+from airflow_provider_cpp.portal.watching import Watch, wait
+
+CERTIFYING = {"id": "displaycertify", "stepName": "Certification", "status": "inProgress", "progressPercentage": 40}
+SIGN_OFF = {"id": "publisher-signoff", "stepName": "Publisher signoff", "status": "waitingForPublisherReview"}
+LIVE = {"id": "live", "stepName": "Live", "status": "complete"}
+RUNNING = {"status": "running", "steps": [CERTIFYING], "publishingVersion": 2}
+PARKED = {"status": "running", "steps": [SIGN_OFF], "publishingVersion": 2}
+DONE = {"status": "complete", "steps": [LIVE], "publishingVersion": 2}
+OURS = {"id": "new-id", "submissionType": "publish", "submissionState": "running", "publishingVersion": 2}
+GOLIVE = {"id": "live-id", "submissionType": "goLive", "submissionState": "running", "publishingVersion": 2}
+
+
+class Portal:
+    """Answers with what is next in the list of each kind, the last one for ever."""
+
+    def __init__(self, **answers: list[Any]) -> None:
+        self.answers = answers
+
+    def __call__(self, call: Any) -> Any:
+        kind = "status" if call.path.endswith("/status") else "list" if "submissions" in call.path else "operation"
+        answers = self.answers[kind]
+        return answers.pop(0) if len(answers) > 1 else answers[0]
+
+
+@pytest.fixture
+def watch(offer: OfferRef, start: datetime) -> Watch:
+    return Watch(offer, "preview", start + timedelta(days=14), answered=True)
+
+
+@pytest.fixture
+def own(watch: Watch, operation: Operation) -> Watch:
+    return replace(watch, operation=operation)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"until": "soon"}, "until is 'soon', not one of preview, live"),
+        ({"poll_interval": 0}, "poll_interval must be more than 0"),
+        ({"poll_failure_tolerance": -1}, "poll_failure_tolerance must not be negative"),
+        (
+            {"offer": OfferRef("contoso", "other")},
+            "operation belongs to offer contoso/contoso-vm, not to contoso/other",
+        ),
+    ],
+)
+def test_what_cannot_be_waited_for(own: Watch, change: dict[str, Any], said: str) -> None:
+    """A watch that makes no sense is refused, saying why."""
+    with pytest.raises(errors.ConfigurationError, match=said):
+        replace(own, **change)
+
+
+def test_a_cancel_is_not_waited_for(own: Watch, operation: Operation) -> None:
+    """A cancel operation leads nowhere that a sensor could wait for."""
+    with pytest.raises(errors.ConfigurationError, match="operation is a cancel"):
+        replace(own, operation=replace(operation, kind="cancel"))
+
+
+@pytest.mark.parametrize("change", [{"version": 2}, {"version": None}, {"deadline": "soon"}])
+def test_a_watch_of_another_release(own: Watch, change: dict[str, Any]) -> None:
+    """A watch that this release does not understand says that the task is to be cleared."""
+    with pytest.raises(errors.ConfigurationError, match="clear the task to wait anew"):
+        Watch.from_payload(own.to_payload() | change)
+
+
+def test_it_polls_at_its_interval_and_tells_what_changed(player: Any, watch: Watch) -> None:
+    """A line comes when something changed, and one an hour while nothing does."""
+    player.answer = Portal(status=[RUNNING] * 30 + [{"status": "waitingForPublisherReview"}])
+    outcome = player.run(wait(watch))
+    assert (outcome.result, set(player.slept), len(player.sent)) == (Result.REACHED, {300.0}, 31)
+    assert [text for text, _ in player.told] == [
+        "offer contoso/contoso-vm: running; Certification inProgress 40 %",
+        "offer contoso/contoso-vm: still running; Certification inProgress 40 %",
+        "offer contoso/contoso-vm: still running; Certification inProgress 40 %",
+        "offer contoso/contoso-vm: waitingForPublisherReview",
+    ]
+
+
+def test_messages_are_told_once(player: Any, watch: Watch) -> None:
+    """A message is told when it appears, an error as a warning, and not again."""
+    first = {"messageHtml": "Look <b>here</b>", "level": "information"}
+    second = {"messageHtml": "Broken", "level": "error"}
+    answers = [
+        {"status": "running", "messages": messages}
+        for messages in ([], [first], [first], [first, second], [second], [first])
+    ]
+    player.answer = Portal(status=[*answers, {"status": "succeeded"}])
+    player.run(wait(watch))
+    told = [(text.removeprefix("offer contoso/contoso-vm: "), level) for text, level in player.told]
+    assert told == [
+        ("running", "info"),
+        ("portal: Look here", "info"),
+        ("portal: Broken", "warning"),
+        ("succeeded", "info"),
+    ]
+
+
+def test_a_status_nobody_knows_is_waited_through(player: Any, watch: Watch) -> None:
+    """An unknown word is told as such, and the wait goes on to its deadline."""
+    player.answer = Portal(status=[{"status": "frobnicating"}])
+    outcome = player.run(wait(watch))
+    assert outcome.result is Result.TIMED_OUT
+    assert player.told[0][0].endswith("frobnicating (a status this release does not know)")
+    assert player.now == watch.deadline
+
+
+def test_a_blocked_step_is_told_at_once(player: Any, watch: Watch) -> None:
+    """A blocked step is a warning, with its messages, at the look that sees it; the wait goes on."""
+    step = CERTIFYING | {"status": "blocked", "messages": [{"messageHtml": "No image.", "level": "error"}]}
+    player.answer = Portal(status=[{"status": "running", "steps": [step]}, {"status": "succeeded"}])
+    assert player.run(wait(watch)).result is Result.REACHED
+    assert player.told[:2] == [
+        ("offer contoso/contoso-vm: running; Certification blocked 40 %", "warning"),
+        ("offer contoso/contoso-vm: Certification: No image.", "warning"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("messages", "said"),
+    [
+        (
+            [{"messageHtml": "No image.", "level": "error"}, {"messageHtml": "Hm."}],
+            "is blocked at step Certification: No image.",
+        ),
+        ([{"messageHtml": "Hm."}], "is blocked at step Certification: Hm."),
+        ([], "is blocked at step Certification, and the portal gave no message"),
+        ([{"messageHtml": f"{n}", "level": "error"} for n in range(7)], "0; 1; 2; 3; 4 (and 2 more messages)"),
+    ],
+)
+def test_a_blocked_step_fails_if_asked(player: Any, watch: Watch, messages: list[Any], said: str) -> None:
+    """With `fail_on_blocked` the first look that sees it ends the wait, with the step's words."""
+    step = CERTIFYING | {"status": "blocked", "messages": messages}
+    player.answer = Portal(status=[{"status": "running", "steps": [step]}])
+    outcome = player.run(wait(replace(watch, fail_on_blocked=True)))
+    assert (outcome.result, said in outcome.message) == (Result.BLOCKED, True), outcome.message
+
+
+def test_a_failure_without_steps_or_words(player: Any, watch: Watch) -> None:
+    """A failure that says nothing is told as one that says nothing."""
+    player.answer = Portal(status=[{"status": "failed"}])
+    message = player.run(wait(watch)).message
+    assert message == "offer contoso/contoso-vm: publication failed, and the portal gave no message"
+
+
+def test_retry_after_slows_the_wait(player: Any, watch: Watch) -> None:
+    """After a 429 the next look comes when the portal wants it, and no sooner than the interval."""
+    later = errors.Throttled("x", status=429, retry_after=1800.0)
+    sooner = errors.Throttled("x", status=429, retry_after=1.0)
+    player.answer = Portal(status=[later, sooner, RUNNING, {"status": "succeeded"}])
+    player.run(wait(watch))
+    assert player.slept == [1800.0, 300.0, 300.0]
+
+
+def test_failures_are_warned_of_once_an_hour_and_forgiven(player: Any, watch: Watch) -> None:
+    """Failed looks are told at first and then hourly; an answer in between begins the count anew."""
+    fault = errors.ServerFault("x", status=503)
+    player.answer = Portal(status=[*[fault] * 71, RUNNING, *[fault] * 71, {"status": "succeeded"}])
+    assert player.run(wait(watch)).result is Result.REACHED
+    assert [level for _, level in player.told].count("warning") == 12
+
+
+def test_a_portal_that_stays_away_ends_the_wait(player: Any, watch: Watch) -> None:
+    """After six hours without a single answer the wait fails, saying that nothing is known and nothing was done."""
+    player.answer = Portal(status=[RUNNING, errors.SignInError("no token")])
+    outcome = player.run(wait(watch))
+    assert (outcome.result, outcome.retryable, player.slept.count(300.0)) == (Result.ERROR, True, 73)
+    assert "no answer from the portal for 6:00:00, last: no token." in outcome.message
+    assert outcome.message.endswith("What became of the publication is not known, and nothing was done to it")
+
+
+@pytest.mark.parametrize(
+    "error", [errors.SignInError("no"), errors.Forbidden("x", status=403), errors.NotFound("x", status=404)]
+)
+def test_what_is_wrong_at_the_first_look_ends_it(player: Any, watch: Watch, error: errors.PortalError) -> None:
+    """Before any answer, an error that time does not heal ends the wait at once, for good."""
+    player.answer = Portal(status=[error])
+    outcome = player.run(wait(replace(watch, answered=False)))
+    assert (outcome.result, outcome.retryable, player.slept) == (Result.ERROR, False, [])
+
+
+def test_a_wait_that_never_had_an_answer_says_so(player: Any, watch: Watch) -> None:
+    """A timeout without any answer says that there was none."""
+    player.answer = Portal(status=[errors.Unreachable("x", text="down")])
+    outcome = player.run(wait(replace(watch, poll_failure_tolerance=10**9)))
+    assert "the portal never answered" in outcome.message
+
+
+@pytest.mark.parametrize("last", [{"id": "old-id", "submissionState": "completed", "publishingVersion": 1}, None])
+def test_an_operation_that_the_list_does_not_show_has_not_ended(player: Any, own: Watch, last: Any) -> None:
+    """An end is believed once the list shows it of this very operation."""
+    stale = [last] if last else []
+    player.answer = Portal(operation=[DONE], list=[stale, stale, [OURS], [OURS | {"submissionState": "completed"}]])
+    assert (player.run(wait(own)).result, len(player.slept)) == (Result.REACHED, 3)
+
+
+def test_numbers_that_differ_are_of_two_publications(player: Any, own: Watch) -> None:
+    """An answer with another publication's number is not believed though the list knows the operation."""
+    player.answer = Portal(operation=[PARKED | {"publishingVersion": 1}, PARKED], list=[[OURS]])
+    assert (player.run(wait(own)).result, len(player.slept)) == (Result.REACHED, 1)
+
+
+@pytest.mark.parametrize(
+    ("word", "state", "result"), [("failed", "failed", Result.FAILED), ("cancelled", "canceled", Result.CANCELED)]
+)
+def test_a_bad_end_is_confirmed_too(player: Any, own: Watch, word: str, state: str, result: Result) -> None:
+    """Failed and canceled are believed once the list agrees."""
+    ended = OURS | {"submissionState": state}
+    player.answer = Portal(operation=[{"status": word}], list=[[OURS], [ended]])
+    outcome = player.run(wait(own))
+    assert (outcome.result, len(player.slept), "operation new-id" in outcome.message) == (result, 1, True)
+
+
+def test_an_operation_at_work_is_told_like_an_offer(player: Any, own: Watch) -> None:
+    """While the operation itself is at work, its steps are told, and the list is not even asked for."""
+    player.answer = Portal(operation=[RUNNING, PARKED], list=[[OURS]])
+    assert player.run(wait(own)).result is Result.REACHED
+    assert player.told[0] == ("offer contoso/contoso-vm: running; Certification inProgress 40 %", "info")
+    assert [line.endswith("/submissions/") for line in player.sent] == [False, False, True]
+
+
+def test_a_wait_for_what_the_list_never_shows(player: Any, own: Watch) -> None:
+    """A timeout of a wait whose operation never showed says that the portal answers without showing it."""
+    player.answer = Portal(operation=[DONE], list=[[]])
+    outcome = player.run(wait(own))
+    assert "the portal answers, but does not show it yet" in outcome.message
+
+
+@pytest.mark.parametrize(("kind", "until"), [("publish", "preview"), ("golive", "live"), (None, "live")])
+def test_the_target_follows_from_what_is_watched(operation: Operation, kind: str | None, until: str) -> None:
+    """A publish operation leads to its preview by default, everything else to the market."""
+    assert default_until(replace(operation, kind=kind) if kind else None) == until
+
+
+def test_an_operation_may_be_found_by_its_number(player: Any, own: Watch, offer: OfferRef, start: datetime) -> None:
+    """An operation known by its publication's number is confirmed by the entry with that number."""
+    numbered = Operation(offer, "publish", start, None, "/api/operations/contoso$contoso-vm$2$preview")
+    other = OURS | {"id": "x", "publishingVersion": 1}
+    player.answer = Portal(operation=[PARKED], list=[[other], [other, OURS]])
+    assert (player.run(wait(replace(own, operation=numbered))).result, len(player.slept)) == (Result.REACHED, 1)
+
+
+def test_an_operation_just_accepted_may_be_missing(player: Any, own: Watch) -> None:
+    """A 404 for an operation just accepted is waited through for some minutes, and is an error after them."""
+    missing = errors.NotFound("operation", status=404)
+    player.answer = Portal(operation=[missing, missing, PARKED], list=[[OURS]])
+    assert player.run(wait(own)).result is Result.REACHED
+    player.now = own.deadline - timedelta(days=14)
+    player.answer = Portal(operation=[missing])
+    outcome = player.run(wait(replace(own, answered=False)))
+    assert "no answer from the portal for" in outcome.message
+    assert "the portal does not know it, 15 minutes after its order" in outcome.message
+
+
+@pytest.mark.parametrize("named", ["operation_id", "location"])
+def test_an_operation_that_was_never_there(player: Any, own: Watch, operation: Operation, named: str) -> None:
+    """Long after its order, an operation that the portal does not know ends the wait at the first look."""
+    location = "/api/operations/contoso$contoso-vm$2$preview"
+    other = replace(operation, operation_id=None, location=location) if named == "location" else operation
+    player.now += timedelta(hours=1)
+    player.answer = Portal(operation=[errors.NotFound("operation", status=404)])
+    outcome = player.run(wait(replace(own, operation=other, answered=False)))
+    assert ((location if named == "location" else "new-id") in outcome.message, outcome.retryable) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("entries", "status", "result"),
+    [
+        (
+            [GOLIVE | {"submissionState": "completed"}, OURS | {"submissionState": "completed"}],
+            "succeeded",
+            Result.REACHED,
+        ),
+        ([GOLIVE | {"submissionState": "failed"}, OURS | {"submissionState": "completed"}], "failed", Result.FAILED),
+        (
+            [GOLIVE | {"submissionState": "canceled"}, OURS | {"submissionState": "completed"}],
+            "canceled",
+            Result.CANCELED,
+        ),
+        ([GOLIVE, OURS | {"submissionState": "completed"}], "succeeded", None),
+        ([OURS | {"submissionState": "completed"}], "succeeded", Result.REACHED),
+        ([OURS | {"submissionState": "completed"}], "running", None),
+        ([OURS | {"submissionState": "completed"}], "failed", None),
+    ],
+)
+def test_live_needs_two_witnesses(
+    player: Any, own: Watch, entries: list[Any], status: str, result: Result | None
+) -> None:
+    """A publish operation is live when it is done, no going live is under way, and the offer says so itself."""
+    ours_done = [OURS | {"submissionState": "completed"}]
+    player.answer = Portal(
+        operation=[DONE], list=[entries, ours_done], status=[{"status": status}, {"status": "succeeded"}]
+    )
+    outcome = player.run(wait(replace(own, until="live")))
+    assert (outcome.result, len(player.slept)) == ((result, 0) if result else (Result.REACHED, 1))
+
+
+def test_a_live_step_and_the_offer_are_two_witnesses(player: Any, own: Watch) -> None:
+    """Where the operation goes on saying that it runs, its live step and the offer's status are enough."""
+    player.answer = Portal(operation=[DONE | {"status": "running"}], list=[[OURS]], status=[{"status": "succeeded"}])
+    outcome = player.run(wait(replace(own, until="live")))
+    assert (outcome.result, outcome.message) == (Result.REACHED, "offer contoso/contoso-vm: it is live (succeeded)")
+
+
+def test_a_go_live_operation(player: Any, own: Watch, operation: Operation) -> None:
+    """A go-live operation is waited for until live, with the offer as the second witness; its preview is there already."""
+    golive = replace(operation, kind="golive", operation_id="live-id")
+    done = GOLIVE | {"submissionState": "completed"}
+    offer_answers = [{"status": "waitingForPublisherReview"}, {"status": "succeeded"}]
+    player.answer = Portal(operation=[DONE], list=[[GOLIVE], [done]], status=offer_answers)
+    assert (player.run(wait(replace(own, operation=golive, until="live"))).result, len(player.slept)) == (
+        Result.REACHED,
+        2,
+    )
+    player.answer = Portal(operation=[RUNNING], list=[[GOLIVE]])
+    assert player.run(wait(replace(own, operation=golive))).result is Result.REACHED
+
+
+def test_beyond_the_sign_off_the_preview_is_there(player: Any, own: Watch) -> None:
+    """A publication that is going live already has had its preview."""
+    player.answer = Portal(operation=[RUNNING | {"steps": [LIVE | {"status": "inProgress"}]}], list=[[OURS]])
+    assert player.run(wait(own)).result is Result.REACHED
+
+
+def test_an_entry_in_an_unknown_state_confirms_nothing(player: Any, own: Watch) -> None:
+    """A preview is not believed while the list says of the operation what nobody knows."""
+    player.answer = Portal(operation=[PARKED], list=[[OURS | {"submissionState": "frobnicating"}], [OURS]])
+    assert (player.run(wait(own)).result, len(player.slept)) == (Result.REACHED, 1)
