@@ -197,7 +197,7 @@ def test_what_is_wrong_at_the_first_look_ends_it(player: Any, watch: Watch, erro
 def test_a_wait_that_never_had_an_answer_says_so(player: Any, watch: Watch) -> None:
     """A timeout without any answer says that there was none."""
     player.answer = Portal(status=[errors.Unreachable("x", text="down")])
-    outcome = player.run(wait(replace(watch, poll_failure_tolerance=10**9)))
+    outcome = player.run(wait(replace(watch, poll_failure_tolerance=10**9, answered=False)))
     assert "the portal never answered" in outcome.message
 
 

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How Sphinx builds the documentation."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+# autodoc imports Airflow, which makes a home where it is told to, and else in the user's.
+os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="airflow-docs-"))
+
+project = "airflow-provider-cpp"
+author = "the airflow-provider-cpp authors"
+copyright = "the airflow-provider-cpp authors"
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
+exclude_patterns = ["_build"]
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+html_theme = "furo"
+html_title = "airflow-provider-cpp"
+autodoc_typehints = "none"
+autodoc_member_order = "bysource"
+autodoc_default_options = {"members": True, "show-inheritance": True}
+suppress_warnings = ["myst.xref_missing"] if os.environ.get("DOCS_DRAFT") else []
