@@ -96,10 +96,10 @@ class Views:
         return text[:1].upper() + text[1:] if self._settings.casing == "pascal" else text
 
     def _has_own_golive(self, publication: Publication) -> bool:
-        signed_off_at = publication.sign_off_time(self._settings)
-        if self._settings.golive_operation != "new" or signed_off_at is None:
+        if self._settings.golive_operation != "new":
             return False
-        return signed_off_at <= self._offers.clock.now()
+        standing = publication.standing(self._settings, self._offers.clock.now())
+        return standing.steps[SIGN_OFF].status == "complete"
 
     def _state(self, publication: Publication, kind: str) -> tuple[str, Standing]:
         """Say what an operation's own state is, which is not its offer's."""
