@@ -37,7 +37,7 @@ format: .venv/.complete ## Format the code and fix what ruff can
 	@$(BIN)/ruff format --quiet .
 
 docs: .venv/.complete ## Build the documentation into docs/_build/html; warnings are errors
-	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
+	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html >.venv/docs.log
 
 clean: ## Remove what was made
 	@rm -rf .venv docs/_build .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache

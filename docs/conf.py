@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 
 # autodoc imports Airflow, which makes a home where it is told to, and else in the user's.
 os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="airflow-docs-"))
+logging.getLogger("airflow").setLevel(logging.WARNING)
 
 project = "airflow-provider-cpp"
 author = "the airflow-provider-cpp authors"

@@ -190,9 +190,9 @@ def _error(call: Call[T], reply: Reply) -> errors.RequestError:
     code, text = _code_and_text(reply.body)
     if 200 <= reply.status < 400:  # noqa: PLR2004 - the bounds of good answers and redirects
         kind: type[errors.RequestError] = errors.BadReply
-        text = "a redirect, which is not followed with a token in hand" if reply.status >= 300 else text  # noqa: PLR2004
+        text = "a redirect, which is not followed with a token in hand" if reply.status >= 300 else text  # noqa: PLR2004 - as above
     else:
-        kind = _KINDS.get(reply.status) or (errors.ServerFault if reply.status >= 500 else errors.Refused)  # noqa: PLR2004
+        kind = _KINDS.get(reply.status) or (errors.ServerFault if reply.status >= 500 else errors.Refused)  # noqa: PLR2004 - a fault of the server
     return kind(
         call.words,
         status=reply.status,
