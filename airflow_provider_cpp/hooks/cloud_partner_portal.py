@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
@@ -147,6 +148,7 @@ class CloudPartnerPortalHook(BaseHook):
         publisher_id: str | None = None,
         notification_emails: str | Sequence[str] = (),
         settle_time: float = DEFAULT_SETTLE_TIME,
+        since: datetime | None = None,
     ) -> Operation:
         """Order the publication of an offer's draft, once, and return the operation that this began.
 
@@ -154,13 +156,15 @@ class CloudPartnerPortalHook(BaseHook):
         :param publisher_id: its publisher; the connection's if None.
         :param notification_emails: who is told by mail; the portal ignores it for offers moved to Partner Center.
         :param settle_time: seconds for which a new operation is looked for if the portal's answer was lost.
+        :param since: stop if a publish operation changed since this moment, because an earlier try may have begun it.
         :raises OperationRunning: if the offer has an operation that runs; nothing was ordered.
-        :raises OutcomeUnknown: if the answer was lost and no new operation showed within the settle time.
+        :raises OutcomeUnknown: if the answer was lost and no new operation showed within the settle time, or
+            an earlier try may have sent the order.
 
         `Publish an offer <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-publish-offer>`_
         """
         emails = split_emails(notification_emails)
-        return self.run(flows.publish(self.offer(offer_id, publisher_id), emails, settle_time))
+        return self.run(flows.publish(self.offer(offer_id, publisher_id), emails, settle_time, since))
 
     def test_connection(self) -> tuple[bool, str]:
         """Sign in and ask once for the publisher's offers; what Airflow's Test button shows."""

@@ -3,11 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import XCOM_RETURN_KEY, BaseOperator, conf
+from airflow.providers.common.compat.sdk import (
+    XCOM_RETURN_KEY,
+    AirflowException,
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    BaseOperator,
+    conf,
+)
 
 from airflow_provider_cpp.completion import airflow_errors, finish, resume
 from airflow_provider_cpp.hooks.cloud_partner_portal import DEFAULT_SETTLE_TIME, CloudPartnerPortalHook
@@ -21,14 +30,17 @@ if TYPE_CHECKING:
 
 DEFAULT_TIMEOUT = timedelta(days=14)
 DEFAULT_TOLERANCE = timedelta(hours=6)
+SLACK = timedelta(hours=1)
+"""The trigger keeps the deadline itself; Airflow's own is for a deployment whose triggerer never comes."""
 
 
 class PublishOfferOperator(BaseOperator):
     """Publishes an offer's draft, all plans of it, and returns the operation that this began.
 
     The order is sent once: while another operation of the offer runs it is not sent at all, and after an answer
-    that was lost it is not sent again, but looked for in the offer's operations. Killing, clearing or timing out
-    the task cancels nothing at the portal.
+    that was lost it is not sent again, but looked for in the offer's operations. A later try of the task, after a
+    retry or a clear, sends it only if no publish operation of the offer changed since the DAG run began: otherwise it
+    stops and asks for a person. Killing, clearing or timing out the task cancels nothing at the portal.
 
     :param offer_id: the offer. Templated.
     :param publisher_id: its publisher; the connection's if None. Templated.
@@ -45,7 +57,7 @@ class PublishOfferOperator(BaseOperator):
     :returns: the operation as JSON: ``api``, ``publisher_id``, ``offer_id``, ``operation_id``, ``location``,
         ``kind``, ``submitted_at``. It is pushed as XCom before any wait begins.
     :raises AirflowFailException: if another operation runs, the portal refuses, the publication fails or is
-        canceled, or it cannot be known whether the order was taken.
+        canceled, or it cannot be known whether the order was taken, by this try or an earlier one.
     :raises AirflowException: if the portal could not be reached before the order was sent.
 
     `Publish an offer <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-publish-offer>`_
@@ -86,7 +98,8 @@ class PublishOfferOperator(BaseOperator):
         hook = CloudPartnerPortalHook(self.conn_id)
         with airflow_errors():
             offer_id, publisher_id, emails = self.offer_id, self.publisher_id, self.notification_emails
-            operation = hook.publish_offer(offer_id, publisher_id, emails or (), self.settle_time)
+            since = _run_began(context) if getattr(context["ti"], "try_number", 1) > 1 else None
+            operation = hook.publish_offer(offer_id, publisher_id, emails or (), self.settle_time, since)
             self._operation = operation
             self.log.info("offer %s: the portal took the publish, operation %s", operation.offer, _name(operation))
             value = operation.to_json()
@@ -101,7 +114,8 @@ class PublishOfferOperator(BaseOperator):
 
         :param event: what the trigger ended with.
         """
-        return resume(event).operation
+        with _no_more_tries():
+            return resume(event).operation
 
     def on_kill(self) -> None:
         """Say what a killed task leaves behind; it is not canceled, since a signal does not know a person."""
@@ -121,8 +135,10 @@ class PublishOfferOperator(BaseOperator):
             answered=True,
         )
         if self.deferrable:
-            self.defer(trigger=OfferStatusTrigger(self.conn_id, watch.to_payload()), method_name="execute_complete")
-        finish(hook.run(wait(watch)))
+            trigger = OfferStatusTrigger(self.conn_id, watch.to_payload())
+            self.defer(trigger=trigger, method_name="execute_complete", timeout=as_timedelta(self.timeout) + SLACK)
+        with _no_more_tries():
+            finish(hook.run(wait(watch)))
 
 
 def default_deferrable() -> bool:
@@ -133,6 +149,22 @@ def default_deferrable() -> bool:
 def as_timedelta(value: float | timedelta) -> timedelta:
     """Return a span of time that may be given in seconds."""
     return value if isinstance(value, timedelta) else timedelta(seconds=value)
+
+
+@contextmanager
+def _no_more_tries() -> Iterator[None]:
+    """Make every bad end of the wait final: the publish is done, and another try of the task would order another."""
+    try:
+        yield
+    except (AirflowFailException, AirflowSensorTimeout, AirflowSkipException):
+        raise
+    except AirflowException as error:
+        raise AirflowFailException(str(error)) from error
+
+
+def _run_began(context: Context) -> datetime:
+    """Return when the DAG run began: what an earlier try ordered, it ordered since then."""
+    return context["dag_run"].start_date or datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def _name(operation: Operation) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Generator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from airflow_provider_cpp.portal import calls
@@ -30,6 +30,9 @@ from airflow_provider_cpp.portal.operations import Kind, Operation, Submission, 
 from airflow_provider_cpp.portal.retry import pause_before_retry
 
 T = TypeVar("T")
+
+CLOCK_MARGIN = timedelta(minutes=5)
+"""How far the portal's clock and Airflow's may be apart."""
 
 LOOK_FOR_NEW_EVERY = 15.0
 """Seconds between two looks at the list while an operation that was just accepted is not in it."""
@@ -90,19 +93,25 @@ def fetch(call: Call[T]) -> Flow[T]:
             yield Sleep(pause)
 
 
-def publish(offer: OfferRef, notification_emails: tuple[str, ...], settle_time: float) -> Flow[Operation]:
+def publish(
+    offer: OfferRef, notification_emails: tuple[str, ...], settle_time: float, since: datetime | None = None
+) -> Flow[Operation]:
     """Publish an offer's draft: look first, order once, and find out which operation that made.
 
     :param offer: the offer.
     :param notification_emails: who is told by mail.
     :param settle_time: seconds for which the list of operations is watched where the answer names no operation.
+    :param since: refuse if a publish operation changed since then: an earlier try may have begun it.
     :raises OperationRunning: if another operation runs; nothing was ordered.
-    :raises OutcomeUnknown: if the answer to the order was lost and the list does not show what became of it.
+    :raises OutcomeUnknown: if the answer to the order was lost and the list does not show what became of it, or an
+        earlier try may have sent it.
     """
     before = yield from fetch(calls.list_submissions(offer))
     running = yield from _in_the_way(offer, before)
     if running is not None:
         raise OperationRunning(str(offer), running.description)
+    if since is not None:
+        _refuse_second_order(offer, before, since)
     submitted_at: datetime = yield Now()
     call = calls.publish_offer(offer, notification_emails)
     lost: PortalError | None = None
@@ -127,6 +136,14 @@ def publish(offer: OfferRef, notification_emails: tuple[str, ...], settle_time: 
         reason = str(lost) if lost else "the answer named no operation on this host"
         raise OutcomeUnknown(str(offer), "publish", reason) from lost
     return Operation(offer, "publish", submitted_at, identifier, location)
+
+
+def _refuse_second_order(offer: OfferRef, submissions: tuple[Submission, ...], since: datetime) -> None:
+    """Stop where an earlier try may have ordered: an operation's last change is all that tells when it began."""
+    for entry in newest_first(submissions):
+        if is_of_kind(entry, "publish") and entry.changed_at is not None and entry.changed_at >= since - CLOCK_MARGIN:
+            reason = f"an earlier try of this task may have sent it, and {entry.description} is there"
+            raise OutcomeUnknown(str(offer), "publish", reason)
 
 
 def _in_the_way(offer: OfferRef, submissions: tuple[Submission, ...]) -> Flow[Submission | None]:

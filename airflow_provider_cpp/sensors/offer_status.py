@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 MEMORY_KEY = "airflow_provider_cpp.watch"
+SLACK = timedelta(hours=1)
 
 
 class OfferStatusSensor(BaseSensorOperator):
@@ -106,9 +107,9 @@ class OfferStatusSensor(BaseSensorOperator):
             return self._defer_or_done(context) if self.deferrable else super().execute(context)
         except _NotSkippable as held:
             raise held.error from held.error.__cause__
-        except SkippedOutcome:
-            raise
         except (AirflowSensorTimeout, AirflowSkipException) as error:
+            if isinstance(error, SkippedOutcome) or error.__cause__ is not None:
+                raise
             # Airflow's own words for a timeout name neither the offer nor where it stood.
             outcome = timed_out(self._watch(), self._recall(context))
             finish(outcome, soft_fail=isinstance(error, AirflowSkipException))
@@ -150,7 +151,8 @@ class OfferStatusSensor(BaseSensorOperator):
                 finish(outcome, soft_fail=self.soft_fail)
                 return
         trigger = OfferStatusTrigger(self.conn_id, watch.to_payload(), self._memory.to_payload())
-        self.defer(trigger=trigger, method_name="execute_complete")
+        # The trigger keeps the deadline itself; Airflow's own is for a deployment whose triggerer never comes.
+        self.defer(trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=self.timeout) + SLACK)
 
     def _look(self, context: Context, watch: Watch) -> Outcome | None:
         memory = self._recall(context)
@@ -187,15 +189,21 @@ class OfferStatusSensor(BaseSensorOperator):
 
     def _recall(self, context: Context) -> Memory:
         """Return what the pokes before this one saw, from wherever this version of Airflow can keep it."""
-        store = context.get("task_state_store") if self.reschedule else None
-        if store is not None and not self._memory.answered:
-            self._memory = Memory.from_payload(store.get(MEMORY_KEY))
+        store = self._store(context)
+        if store is not None:
+            kept = store.get(MEMORY_KEY)
+            own = isinstance(kept, dict) and kept.get("try_number") == _try_number(context)
+            self._memory = Memory.from_payload(kept) if own else Memory()
         return self._memory
 
     def _remember(self, context: Context, memory: Memory) -> None:
-        store = context.get("task_state_store") if self.reschedule and not self.deferrable else None
+        store = self._store(context)
         if store is not None:
-            store.set(MEMORY_KEY, memory.to_payload())
+            store.set(MEMORY_KEY, memory.to_payload() | {"try_number": _try_number(context)})
+
+    def _store(self, context: Context) -> Any:
+        """Return Airflow's store of a task's state, from 3.3 on, if each look is a process of its own."""
+        return context.get("task_state_store") if self.reschedule and not self.deferrable else None
 
 
 class _NotSkippable(Exception):  # noqa: N818 - it is an envelope rather than an error
@@ -216,6 +224,11 @@ class _unskippable:  # noqa: N801 - used as a function is
         """Wrap."""
         if isinstance(error, AirflowException) and not isinstance(error, (AirflowSkipException, AirflowSensorTimeout)):
             raise _NotSkippable(error) from error
+
+
+def _try_number(context: Context) -> int | None:
+    """Return which try this is: what an earlier try saw of failures is not held against this one."""
+    return getattr(context["ti"], "try_number", None)
 
 
 def _seconds(value: float | timedelta) -> float:

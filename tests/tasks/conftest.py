@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -29,8 +31,9 @@ class Ending:
 class TaskInstance:
     """What the operator needs of a task instance: somewhere to push an XCom."""
 
-    def __init__(self) -> None:
+    def __init__(self, try_number: int = 1) -> None:
         self.pushed: dict[str, Any] = {}
+        self.try_number = try_number
 
     def xcom_push(self, key: str, value: Any) -> None:
         self.pushed[key] = value
@@ -62,7 +65,27 @@ def run_to_end(sensor: OfferStatusSensor, context: dict[str, Any]) -> None:
 
 @pytest.fixture
 def context() -> dict[str, Any]:
-    return {"ti": TaskInstance()}
+    return {"ti": TaskInstance(), "dag_run": SimpleNamespace(start_date=datetime.now(timezone.utc))}
+
+
+class Store:
+    """Keeps a task's state as Airflow does from 3.3 on: JSON in, JSON out."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, str] = {}
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return json.loads(self.values[key]) if key in self.values else default
+
+    def set(self, key: str, value: Any) -> None:
+        self.values[key] = json.dumps(value)
+
+
+@pytest.fixture
+def store(context: dict[str, Any]) -> Store:
+    """Give the context a store of a task's state."""
+    context["task_state_store"] = Store()
+    return context["task_state_store"]
 
 
 @pytest.fixture

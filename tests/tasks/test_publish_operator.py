@@ -3,12 +3,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, TaskDeferred
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSensorTimeout,
+    TaskDeferred,
+)
 
 from airflow_provider_cpp.emulator import Emulator, Fault
 from airflow_provider_cpp.operators.offer import PublishOfferOperator
@@ -177,8 +184,6 @@ def test_a_wait_in_the_worker_ends_at_the_preview(serve: Callable[..., Emulator]
     portal.add_offer(OFFER)
     gate = portal.gate("operation")
     task = operator(wait_for_completion=True, deferrable=False, poll_interval=0.01)
-    import threading
-
     results: list[Any] = []
     thread = threading.Thread(target=lambda: results.append(task.execute(context)))
     thread.start()
@@ -192,8 +197,6 @@ def test_a_wait_in_the_worker_ends_at_the_preview(serve: Callable[..., Emulator]
 
 def test_a_deferred_wait_returns_the_operation(serve: Callable[..., Emulator], context: dict[str, Any]) -> None:
     """A deferred wait pushes the operation first, orders nothing in the triggerer, and returns the operation."""
-    import asyncio
-
     portal = serve()
     portal.add_offer(OFFER)
     task = operator(wait_for_completion=True, deferrable=True, poll_interval=0.01)
@@ -227,3 +230,73 @@ def test_killing_the_task_cancels_nothing(
     before = portal.counts
     task.on_kill()
     assert (portal.counts, "goes on at the portal" in capsys.readouterr().out) == (before, True)
+
+
+def test_a_later_try_does_not_publish_a_second_time(serve: Callable[..., Emulator], context: dict[str, Any]) -> None:
+    """A retry stops for a person if a publish changed since the run began, though that one has ended by now."""
+    portal = serve()
+    portal.add_offer(OFFER, "failed", history="succeeded")
+    operator().execute(context)
+    portal.clock.advance(days=5)
+    context["ti"].try_number = 2
+    with pytest.raises(
+        AirflowFailException, match="an earlier try of this task may have sent it, and operation"
+    ) as caught:
+        operator().execute(context)
+    newest = portal.operations(OFFER)[0]["id"]
+    assert (newest in str(caught.value), portal.counts["publish"]) == (True, 1)
+
+
+@pytest.mark.parametrize("began", ["known", "unknown"])
+def test_a_later_try_publishes_where_nothing_was_ordered(
+    serve: Callable[..., Emulator], context: dict[str, Any], began: str
+) -> None:
+    """A retry orders if no publish changed since the run began; if that is not known, only if there is none at all."""
+    portal = serve()
+    portal.add_offer(OFFER, history="succeeded" if began == "known" else None)
+    context["ti"].try_number = 2
+    if began == "unknown":
+        context["dag_run"].start_date = None
+    operator().execute(context)
+    assert portal.counts["publish"] == 1
+
+
+def test_a_wait_that_fails_leaves_no_retries(serve: Callable[..., Emulator], context: dict[str, Any]) -> None:
+    """Once the publish is done, an error of the wait is final: a retry of the task would order another one."""
+    portal = serve()
+    portal.add_offer(OFFER)
+    task = operator(wait_for_completion=True, deferrable=False, poll_interval=0.01, poll_failure_tolerance=0)
+    portal.inject(Fault("answer", "operation", times=99, status=500))
+    with pytest.raises(AirflowFailException, match="What became of the publication is not known"):
+        task.execute(context)
+    assert portal.counts["publish"] == 1
+
+
+@pytest.mark.parametrize(
+    ("scenario", "said"), [("failed", "publication failed"), ("canceled", "publication was canceled")]
+)
+def test_a_bad_end_fails_the_wait(
+    serve: Callable[..., Emulator], context: dict[str, Any], scenario: str, said: str
+) -> None:
+    """A publication that ends badly fails a task that waits for it."""
+    portal = serve()
+    portal.add_offer(OFFER, scenario)
+    task = operator(wait_for_completion=True, deferrable=True, do_xcom_push=False)
+    with pytest.raises(TaskDeferred) as deferral:
+        task.execute(context)
+    portal.clock.advance(days=5)
+
+    async def first_event() -> Any:
+        return await anext(deferral.value.trigger.run())
+
+    with pytest.raises(AirflowFailException, match=said):
+        task.execute_complete(context, asyncio.run(first_event()).payload)
+    assert context["ti"].pushed == {}
+
+
+def test_a_wait_that_runs_out_of_time(serve: Callable[..., Emulator], context: dict[str, Any]) -> None:
+    """A wait that takes longer than its timeout says so, and that the publication goes on."""
+    serve().add_offer(OFFER)
+    task = operator(wait_for_completion=True, deferrable=False, timeout=0)
+    with pytest.raises(AirflowSensorTimeout, match="The publication itself goes on"):
+        task.execute(context)

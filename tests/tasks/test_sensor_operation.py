@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import TaskDeferred
 
 from airflow_provider_cpp.emulator import Emulator, Fault
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
@@ -277,3 +279,64 @@ def test_failed_polls_are_waited_through(
     portal.inject(Fault("drop", "operation"))
     assert looks_until_it_ends(run_sensor, mode, operation=published) == (True, "reached")
     assert (portal.counts["publish"], portal.counts["cancel"]) == (1, 0)
+
+
+def told(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    return [line for line in capsys.readouterr().out.splitlines() if "offer contoso/contoso-vm: " in line]
+
+
+def test_a_rescheduled_wait_remembers_what_it_told(
+    serve: Callable[..., Emulator], run_sensor: Callable[..., Any], store: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where Airflow keeps a task's state, a look that is a process of its own tells only what is new."""
+    portal = serve()
+    portal.add_offer(OFFER)
+    published = publish()
+    run_sensor("reschedule", operation=published)
+    first = told(capsys)
+    run_sensor("reschedule", operation=published)
+    second = told(capsys)
+    portal.clock.advance(days=1)
+    run_sensor("reschedule", operation=published)
+    assert (len(first) > 1, [line for line in second if "gave up" not in line], "Certification" in told(capsys)[0]) == (
+        True,
+        [],
+        True,
+    )
+
+
+def test_a_new_try_begins_with_a_clean_slate(
+    serve: Callable[..., Emulator], run_sensor: Callable[..., Any], store: Any, context: dict[str, Any]
+) -> None:
+    """What failed in an earlier try of the task is not held against the next one."""
+    portal = serve()
+    portal.add_offer(OFFER)
+    published = publish()
+    portal.inject(Fault("answer", "operation", times=3, status=500))
+    first = run_sensor("reschedule", operation=published)
+    store.values = {key: value.replace("2026-", "2020-") for key, value in store.values.items()}
+    second = run_sensor("reschedule", operation=published)
+    context["ti"].try_number = 2
+    third = run_sensor("reschedule", operation=published)
+    assert [first.kind, second.kind, third.kind] == ["waits", "AirflowException", "waits"]
+
+
+def test_never_fail_skips_for_everything(
+    serve: Callable[..., Emulator], connect: Callable[..., None], run_sensor: Callable[..., Any]
+) -> None:
+    """Airflow's `never_fail` skips, also for a connection that cannot work."""
+    portal = serve()
+    connect(portal, password=None)
+    ending = run_sensor("poke", offer_id=OFFER, never_fail=True)
+    assert ending.kind == "AirflowSkipException"
+
+
+def test_a_deferral_has_a_limit_of_airflows_own(serve: Callable[..., Emulator], context: dict[str, Any]) -> None:
+    """A deferred wait ends even where no triggerer ever runs it: an hour after its own deadline."""
+    from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
+
+    serve().add_offer(OFFER)
+    sensor = OfferStatusSensor(task_id="wait", offer_id=OFFER, deferrable=True, timeout=7200)
+    with pytest.raises(TaskDeferred) as deferral:
+        sensor.execute(context)
+    assert deferral.value.timeout == timedelta(hours=3)
