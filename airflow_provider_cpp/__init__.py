@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 __all__ = ["__version__"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> str:
     """Look the version up in the installed distribution when asked for, so that importing costs nothing."""
     if name == "__version__":
         from importlib.metadata import version

@@ -27,7 +27,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _BY_PLACE = re.compile(r"/operations/[^/?]+[$]([0-9]+)[$][^/?]+/?(?:[?]|$)")
 _BY_ID = re.compile(r"/operations/([^/?$]+)/?(?:[?]|$)")
-_OUR_PATH = re.compile(r"/api/[!-~]*")
+_OUR_PATH = re.compile(r"/api/(?!.*\.\.)[!-~]*")
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,7 +197,7 @@ def _not_there_yet(operation: Operation) -> Flow[Sighting]:
     now: datetime = yield Now()
     if now - operation.submitted_at < GRACE:
         return Sighting(None)
-    name = operation.operation_id or operation.location or f"of {operation.submitted_at.isoformat()}"
+    name = operation.operation_id or operation.location
     text = f"the portal does not know it, {GRACE.total_seconds() / 60:g} minutes after its order"
     raise NotFound(f"operation {name} of offer {operation.offer}", status=404, text=text)
 

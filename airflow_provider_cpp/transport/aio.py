@@ -8,11 +8,12 @@ import logging
 import ssl
 from collections.abc import Callable
 from datetime import datetime, timezone
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import aiohttp
-from requests.utils import get_environ_proxies, select_proxy
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
 
 from airflow_provider_cpp.portal.calls import Call, Reply
 from airflow_provider_cpp.portal.errors import PortalError
@@ -42,8 +43,8 @@ class AsyncSession:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        """Open the session on the running loop; a bundle is read off the loop."""
-        context = await asyncio.to_thread(ssl.create_default_context, cafile=self.settings.bundle())
+        """Open the session on the running loop; certificates are read off the loop."""
+        context = await asyncio.to_thread(_context, self.settings)
         # Neither cookies nor ~/.netrc: what goes to the portal is what stands here.
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=context), cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
@@ -123,6 +124,13 @@ class AsyncSession:
             raise unreachable(call, error, sent=not _never_left(error)) from None
         names = {name.lower(): value for name, value in response.headers.items()}
         return Reply(response.status, bytes(body), names, settings.base_url, datetime.now(timezone.utc))
+
+
+def _context(settings: Settings) -> ssl.SSLContext:
+    """Trust what requests would: a file or a folder of authorities, or its own list of them."""
+    bundle = settings.bundle() or DEFAULT_CA_BUNDLE_PATH
+    folder = Path(bundle).is_dir()
+    return ssl.create_default_context(cafile=None if folder else bundle, capath=bundle if folder else None)
 
 
 def _never_left(error: BaseException) -> bool:

@@ -179,6 +179,8 @@ def test_an_operation_survives_its_json(operation: Operation) -> None:
         ({"submitted_at": "soon"}, "its submitted_at is not an ISO 8601 time"),
         ({"location": "https://evil.example/api/x"}, "its location is not a path of the portal's API"),
         ({"location": "/other/x"}, "its location is not a path of the portal's API"),
+        ({"location": "/api/../x"}, "its location is not a path of the portal's API"),
+        ({"location": "/api/x y"}, "its location is not a path of the portal's API"),
         ({"operation_id": None}, "it has neither an operation_id nor a location"),
         ({"operation_id": "../x"}, "operation_id is '../x'"),
         ({"offer_id": "a/b"}, "offer_id is 'a/b'"),

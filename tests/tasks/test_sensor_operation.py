@@ -125,9 +125,13 @@ def test_going_live_that_fails_is_said(
     )
 
 
-@pytest.mark.parametrize("mode", ["poke"])
+HEADERS = [("poke", header) for header in ("Location", "Operation-Location", "both", "none")] + [
+    ("deferred", "Location")
+]
+
+
+@pytest.mark.parametrize(("mode", "header"), HEADERS)
 @pytest.mark.parametrize("form", ["publisher", "dollar", "absolute", "dollar-guid"])
-@pytest.mark.parametrize("header", ["Location", "Operation-Location", "both", "none"])
 def test_every_form_of_the_location_leads_to_the_operation(
     serve: Callable[..., Emulator], run_sensor: Callable[..., Any], mode: str, form: str, header: str
 ) -> None:
