@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 KINDS = ("answer", "drop", "hang", "no-location", "location")
@@ -65,6 +65,16 @@ class Fault:
         return self.times > 0 and self.route in (route, "*") and meant
 
 
+TROUBLES: Mapping[str, Fault] = {
+    "throttled": Fault("answer", times=3, status=429, headers={"Retry-After": "1"}),
+    "server-errors": Fault("answer", times=5, status=500),
+    "dropped-connections": Fault("drop", times=3),
+}
+"""What befalls the reads of an offer's state after each publish, by the offer's scenario."""
+
+TROUBLED = ("status", "operation")
+
+
 class Gate:
     """Holds requests until it is opened.
 
@@ -113,6 +123,12 @@ class Faults:
         """Add one; they strike in the order in which they were added."""
         with self._lock:
             self._faults.append(fault)
+
+    def add_trouble(self, scenario: str, offer: str) -> None:
+        """Let a scenario's trouble befall the next reads of an offer."""
+        if (trouble := TROUBLES.get(scenario)) is not None:
+            for route in TROUBLED:
+                self.add(replace(trouble, route=route, offer=offer))
 
     def add_gate(self, gate: Gate) -> None:
         """Add a gate."""

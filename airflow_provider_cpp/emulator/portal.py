@@ -70,6 +70,8 @@ class Portal:
         previous = offer.current.publish_id if offer.current else None
         old_operation = self.views.operation(offer, previous) if previous else None
         publication = publication_of()
+        if kind == "publish":
+            self.service.faults.add_trouble(offer.scenario, offer.offer_id)
         settings = self.service.settings
         if lag:
             identifier = self._id(publication, kind)

@@ -18,6 +18,9 @@ SCENARIOS = {
     "unknown-status": "answers a status that nobody knows, for ever",
     "fails-going-live": "parks, and is rejected while it goes live",
     "invalid": "is refused with 422 when it is published",
+    "throttled": "succeeds; after each publish its next reads are answered 429 with Retry-After",
+    "server-errors": "succeeds; after each publish its next reads are a burst of 500s",
+    "dropped-connections": "succeeds; after each publish its next reads lose their connection",
 }
 
 STEPS = (

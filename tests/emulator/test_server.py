@@ -48,6 +48,26 @@ def test_a_dropped_connection(client: Callable[..., Any], after: bool, operation
     assert (len(mine.portal.operations(OFFER)), mine.portal.counts["publish"]) == (operations, 1)
 
 
+@pytest.mark.parametrize(
+    ("scenario", "expected"),
+    [("throttled", [429] * 3), ("server-errors", [500] * 5), ("dropped-connections", [None] * 3)],
+)
+def test_scenarios_that_trouble_the_reads(
+    client: Callable[..., Any], scenario: str, expected: list[int | None]
+) -> None:
+    """After a publish the offer's next reads go wrong as its scenario says, then they are well, and it gets live."""
+    mine = client(scenario)
+    mine.publish()
+    seen: list[int | None] = []
+    for _ in range(len(expected) + 1):
+        try:
+            seen.append(mine.call("GET", f"{OFFER}/status").status_code)
+        except requests.ConnectionError:
+            seen.append(None)
+    mine.portal.clock.advance(days=4)
+    assert (seen, mine.status()) == ([*expected, 200], "waitingForPublisherReview")
+
+
 def test_a_gate_holds_until_it_is_opened(client: Callable[..., Any]) -> None:
     """A request that reached a gate has taken effect or not, as was asked, and is answered once it opens."""
     mine = client()

@@ -285,6 +285,19 @@ def test_failed_polls_are_waited_through(
     assert (portal.counts["publish"], portal.counts["cancel"]) == (1, 0)
 
 
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("scenario", ["throttled", "server-errors", "dropped-connections"])
+def test_troubled_offers_get_live_all_the_same(
+    serve: Callable[..., Emulator], run_sensor: Callable[..., Any], mode: str, scenario: str
+) -> None:
+    """Throttling, a burst of 500s and lost connections delay a wait and do not end it."""
+    portal = serve()
+    portal.add_offer(OFFER, scenario)
+    published = publish()
+    portal.clock.advance(days=4)
+    assert looks_until_it_ends(run_sensor, mode, operation=published) == (True, "reached")
+
+
 def told(capsys: pytest.CaptureFixture[str]) -> list[str]:
     return [line for line in capsys.readouterr().out.splitlines() if "offer contoso/contoso-vm: " in line]
 
