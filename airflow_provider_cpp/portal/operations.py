@@ -48,6 +48,11 @@ class Operation:
     location: str | None = None
 
     @property
+    def name(self) -> str:
+        """What to call it in a log: its id, or else where the portal reports on it."""
+        return self.operation_id or self.location or "without a name"
+
+    @property
     def publishing_version(self) -> int | None:
         """The number of the publication, where the location names it instead of an id."""
         found = _BY_PLACE.search(unquote(self.location or ""))

@@ -88,7 +88,7 @@ def test_the_publish_body(offer: OfferRef) -> None:
         (403, errors.Forbidden, False),
         (404, errors.NotFound, False),
         (409, errors.Conflict, False),
-        (412, errors.Refused, False),
+        (412, errors.PreconditionFailed, True),
         (418, errors.Refused, False),
         (422, errors.Refused, False),
         (429, errors.Throttled, True),

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Publishing: at most once in a run of the task, and where that cannot be proved, not at all.
+
+The API takes no key that would make a second order harmless. What there is: the list of operations, whose ids
+are written down before the order, and the portal's own rule that an offer has one operation at a time.
+
+`Publish an offer <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-publish-offer>`_
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from airflow_provider_cpp.portal import calls
+from airflow_provider_cpp.portal.attempt import Attempt, Note
+from airflow_provider_cpp.portal.errors import (
+    BadReply,
+    Conflict,
+    OperationRunning,
+    OutcomeUnknown,
+    PortalError,
+    Refused,
+    RequestError,
+    ServerFault,
+    Unreachable,
+)
+from airflow_provider_cpp.portal.flows import Flow, Keep, Now, Tell, ask, fetch
+from airflow_provider_cpp.portal.models import OfferRef
+from airflow_provider_cpp.portal.operations import Operation, Submission, id_in_location, newest_first
+from airflow_provider_cpp.portal.settling import (
+    Situation,
+    find_new,
+    is_of_kind,
+    new_ones,
+    only_one,
+    pause_until,
+    seconds,
+    situation,
+)
+from airflow_provider_cpp.portal.verdict import find_entry
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """What is to be published.
+
+    :param offer: the offer.
+    :param notification_emails: who is told by mail.
+    :param attempt: which try this is.
+    :param draft: the version of its draft, where that is known: a later try tells it to people.
+    """
+
+    offer: OfferRef
+    notification_emails: tuple[str, ...]
+    attempt: Attempt
+    draft: int | None = None
+
+
+def publish(wanted: Publish) -> Flow[Operation]:
+    """Publish an offer's draft, or find the operation by which an earlier try did.
+
+    :raises OperationRunning: if somebody else's operation runs; nothing was ordered.
+    :raises OutcomeUnknown: if it cannot be known whether this try or an earlier one ordered.
+    :raises ConfigurationError: if an earlier try noted another offer.
+    """
+    attempt = wanted.attempt
+    if attempt.note is not None:
+        attempt.note.check(wanted.offer, "publish")
+        own = yield from _by_note(wanted, attempt.note)
+    elif attempt.is_first or attempt.can_note:
+        own = None  # the note comes before the order, so without one there was no order
+    else:
+        own = yield from _without_note(wanted)
+    return own if own is not None else (yield from _order(wanted))
+
+
+def is_taken_perhaps(error: PortalError) -> bool:
+    """Say whether an order whose answer this is may have been taken."""
+    if isinstance(error, Unreachable):
+        return error.sent
+    return isinstance(error, (BadReply, ServerFault))
+
+
+def _by_note(wanted: Publish, note: Note) -> Flow[Operation | None]:
+    """Find the operation of an earlier try: by its name, or by what is new since its note."""
+    operation = note.operation or (yield from _settle(wanted, note))
+    if operation is None:
+        return None
+    if wanted.attempt.own_note is not None:
+        yield Tell(f"offer {wanted.offer}: an earlier try of this task published it, going on with that operation")
+        return operation
+    running = (yield from situation(wanted.offer)).running
+    if running is not None and find_entry(operation, [running]) is not None:
+        yield Tell(f"offer {wanted.offer}: this task's own {running.description} still runs, going on with it")
+        return operation
+    return None
+
+
+def _settle(wanted: Publish, note: Note) -> Flow[Operation | None]:
+    """Find out what became of an order whose answer nobody read."""
+    operation = Operation(wanted.offer, "publish", note.noted_at)
+    found = yield from find_new(operation, note.known, note.noted_at + seconds(wanted.attempt.settle_time))
+    if found is not None:
+        yield Tell(f"offer {wanted.offer}: {found.description} is new since an earlier try's order, and taken for its")
+        return (yield from _attach(note, [found]))
+    report = (yield from situation(wanted.offer)).report
+    if report.status.is_at_work and not report.is_parked:
+        reason = f"its status is {report.word}, but its operations do not show a new one"
+        raise OutcomeUnknown(str(wanted.offer), "publish", reason)
+    return None
+
+
+def _without_note(wanted: Publish) -> Flow[Operation | None]:
+    """Decide by the list alone, before Airflow 3.3: what changed since the DAG run began may be an earlier try's."""
+    attempt = wanted.attempt
+    began: datetime = yield Now()
+    while True:
+        now_there = yield from situation(wanted.offer)
+        running = now_there.running
+        if running is not None:
+            if is_of_kind(running, "publish") and not attempt.was_cleared and not attempt.waits_for_others:
+                text = f"{running.description} runs, and is taken for an earlier try's of this task"
+                yield Tell(f"offer {wanted.offer}: {text}", logging.WARNING)
+                return Operation(wanted.offer, "publish", running.changed_at or began, running.id)
+            raise _undecidable(wanted, running)
+        recent = next((entry for entry in now_there.entries if attempt.is_recent(entry.changed_at)), None)
+        if recent is not None:
+            raise _undecidable(wanted, recent)
+        if not (yield from pause_until(began + seconds(attempt.settle_time))):
+            return None
+
+
+def _undecidable(wanted: Publish, entry: Submission) -> OutcomeUnknown:
+    reason = f"an earlier try of this task may have sent it, and {entry.description} is there"
+    return OutcomeUnknown(str(wanted.offer), "publish", reason)
+
+
+def _order(wanted: Publish) -> Flow[Operation]:
+    """Look, note, order once, and find out which operation that made."""
+    offer, attempt = wanted.offer, wanted.attempt
+    before = newest_first((yield from fetch(calls.list_submissions(offer))))
+    if attempt.own_note is not None and (late := new_ones(before, attempt.own_note.known, "publish")):
+        return (yield from _attach(attempt.own_note, late))
+    running = (yield from situation(offer)).running if any(entry.status.is_running for entry in before) else None
+    if running is not None:
+        raise OperationRunning(str(offer), running.description)
+    now: datetime = yield Now()
+    known = attempt.own_note.known if attempt.own_note else tuple(entry.id for entry in before)
+    note = Note(offer, "publish", now, attempt.run, known, wanted.draft)
+    yield Keep(note.to_payload())
+    try:
+        location = yield from ask(calls.publish_offer(offer, wanted.notification_emails))
+    except PortalError as error:
+        if not is_taken_perhaps(error):
+            return (yield from _refused(wanted, note, error))
+        yield Tell(f"{error}; it may have been taken all the same, looking for a new operation", logging.WARNING)
+        return (yield from _unanswered(wanted, note, error))
+    if location is None:
+        return (yield from _unanswered(wanted, note, None))
+    operation = Operation(offer, "publish", now, id_in_location(location), location)
+    yield Keep(replace(note, operation=operation).to_payload())
+    if operation.operation_id is None and (found := (yield from find_new(operation, known, now))) is not None:
+        operation = replace(operation, operation_id=found.id)
+        yield Keep(replace(note, operation=operation).to_payload())
+    return operation
+
+
+def _unanswered(wanted: Publish, note: Note, lost: PortalError | None) -> Flow[Operation]:
+    """Look for what an order began whose answer was lost, or named nothing."""
+    operation = Operation(wanted.offer, "publish", note.noted_at)
+    found = yield from find_new(operation, note.known, note.noted_at + seconds(wanted.attempt.settle_time))
+    if found is None:
+        reason = str(lost) if lost else "the answer named no operation on this host"
+        raise OutcomeUnknown(str(wanted.offer), "publish", reason, may_settle=True) from lost
+    return (yield from _attach(note, [found]))
+
+
+def _attach(note: Note, new: list[Submission]) -> Flow[Operation]:
+    """Take the one new operation for the order's, and note it."""
+    operation = Operation(note.offer, note.kind, note.noted_at)
+    operation = replace(operation, operation_id=only_one(operation, new).id)
+    yield Keep(replace(note, operation=operation).to_payload())
+    return operation
+
+
+def _refused(wanted: Publish, note: Note, error: PortalError) -> Flow[Operation]:
+    """End a try whose order was certainly not taken; what an earlier try of this run noted stands again."""
+    earlier = wanted.attempt.own_note
+    yield Keep(earlier.to_payload() if earlier else None)
+    if not isinstance(error, (Conflict, Refused)):
+        raise error
+    try:
+        now_there: Situation | None = yield from situation(wanted.offer)
+    except RequestError:  # the refusal says more than that the portal could not be asked about it
+        now_there = None
+    new = new_ones(now_there.entries, note.known, "publish") if now_there else []
+    if earlier is not None and len(new) == 1:
+        return (yield from _attach(earlier, new))
+    if now_there is not None and now_there.running is not None:
+        raise OperationRunning(str(wanted.offer), now_there.running.description) from error
+    if isinstance(error, Conflict):
+        raise OperationRunning(str(wanted.offer), f"another operation ({error})") from error
+    raise error

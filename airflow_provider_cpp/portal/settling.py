@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finding out what is there: which operation runs, and which one an order has begun."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from airflow_provider_cpp.portal import calls
+from airflow_provider_cpp.portal.errors import OutcomeUnknown, PortalError
+from airflow_provider_cpp.portal.flows import Flow, Now, Sleep, Tell, fetch
+from airflow_provider_cpp.portal.models import OfferRef, Report
+from airflow_provider_cpp.portal.operations import Kind, Operation, Submission, newest_first
+
+LOOK_EVERY = 15.0
+"""Seconds between two looks while the portal has yet to show what became of an order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """An offer as it stands.
+
+    :param entries: its operations, the newest first.
+    :param report: its status.
+    """
+
+    entries: tuple[Submission, ...]
+    report: Report
+
+    @property
+    def running(self) -> Submission | None:
+        """The operation that runs, if one does; parked at the sign-off is not running, whatever the list calls it."""
+        if self.report.is_parked:
+            return None
+        return next((entry for entry in self.entries if entry.status.is_running), None)
+
+
+def situation(offer: OfferRef) -> Flow[Situation]:
+    """Look at an offer's operations and at its status."""
+    entries = newest_first((yield from fetch(calls.list_submissions(offer))))
+    return Situation(tuple(entries), (yield from fetch(calls.get_offer_status(offer))))
+
+
+def is_of_kind(entry: Submission, kind: Kind) -> bool:
+    """Say whether an entry of the list is of a kind; an entry that does not say may be of any."""
+    return entry.kind in ("", kind)
+
+
+def new_ones(entries: Iterable[Submission], known: Iterable[str], kind: Kind) -> list[Submission]:
+    """Pick the operations of a kind that were not there before an order."""
+    before = frozenset(known)
+    return [entry for entry in entries if entry.id not in before and is_of_kind(entry, kind)]
+
+
+def only_one(operation: Operation, new: list[Submission]) -> Submission:
+    """Return the one new operation.
+
+    :raises OutcomeUnknown: if there are several: which of them is ours cannot be told.
+    """
+    if len(new) > 1:
+        names = ", ".join(entry.description for entry in new)
+        raise OutcomeUnknown(str(operation.offer), operation.kind, f"there are several new ones: {names}")
+    return new[0]
+
+
+def find_new(operation: Operation, known: Iterable[str], until: datetime) -> Flow[Submission | None]:
+    """Look for the one operation that an order began, until a time; one look at least.
+
+    :param operation: what was ordered.
+    :param known: the ids of the operations before the order.
+    :raises OutcomeUnknown: if there are several.
+    """
+    number = operation.publishing_version
+    while True:
+        try:
+            entries = yield from fetch(calls.list_submissions(operation.offer))
+        except PortalError as error:
+            yield Tell(f"{error}; the order may be with the portal, going on without its list", logging.WARNING)
+        else:
+            new = new_ones(entries, known, operation.kind)
+            new = [entry for entry in new if number in (None, entry.publishing_version)]
+            if new:
+                return only_one(operation, new)
+        if not (yield from pause_until(until)):
+            return None
+
+
+def pause_until(until: datetime) -> Flow[bool]:
+    """Let some seconds pass, but not past a time; returns whether there was any time left."""
+    now: datetime = yield Now()
+    left = (until - now).total_seconds()
+    if left <= 0:
+        return False
+    yield Sleep(min(LOOK_EVERY, max(left, 0.1)))
+    return True
+
+
+def seconds(value: float) -> timedelta:
+    """Return a span of so many seconds."""
+    return timedelta(seconds=value)
