@@ -102,8 +102,8 @@ class OfferOperator(BaseOperator):
     def leave_page(self, context: Context, document: OfferDocument | None) -> None:
         """Leave the address of the offer's page for the link in Airflow's UI, where the portal told it."""
         page = page_of(document.portal_page if document else None, self.hook.get_settings().base_url)
-        if page is not None:
-            context["ti"].xcom_push(key=PORTAL_PAGE_KEY, value=page)
+        # Also where there is none: Airflow writes an error to its log for an XCom that is not found.
+        context["ti"].xcom_push(key=PORTAL_PAGE_KEY, value=page or "")
 
 
 class OrderOperator(OfferOperator):

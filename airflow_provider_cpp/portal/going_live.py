@@ -20,7 +20,7 @@ from airflow_provider_cpp.portal.flows import Flow, Now, Tell, ask
 from airflow_provider_cpp.portal.models import OfferRef
 from airflow_provider_cpp.portal.operations import Operation, Submission, id_in_location
 from airflow_provider_cpp.portal.publishing import is_taken_perhaps
-from airflow_provider_cpp.portal.settling import Situation, is_of_kind, pause_until, seconds, situation
+from airflow_provider_cpp.portal.settling import Patience, Situation, is_of_kind, situation
 from airflow_provider_cpp.portal.verdict import find_entry
 
 MOST_ORDERS = 2
@@ -94,7 +94,7 @@ def _watch(wanted: GoLive, before: Situation | None, began: datetime) -> Flow[tu
 
     :param before: how it stood before the order; None where an earlier try may have sent it.
     """
-    until = began + seconds(wanted.attempt.settle_time)
+    patience = Patience(began, wanted.attempt.settle_time)
     while True:
         now_there = yield from situation(wanted.offer)
         entry = _new_entry(now_there, before) if before else _recent_entry(now_there, wanted.attempt)
@@ -102,7 +102,7 @@ def _watch(wanted: GoLive, before: Situation | None, began: datetime) -> Flow[tu
             return now_there, Operation(wanted.offer, "golive", began, entry.id)
         if before is None and not now_there.report.is_parked:
             _check(wanted, now_there)
-        if not (yield from pause_until(until)):
+        if not (yield from patience.pause()):
             break
     if now_there.report.is_parked:
         if before is None:

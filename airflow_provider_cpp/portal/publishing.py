@@ -18,6 +18,7 @@ from airflow_provider_cpp.portal.attempt import Attempt, Note
 from airflow_provider_cpp.portal.errors import (
     BadReply,
     Conflict,
+    NotFound,
     OperationRunning,
     OutcomeUnknown,
     PortalError,
@@ -30,13 +31,12 @@ from airflow_provider_cpp.portal.flows import Flow, Keep, Now, Tell, ask, fetch
 from airflow_provider_cpp.portal.models import OfferRef
 from airflow_provider_cpp.portal.operations import Operation, Submission, id_in_location, newest_first
 from airflow_provider_cpp.portal.settling import (
+    Patience,
     Situation,
     find_new,
     is_of_kind,
     new_ones,
     only_one,
-    pause_until,
-    seconds,
     situation,
 )
 from airflow_provider_cpp.portal.verdict import find_entry
@@ -65,15 +65,18 @@ def publish(wanted: Publish) -> Flow[Operation]:
     :raises OutcomeUnknown: if it cannot be known whether this try or an earlier one ordered.
     :raises ConfigurationError: if an earlier try noted another offer.
     """
-    attempt = wanted.attempt
+    attempt, own = wanted.attempt, None
     if attempt.note is not None:
         attempt.note.check(wanted.offer, "publish")
-        own = yield from _by_note(wanted, attempt.note)
-    elif attempt.is_first or attempt.can_note:
-        own = None  # the note comes before the order, so without one there was no order
-    else:
-        own = yield from _without_note(wanted)
-    return own if own is not None else (yield from _order(wanted))
+        own = attempt.note.operation or (yield from _settle(wanted, attempt.note))
+        if own is not None and (attempt.own_note is not None or (yield from _still_runs(own))):
+            yield Tell(f"offer {wanted.offer}: this task published it before, going on with operation {own.name}")
+            return own
+    elif not (attempt.is_first or attempt.can_note):  # where there are notes, no note means that there was no order
+        found = yield from _without_note(wanted)
+        if found is not None:
+            return found
+    return (yield from _order(wanted, own))
 
 
 def is_taken_perhaps(error: PortalError) -> bool:
@@ -83,25 +86,20 @@ def is_taken_perhaps(error: PortalError) -> bool:
     return isinstance(error, (BadReply, ServerFault))
 
 
-def _by_note(wanted: Publish, note: Note) -> Flow[Operation | None]:
-    """Find the operation of an earlier try: by its name, or by what is new since its note."""
-    operation = note.operation or (yield from _settle(wanted, note))
-    if operation is None:
-        return None
-    if wanted.attempt.own_note is not None:
-        yield Tell(f"offer {wanted.offer}: an earlier try of this task published it, going on with that operation")
-        return operation
-    running = (yield from situation(wanted.offer)).running
-    if running is not None and find_entry(operation, [running]) is not None:
-        yield Tell(f"offer {wanted.offer}: this task's own {running.description} still runs, going on with it")
-        return operation
-    return None
+def _still_runs(operation: Operation) -> Flow[bool]:
+    """Ask an operation itself, which the list may lag behind; parked counts as ended."""
+    try:
+        report = yield from fetch(calls.get_operation(operation))
+    except NotFound:
+        now: datetime = yield Now()
+        return operation.may_be_unknown(now)
+    return report.status.is_running and not report.is_parked
 
 
 def _settle(wanted: Publish, note: Note) -> Flow[Operation | None]:
     """Find out what became of an order whose answer nobody read."""
     operation = Operation(wanted.offer, "publish", note.noted_at)
-    found = yield from find_new(operation, note.known, note.noted_at + seconds(wanted.attempt.settle_time))
+    found = yield from find_new(operation, note.known, Patience(note.noted_at, wanted.attempt.settle_time))
     if found is not None:
         yield Tell(f"offer {wanted.offer}: {found.description} is new since an earlier try's order, and taken for its")
         return (yield from _attach(note, [found]))
@@ -128,7 +126,7 @@ def _without_note(wanted: Publish) -> Flow[Operation | None]:
         recent = next((entry for entry in now_there.entries if attempt.is_recent(entry.changed_at)), None)
         if recent is not None:
             raise _undecidable(wanted, recent)
-        if not (yield from pause_until(began + seconds(attempt.settle_time))):
+        if not (yield from Patience(began, attempt.settle_time).pause()):
             return None
 
 
@@ -137,15 +135,18 @@ def _undecidable(wanted: Publish, entry: Submission) -> OutcomeUnknown:
     return OutcomeUnknown(str(wanted.offer), "publish", reason)
 
 
-def _order(wanted: Publish) -> Flow[Operation]:
-    """Look, note, order once, and find out which operation that made."""
+def _order(wanted: Publish, own: Operation | None) -> Flow[Operation]:
+    """Look, note, order once, and find out which operation that made.
+
+    :param own: the operation of the run of the task before a clear: while it runs, it is gone on with.
+    """
     offer, attempt = wanted.offer, wanted.attempt
     before = newest_first((yield from fetch(calls.list_submissions(offer))))
     if attempt.own_note is not None and (late := new_ones(before, attempt.own_note.known, "publish")):
         return (yield from _attach(attempt.own_note, late))
     running = (yield from situation(offer)).running if any(entry.status.is_running for entry in before) else None
     if running is not None:
-        raise OperationRunning(str(offer), running.description)
+        return (yield from _in_the_way(offer, running, own))
     now: datetime = yield Now()
     known = attempt.own_note.known if attempt.own_note else tuple(entry.id for entry in before)
     note = Note(offer, "publish", now, attempt.run, known, wanted.draft)
@@ -154,23 +155,34 @@ def _order(wanted: Publish) -> Flow[Operation]:
         location = yield from ask(calls.publish_offer(offer, wanted.notification_emails))
     except PortalError as error:
         if not is_taken_perhaps(error):
-            return (yield from _refused(wanted, note, error))
+            return (yield from _refused(wanted, note, own, error))
         yield Tell(f"{error}; it may have been taken all the same, looking for a new operation", logging.WARNING)
         return (yield from _unanswered(wanted, note, error))
     if location is None:
         return (yield from _unanswered(wanted, note, None))
     operation = Operation(offer, "publish", now, id_in_location(location), location)
     yield Keep(replace(note, operation=operation).to_payload())
-    if operation.operation_id is None and (found := (yield from find_new(operation, known, now))) is not None:
+    if (
+        operation.operation_id is None
+        and (found := (yield from find_new(operation, known, Patience(now, 0)))) is not None
+    ):
         operation = replace(operation, operation_id=found.id)
         yield Keep(replace(note, operation=operation).to_payload())
     return operation
 
 
+def _in_the_way(offer: OfferRef, running: Submission, own: Operation | None) -> Flow[Operation]:
+    """Go on with what runs if it is this task's own, of before it was cleared; nobody else's is taken for it."""
+    if own is None or find_entry(own, [running]) is None:
+        raise OperationRunning(str(offer), running.description)
+    yield Tell(f"offer {offer}: this task's own {running.description} still runs, going on with it")
+    return own
+
+
 def _unanswered(wanted: Publish, note: Note, lost: PortalError | None) -> Flow[Operation]:
     """Look for what an order began whose answer was lost, or named nothing."""
     operation = Operation(wanted.offer, "publish", note.noted_at)
-    found = yield from find_new(operation, note.known, note.noted_at + seconds(wanted.attempt.settle_time))
+    found = yield from find_new(operation, note.known, Patience(note.noted_at, wanted.attempt.settle_time))
     if found is None:
         reason = str(lost) if lost else "the answer named no operation on this host"
         raise OutcomeUnknown(str(wanted.offer), "publish", reason, may_settle=True) from lost
@@ -185,10 +197,10 @@ def _attach(note: Note, new: list[Submission]) -> Flow[Operation]:
     return operation
 
 
-def _refused(wanted: Publish, note: Note, error: PortalError) -> Flow[Operation]:
+def _refused(wanted: Publish, note: Note, own: Operation | None, error: PortalError) -> Flow[Operation]:
     """End a try whose order was certainly not taken; what an earlier try of this run noted stands again."""
-    earlier = wanted.attempt.own_note
-    yield Keep(earlier.to_payload() if earlier else None)
+    earlier, there = wanted.attempt.own_note, wanted.attempt.note
+    yield Keep(there.to_payload() if there else None)
     if not isinstance(error, (Conflict, Refused)):
         raise error
     try:
@@ -199,7 +211,7 @@ def _refused(wanted: Publish, note: Note, error: PortalError) -> Flow[Operation]
     if earlier is not None and len(new) == 1:
         return (yield from _attach(earlier, new))
     if now_there is not None and now_there.running is not None:
-        raise OperationRunning(str(wanted.offer), now_there.running.description) from error
+        return (yield from _in_the_way(wanted.offer, now_there.running, own))
     if isinstance(error, Conflict):
         raise OperationRunning(str(wanted.offer), f"another operation ({error})") from error
     raise error

@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from airflow_provider_cpp.portal import calls
 from airflow_provider_cpp.portal.errors import OutcomeUnknown, PortalError
@@ -14,8 +14,10 @@ from airflow_provider_cpp.portal.flows import Flow, Now, Sleep, Tell, fetch
 from airflow_provider_cpp.portal.models import OfferRef, Report
 from airflow_provider_cpp.portal.operations import Kind, Operation, Submission, newest_first
 
-LOOK_EVERY = 15.0
-"""Seconds between two looks while the portal has yet to show what became of an order."""
+LOOKS = 60
+"""How often one looks within the settle time for what became of an order: every 15 seconds of the usual 15 minutes."""
+
+SHORTEST_PAUSE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def only_one(operation: Operation, new: list[Submission]) -> Submission:
     return new[0]
 
 
-def find_new(operation: Operation, known: Iterable[str], until: datetime) -> Flow[Submission | None]:
+def find_new(operation: Operation, known: Iterable[str], patience: Patience) -> Flow[Submission | None]:
     """Look for the one operation that an order began, until a time; one look at least.
 
     :param operation: what was ordered.
@@ -83,20 +85,26 @@ def find_new(operation: Operation, known: Iterable[str], until: datetime) -> Flo
             new = [entry for entry in new if number in (None, entry.publishing_version)]
             if new:
                 return only_one(operation, new)
-        if not (yield from pause_until(until)):
+        if not (yield from patience.pause()):
             return None
 
 
-def pause_until(until: datetime) -> Flow[bool]:
-    """Let some seconds pass, but not past a time; returns whether there was any time left."""
-    now: datetime = yield Now()
-    left = (until - now).total_seconds()
-    if left <= 0:
-        return False
-    yield Sleep(min(LOOK_EVERY, max(left, 0.1)))
-    return True
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """For how long the portal may take to show what became of an order.
 
+    :param began: when that time began.
+    :param seconds: how long it is.
+    """
 
-def seconds(value: float) -> timedelta:
-    """Return a span of so many seconds."""
-    return timedelta(seconds=value)
+    began: datetime
+    seconds: float
+
+    def pause(self) -> Flow[bool]:
+        """Let some seconds pass, but not past the end; returns whether there was any time left."""
+        now: datetime = yield Now()
+        left = (self.began - now).total_seconds() + self.seconds
+        if left <= 0:
+            return False
+        yield Sleep(min(max(self.seconds / LOOKS, SHORTEST_PAUSE), max(left, 0.1)))
+        return True

@@ -19,7 +19,7 @@ from airflow_provider_cpp.portal.errors import (
 )
 from airflow_provider_cpp.portal.flows import Flow, Now, Reconnect, Sleep, Tell, ask
 from airflow_provider_cpp.portal.models import OfferRef, Report
-from airflow_provider_cpp.portal.operations import Operation, Submission
+from airflow_provider_cpp.portal.operations import GRACE, Operation, Submission
 from airflow_provider_cpp.portal.outcome import Outcome, Result
 from airflow_provider_cpp.portal.progress import Memory, news, reasons, summary
 from airflow_provider_cpp.portal.reading import parse_timestamp
@@ -35,9 +35,6 @@ from airflow_provider_cpp.portal.verdict import (
     judge_offer,
     judge_operation,
 )
-
-GRACE = timedelta(minutes=15)
-"""For how long after its order an operation may be unknown to the portal."""
 
 VERSION = 1
 
@@ -211,7 +208,7 @@ def _look_at_offer_too(
 def _not_there_yet(operation: Operation) -> Flow[Sighting]:
     """Let some minutes pass for an operation that was just accepted; after them, its absence is an error."""
     now: datetime = yield Now()
-    if now - operation.submitted_at < GRACE:
+    if operation.may_be_unknown(now):
         return Sighting(None)
     name = operation.operation_id or operation.location
     text = f"the portal does not know it, {GRACE.total_seconds() / 60:g} minutes after its order"
