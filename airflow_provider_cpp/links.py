@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Links from a task to its offer: on the marketplace, and in the publisher's portal.
 
-Airflow asks for them while it draws a page, so whatever is missing makes no link, and never an error.
+Airflow 3 asks for them when a try ends, in its process; Airflow 2 while it draws a page, in another. Whatever is
+missing makes no link, and never an error.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ class MarketplaceLink(BaseOperatorLink):
 
     name = "Azure Marketplace"
 
-    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:  # noqa: ARG002 - Airflow's signature
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Return its address; nothing if the task has not returned an operation."""
-        operation = _xcom(ti_key, XCOM_RETURN_KEY)
+        operation = _fact(operator, ti_key, XCOM_RETURN_KEY)
         if not isinstance(operation, dict):
             return ""
         publisher_id, offer_id = operation.get("publisher_id"), operation.get("offer_id")
@@ -43,9 +44,9 @@ class PublisherPortalLink(BaseOperatorLink):
 
     name = "Publisher's portal"
 
-    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:  # noqa: ARG002 - Airflow's signature
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Return its address; nothing if the portal told none."""
-        address = _xcom(ti_key, PORTAL_PAGE_KEY)
+        address = _fact(operator, ti_key, PORTAL_PAGE_KEY)
         return address if isinstance(address, str) else ""
 
 
@@ -65,8 +66,12 @@ def page_of(address: str | None, base_url: str) -> str | None:
     return address if parts.scheme == "https" and parts.username is None and (own or known) else None
 
 
-def _xcom(ti_key: TaskInstanceKey, key: str) -> Any:
+def _fact(operator: BaseOperator, ti_key: TaskInstanceKey, key: str) -> Any:
+    """Return what the task found out: from itself where it just ran, else from its XComs."""
+    facts = getattr(operator, "link_facts", None)
+    if isinstance(facts, dict):
+        return facts.get(key)  # an XCom that is not there would be an error in Airflow's log
     try:
         return XCom.get_value(key=key, ti_key=ti_key)
-    except Exception:  # noqa: BLE001 - no database, no worker, no such XCom: a page is drawn all the same
+    except Exception:  # noqa: BLE001 - no database, no such XCom: a page is drawn all the same
         return None

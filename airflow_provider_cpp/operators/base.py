@@ -58,6 +58,7 @@ class OfferOperator(BaseOperator):
         self.offer_id = offer_id
         self.publisher_id = publisher_id
         self.conn_id = conn_id
+        self.link_facts: dict[str, Any] = {}
 
     @property
     def hook(self) -> CloudPartnerPortalHook:
@@ -102,8 +103,9 @@ class OfferOperator(BaseOperator):
     def leave_page(self, context: Context, document: OfferDocument | None) -> None:
         """Leave the address of the offer's page for the link in Airflow's UI, where the portal told it."""
         page = page_of(document.portal_page if document else None, self.hook.get_settings().base_url)
-        # Also where there is none: Airflow writes an error to its log for an XCom that is not found.
-        context["ti"].xcom_push(key=PORTAL_PAGE_KEY, value=page or "")
+        if page is not None:
+            self.link_facts[PORTAL_PAGE_KEY] = page
+            context["ti"].xcom_push(key=PORTAL_PAGE_KEY, value=page)
 
 
 class OrderOperator(OfferOperator):
@@ -150,7 +152,7 @@ class OrderOperator(OfferOperator):
             attempt = self.attempt(context, self.settle_time, waits_for_others=self.if_running == "wait")
             operation = self._operation = self._ordered(context, attempt)
             self.log.info("offer %s: %s is operation %s", operation.offer, operation.kind, operation.name)
-            value = operation.to_json()
+            value = self.link_facts[XCOM_RETURN_KEY] = operation.to_json()
             if self.wait_for_completion:
                 if self.do_xcom_push:
                     context["ti"].xcom_push(key=XCOM_RETURN_KEY, value=value)
@@ -163,8 +165,11 @@ class OrderOperator(OfferOperator):
         :param event: what the trigger ended with.
         """
         operation = resume(event).operation
-        # Without an operation it was the wait for somebody else's to end: now it is our turn.
-        return self.execute(context) if operation is None else operation
+        if operation is None:
+            return self.execute(context)  # it was the wait for somebody else's operation to end: now it is our turn
+        page = context["ti"].xcom_pull(task_ids=self.task_id, key=PORTAL_PAGE_KEY)
+        self.link_facts |= {XCOM_RETURN_KEY: operation, PORTAL_PAGE_KEY: page}
+        return operation
 
     def on_kill(self) -> None:
         """Say what a killed task leaves behind; it is not canceled, since a signal does not know a person."""

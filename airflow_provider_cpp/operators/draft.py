@@ -20,16 +20,30 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
+class Masked:
+    """An argument that may hold SAS URLs: their signatures are masked as soon as it is set, rendered or not.
+
+    Airflow renders a mapped task's fields without calling anything of the operator's, but it sets them.
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        """Note which argument it is."""
+        self._name = name
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        """Return the argument."""
+        return self if instance is None else instance.__dict__.get(self._name)
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        """Mask what is in it, and keep it."""
+        mask_signatures(value)
+        instance.__dict__[self._name] = value
+
+
 class _DraftOperator(OfferOperator):
     """A task that changes a draft; what it is given may hold SAS URLs, which are credentials."""
 
     ui_color = "#f2ecd0"
-
-    def render_template_fields(self, context: Context, jinja_env: Any = None) -> None:
-        """Render, and mask every signature that came to light, before Airflow shows the fields to anybody."""
-        super().render_template_fields(context, jinja_env)
-        for name in self.template_fields:
-            mask_signatures(getattr(self, name, None))
 
     def write(
         self, context: Context, change: Change, *, create: bool = False, overwrite: bool = False
@@ -72,6 +86,7 @@ class UpdateOfferOperator(_DraftOperator):
 
     template_fields: Sequence[str] = ("conn_id", "publisher_id", "offer_id", "patch")
     template_fields_renderers = {"patch": "json"}  # noqa: RUF012 - as Airflow has it
+    patch = Masked()
 
     def __init__(
         self,
@@ -140,6 +155,9 @@ class AddImageVersionOperator(_DraftOperator):
         "data_disk_urls",
         "details",
     )
+    os_disk_url = Masked()
+    data_disk_urls = Masked()
+    details = Masked()
 
     def __init__(  # noqa: PLR0913 - an operator's arguments are its user interface, all by name
         self,

@@ -26,6 +26,9 @@ from airflow_provider_cpp.portal.verdict import find_entry
 MOST_ORDERS = 2
 """How often one try orders: a second time only after the offer stayed parked for the whole settle time."""
 
+STALE_FOR = 60.0
+"""Seconds for which a status that is not parked may be the last publication's: the preview has just been reached."""
+
 
 @dataclass(frozen=True, slots=True)
 class GoLive:
@@ -55,8 +58,7 @@ def go_live(wanted: GoLive) -> Flow[Operation]:
             yield Tell(f"offer {wanted.offer}: an earlier try of this task went live with it, going on with that")
             return taken
     else:
-        before = yield from situation(wanted.offer)
-        _check(wanted, before)
+        before = yield from _parked(wanted, Patience(began, min(wanted.attempt.settle_time, STALE_FOR)))
     lost: PortalError | None = None
     for _ in range(MOST_ORDERS):
         operation, lost = yield from _order(wanted, before)
@@ -64,6 +66,22 @@ def go_live(wanted: GoLive) -> Flow[Operation]:
             return operation
     reason = f"it still waits for its publisher's sign-off; last: {lost or 'the answer named no operation'}"
     raise OutcomeUnknown(str(wanted.offer), "golive", reason, may_settle=True) from lost
+
+
+def _parked(wanted: GoLive, patience: Patience) -> Flow[Situation]:
+    """Look until what is meant is parked, but not for long.
+
+    :raises NotParked: if it is not.
+    """
+    while True:
+        now_there = yield from situation(wanted.offer)
+        try:
+            _check(wanted, now_there)
+        except NotParked:
+            if not (yield from patience.pause()):
+                raise
+        else:
+            return now_there
 
 
 def _order(wanted: GoLive, before: Situation) -> Flow[tuple[Operation | None, PortalError | None]]:

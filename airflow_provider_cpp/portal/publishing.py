@@ -117,6 +117,8 @@ def _without_note(wanted: Publish) -> Flow[Operation | None]:
     while True:
         now_there = yield from situation(wanted.offer)
         running = now_there.running
+        if running is not None and not attempt.is_recent(running.changed_at):
+            raise OperationRunning(str(wanted.offer), running.description)  # it ran before this DAG run did
         if running is not None:
             if is_of_kind(running, "publish") and not attempt.was_cleared and not attempt.waits_for_others:
                 text = f"{running.description} runs, and is taken for an earlier try's of this task"

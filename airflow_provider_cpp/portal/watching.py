@@ -155,6 +155,8 @@ def wait(watch: Watch, memory: Memory | None = None) -> Flow[Outcome]:
     """Look again and again until the wait is over; errors of this package's tree become outcomes too."""
     memory = memory or Memory()
     memory.answered = memory.answered or watch.answered
+    # A wait that begins again from its arguments, days later perhaps, begins its patience again.
+    memory.failing_since = memory.warned_at = None
     if watch.until == IDLE:
         yield Sleep(watch.poll_interval)  # it was looked at just now, and the portal said that something runs
     while True:

@@ -39,6 +39,9 @@ class TaskInstance:
     def xcom_push(self, key: str, value: Any) -> None:
         self.pushed[key] = value
 
+    def xcom_pull(self, task_ids: str, key: str) -> Any:
+        return self.pushed.get(key)
+
     def get_first_reschedule_date(self, context: Any) -> None:
         return None
 
