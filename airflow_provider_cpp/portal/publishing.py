@@ -22,7 +22,6 @@ from airflow_provider_cpp.portal.errors import (
     OutcomeUnknown,
     PortalError,
     Refused,
-    RequestError,
     ServerFault,
     Unreachable,
 )
@@ -32,7 +31,6 @@ from airflow_provider_cpp.portal.operations import Operation, Submission, id_in_
 from airflow_provider_cpp.portal.settling import (
     Situation,
     find_new,
-    is_of_kind,
     new_ones,
     only_one,
     pause_until,
@@ -91,10 +89,13 @@ def _by_note(wanted: Publish, note: Note) -> Flow[Operation | None]:
     if wanted.attempt.own_note is not None:
         yield Tell(f"offer {wanted.offer}: an earlier try of this task published it, going on with that operation")
         return operation
-    running = (yield from situation(wanted.offer)).running
-    if running is not None and find_entry(operation, [running]) is not None:
-        yield Tell(f"offer {wanted.offer}: this task's own {running.description} still runs, going on with it")
+    now_there = yield from situation(wanted.offer)
+    own = find_entry(operation, now_there.entries)
+    if own is not None and own.status.is_running and now_there.running is not None:
+        yield Tell(f"offer {wanted.offer}: this task's own {own.description} still runs, going on with it")
         return operation
+    if now_there.hides_work and (own is None or own.status.is_running):
+        raise _unseen(wanted, now_there)
     return None
 
 
@@ -102,14 +103,15 @@ def _settle(wanted: Publish, note: Note) -> Flow[Operation | None]:
     """Find out what became of an order whose answer nobody read."""
     operation = Operation(wanted.offer, "publish", note.noted_at)
     found = yield from find_new(operation, note.known, note.noted_at + seconds(wanted.attempt.settle_time))
-    if found is not None:
-        yield Tell(f"offer {wanted.offer}: {found.description} is new since an earlier try's order, and taken for its")
-        return (yield from _attach(note, [found]))
-    report = (yield from situation(wanted.offer)).report
-    if report.status.is_at_work and not report.is_parked:
-        reason = f"its status is {report.word}, but its operations do not show a new one"
-        raise OutcomeUnknown(str(wanted.offer), "publish", reason)
-    return None
+    if found is None:
+        now_there = yield from situation(wanted.offer)
+        if not (late := new_ones(now_there.entries, note.known, "publish")):
+            if now_there.hides_work:
+                raise _unseen(wanted, now_there)
+            return None
+        found = only_one(operation, late)
+    yield Tell(f"offer {wanted.offer}: {found.description} is new since an earlier try's order, and taken for its")
+    return (yield from _attach(note, [found]))
 
 
 def _without_note(wanted: Publish) -> Flow[Operation | None]:
@@ -120,16 +122,39 @@ def _without_note(wanted: Publish) -> Flow[Operation | None]:
         now_there = yield from situation(wanted.offer)
         running = now_there.running
         if running is not None:
-            if is_of_kind(running, "publish") and not attempt.was_cleared and not attempt.waits_for_others:
-                text = f"{running.description} runs, and is taken for an earlier try's of this task"
-                yield Tell(f"offer {wanted.offer}: {text}", logging.WARNING)
-                return Operation(wanted.offer, "publish", running.changed_at or began, running.id)
-            raise _undecidable(wanted, running)
+            _check_own(wanted, now_there, running)
+            text = f"{running.description} runs, and is taken for an earlier try's of this task"
+            yield Tell(f"offer {wanted.offer}: {text}", logging.WARNING)
+            return Operation(wanted.offer, "publish", running.changed_at or began, running.id)
         recent = next((entry for entry in now_there.entries if attempt.is_recent(entry.changed_at)), None)
         if recent is not None:
             raise _undecidable(wanted, recent)
         if not (yield from pause_until(began + seconds(attempt.settle_time))):
-            return None
+            break
+    if now_there.hides_work:
+        raise _unseen(wanted, now_there)
+    return None
+
+
+def _check_own(wanted: Publish, now_there: Situation, running: Submission) -> None:
+    """Refuse what runs unless it can be nobody's but an earlier try's.
+
+    :raises OperationRunning: if it last changed before the DAG run began: it is somebody else's.
+    :raises OutcomeUnknown: if it may be either's.
+    """
+    attempt = wanted.attempt
+    if not attempt.is_recent(running.changed_at) and not attempt.was_cleared:
+        raise OperationRunning(str(wanted.offer), running.description)
+    is_publish = running.kind == "publish" and running.status.is_at_work
+    is_alone = [entry for entry in now_there.entries if entry.status.is_running] == [running]
+    # The first try would have refused, for good, what ran when it looked; one that waits goes on instead.
+    if attempt.was_cleared or attempt.waits_for_others or not is_publish or not is_alone:
+        raise _undecidable(wanted, running)
+
+
+def _unseen(wanted: Publish, now_there: Situation) -> OutcomeUnknown:
+    reason = f"its status is {now_there.report.word}, but its operations do not show what runs"
+    return OutcomeUnknown(str(wanted.offer), "publish", reason)
 
 
 def _undecidable(wanted: Publish, entry: Submission) -> OutcomeUnknown:
@@ -138,7 +163,7 @@ def _undecidable(wanted: Publish, entry: Submission) -> OutcomeUnknown:
 
 
 def _order(wanted: Publish) -> Flow[Operation]:
-    """Look, note, order once, and find out which operation that made."""
+    """Look once more, note what is there, and order."""
     offer, attempt = wanted.offer, wanted.attempt
     before = newest_first((yield from fetch(calls.list_submissions(offer))))
     if attempt.own_note is not None and (late := new_ones(before, attempt.own_note.known, "publish")):
@@ -150,6 +175,12 @@ def _order(wanted: Publish) -> Flow[Operation]:
     known = attempt.own_note.known if attempt.own_note else tuple(entry.id for entry in before)
     note = Note(offer, "publish", now, attempt.run, known, wanted.draft)
     yield Keep(note.to_payload())
+    return (yield from _send(wanted, note))
+
+
+def _send(wanted: Publish, note: Note) -> Flow[Operation]:
+    """Order once, and find out which operation that made."""
+    offer, now = wanted.offer, note.noted_at
     try:
         location = yield from ask(calls.publish_offer(offer, wanted.notification_emails))
     except PortalError as error:
@@ -161,7 +192,14 @@ def _order(wanted: Publish) -> Flow[Operation]:
         return (yield from _unanswered(wanted, note, None))
     operation = Operation(offer, "publish", now, id_in_location(location), location)
     yield Keep(replace(note, operation=operation).to_payload())
-    if operation.operation_id is None and (found := (yield from find_new(operation, known, now))) is not None:
+    if operation.operation_id is not None:
+        return operation
+    try:
+        found = yield from find_new(operation, note.known, now)
+    except OutcomeUnknown:  # the portal took it, so its location is enough
+        yield Tell(f"offer {offer}: several operations are new; going on with the location {location}", logging.WARNING)
+        return operation
+    if found is not None:
         operation = replace(operation, operation_id=found.id)
         yield Keep(replace(note, operation=operation).to_payload())
     return operation
@@ -193,7 +231,7 @@ def _refused(wanted: Publish, note: Note, error: PortalError) -> Flow[Operation]
         raise error
     try:
         now_there: Situation | None = yield from situation(wanted.offer)
-    except RequestError:  # the refusal says more than that the portal could not be asked about it
+    except PortalError:  # the refusal says more than that the portal could not be asked about it
         now_there = None
     new = new_ones(now_there.entries, note.known, "publish") if now_there else []
     if earlier is not None and len(new) == 1:
