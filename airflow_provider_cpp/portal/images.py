@@ -52,7 +52,7 @@ class ImageVersion:
         :raises ConfigurationError: naming all that is wrong at once.
         """
         problems = []
-        if not isinstance(self.version, str) or not _VERSION.fullmatch(self.version):
+        if not _VERSION.fullmatch(str(self.version)):
             shown = plain_text(repr(self.version), 40)
             problems.append(f"version is {shown}, but must be three whole numbers with dots between, like 2026.11.3")
         wrong = (number for number in self.data_disk_urls if not _LUN.fullmatch(str(number)))
