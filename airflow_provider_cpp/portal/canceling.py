@@ -67,7 +67,8 @@ def cancel(wanted: Cancel) -> Flow[Operation | None]:
     now_there = yield from situation(wanted.offer)
     target = _target(wanted, now_there)
     if target is None:
-        if now_there.hides_work and not _is_over(wanted, now_there):
+        is_unseen = now_there.hides_work or (now_there.report.is_parked and not now_there.entries)
+        if is_unseen and not _is_over(wanted, now_there):
             reason = (
                 f"its status is {now_there.report.word}, but its operations do not show what runs; nothing was ordered"
             )
