@@ -13,7 +13,7 @@ _TAG = re.compile(r"<(?:[/!?]|(?=[A-Za-z]))[^<>]*>?")
 _BLANKS = re.compile(r"\s+")
 
 SIGNATURE = re.compile(
-    r"""(?<![a-z])sig(?:=|%3d|%253d|\\u003d)(.+?)(?=$|[&#\s"'<>]|%26|%2526|\\u0026|%23|%20)""",
+    r"""(?:(?<![a-z])|(?<=3f))sig(?:=|%3d|%253d|\\u003d)(.+?)(?=$|[&#\s"'<>]|%26|%2526|\\u0026|%23|%20)""",
     re.IGNORECASE | re.MULTILINE,
 )
 """What signs a SAS URL: a credential, which the portal may quote back in what it says of an image."""
