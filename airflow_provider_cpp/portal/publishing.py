@@ -102,7 +102,13 @@ def _by_note(wanted: Publish, note: Note) -> Flow[Operation | None]:
 def _settle(wanted: Publish, note: Note) -> Flow[Operation | None]:
     """Find out what became of an order whose answer nobody read."""
     operation = Operation(wanted.offer, "publish", note.noted_at)
-    found = yield from find_new(operation, note.known, note.noted_at + seconds(wanted.attempt.settle_time))
+    try:
+        found = yield from find_new(operation, note.known, note.noted_at + seconds(wanted.attempt.settle_time))
+    except OutcomeUnknown:
+        now_there = yield from situation(wanted.offer)
+        if wanted.attempt.own_note is not None or now_there.running is not None or now_there.hides_work:
+            raise
+        return None  # the task was cleared since, and whichever of them was its own does not run any more
     if found is None:
         now_there = yield from situation(wanted.offer)
         if not (late := new_ones(now_there.entries, note.known, "publish")):

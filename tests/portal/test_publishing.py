@@ -374,6 +374,24 @@ def test_a_cleared_task_leaves_others_alone(player: Any, offer: OfferRef, note: 
     assert orders(player) == 0
 
 
+@pytest.mark.parametrize(
+    ("state", "status", "sent"), [("failed", "failed", 1), ("running", "running", 0), ("failed", "running", 0)]
+)
+def test_a_cleared_task_among_several(
+    player: Any, offer: OfferRef, make_reply: Any, note: Note, state: str, status: str, sent: int
+) -> None:
+    """After a clear, several new publishes stop the task only while one of them runs, or may run."""
+    entries = [NEW | {"submissionState": state}, NEW | {"id": "other", "submissionState": "failed"}, OLD]
+    cleared = Attempt(60, is_first=False, run=RUN + 1, can_note=True, note=note)
+    player.answer = Portal([entries], make_reply(b"", 202, AT_ID), status)
+    if sent:
+        player.run(publish(Publish(offer, (), cleared)))
+    else:
+        with pytest.raises(errors.OutcomeUnknown, match="several new ones"):
+            player.run(publish(Publish(offer, (), cleared)))
+    assert orders(player) == sent
+
+
 @pytest.mark.parametrize("run", [RUN, RUN + 1])
 def test_a_note_for_another_offer_is_refused(player: Any, note: Note, run: int) -> None:
     """A note for another offer, of this run or the one before, orders nothing."""
