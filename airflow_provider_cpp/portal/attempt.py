@@ -79,7 +79,7 @@ class Note:
             return None
         try:
             note = cls._read(payload) if payload["version"] == VERSION else None
-        except (KeyError, TypeError, ValueError):
+        except (ConfigurationError, KeyError, TypeError, ValueError):
             note = None
         if note is None:
             problem = "an earlier try of this task left a note that this release cannot read; begin a new DAG run"
@@ -89,7 +89,7 @@ class Note:
     @classmethod
     def _read(cls, payload: dict[str, Any]) -> Note | None:
         moment, kind, operation = parse_timestamp(payload["noted_at"]), payload["kind"], payload["operation"]
-        if moment is None or kind not in KINDS:
+        if moment is None or kind not in KINDS or not isinstance(payload["known"], list):
             return None
         return cls(
             offer=OfferRef(payload["publisher_id"], payload["offer_id"]),

@@ -15,12 +15,18 @@ from datetime import datetime, timedelta
 
 from airflow_provider_cpp.portal import calls
 from airflow_provider_cpp.portal.attempt import Attempt, Note
-from airflow_provider_cpp.portal.errors import NotCanceled, OperationRunning, PortalError
+from airflow_provider_cpp.portal.errors import (
+    ConfigurationError,
+    NotCanceled,
+    OperationRunning,
+    OutcomeUnknown,
+    PortalError,
+)
 from airflow_provider_cpp.portal.flows import Flow, Keep, Now, Sleep, Tell, ask
 from airflow_provider_cpp.portal.models import OfferRef
 from airflow_provider_cpp.portal.operations import Operation, Submission, id_in_location
 from airflow_provider_cpp.portal.publishing import is_taken_perhaps
-from airflow_provider_cpp.portal.settling import Situation, situation
+from airflow_provider_cpp.portal.settling import Situation, look_again, situation
 from airflow_provider_cpp.portal.verdict import find_entry
 
 
@@ -43,17 +49,30 @@ class Cancel:
     poll_interval: float = 15.0
     timeout: float = 900.0
 
+    def __post_init__(self) -> None:
+        """Refuse an interval that would never let the portal rest."""
+        if self.poll_interval <= 0:
+            raise ConfigurationError(("poll_interval must be more than 0 seconds",), "the task's arguments")
+
 
 def cancel(wanted: Cancel) -> Flow[Operation | None]:
     """Cancel what runs, and wait until nothing runs.
 
     :returns: the cancel; None if there was nothing to cancel.
     :raises OperationRunning: if another operation runs than the one that was meant; nothing was ordered.
+    :raises OutcomeUnknown: if an earlier try may have canceled, and left no note of what.
     :raises NotCanceled: if it ended otherwise, or runs still when the time is over.
     """
     began: datetime = yield Now()
-    target = _target(wanted, (yield from situation(wanted.offer)))
+    now_there = yield from situation(wanted.offer)
+    target = _target(wanted, now_there)
     if target is None:
+        is_unseen = now_there.hides_work or (now_there.report.is_parked and not now_there.entries)
+        if is_unseen and not _is_over(wanted, now_there):
+            reason = (
+                f"its status is {now_there.report.word}, but its operations do not show what runs; nothing was ordered"
+            )
+            raise NotCanceled(str(wanted.offer), reason, may_pass=True)
         yield Tell(f"offer {wanted.offer}: nothing runs that this task is to cancel; nothing was ordered")
         return None
     if wanted.attempt.can_note:
@@ -75,6 +94,7 @@ def _target(wanted: Cancel, now_there: Situation) -> Submission | None:
     """Find what to cancel: what runs or is parked, if it is what was meant, and not what came after it.
 
     :raises OperationRunning: if another operation runs than the one that was meant.
+    :raises OutcomeUnknown: if what runs may have begun after an earlier try's cancel.
     """
     running, attempt = now_there.running, wanted.attempt
     target = running or (_parked(now_there) if now_there.report.is_parked else None)
@@ -89,16 +109,34 @@ def _target(wanted: Cancel, now_there: Situation) -> Submission | None:
         if running is None:
             return None
         raise OperationRunning(str(wanted.offer), f"another operation than the one to cancel, {running.description},")
-    canceled = (entry for entry in now_there.entries if entry.status.is_canceled)
-    if not attempt.is_first and not attempt.can_note and any(attempt.is_recent(one.changed_at) for one in canceled):
-        return None  # an earlier try may have canceled what ran; what runs now may be somebody's new beginning
+    if not attempt.is_first and not attempt.can_note:
+        _check_earlier_cancel(wanted, target, now_there)
     return target
+
+
+def _check_earlier_cancel(wanted: Cancel, target: Submission, now_there: Situation) -> None:
+    """Refuse to cancel what may be somebody's new beginning, after an earlier try canceled what ran then."""
+    canceled = [entry for entry in now_there.entries if entry.status.is_canceled]
+    recent = next((entry for entry in canceled if wanted.attempt.is_recent(entry.changed_at)), None)
+    if recent is not None:
+        reason = f"an earlier try may have canceled {recent.description}, and now {target.description} is there"
+        raise OutcomeUnknown(str(wanted.offer), "cancel", reason)
 
 
 def _parked(now_there: Situation) -> Submission | None:
     """Find the operation that is parked: one that has not ended, or the newest, where publishing counts as done."""
-    open_ones = (entry for entry in now_there.entries if not entry.status.is_terminal)
+    open_ones = (e for e in now_there.entries if e.status.is_at_work or e.status.waits_for_publisher)
     return next(open_ones, next(iter(now_there.entries), None))
+
+
+def _is_over(wanted: Cancel, now_there: Situation) -> bool:
+    """Say whether what is meant is known to have ended, so that whatever the portal is at is something else."""
+    known = wanted.attempt.own_note.known if wanted.attempt.own_note is not None else ()
+    meant = [entry for entry in now_there.entries if entry.id in known]
+    if not known and wanted.operation is not None:
+        own = find_entry(wanted.operation, now_there.entries)
+        meant = [own] if own is not None else []
+    return bool(meant) and all(entry.status.is_canceled or entry.status.is_failure for entry in meant)
 
 
 def _is_meant(operation: Operation, target: Submission, now_there: Situation) -> bool:
@@ -107,7 +145,7 @@ def _is_meant(operation: Operation, target: Submission, now_there: Situation) ->
         return True
     own = find_entry(operation, now_there.entries)
     number = own.publishing_version if own is not None else None
-    return number is not None and number == target.publishing_version
+    return target.kind == "golive" and number is not None and number == target.publishing_version
 
 
 def _ended(wanted: Cancel, target: Submission, until: datetime) -> Flow[None]:
@@ -117,11 +155,7 @@ def _ended(wanted: Cancel, target: Submission, until: datetime) -> Flow[None]:
     """
     description = target.description
     while True:
-        try:
-            now_there: Situation | None = yield from situation(wanted.offer)
-        except PortalError as error:
-            yield Tell(f"{error}; the cancel is with the portal, asking again", logging.WARNING)
-            now_there = None
+        now_there = yield from look_again(wanted.offer)
         if now_there is not None:
             entry = next((entry for entry in now_there.entries if entry.id == target.id), target)
             description = entry.description
@@ -135,4 +169,4 @@ def _ended(wanted: Cancel, target: Submission, until: datetime) -> Flow[None]:
         if now >= until:
             reason = f"{description} has not ended within {wanted.timeout:g} s after its cancel"
             raise NotCanceled(str(wanted.offer), reason, may_pass=True)
-        yield Sleep(wanted.poll_interval)
+        yield Sleep(min(wanted.poll_interval, (until - now).total_seconds()))

@@ -15,8 +15,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from airflow_provider_cpp.portal.errors import ConfigurationError
-from airflow_provider_cpp.portal.reading import parse_timestamp
-from airflow_provider_cpp.portal.text import plain_text
+from airflow_provider_cpp.portal.reading import as_text, kind_of, parse_timestamp, whole_number
+from airflow_provider_cpp.portal.text import SIGNATURE, plain_text
 
 IMAGE_KEYS = ("microsoft-azure-virtualmachines.vmImages", "microsoft-azure-corevm.vmImagesPublicAzure")
 """Where a plan keeps its images, by the kind of offer."""
@@ -24,11 +24,8 @@ IMAGE_KEYS = ("microsoft-azure-virtualmachines.vmImages", "microsoft-azure-corev
 PUBLISHING_TAKES = timedelta(days=11)
 """The longest that the documents give for certification, provisioning, packaging and going live together."""
 
+_LUN = re.compile(r"[0-9]{1,3}")
 _VERSION = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}")
-
-_SIGNATURE = re.compile(
-    r"""(?<![a-z])sig(?:=|%3d|%253d)(.+?)(?=$|[&#\s"'<>]|%26|%2526|%23|%20)""", re.IGNORECASE | re.MULTILINE
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +52,13 @@ class ImageVersion:
         :raises ConfigurationError: naming all that is wrong at once.
         """
         problems = []
-        if not _VERSION.fullmatch(self.version):
+        if not _VERSION.fullmatch(str(self.version)):
             shown = plain_text(repr(self.version), 40)
             problems.append(f"version is {shown}, but must be three whole numbers with dots between, like 2026.11.3")
+        wrong = (number for number in self.data_disk_urls if not _LUN.fullmatch(str(number)))
+        problems += [f"data_disk_urls has {plain_text(repr(one), 40)} for a logical unit number" for one in wrong]
+        doubled = sorted({"osVhdUrl", "lunVhdDetails"} & set(self.details))
+        problems += [f"details must not hold {key}, which comes from the URLs" for key in doubled]
         for name, url in (("os_disk_url", self.os_disk_url), *self._data_disks()):
             problems.extend(f"{name} {problem}" for problem in _url_problems(url, now, valid_for))
         if problems:
@@ -71,8 +72,11 @@ class ImageVersion:
         plan = self._plan(document)
         key = _images_key(document, plan)
         images = plan.get(key)
-        if not isinstance(images, dict):
+        if images is None:
             images = plan[key] = {}
+        if not isinstance(images, dict):
+            problem = f"plan {self.plan_id} keeps {kind_of(images)} where its images belong, under {key}"
+            raise ConfigurationError((problem,), "the offer's draft")
         there = images.get(self.version)
         if there is None:
             images[self.version] = self._entry()
@@ -81,7 +85,7 @@ class ImageVersion:
         if blobs != wanted:
             problem = (
                 f"plan {self.plan_id} has a version {self.version} already, with another blob:"
-                f" {', '.join(blobs) or 'none'} instead of {', '.join(wanted)}"
+                f" {_shown(blobs)} instead of {_shown(wanted)}"
             )
             raise ConfigurationError((problem,), "the offer's draft")
         return document
@@ -91,22 +95,23 @@ class ImageVersion:
             yield f"data_disk_urls[{number}]", url
 
     def _entry(self) -> dict[str, Any]:
-        disks = [{"lun": int(number), "vhdUrl": url} for number, url in sorted(self.data_disk_urls.items())]
+        by_number = sorted((int(number), url) for number, url in self.data_disk_urls.items())
+        disks = [{"lun": number, "vhdUrl": url} for number, url in by_number]
         return {"osVhdUrl": self.os_disk_url, **self.details, "lunVhdDetails": disks}
 
     def _plan(self, document: dict[str, Any]) -> dict[str, Any]:
         found = list(_plans(document))
         for identifier, plan in found:
-            if identifier.casefold() == self.plan_id.casefold():
+            if identifier and identifier.casefold() == self.plan_id.casefold():
                 return plan
-        known = ", ".join(identifier for identifier, _ in found) or "none at all"
+        known = ", ".join(plain_text(identifier, 80) for identifier, _ in found if identifier) or "none at all"
         problem = f"the offer has no plan {plain_text(repr(self.plan_id), 80)}; its plans are: {known}"
         raise ConfigurationError((problem,), "the task's arguments")
 
 
 def signatures_in(text: str) -> list[str]:
     """Find what signs the SAS URLs in a text, as it is written there, percent-encoded or not."""
-    return _SIGNATURE.findall(text)
+    return SIGNATURE.findall(text)
 
 
 def _plans(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -116,11 +121,11 @@ def _plans(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     for plan in plans if isinstance(plans, list) else []:
         if not isinstance(plan, dict):
             continue
-        yield str(plan.get("planId")), plan
+        yield as_text(plan.get("planId")), plan
         generations = plan.get("diskGenerations")
         for generation in generations if isinstance(generations, list) else []:
             if isinstance(generation, dict):
-                yield str(generation.get("planId")), generation
+                yield as_text(generation.get("planId")), generation
 
 
 def _images_key(document: dict[str, Any], plan: dict[str, Any]) -> str:
@@ -132,26 +137,28 @@ def _images_key(document: dict[str, Any], plan: dict[str, Any]) -> str:
     return next((key for key in IMAGE_KEYS if key.split(".")[0] == document.get("offerTypeId")), IMAGE_KEYS[0])
 
 
-def _blobs(entry: Any) -> list[str]:
-    """List the blobs of a version without what signs them: scheme, host and path."""
+def _blobs(entry: Any) -> dict[str, str]:
+    """Return the blobs of a version, by disk, without what signs them: scheme, host and path."""
     fields = entry if isinstance(entry, dict) else {}
+    blobs = {"os": fields.get("osVhdUrl")}
     disks = fields.get("lunVhdDetails")
-    urls = [fields.get("osVhdUrl")]
-    urls += [_disk_url(disk) for disk in disks] if isinstance(disks, list) else []
-    return [plain_text(str(url).split("?")[0], 300) for url in urls if url]
+    for disk in disks if isinstance(disks, list) else []:
+        if isinstance(disk, dict):
+            number = whole_number(disk.get("lun"))
+            url = next((value for key, value in disk.items() if key.lower().endswith("url")), None)
+            blobs[f"lun {len(blobs) - 1 if number is None else number}"] = url
+    return {name: str(url).split("?")[0] for name, url in sorted(blobs.items()) if url}
 
 
-def _disk_url(disk: Any) -> Any:
-    if not isinstance(disk, dict):
-        return None
-    return next((value for key, value in disk.items() if key.lower().endswith("url")), None)
+def _shown(blobs: dict[str, str]) -> str:
+    return ", ".join(f"{name} {plain_text(url, 300)}" for name, url in blobs.items()) or "none"
 
 
 def _url_problems(url: str, now: datetime, valid_for: timedelta) -> Iterator[str]:
     try:
         parts = urlsplit(url)
         expiry = parse_timestamp(next(iter(parse_qs(parts.query).get("se", [])), None))
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, TypeError):
         yield "is no URL"
         return
     if parts.scheme != "https" or not parts.hostname:

@@ -23,7 +23,6 @@ from airflow_provider_cpp.portal.errors import (
     OutcomeUnknown,
     PortalError,
     Refused,
-    RequestError,
     ServerFault,
     Unreachable,
 )
@@ -34,7 +33,6 @@ from airflow_provider_cpp.portal.settling import (
     Patience,
     Situation,
     find_new,
-    is_of_kind,
     new_ones,
     only_one,
     situation,
@@ -99,15 +97,22 @@ def _still_runs(operation: Operation) -> Flow[bool]:
 def _settle(wanted: Publish, note: Note) -> Flow[Operation | None]:
     """Find out what became of an order whose answer nobody read."""
     operation = Operation(wanted.offer, "publish", note.noted_at)
-    found = yield from find_new(operation, note.known, Patience(note.noted_at, wanted.attempt.settle_time))
-    if found is not None:
-        yield Tell(f"offer {wanted.offer}: {found.description} is new since an earlier try's order, and taken for its")
-        return (yield from _attach(note, [found]))
-    report = (yield from situation(wanted.offer)).report
-    if report.status.is_at_work and not report.is_parked:
-        reason = f"its status is {report.word}, but its operations do not show a new one"
-        raise OutcomeUnknown(str(wanted.offer), "publish", reason)
-    return None
+    try:
+        found = yield from find_new(operation, note.known, Patience(note.noted_at, wanted.attempt.settle_time))
+    except OutcomeUnknown:
+        now_there = yield from situation(wanted.offer)
+        if wanted.attempt.own_note is not None or now_there.running is not None or now_there.hides_work:
+            raise
+        return None  # the task was cleared since, and whichever of them was its own does not run any more
+    if found is None:
+        now_there = yield from situation(wanted.offer)
+        if not (late := new_ones(now_there.entries, note.known, "publish")):
+            if now_there.hides_work:
+                raise _unseen(wanted, now_there)
+            return None
+        found = only_one(operation, late)
+    yield Tell(f"offer {wanted.offer}: {found.description} is new since an earlier try's order, and taken for its")
+    return (yield from _attach(note, [found]))
 
 
 def _without_note(wanted: Publish) -> Flow[Operation | None]:
@@ -117,19 +122,40 @@ def _without_note(wanted: Publish) -> Flow[Operation | None]:
     while True:
         now_there = yield from situation(wanted.offer)
         running = now_there.running
-        if running is not None and not attempt.is_recent(running.changed_at):
-            raise OperationRunning(str(wanted.offer), running.description)  # it ran before this DAG run did
         if running is not None:
-            if is_of_kind(running, "publish") and not attempt.was_cleared and not attempt.waits_for_others:
-                text = f"{running.description} runs, and is taken for an earlier try's of this task"
-                yield Tell(f"offer {wanted.offer}: {text}", logging.WARNING)
-                return Operation(wanted.offer, "publish", running.changed_at or began, running.id)
-            raise _undecidable(wanted, running)
+            _check_own(wanted, now_there, running)
+            text = f"{running.description} runs, and is taken for an earlier try's of this task"
+            yield Tell(f"offer {wanted.offer}: {text}", logging.WARNING)
+            return Operation(wanted.offer, "publish", running.changed_at or began, running.id)
         recent = next((entry for entry in now_there.entries if attempt.is_recent(entry.changed_at)), None)
         if recent is not None:
             raise _undecidable(wanted, recent)
         if not (yield from Patience(began, attempt.settle_time).pause()):
-            return None
+            break
+    if now_there.hides_work:
+        raise _unseen(wanted, now_there)
+    return None
+
+
+def _check_own(wanted: Publish, now_there: Situation, running: Submission) -> None:
+    """Refuse what runs unless it can be nobody's but an earlier try's.
+
+    :raises OperationRunning: if it last changed before the DAG run began: it is somebody else's.
+    :raises OutcomeUnknown: if it may be either's.
+    """
+    attempt = wanted.attempt
+    if not attempt.is_recent(running.changed_at) and not attempt.was_cleared:
+        raise OperationRunning(str(wanted.offer), running.description)
+    is_publish = running.kind == "publish" and running.status.is_at_work
+    is_alone = [entry for entry in now_there.entries if entry.status.is_running] == [running]
+    # The first try would have refused, for good, what ran when it looked; one that waits goes on instead.
+    if attempt.was_cleared or attempt.waits_for_others or not is_publish or not is_alone:
+        raise _undecidable(wanted, running)
+
+
+def _unseen(wanted: Publish, now_there: Situation) -> OutcomeUnknown:
+    reason = f"its status is {now_there.report.word}, but its operations do not show what runs"
+    return OutcomeUnknown(str(wanted.offer), "publish", reason)
 
 
 def _undecidable(wanted: Publish, entry: Submission) -> OutcomeUnknown:
@@ -138,7 +164,7 @@ def _undecidable(wanted: Publish, entry: Submission) -> OutcomeUnknown:
 
 
 def _order(wanted: Publish, own: Operation | None) -> Flow[Operation]:
-    """Look, note, order once, and find out which operation that made.
+    """Look once more, note what is there, and order.
 
     :param own: the operation of the run of the task before a clear: while it runs, it is gone on with.
     """
@@ -153,6 +179,12 @@ def _order(wanted: Publish, own: Operation | None) -> Flow[Operation]:
     known = attempt.own_note.known if attempt.own_note else tuple(entry.id for entry in before)
     note = Note(offer, "publish", now, attempt.run, known, wanted.draft)
     yield Keep(note.to_payload())
+    return (yield from _send(wanted, note, own))
+
+
+def _send(wanted: Publish, note: Note, own: Operation | None) -> Flow[Operation]:
+    """Order once, and find out which operation that made."""
+    offer, now = wanted.offer, note.noted_at
     try:
         location = yield from ask(calls.publish_offer(offer, wanted.notification_emails))
     except PortalError as error:
@@ -164,10 +196,14 @@ def _order(wanted: Publish, own: Operation | None) -> Flow[Operation]:
         return (yield from _unanswered(wanted, note, None))
     operation = Operation(offer, "publish", now, id_in_location(location), location)
     yield Keep(replace(note, operation=operation).to_payload())
-    if (
-        operation.operation_id is None
-        and (found := (yield from find_new(operation, known, Patience(now, 0)))) is not None
-    ):
+    if operation.operation_id is not None:
+        return operation
+    try:
+        found = yield from find_new(operation, note.known, Patience(now, 0))
+    except OutcomeUnknown:  # the portal took it, so its location is enough
+        yield Tell(f"offer {offer}: several operations are new; going on with the location {location}", logging.WARNING)
+        return operation
+    if found is not None:
         operation = replace(operation, operation_id=found.id)
         yield Keep(replace(note, operation=operation).to_payload())
     return operation
@@ -207,7 +243,7 @@ def _refused(wanted: Publish, note: Note, own: Operation | None, error: PortalEr
         raise error
     try:
         now_there: Situation | None = yield from situation(wanted.offer)
-    except RequestError:  # the refusal says more than that the portal could not be asked about it
+    except PortalError:  # the refusal says more than that the portal could not be asked about it
         now_there = None
     new = new_ones(now_there.entries, note.known, "publish") if now_there else []
     if earlier is not None and len(new) == 1:

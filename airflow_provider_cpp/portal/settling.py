@@ -12,7 +12,7 @@ from airflow_provider_cpp.portal import calls
 from airflow_provider_cpp.portal.errors import OutcomeUnknown, PortalError
 from airflow_provider_cpp.portal.flows import Flow, Now, Sleep, Tell, fetch
 from airflow_provider_cpp.portal.models import OfferRef, Report
-from airflow_provider_cpp.portal.operations import Kind, Operation, Submission, newest_first
+from airflow_provider_cpp.portal.operations import KINDS, Kind, Operation, Submission, newest_first
 
 LOOKS = 60
 """How often one looks within the settle time for what became of an order: every 15 seconds of the usual 15 minutes."""
@@ -38,6 +38,11 @@ class Situation:
             return None
         return next((entry for entry in self.entries if entry.status.is_running), None)
 
+    @property
+    def hides_work(self) -> bool:
+        """Whether the portal is at work, or may be, on something that the list does not show."""
+        return self.running is None and self.report.status.is_running and not self.report.is_parked
+
 
 def situation(offer: OfferRef) -> Flow[Situation]:
     """Look at an offer's operations and at its status."""
@@ -45,9 +50,18 @@ def situation(offer: OfferRef) -> Flow[Situation]:
     return Situation(tuple(entries), (yield from fetch(calls.get_offer_status(offer))))
 
 
+def look_again(offer: OfferRef) -> Flow[Situation | None]:
+    """Look after an order: a look that fails is told, and None, since the order may be with the portal."""
+    try:
+        return (yield from situation(offer))
+    except PortalError as error:
+        yield Tell(f"{error}; the order may be with the portal, asking again", logging.WARNING)
+        return None
+
+
 def is_of_kind(entry: Submission, kind: Kind) -> bool:
-    """Say whether an entry of the list is of a kind; an entry that does not say may be of any."""
-    return entry.kind in ("", kind)
+    """Say whether an entry of the list is of a kind, or may be: one that does not say in a word that is known."""
+    return entry.kind == kind or entry.kind not in KINDS
 
 
 def new_ones(entries: Iterable[Submission], known: Iterable[str], kind: Kind) -> list[Submission]:

@@ -7,13 +7,14 @@
 from __future__ import annotations
 
 import copy
+import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_cpp.portal import calls
-from airflow_provider_cpp.portal.errors import ConfigurationError, NotFound, PortalError, PreconditionFailed
+from airflow_provider_cpp.portal.errors import ConfigurationError, Conflict, NotFound, PortalError, PreconditionFailed
 from airflow_provider_cpp.portal.flows import Flow, Sleep, Tell, ask, fetch
 from airflow_provider_cpp.portal.models import OfferDocument, OfferRef
 from airflow_provider_cpp.portal.publishing import is_taken_perhaps
@@ -67,7 +68,7 @@ def update(wanted: Update) -> Flow[Updated]:
     while True:
         before = yield from _read(wanted)
         after = _changed(wanted, before)
-        if before is not None and after == before.content:
+        if before is not None and _text(after) == _text(before.content):
             yield Tell(f"offer {wanted.offer}: its draft is as it should be, nothing was written")
             return Updated(before, written=False)
         try:
@@ -75,7 +76,8 @@ def update(wanted: Update) -> Flow[Updated]:
         except PortalError as error:
             tries += 1
             # A lost answer is no risk: if the draft was stored, the next reading finds it changed.
-            if not (isinstance(error, PreconditionFailed) or is_taken_perhaps(error)) or tries >= TRIES:
+            somebody_wrote = isinstance(error, Conflict if before is None else PreconditionFailed)
+            if not (somebody_wrote or is_taken_perhaps(error)) or tries >= TRIES:
                 raise
             yield Tell(f"{error}; reading the draft again", logging.WARNING)
             yield Sleep(PAUSE * tries)
@@ -99,7 +101,17 @@ def _changed(wanted: Update, before: OfferDocument | None) -> dict[str, Any]:
     if not isinstance(after, dict) or not after:
         problem = f"the change left {type(after).__name__ if after else 'an empty document'}, not an offer's document"
         raise ConfigurationError((problem,), "the task's arguments")
+    try:
+        json.dumps(after, ensure_ascii=False, allow_nan=False, sort_keys=True).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        problem = f"the change left what JSON cannot hold ({type(error).__name__})"
+        raise ConfigurationError((problem,), "the task's arguments") from None
     return after
+
+
+def _text(document: dict[str, Any]) -> str:
+    """Write a document for comparison: Python takes 1 and True for equal, and JSON does not."""
+    return json.dumps(document, sort_keys=True)
 
 
 def _condition(wanted: Update, before: OfferDocument | None) -> str | None:

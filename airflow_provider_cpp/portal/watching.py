@@ -128,7 +128,8 @@ def look(watch: Watch) -> Flow[Sighting]:
         return (yield from _look_at_operation(watch, watch.operation))
     if watch.until == "idle":
         now_there = yield from situation(watch.offer)
-        return _sighting(watch, now_there.report, None if now_there.running else Result.REACHED)
+        is_idle = now_there.running is None and not now_there.hides_work
+        return _sighting(watch, now_there.report, Result.REACHED if is_idle else None)
     report = yield from ask(calls.get_offer_status(watch.offer))
     return _sighting(watch, report, judge_offer(report, watch.until))
 
@@ -158,7 +159,9 @@ def wait(watch: Watch, memory: Memory | None = None) -> Flow[Outcome]:
     # A wait that begins again from its arguments, days later perhaps, begins its patience again.
     memory.failing_since = memory.warned_at = None
     if watch.until == IDLE:
-        yield Sleep(watch.poll_interval)  # it was looked at just now, and the portal said that something runs
+        began: datetime = yield Now()
+        # It was looked at just now, and the portal said that something runs.
+        yield Sleep(min(watch.poll_interval, max((watch.deadline - began).total_seconds(), 0.0)))
     while True:
         outcome = yield from observe(watch, memory)
         if outcome is not None:

@@ -100,7 +100,7 @@ def test_an_order_that_was_not_taken_is_sent_by_the_next_try(
 
 @pytest.mark.parametrize("ended", [False, True])
 def test_a_retry_goes_on_with_its_own_operation(
-    serve: Callable[..., Emulator], context: dict[str, Any], store: Any, retry: Callable[[], None], ended: bool
+    serve: Callable[..., Emulator], context: dict[str, Any], store: Any, retry: Callable[[], None], *, ended: bool
 ) -> None:
     """A retry returns the operation of the try before it, whether that runs or has ended, and orders nothing."""
     portal = serve()
