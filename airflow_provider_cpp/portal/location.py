@@ -30,13 +30,17 @@ def local_location(value: str | None, origin: str) -> str | None:
     except ValueError:  # a port that is no number, a bracket that is not closed
         return None
     location = f"{target.path}?{target.query}" if target.query else target.path
-    if not same or target.username is not None or not _OUR_OWN.fullmatch(location):
-        return None
-    return None if ".." in location or _climbs(target.path) else location
+    return location if same and target.username is None and is_ours(location) else None
 
 
-def _climbs(path: str) -> bool:
-    """Say whether a path has a dot segment: urllib3 and yarl decode and follow these, and would leave the API's tree."""
+def is_ours(location: str) -> bool:
+    """Say whether a text is path and query of something below the API, whoever reads it.
+
+    urllib3 and yarl decode dot segments and follow them, so these would lead out of the API, however written.
+    """
+    if len(location) > LONGEST or ".." in location or not _OUR_OWN.fullmatch(location):
+        return False
+    path = location.partition("?")[0]
     while (plain := unquote(path)) != path:
         path = plain
-    return not {".", ".."}.isdisjoint(path.replace("\\", "/").split("/"))
+    return {".", ".."}.isdisjoint(path.replace("\\", "/").split("/"))
