@@ -29,6 +29,7 @@ _SIGNATURE = re.compile(
     """,
     re.ASCII | re.IGNORECASE | re.VERBOSE,
 )
+_TOKEN = re.compile(r"eyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)*", re.ASCII)
 
 
 def without_signatures(text: str) -> str:
@@ -44,7 +45,7 @@ def without_signatures(text: str) -> str:
 
 
 def plain_text(markup: str, longest: int = LONGEST) -> str:
-    """Turn HTML, or what claims to be plain, into one line without tags, control characters or signatures.
+    """Turn HTML, or what claims to be plain, into one line without tags, control characters, signatures or tokens.
 
     :param markup: the text as it came.
     :param longest: the number of characters to keep; what is cut is marked by an ellipsis.
@@ -53,7 +54,7 @@ def plain_text(markup: str, longest: int = LONGEST) -> str:
     for _ in range(3):  # an escaped tag is a tag one level down; real messages have one level
         # html.unescape raises for a number of thousands of digits.
         text = html.unescape(_ENDLESS_REFERENCE.sub("\ufffd", text))
-        text = without_signatures(_WORD_BREAK.sub("", text))
+        text = _TOKEN.sub("***", without_signatures(_WORD_BREAK.sub("", text)))
         while (stripped := _TAG.sub(" ", text)) != text:
             text = stripped
     text = _BLANKS.sub(" ", "".join(letter if _harmless(letter) else " " for letter in text)).strip()

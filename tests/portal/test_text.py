@@ -15,6 +15,7 @@ from hypothesis import strategies as some
 
 from airflow_provider_cpp.portal.text import plain_text, without_signatures
 
+TOKEN = "eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJodHRwczovL3gifQ.c2lnbmF0dXJlLW9mLWl0_-A"
 DISK = "https://contoso.blob.core.windows.net/vhds/os.vhd?sv=2024-11-04&sr=c"
 
 
@@ -106,6 +107,23 @@ def test_masking_is_done_once_for_all(text: str) -> None:
     once = without_signatures(text)
     assert without_signatures(once) == once
     assert once == text or "sig=***" in once
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (f"Authorization: Bearer {TOKEN}", "Authorization: Bearer ***"),
+        (f'{{"token": "{TOKEN}", "x": 1}}', '{"token": "***", "x": 1}'),
+        (f"t={TOKEN}&x=1 <b>{TOKEN}</b>", "t=***&x=1 ***"),
+        (TOKEN.rpartition(".")[0], "***"),
+        (TOKEN.replace(".", "&#46;<wbr>"), "***"),
+        ("eyJhbGciOiJub25lIn0 alone", "eyJhbGciOiJub25lIn0 alone"),
+        ("keyJ.name", "keyJ.name"),
+    ],
+)
+def test_a_token_is_masked(text: str, shown: str) -> None:
+    """A gateway that quotes the request's own headers does not bring the token into a log."""
+    assert plain_text(text) == shown
 
 
 def test_a_url_that_a_page_may_break_is_one_word() -> None:
