@@ -30,6 +30,7 @@ from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
 
 OFFER = "contoso-vm"
 PATH = f"/api/publishers/contoso/offers/{OFFER}/operations/1?api-version=2017-10-31"
+HEADERS = ("Location", "Operation-Location")
 REDIRECTS = (301, 302, 303, 307, 308)
 
 
@@ -201,7 +202,30 @@ def test_no_redirect_is_followed_by_what_people_call(trap: Trap, portal: Emulato
     trap.assert_untouched()
 
 
-@pytest.mark.parametrize("header", ["Location", "Operation-Location"])
+def test_no_order_hands_on_a_location_elsewhere(
+    trap: Trap, portal: Emulator, builders: list[Any], run: Callable[..., Any]
+) -> None:
+    """Whatever an order's answer names on the second host, nothing of it is left in what the order returns."""
+    orders = [call for builder in builders for call in builder.calls if call.method != "GET"]
+
+    def send_all() -> flows.Flow[list[Any]]:
+        yield from flows.ask(calls.get_offer_status(OfferRef("contoso", OFFER)))
+        results = []
+        for address, header, call in itertools.product(trap.addresses(portal), HEADERS, orders):
+            headers = {"Content-Location": address, header: address + PATH}
+            portal.inject(Fault("answer", status=202, headers=headers, body=b"{}"))
+            try:
+                results.append((yield from flows.ask(call)))
+            except errors.BadReply as error:
+                results.append(str(error))
+        return results
+
+    results = run(send_all())
+    assert (len(results) >= len(HEADERS), [one for one in results if str(trap.port) in repr(one)]) == (True, [])
+    trap.assert_untouched()
+
+
+@pytest.mark.parametrize("header", HEADERS)
 def test_a_location_elsewhere_is_as_good_as_none(
     trap: Trap, portal: Emulator, run: Callable[..., Any], header: str
 ) -> None:
