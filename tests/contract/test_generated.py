@@ -19,11 +19,12 @@ from hypothesis import strategies as some
 from yarl import URL
 
 from airflow_provider_cpp.portal import errors
-from airflow_provider_cpp.portal.calls import Call, Reply, decode
+from airflow_provider_cpp.portal.calls import Call, Reply, decode, get_operation
 from airflow_provider_cpp.portal.models import Message, OfferRef, OfferSummary, Report, Step
 from airflow_provider_cpp.portal.operations import Operation, Submission
 from airflow_provider_cpp.portal.outcome import Outcome, Result
 from airflow_provider_cpp.portal.progress import Memory
+from airflow_provider_cpp.portal.watching import Watch
 
 HOME = "https://cloudpartner.azure.com"
 NOW = datetime(2026, 11, 3, 9, 0, tzinfo=timezone.utc)
@@ -324,6 +325,7 @@ def test_every_identifier_stays_in_its_place(
 
 OPERATION = Operation(OfferRef("contoso", "contoso-vm"), "publish", NOW, "1", "/api/operations/1").to_json()
 OUTCOME = Outcome(Result.REACHED, "it is live", "contoso/contoso-vm", "succeeded", OPERATION).to_payload()
+WATCH = Watch(OfferRef("contoso", "contoso-vm"), "live", NOW, Operation.from_json(OPERATION)).to_payload()
 MEMORY = Memory(answered=True, summary="running", told_at=NOW, messages=["m"], failing_since=NOW).to_payload()
 
 
@@ -336,6 +338,7 @@ def test_an_operation_from_xcom_is_one_or_an_error(data: Any) -> None:
         assert_harmless(str(error))
     else:
         assert Operation.from_json(operation.to_json()) == operation
+        assert_harmless(f"{get_operation(operation).words} {operation.publishing_version}")
 
 
 @given(changed([OUTCOME]))
@@ -353,3 +356,40 @@ def test_an_event_is_an_outcome_or_an_error(data: Any) -> None:
 def test_a_memory_is_read_or_forgotten(data: Any) -> None:
     """Whatever was kept of earlier looks gives a memory that can be kept again."""
     json.dumps(Memory.from_payload(data).to_payload())
+
+
+@given(changed([WATCH]))
+def test_a_watch_is_one_or_an_error(data: Any) -> None:
+    """Whatever a trigger was made with is a watch that can be written again, or an error of one harmless line."""
+    try:
+        watch = Watch.from_payload(data)
+    except errors.ConfigurationError as error:
+        assert_harmless(str(error))
+    else:
+        assert Watch.from_payload(watch.to_payload()) == watch
+        assert 0 < watch.poll_interval < float("inf")
+
+
+LOCATIONS = some.lists(
+    some.sampled_from(
+        ["/api/", "..", "%2e%2e", "%2E.", "/", "\\", "#", "?", "@", ":", "<b>", "//", "$1$", "9" * 4400, "x"]
+    ),
+    max_size=6,
+).map("".join)
+
+
+@given(LOCATIONS | LOCATIONS.map("/api/{}".format))
+def test_every_location_from_xcom_stays_below_the_api(location: str) -> None:
+    """A location that a task hands over is refused, or is the path that every reader of URLs sends, below the API."""
+    try:
+        operation = Operation.from_json(OPERATION | {"location": location})
+    except errors.ConfigurationError:
+        with pytest.raises(errors.ConfigurationError):
+            Operation(OfferRef("contoso", "contoso-vm"), "publish", NOW, None, location)
+        return
+    url = "https://portal.example:8443" + get_operation(operation).target("2017-10-31")
+    for shown in (url, requests.Request("GET", url).prepare().url, str(URL(url))):
+        parts = urlsplit(shown)
+        assert (parts.scheme, parts.netloc, parts.fragment) == ("https", "portal.example:8443", "")
+        assert unquote(parts.path) == unquote(location.partition("?")[0])
+    assert operation.publishing_version is None or operation.publishing_version >= 0
