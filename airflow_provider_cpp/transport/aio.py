@@ -21,7 +21,7 @@ from airflow_provider_cpp.portal.flows import Flow, Now, Request, Send, Sleep, T
 from airflow_provider_cpp.transport.auth import Token, token_source
 from airflow_provider_cpp.transport.causes import causes_of
 from airflow_provider_cpp.transport.settings import Settings
-from airflow_provider_cpp.transport.wire import CHUNK, LARGEST_BODY, Log, headers, too_large, unreachable
+from airflow_provider_cpp.transport.wire import CHUNK, LONGEST_EXCHANGE, Body, Log, headers, unreachable
 
 T = TypeVar("T")
 UNAUTHORIZED = 401
@@ -47,7 +47,10 @@ class AsyncSession:
         context = await asyncio.to_thread(_context, self.settings)
         # Neither cookies nor ~/.netrc: what goes to the portal is what stands here.
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=context), cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
+            connector=aiohttp.TCPConnector(ssl=context),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            auto_decompress=False,
         )
         return self
 
@@ -101,7 +104,7 @@ class AsyncSession:
         return await asyncio.to_thread(self._tokens.token, rejected)
 
     async def _exchange(self, call: Call[Any], token: Token) -> Reply:
-        settings, body = self.settings, bytearray()
+        settings = self.settings
         if self._session is None:
             msg = "the session is not open: use it with async with"
             raise RuntimeError(msg)
@@ -113,17 +116,16 @@ class AsyncSession:
                 data=call.body,
                 headers=headers(token),
                 proxy=self._proxy,
-                timeout=aiohttp.ClientTimeout(total=None, connect=settings.request_timeout, sock_read=read),
+                timeout=aiohttp.ClientTimeout(total=LONGEST_EXCHANGE, connect=settings.request_timeout, sock_read=read),
                 allow_redirects=False,
             ) as response:
+                body = Body(call, response.headers.get("Content-Encoding"))
                 async for chunk in response.content.iter_chunked(CHUNK):
-                    body += chunk
-                    if len(body) > LARGEST_BODY:
-                        raise too_large(call)
+                    body.take(chunk)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise unreachable(call, error, sent=not _never_left(error)) from None
         names = {name.lower(): value for name, value in response.headers.items()}
-        return Reply(response.status, bytes(body), names, settings.base_url, datetime.now(timezone.utc))
+        return Reply(response.status, bytes(body.content), names, settings.base_url, datetime.now(timezone.utc))
 
 
 def _context(settings: Settings) -> ssl.SSLContext:
