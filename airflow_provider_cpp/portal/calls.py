@@ -12,12 +12,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any, Generic, TypeVar
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote
 
 from airflow_provider_cpp.portal import errors
+from airflow_provider_cpp.portal.location import local_location
 from airflow_provider_cpp.portal.models import (
     OfferDocument,
     OfferRef,
@@ -181,26 +182,8 @@ def decode(call: Call[T], reply: Reply) -> T:
     try:
         return call.read(reply)
     except (ValueError, RecursionError) as error:
-        text = f"{error}: {_body_text(reply.body, 200) or 'the body is empty'}"
+        text = f"{plain_text(str(error), 200)}: {_body_text(reply.body, 200) or 'the body is empty'}"
         raise errors.BadReply(call.words, status=reply.status, text=text, request_id=reply.request_id) from error
-
-
-def local_location(value: str | None, origin: str) -> str | None:
-    """Return path and query of a location, or None if it is not on the host that was asked.
-
-    A location is followed with a token in hand, so another scheme, host or port is as good as none.
-    """
-    if not value:
-        return None
-    try:
-        target, home = urlsplit(urljoin(f"{origin}/", value.strip())), urlsplit(origin)
-        same = (target.scheme, target.hostname, target.port or 443) == (home.scheme, home.hostname, home.port or 443)
-    except ValueError:  # a port that is no number, a bracket that is not closed
-        return None
-    path = quote(target.path, safe="/%$-_.~:@!&'()*+,;=")
-    if not same or not path.startswith("/api/") or "/../" in path or target.username is not None:
-        return None
-    return f"{path}?{quote(target.query, safe='=&%-_.~:/$')}" if target.query else path
 
 
 def _metadata(emails: tuple[str, ...]) -> bytes:
@@ -282,9 +265,14 @@ def _retry_after(reply: Reply) -> float | None:
     """Read Retry-After, as seconds or as a date, between nothing and an hour."""
     value = reply.headers.get("retry-after", "").strip()
     try:
-        seconds = (
-            float(value) if value.isdecimal() else (parsedate_to_datetime(value) - reply.received_at).total_seconds()
-        )
+        return min(max(_seconds(value, reply.received_at), 0.0), LONGEST_RETRY_AFTER)
     except (ValueError, TypeError, OverflowError):
         return None
-    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
+
+
+def _seconds(value: str, now: datetime) -> float:
+    if value.isdecimal():
+        return float(value)
+    moment = parsedate_to_datetime(value)
+    # The oldest form of an HTTP date names no zone, and there is but one.
+    return ((moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)) - now).total_seconds()

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from airflow_provider_cpp.portal.errors import ConfigurationError
 from airflow_provider_cpp.portal.reading import as_text, kind_of, parse_timestamp, whole_number
-from airflow_provider_cpp.portal.text import SIGNATURE, plain_text
+from airflow_provider_cpp.portal.text import plain_text
 
 IMAGE_KEYS = ("microsoft-azure-virtualmachines.vmImages", "microsoft-azure-corevm.vmImagesPublicAzure")
 """Where a plan keeps its images, by the kind of offer."""
@@ -26,6 +26,11 @@ PUBLISHING_TAKES = timedelta(days=11)
 
 _LUN = re.compile(r"[0-9]{1,3}")
 _VERSION = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}")
+
+_SIGNATURE = re.compile(
+    r"""(?:(?<![a-z])|(?<=3f))sig(?:=|%3d|%253d|\\u003d)(.+?)(?=$|[&#\s"'<>]|%26|%2526|\\u0026|%23|%20)""",
+    re.IGNORECASE | re.MULTILINE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +116,7 @@ class ImageVersion:
 
 def signatures_in(text: str) -> list[str]:
     """Find what signs the SAS URLs in a text, as it is written there, percent-encoded or not."""
-    return SIGNATURE.findall(text)
+    return _SIGNATURE.findall(text)
 
 
 def _plans(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

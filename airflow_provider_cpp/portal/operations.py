@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 from urllib.parse import unquote
 
 from airflow_provider_cpp.portal.errors import ConfigurationError
+from airflow_provider_cpp.portal.location import is_ours
 from airflow_provider_cpp.portal.models import OfferRef, check_identifier
 from airflow_provider_cpp.portal.reading import as_text, json_object, kind_of, parse_timestamp, whole_number
 from airflow_provider_cpp.portal.status import Status
@@ -28,9 +29,9 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 GRACE = timedelta(minutes=15)
 """For how long after its order an operation may be unknown to the portal."""
 
+_ELSEWHERE = "its location is not a path of the portal's API"
 _BY_PLACE = re.compile(r"/operations/[^/?]+[$]([0-9]+)[$][^/?]+/?(?:[?]|$)")
 _BY_ID = re.compile(r"/operations/([^/?$]+)/?(?:[?]|$)")
-_OUR_PATH = re.compile(r"/api/(?!.*\.\.)[!-~]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,11 @@ class Operation:
     submitted_at: datetime
     operation_id: str | None = None
     location: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a location that a token must not go to, whoever made this."""
+        if self.location is not None and not is_ours(self.location):
+            raise ConfigurationError((_ELSEWHERE,), "the operation")
 
     @property
     def name(self) -> str:
@@ -94,8 +100,8 @@ class Operation:
         if submitted_at is None:
             problems.append("its submitted_at is not an ISO 8601 time")
         location = data.get("location")
-        if location is not None and not (isinstance(location, str) and _OUR_PATH.fullmatch(location)):
-            problems.append("its location is not a path of the portal's API")
+        if location is not None and not (isinstance(location, str) and is_ours(location)):
+            problems.append(_ELSEWHERE)
         identifier = data.get("operation_id")
         if identifier is None and location is None:
             problems.append("it has neither an operation_id nor a location")

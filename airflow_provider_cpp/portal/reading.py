@@ -75,10 +75,12 @@ def as_text(value: Any) -> str:
 
 
 def whole_number(value: Any) -> int | None:
-    """Read an integer that may be written as text or with a fraction, without passing 18 digits through a float."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
+    """Read an integer that may be written as text or with a fraction, without passing 18 digits through a float.
+
+    What does not fit into 64 bits is no number of anything, and would fill a line of the log with its digits.
+    """
     try:
-        return int(value) if isinstance(value, (str, float)) else None
+        number = int(value) if isinstance(value, (int, str, float)) and not isinstance(value, bool) else None
     except (ValueError, OverflowError):
         return None
+    return number if number is not None and -(2**63) <= number < 2**63 else None

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,6 +25,7 @@ from airflow_provider_cpp.portal.outcome import Outcome, Result
 from airflow_provider_cpp.portal.progress import Memory, news, reasons, summary
 from airflow_provider_cpp.portal.reading import parse_timestamp
 from airflow_provider_cpp.portal.settling import situation
+from airflow_provider_cpp.portal.text import plain_text
 from airflow_provider_cpp.portal.verdict import (
     IDLE,
     UNTIL,
@@ -67,10 +69,10 @@ class Watch:
         """Refuse what cannot be waited for."""
         problems = []
         if self.until not in (*UNTIL, IDLE):
-            problems.append(f"until is {self.until!r}, not one of {', '.join(UNTIL)}")
-        if self.poll_interval <= 0:
+            problems.append(f"until is {plain_text(repr(self.until), 60)}, not one of {', '.join(UNTIL)}")
+        if not 0 < self.poll_interval < math.inf:
             problems.append("poll_interval must be more than 0 seconds")
-        if self.poll_failure_tolerance < 0:
+        if not self.poll_failure_tolerance >= 0:
             problems.append("poll_failure_tolerance must not be negative")
         if self.operation is not None and self.operation.kind == "cancel":
             problems.append("operation is a cancel, which leads neither to a preview nor to the market")
@@ -92,23 +94,39 @@ class Watch:
         return {"version": VERSION, **values}
 
     @classmethod
-    def from_payload(cls, payload: dict[str, Any]) -> Watch:
+    def from_payload(cls, payload: object) -> Watch:
         """Read it back.
 
-        :raises ConfigurationError: if it is of a version that this release does not know.
+        :raises ConfigurationError: if it is not a watch, or of a version that this release does not know.
         """
-        values = dict(payload)
-        deadline = parse_timestamp(values.pop("deadline", None))
-        if values.pop("version", None) != VERSION or deadline is None:
+        values = dict(payload) if isinstance(payload, dict) else {}
+        version, deadline = values.pop("version", None), parse_timestamp(values.pop("deadline", None))
+        offer, operation = values.pop("offer", None), values.pop("operation", ...)
+        # Without its operation a watch would take the last publication's end for this one's.
+        readable = operation is not ... and version == VERSION and isinstance(offer, dict) and _are_well_typed(values)
+        if deadline is None or isinstance(version, bool) or not readable:
             problem = "it was written by another release of this package; clear the task to wait anew"
             raise ConfigurationError((problem,), "the trigger's watch")
-        operation = values.pop("operation")
         return cls(
-            offer=OfferRef(**values.pop("offer")),
+            offer=OfferRef(offer.get("publisher_id", ""), offer.get("offer_id", "")),
             operation=None if operation is None else Operation.from_json(operation),
             deadline=deadline,
             **values,
         )
+
+
+def _are_well_typed(values: dict[str, Any]) -> bool:
+    kinds: dict[str, tuple[type, ...]] = {
+        "until": (str,),
+        "fail_on_blocked": (bool,),
+        "poll_interval": (int, float),
+        "poll_failure_tolerance": (int, float),
+        "answered": (bool,),
+    }
+    return "until" in values and all(
+        isinstance(value, kinds.get(key, ())) and (not isinstance(value, bool) or kinds[key] == (bool,))
+        for key, value in values.items()
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from airflow_provider_cpp.portal.flows import Flow, Keep, Now, Reconnect, Reques
 from airflow_provider_cpp.transport.auth import Token, TokenSource, token_source
 from airflow_provider_cpp.transport.causes import causes_of
 from airflow_provider_cpp.transport.settings import Settings
-from airflow_provider_cpp.transport.wire import CHUNK, LARGEST_BODY, Log, headers, too_large, unreachable
+from airflow_provider_cpp.transport.wire import CHUNK, LONGEST_EXCHANGE, Body, Log, headers, unreachable
 
 T = TypeVar("T")
 UNAUTHORIZED = 401
@@ -115,7 +115,10 @@ class AsyncSession:
         proxies = dict(settings.proxies) or get_environ_proxies(settings.base_url)
         # Neither cookies nor ~/.netrc: what goes to the portal is what stands here.
         client = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=context), cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
+            connector=aiohttp.TCPConnector(ssl=context),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            auto_decompress=False,
         )
         self._line = _Line(settings, token_source(settings), select_proxy(settings.base_url, proxies), client)
         return self._line
@@ -130,7 +133,7 @@ class AsyncSession:
         return await asyncio.to_thread(line.tokens.token, rejected)
 
     async def _exchange(self, line: _Line, call: Call[Any], token: Token) -> Reply:
-        settings, body = line.settings, bytearray()
+        settings = line.settings
         read = settings.read_timeout(order=not call.is_safe)
         try:
             async with line.client.request(
@@ -139,17 +142,16 @@ class AsyncSession:
                 data=call.body,
                 headers=headers(token, call),
                 proxy=line.proxy,
-                timeout=aiohttp.ClientTimeout(total=None, connect=settings.request_timeout, sock_read=read),
+                timeout=aiohttp.ClientTimeout(total=LONGEST_EXCHANGE, connect=settings.request_timeout, sock_read=read),
                 allow_redirects=False,
             ) as response:
+                body = Body(call, response.headers.get("Content-Encoding"))
                 async for chunk in response.content.iter_chunked(CHUNK):
-                    body += chunk
-                    if len(body) > LARGEST_BODY:
-                        raise too_large(call)
+                    body.take(chunk)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise unreachable(call, error, sent=not _never_left(error)) from None
         names = {name.lower(): value for name, value in response.headers.items()}
-        return Reply(response.status, bytes(body), names, settings.base_url, datetime.now(timezone.utc))
+        return Reply(response.status, bytes(body.content), names, settings.base_url, datetime.now(timezone.utc))
 
 
 def _context(settings: Settings) -> ssl.SSLContext:

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import requests
-from urllib3.exceptions import NewConnectionError
+from urllib3.exceptions import HTTPError, NewConnectionError
 
 from airflow_provider_cpp.portal.calls import Call, Reply
 from airflow_provider_cpp.portal.errors import PortalError
@@ -20,7 +20,7 @@ from airflow_provider_cpp.portal.flows import Flow, Keep, Now, Reconnect, Reques
 from airflow_provider_cpp.transport.auth import Token, token_source
 from airflow_provider_cpp.transport.causes import causes_of
 from airflow_provider_cpp.transport.settings import Settings
-from airflow_provider_cpp.transport.wire import CHUNK, LARGEST_BODY, Log, headers, too_large, unreachable
+from airflow_provider_cpp.transport.wire import CHUNK, LONGEST_EXCHANGE, Body, Log, headers, unreachable
 
 T = TypeVar("T")
 
@@ -50,7 +50,7 @@ class SyncSession:
         self._log: Log = log or logging.getLogger(__name__)
         self._sleep = sleep
         self._tokens = token_source(settings)
-        self._session = requests.Session()
+        self._session = _Session()
 
     def __enter__(self) -> Self:
         """Enter."""
@@ -115,7 +115,7 @@ class SyncSession:
         return reply
 
     def _exchange(self, call: Call[Any], token: Token) -> Reply:
-        settings, body = self.settings, bytearray()
+        settings, until = self.settings, time.monotonic() + LONGEST_EXCHANGE
         try:
             with self._session.request(
                 call.method,
@@ -129,14 +129,21 @@ class SyncSession:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                for chunk in response.iter_content(CHUNK):
-                    body += chunk
-                    if len(body) > LARGEST_BODY:
-                        raise too_large(call)
-        except (requests.RequestException, OSError) as error:
+                body = Body(call, response.headers.get("Content-Encoding"))
+                for chunk in response.raw.stream(CHUNK, decode_content=False):
+                    body.take(chunk)
+                    if time.monotonic() > until:
+                        raise TimeoutError("the answer does not end")
+        except (requests.RequestException, HTTPError, OSError) as error:
             raise unreachable(call, error, sent=not _never_left(error)) from None
         names = {name.lower(): value for name, value in response.headers.items()}
-        return Reply(response.status_code, bytes(body), names, settings.base_url, datetime.now(timezone.utc))
+        return Reply(response.status_code, bytes(body.content), names, settings.base_url, datetime.now(timezone.utc))
+
+
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002 - requests passes it
+        """Know of no redirect: requests reads the whole of one, and its Location, even if it is not to follow it."""
+        return None
 
 
 class _Headers(requests.auth.AuthBase):

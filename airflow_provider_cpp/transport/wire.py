@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ssl
+import zlib
 from typing import Any, Protocol
 
 from airflow_provider_cpp import __version__
@@ -17,6 +18,9 @@ LARGEST_BODY = 32 * 1024 * 1024
 """Bytes: an offer with every region's prices has some megabytes; more than this is not an answer."""
 
 CHUNK = 64 * 1024
+
+LONGEST_EXCHANGE = 900.0
+"""Seconds from the request to the last byte of its answer, which might otherwise trickle for ever."""
 
 
 class Log(Protocol):
@@ -33,8 +37,58 @@ def headers(token: Token, call: Call[Any]) -> dict[str, str]:
         "Authorization": f"Bearer {token.value}",
         "Content-Type": "application/json",
         "Accept": "application/json",
+        "Accept-Encoding": "gzip",
         "User-Agent": f"airflow-provider-cpp/{__version__}",
     }
+
+
+class Body:
+    """An answer's bytes as they come, decompressed up to the bound.
+
+    The libraries' own decompression is left off: what it costs, and whether it ends at all with data that are
+    broken, differs from one version to the next.
+
+    :param call: what is answered.
+    :param encoding: the answer's Content-Encoding; only what was asked for is understood.
+    """
+
+    def __init__(self, call: Call[Any], encoding: str | None) -> None:
+        self.content = bytearray()
+        self._call = call
+        self._taken = 0
+        name = (encoding or "identity").strip().lower()
+        self._gzip = zlib.decompressobj(_GZIP) if name == "gzip" else None
+        if name not in ("gzip", "identity"):
+            raise BadReply(call.words, text=f"the answer is encoded as {plain_text(name, 40)}, which was not asked for")
+
+    def take(self, chunk: bytes) -> None:
+        """Take some more.
+
+        :raises BadReply: if it grows too large, or cannot be decompressed.
+        """
+        self._taken += len(chunk)
+        while chunk:
+            if self._gzip is None:
+                self.content += chunk
+                chunk = b""
+            else:
+                chunk = self._decompress(self._gzip, chunk)
+            if max(self._taken, len(self.content)) > LARGEST_BODY:
+                raise too_large(self._call)
+
+    def _decompress(self, gzip: Any, chunk: bytes) -> bytes:
+        try:
+            self.content += gzip.decompress(chunk, LARGEST_BODY + 1 - len(self.content))
+        except zlib.error as error:
+            raise BadReply(self._call.words, text=f"the answer cannot be decompressed: {error}") from error
+        if gzip.eof:  # another part may follow
+            self._gzip = zlib.decompressobj(_GZIP)
+            return bytes(gzip.unused_data)
+        return bytes(gzip.unconsumed_tail)
+
+
+_GZIP = 31
+"""What zlib calls the format."""
 
 
 def too_large(call: Call[Any]) -> BadReply:

@@ -219,7 +219,7 @@ def test_what_is_no_operation_at_all(value: Any, said: str) -> None:
         ("/api/publishers/p/offers/o/operations/408a4835-0000/?api-version=2017-10-31", "408a4835-0000", None),
         ("/api/operations/p$o$2$preview?api-version=2017-10-31", None, 2),
         ("/api/operations/p%24o%2412%24preview", None, 12),
-        ("/api/operations/%2e%2e", None, None),
+        ("/api/operations/a%20b", None, None),
         ("/api/elsewhere", None, None),
         (None, None, None),
     ],

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every builder of a call, found by looking, so that one that is written tomorrow is tested too."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import itertools
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import pytest
+
+from airflow_provider_cpp import portal
+from airflow_provider_cpp.portal.calls import Call
+from airflow_provider_cpp.portal.errors import ConfigurationError
+from airflow_provider_cpp.portal.models import OfferRef
+from airflow_provider_cpp.portal.operations import Operation
+
+OFFER = OfferRef("contoso", "contoso-vm")
+NOW = datetime(2026, 11, 3, 9, 0, tzinfo=timezone.utc)
+OPERATIONS = (
+    Operation(OFFER, "publish", NOW, "1"),
+    Operation(OFFER, "publish", NOW, "1", "/api/publishers/contoso/offers/contoso-vm/operations/1"),
+    Operation(OFFER, "publish", NOW, None, "/api/operations/contoso$contoso-vm$2$preview?api-version=2017-10-31"),
+)
+SAMPLES: Mapping[object, tuple[Any, ...]] = {
+    OfferRef: (OFFER,),
+    Operation: OPERATIONS,
+    str: ("contoso", "preview", "1", '"etag"', "a@b"),
+    int: (1,),
+    bool: (False, True),
+    NoneType: (None,),
+    tuple[str, ...]: ((), ("a@b",)),
+    tuple: ((), ("a@b",)),
+    dict: ({"id": "contoso-vm", "definition": {}},),
+}
+
+
+@dataclass
+class Builder:
+    """A function that makes a call.
+
+    :ivar result: what a good answer to its call becomes.
+    :ivar arguments: those that made one.
+    :ivar calls: what it made of them.
+    """
+
+    name: str
+    build: Callable[..., Call[Any]]
+    result: Any
+    arguments: list[dict[str, Any]] = field(default_factory=list)
+    calls: list[Call[Any]] = field(default_factory=list)
+
+
+def samples(annotation: Any) -> tuple[Any, ...]:
+    """Return values for an argument of this type."""
+    if annotation in SAMPLES:
+        return SAMPLES[annotation]
+    kind, inner = get_origin(annotation), get_args(annotation)
+    if kind is Literal:
+        return inner
+    if kind in (Union, UnionType):
+        return tuple(value for one in inner for value in samples(one))
+    if isinstance(kind, type) and issubclass(kind, Mapping):
+        return SAMPLES[dict]
+    return SAMPLES.get(kind, ())
+
+
+def functions() -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Return every function of the rules that others may call."""
+    for module in pkgutil.iter_modules(portal.__path__, f"{portal.__name__}."):
+        for name, function in vars(importlib.import_module(module.name)).items():
+            if inspect.isfunction(function) and function.__module__ == module.name and not name.startswith("_"):
+                yield name, function
+
+
+@pytest.fixture(scope="session")
+def builders() -> list[Builder]:
+    """Return every function that makes a call, with the calls that it makes of sample arguments."""
+    found = []
+    for name, function in functions():
+        if not str(function.__annotations__.get("return")).startswith("Call["):
+            continue
+        hints = get_type_hints(function)
+        builder = Builder(name, function, get_args(hints.pop("return"))[0])
+        for values in itertools.product(*(samples(hints[one]) for one in inspect.signature(function).parameters)):
+            arguments = dict(zip(inspect.signature(function).parameters, values, strict=True))
+            try:
+                builder.calls.append(function(**arguments))
+                builder.arguments.append(arguments)
+            except ConfigurationError:  # not every text is an offer's slot
+                continue
+        assert builder.calls, f"no sample arguments make a call with {name}{inspect.signature(function)}"
+        found.append(builder)
+    return found
