@@ -44,6 +44,12 @@ class OfferStatusTrigger(BaseTrigger):
             watch = Watch.from_payload(self.watch)
             outcome = await CloudPartnerPortalHook(self.conn_id).arun(wait(watch, Memory.from_payload(self.memory)))
         except PortalError as error:
-            offer = self.watch.get("offer") or {}
-            outcome = Outcome.of_error(error, f"{offer.get('publisher_id')}/{offer.get('offer_id')}")
+            outcome = Outcome.of_error(error, _name(self.watch))
         yield TriggerEvent(outcome.to_payload())  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
+
+
+def _name(watch: object) -> str:
+    """Name the offer as well as a watch that cannot be read allows."""
+    offer = watch.get("offer") if isinstance(watch, dict) else None
+    offer = offer if isinstance(offer, dict) else {}
+    return f"{offer.get('publisher_id')}/{offer.get('offer_id')}"

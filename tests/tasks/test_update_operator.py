@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Changing a draft: whole, without losing a key or somebody else's change, and without showing a signature."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, redact
+
+from airflow_provider_cpp.emulator import Emulator, Fault
+from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
+from airflow_provider_cpp.operators.offer import AddImageVersionOperator, UpdateOfferOperator
+
+OFFER = "contoso-vm"
+IMAGES = "microsoft-azure-virtualmachines.vmImages"
+TITLE = {"definition": {"offer": {"microsoft-azure-marketplace.title": "New"}}}
+
+
+def sas(blob: str = "2.vhd", signature: str = "c2VjcmV0c2lnbmF0dXJl%3D", days: float = 30) -> str:
+    expiry = quote(f"{datetime.now(timezone.utc) + timedelta(days=days):%Y-%m-%dT%H:%M:%SZ}")
+    return (
+        f"https://contosoimages.blob.core.windows.net/vhds/{blob}?sv=2018-03-28&sr=c&se={expiry}&sp=rl&sig={signature}"
+    )
+
+
+def image(**arguments: Any) -> AddImageVersionOperator:
+    options = {"task_id": "add", "offer_id": OFFER, "plan_id": "gold", "version": "1.0.1", "os_disk_url": sas()}
+    return AddImageVersionOperator(**{**options, **arguments})
+
+
+def test_a_patch_keeps_every_other_key(serve: Callable[..., Emulator], context: dict[str, Any]) -> None:
+    """A merge patch changes what it names and nothing else, and the task returns nothing of the document."""
+    portal = serve()
+    portal.add_offer(OFFER)
+    before = CloudPartnerPortalHook().get_offer(OFFER)
+    value = UpdateOfferOperator(task_id="update", offer_id=OFFER, patch=TITLE).execute(context)
+    after = CloudPartnerPortalHook().get_offer(OFFER)
+    before["definition"]["offer"]["microsoft-azure-marketplace.title"] = "New"
+    assert {key: after[key] for key in after if key != "changedTime"} == {
+        key: before[key] for key in before if key != "changedTime"
+    }
+    assert value == {"publisher_id": "contoso", "offer_id": OFFER, "version": 0, "written": True}
+
+
+def test_a_second_try_writes_nothing(serve: Callable[..., Emulator], context: dict[str, Any]) -> None:
+    """A draft that is as it should be is not written again."""
+    portal = serve()
+    portal.add_offer(OFFER)
+    task = UpdateOfferOperator(task_id="update", offer_id=OFFER, patch=TITLE)
+    written = [task.execute(context)["written"] for _ in range(2)]
+    assert (written, portal.counts["put"]) == ([True, False], 1)
+
+
+def test_somebody_else_s_change_is_kept(serve: Callable[..., Emulator], context: dict[str, Any]) -> None:
+    """A draft that was written between reading and storing is read again, and both changes stay."""
+    portal = serve()
+    portal.add_offer(OFFER)
+    theirs = {"definition": {"displayText": "theirs"}}
+    calls: list[int] = []
+
+    def change(document: dict[str, Any]) -> None:
+        if not calls:
+            UpdateOfferOperator(task_id="theirs", offer_id=OFFER, patch=theirs).execute(context)
+        calls.append(1)
+        document["definition"]["offer"]["ours"] = True
+
+    UpdateOfferOperator(task_id="ours", offer_id=OFFER, change=change).execute(context)
+    definition = CloudPartnerPortalHook().get_offer(OFFER)["definition"]
+    assert (definition["displayText"], definition["offer"]["ours"], len(calls)) == ("theirs", True, 2)
+
+
+def test_a_lost_answer_is_no_second_change(serve: Callable[..., Emulator], context: dict[str, Any]) -> None:
+    """After an answer that was lost the draft is read again, and found to be as it should be."""
+    portal = serve()
+    portal.add_offer(OFFER)
+    portal.inject(Fault("drop", "put", after=True))
+    value = UpdateOfferOperator(task_id="update", offer_id=OFFER, patch=TITLE).execute(context)
+    assert (value["written"], portal.counts["put"]) == (False, 1)
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_without_an_etag(serve: Callable[..., Emulator], context: dict[str, Any], *, overwrite: bool) -> None:
+    """A portal that gives no ETag is written to only if overwriting was asked for."""
+    portal = serve(etag_on_get=False)
+    portal.add_offer(OFFER)
+    task = UpdateOfferOperator(task_id="update", offer_id=OFFER, patch=TITLE, overwrite=overwrite)
+    if overwrite:
+        assert task.execute(context)["written"]
+    else:
+        with pytest.raises(AirflowFailException, match="overwrite=True accepts that"):
+            task.execute(context)
+
+
+@pytest.mark.parametrize("code", [200, 201])
+@pytest.mark.parametrize("create", [True, False])
+def test_creating_is_asked_for(
+    serve: Callable[..., Emulator], context: dict[str, Any], code: int, *, create: bool
+) -> None:
+    """An offer that is not there is created only if that was asked for, whichever good answer the portal gives."""
+    portal = serve(create_code=code)
+    document = {"offerTypeId": "microsoft-azure-virtualmachines", "definition": {"displayText": "new", "plans": []}}
+    task = UpdateOfferOperator(task_id="update", offer_id="new", patch=document, create=create)
+    if create:
+        assert task.execute(context)["written"]
+        assert portal.status("new")["status"] == "neverPublished"
+    else:
+        with pytest.raises(AirflowFailException, match="HTTP 404"):
+            task.execute(context)
+
+
+def test_others_who_never_stop_leave_retries(serve: Callable[..., Emulator], context: dict[str, Any]) -> None:
+    """When every storing meets a newer draft, the task fails and may be retried; it tried a few times."""
+    portal = serve()
+    portal.add_offer(OFFER)
+    portal.inject(Fault("answer", "put", times=99, status=412))
+    with pytest.raises(AirflowException, match="HTTP 412") as caught:
+        UpdateOfferOperator(task_id="update", offer_id=OFFER, patch=TITLE).execute(context)
+    assert (isinstance(caught.value, AirflowFailException), portal.counts["put"]) == (False, 5)
+
+
+def test_patch_or_change() -> None:
+    """Exactly one of the two ways to say the change is given."""
+    for arguments in ({}, {"patch": {}, "change": dict}):
+        with pytest.raises(ValueError, match="give either patch or change"):
+            UpdateOfferOperator(task_id="update", offer_id=OFFER, **arguments)
+
+
+def test_an_image_is_added_once(serve: Callable[..., Emulator], context: dict[str, Any]) -> None:
+    """A version is added to its plan; again, with another signature, it counts as done."""
+    portal = serve()
+    portal.add_offer(OFFER)
+    first = image().execute(context)
+    again = image(os_disk_url=sas(signature="YW5vdGhlcg%3D%3D")).execute(context)
+    plan = CloudPartnerPortalHook().get_offer(OFFER)["definition"]["plans"][0]
+    assert (first["written"], again["written"], sorted(plan[IMAGES])) == (True, False, ["1.0.0", "1.0.1"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"os_disk_url": sas("other.vhd"), "version": "1.0.0"}, "has a version 1.0.0 already, with another blob"),
+        ({"plan_id": "silver"}, "no plan 'silver'; its plans are: gold"),
+        ({"version": "1.0"}, "three whole numbers with dots between"),
+        ({"os_disk_url": sas(days=2)}, "publishing reads it for up to 11 days"),
+        ({"os_disk_url": sas(days=-1)}, "expired on"),
+    ],
+)
+def test_what_the_portal_would_refuse_days_later_is_refused_now(
+    serve: Callable[..., Emulator], context: dict[str, Any], arguments: dict[str, Any], said: str
+) -> None:
+    """Another blob, an unknown plan, a bad version and a URL that ends too soon fail for good, without the signature."""
+    portal = serve()
+    portal.add_offer(OFFER)
+    with pytest.raises(AirflowFailException, match=said) as caught:
+        image(**arguments).execute(context)
+    assert ("c2VjcmV0" in str(caught.value), portal.counts["put"]) == (False, 0)
+
+
+def test_signatures_are_masked_wherever_they_are_set() -> None:
+    """Every signature that an argument holds is masked from then on, as it is written and decoded."""
+    image(os_disk_url=sas(signature="bWFza2VkLW9uZQ%3D%3D"), data_disk_urls={0: sas(signature="bWFza2VkLXR3bw%2B")})
+    UpdateOfferOperator(task_id="u", offer_id=OFFER, patch={"a": [{"b": sas(signature="bWFza2VkLXRocmVl")}]})
+    shown = redact("bWFza2VkLW9uZQ%3D%3D bWFza2VkLW9uZQ== bWFza2VkLXR3bw%2B bWFza2VkLXR3bw+ bWFza2VkLXRocmVl")
+    assert shown == "*** *** *** *** ***"
