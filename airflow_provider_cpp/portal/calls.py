@@ -75,6 +75,8 @@ class Call(Generic[T]):
     :param read: makes the result of a good answer; raises ``ValueError`` where it cannot.
     :param body: the JSON to send, as bytes.
     :param headers: what is sent beside what every request carries.
+    :param offer: which offer it is about, as ``publisher/offer``.
+    :param operation: which operation of it.
     """
 
     words: str
@@ -83,6 +85,8 @@ class Call(Generic[T]):
     read: Callable[[Reply], T]
     body: bytes | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict)
+    offer: str | None = None
+    operation: str | None = None
 
     @property
     def is_safe(self) -> bool:
@@ -98,14 +102,13 @@ class Call(Generic[T]):
 
 def get_offer_status(offer: OfferRef) -> Call[Report]:
     """Ask where an offer stands."""
-    return Call(f"status of offer {offer}", "GET", f"{_offer(offer)}/status", _report)
+    return _about(offer, Call(f"status of offer {offer}", "GET", f"{_offer(offer)}/status", _report))
 
 
 def list_submissions(offer: OfferRef) -> Call[tuple[Submission, ...]]:
     """Ask for an offer's operations; the filter's name is disputed, so none is sent and callers filter."""
-    return Call(
-        f"operations of offer {offer}", "GET", f"{_offer(offer)}/submissions/", _json(list_of(Submission.from_json))
-    )
+    read = _json(list_of(Submission.from_json))
+    return _about(offer, Call(f"operations of offer {offer}", "GET", f"{_offer(offer)}/submissions/", read))
 
 
 def get_operation(operation: Operation) -> Call[Report]:
@@ -113,11 +116,12 @@ def get_operation(operation: Operation) -> Call[Report]:
 
     :raises ConfigurationError: if the operation has neither.
     """
-    words = f"operation {operation.operation_id or operation.location} of offer {operation.offer}"
-    if operation.location:
-        return Call(words, "GET", operation.location, _report)
-    identifier = check_identifier("operation_id", operation.operation_id)
-    return Call(words, "GET", f"{_offer(operation.offer)}/operations/{quote(identifier, safe='')}", _report)
+    words = f"operation {operation.name} of offer {operation.offer}"
+    path = operation.location
+    if path is None:
+        identifier = check_identifier("operation_id", operation.operation_id)
+        path = f"{_offer(operation.offer)}/operations/{quote(identifier, safe='')}"
+    return _about(operation.offer, Call(words, "GET", path, _report), operation.name)
 
 
 def list_offers(publisher_id: str) -> Call[tuple[OfferSummary, ...]]:
@@ -138,11 +142,12 @@ def get_offer(offer: OfferRef, version: int | None = None, slot: str | None = No
     :param slot: ``Draft``, ``Preview`` or ``Production``.
     """
     if version is not None:
-        return Call(f"version {version} of offer {offer}", "GET", f"{_offer(offer)}/versions/{version:d}", _document)
-    if slot is not None:
-        place = quote(check_identifier("slot", slot), safe="")
-        return Call(f"slot {slot} of offer {offer}", "GET", f"{_offer(offer)}/slot/{place}", _document)
-    return Call(f"draft of offer {offer}", "GET", _offer(offer), _document)
+        words, place = f"version {version}", f"/versions/{version:d}"
+    elif slot is not None:
+        words, place = f"slot {slot}", f"/slot/{quote(check_identifier('slot', slot), safe='')}"
+    else:
+        words, place = "draft", ""
+    return _about(offer, Call(f"{words} of offer {offer}", "GET", f"{_offer(offer)}{place}", _document))
 
 
 def put_offer(offer: OfferRef, content: dict[str, Any], if_match: str | None) -> Call[OfferDocument]:
@@ -153,22 +158,28 @@ def put_offer(offer: OfferRef, content: dict[str, Any], if_match: str | None) ->
     headers = {} if if_match is None else {"If-Match": if_match}
     # Not escaped beyond JSON: the portal takes an escaped ampersand in an image's URL literally.
     body = json.dumps(content, ensure_ascii=False).encode()
-    return Call(f"store the draft of offer {offer}", "PUT", _offer(offer), _document, body, headers)
+    return _about(offer, Call(f"store the draft of offer {offer}", "PUT", _offer(offer), _document, body, headers))
 
 
 def publish_offer(offer: OfferRef, notification_emails: tuple[str, ...] = ()) -> Call[str | None]:
     """Order a publication of the draft; the result is the operation's location, None where none was named."""
-    return Call(f"publish offer {offer}", "POST", f"{_offer(offer)}/publish", _location, _metadata(notification_emails))
+    return _about(
+        offer,
+        Call(f"publish offer {offer}", "POST", f"{_offer(offer)}/publish", _location, _metadata(notification_emails)),
+    )
 
 
 def go_live(offer: OfferRef) -> Call[str | None]:
     """Order that what is parked goes live; the result is the operation's location, None where none was named."""
-    return Call(f"go live with offer {offer}", "POST", f"{_offer(offer)}/golive", _location)
+    return _about(offer, Call(f"go live with offer {offer}", "POST", f"{_offer(offer)}/golive", _location))
 
 
 def cancel(offer: OfferRef, notification_emails: tuple[str, ...] = ()) -> Call[str | None]:
     """Order that whatever runs is canceled; the answer is a yes whether or not anything ran."""
-    return Call(f"cancel offer {offer}", "POST", f"{_offer(offer)}/cancel", _location, _metadata(notification_emails))
+    return _about(
+        offer,
+        Call(f"cancel offer {offer}", "POST", f"{_offer(offer)}/cancel", _location, _metadata(notification_emails)),
+    )
 
 
 def decode(call: Call[T], reply: Reply) -> T:
@@ -184,6 +195,10 @@ def decode(call: Call[T], reply: Reply) -> T:
     except (ValueError, RecursionError) as error:
         text = f"{plain_text(str(error), 200)}: {_body_text(reply.body, 200) or 'the body is empty'}"
         raise errors.BadReply(call.words, status=reply.status, text=text, request_id=reply.request_id) from error
+
+
+def _about(offer: OfferRef, call: Call[T], operation: str | None = None) -> Call[T]:
+    return replace(call, offer=str(offer), operation=operation)
 
 
 def _metadata(emails: tuple[str, ...]) -> bytes:

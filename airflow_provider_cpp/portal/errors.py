@@ -82,6 +82,8 @@ class RequestError(PortalError):
     :param text: the portal's own words, as one line of plain text; or the network's.
     :param request_id: the ``X-Ms-Correlation-Request-Id`` of the answer: the support handle.
     :param retry_after: seconds that the portal asked to wait.
+    :ivar offer: which offer it was about, as ``publisher/offer``; None for none.
+    :ivar operation: which operation of it, by its id or where it is reported on; None for none.
     """
 
     hint: ClassVar[str] = ""
@@ -102,6 +104,8 @@ class RequestError(PortalError):
         self.text = text
         self.request_id = request_id
         self.retry_after = retry_after
+        self.offer: str | None = None
+        self.operation: str | None = None
         super().__init__(self._line())
 
     def _line(self) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from airflow_provider_cpp.portal.calls import Call, Reply, decode
-from airflow_provider_cpp.portal.errors import PortalError
+from airflow_provider_cpp.portal.errors import PortalError, RequestError
 from airflow_provider_cpp.portal.retry import pause_before_retry
 
 T = TypeVar("T")
@@ -64,9 +64,16 @@ Flow = Generator[Request, Any, T]
 
 
 def ask(call: Call[T]) -> Flow[T]:
-    """Send a call once."""
-    reply: Reply = yield Send(call)
-    return decode(call, reply)
+    """Send a call once.
+
+    :raises PortalError: what came instead of an answer; of a request, with the offer and the operation it was about.
+    """
+    try:
+        reply: Reply = yield Send(call)
+        return decode(call, reply)
+    except RequestError as error:
+        error.offer, error.operation = call.offer, call.operation
+        raise
 
 
 def fetch(call: Call[T]) -> Flow[T]:

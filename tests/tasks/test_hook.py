@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -13,6 +13,8 @@ import pytest
 from airflow_provider_cpp.emulator import Emulator, Fault
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
 from airflow_provider_cpp.portal import calls, errors, flows
+from airflow_provider_cpp.portal.models import OfferRef
+from airflow_provider_cpp.portal.operations import Operation
 from airflow_provider_cpp.transport.settings import Settings
 
 OFFER = "contoso-vm"
@@ -296,3 +298,20 @@ def test_secrets_show_themselves_to_nobody(serve: Callable[..., Emulator]) -> No
     token = token_source(settings).token()
     shown = f"{settings!r} {token!r} {settings} {token}"
     assert (portal.client_secret in shown, token.value in shown) == (False, False)
+
+
+@pytest.mark.parametrize("wire", ["requests", "aiohttp"])
+def test_an_error_carries_what_is_known_of_it(serve: Callable[..., Emulator], wire: str) -> None:
+    """Status, code, text, request id, Retry-After, offer and operation are data of the error, on both wires."""
+    portal = serve()
+    portal.add_offer("contoso-vm")
+    operation = Operation(OfferRef("contoso", "contoso-vm"), "publish", datetime.now(timezone.utc), "1234")
+    body = '{"error": {"code": "TooMany", "message": "Ask less often."}}'
+    portal.inject(Fault("answer", "operation", times=9, status=429, headers={"Retry-After": "600"}, body=body))
+    hook = CloudPartnerPortalHook()
+    flow = flows.fetch(calls.get_operation(operation))
+    with pytest.raises(errors.Throttled) as caught:
+        _ = hook.run(flow) if wire == "requests" else asyncio.run(hook.arun(flow))
+    error = caught.value
+    assert (error.status, error.code, error.text, error.retry_after) == (429, "TooMany", "Ask less often.", 600.0)
+    assert (error.offer, error.operation, len(error.request_id or "")) == ("contoso/contoso-vm", "1234", 36)
