@@ -154,16 +154,13 @@ class _Unreadable(Exception):  # noqa: N818 - it never leaves this file
 
 def _federated(path: str) -> str:
     """Read the token that the application trusts."""
+    problem, transient = "token_file holds no token", False
     try:
-        text = Path(path).read_text("ascii").strip()
-    except UnicodeDecodeError:
-        text = ""
+        text = Path(path).read_bytes().decode("ascii", "replace").strip()
     except OSError as error:
         # Whoever rotates it puts a whole file in its place; one that is not there is a mistake, not a moment.
-        known = isinstance(error, (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError))
-        problem, transient = f"token_file cannot be read: {error.strerror or type(error).__name__}", not known
-    else:
-        problem, transient = "token_file is empty", False
-    if not text:
+        transient = not isinstance(error, (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError))
+        problem, text = f"token_file cannot be read: {error.strerror or type(error).__name__}", ""
+    if not text.isascii() or not text:
         raise _Unreadable(problem, transient=transient)
     return text
