@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ from urllib.parse import quote_plus, urlsplit
 import requests
 
 from airflow_provider_cpp.portal.text import plain_text
+from airflow_provider_cpp.transport.causes import causes_of, network_text, without_users
 from airflow_provider_cpp.transport.credentials import ManagedIdentity
 from airflow_provider_cpp.transport.settings import Settings
 
@@ -24,7 +26,6 @@ SECRETS = frozenset({"client_secret", "client_assertion", "authorization", "x-id
 """Names of what is sent and must not be seen: fields of a form, and headers."""
 
 TOKEN = re.compile(r"\beyJ[\w-]{6,}(?:\.[\w-]*)*")
-USER = re.compile(r"//[^/\s@]+@")
 TOO_MANY, TIMED_OUT, UNAUTHORIZED, SERVER_FAULT, BAD, REDIRECT = 429, 408, 401, 500, 400, 300
 UPDATING = frozenset({404, 410})
 """What a virtual machine's identity service answers for a minute or so while it is updated."""
@@ -84,12 +85,26 @@ class Wire(requests.Session):
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **options: Any) -> requests.Response:
         """Send, and let through only what msal can make something of.
 
-        :raises Unfit: if the answer is no JSON object, or an error.
+        :raises Unfit: if there is no answer, or it is no JSON object, or an error.
         """
         for part in (options.get("headers"), options.get("data")):
             if isinstance(part, Mapping):
                 self._sent |= {str(value) for name, value in part.items() if str(name).lower() in SECRETS and value}
-        response = super().request(method, url, *args, **(options | self._options))
+        try:
+            response = super().request(method, url, *args, **(options | self._options))
+        except requests.RequestException as error:
+            # Some are ValueErrors as well, which msal would take for a mistake in the tenant's name.
+            unreachable = self.unreachable(error)
+        else:
+            return self._fit(response)
+        raise Unfit(unreachable)
+
+    def unreachable(self, error: requests.RequestException) -> Answer:
+        """Read what the network did instead of an answer."""
+        untrusted = any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes_of(error))
+        return Answer(text=self.clean(network_text(error)), transient=not untrusted)
+
+    def _fit(self, response: requests.Response) -> requests.Response:
         status, body = response.status_code, _object(response)
         # A machine joined to Azure from elsewhere is asked to prove that it can read a file, which msal does.
         is_challenge = self._is_machine and status == UNAUTHORIZED and "WWW-Authenticate" in response.headers
@@ -109,7 +124,7 @@ class Wire(requests.Session):
         """Make one plain line of a text, without anything that was sent, a token, or the user of an address."""
         for secret in self._sent:
             text = text.replace(secret, "***").replace(quote_plus(secret), "***")
-        return plain_text(USER.sub("//***@", TOKEN.sub("***", text)), LONGEST_TEXT)
+        return plain_text(without_users(TOKEN.sub("***", text)), LONGEST_TEXT)
 
     def _refused(self, response: requests.Response, body: dict[str, Any] | None) -> Answer:
         status = response.status_code

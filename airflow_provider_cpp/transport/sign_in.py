@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,6 @@ import requests
 from airflow_provider_cpp.portal.errors import ConfigurationError, SignInError
 from airflow_provider_cpp.transport import certificates
 from airflow_provider_cpp.transport.answers import Answer, Unfit, Wire
-from airflow_provider_cpp.transport.causes import causes_of
 from airflow_provider_cpp.transport.credentials import (
     AccessToken,
     Certificate,
@@ -87,10 +85,7 @@ def sign_in(settings: Settings, *, refused: bool = False) -> Grant | Refusal:
         except _Unreadable as error:
             answer = Answer(text=str(error), transient=error.transient)
         except requests.RequestException as error:
-            # The names of what failed lie at its bottom, without a library's object addresses.
-            untrusted = any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes_of(error))
-            text = wire.clean(f"{type(error).__name__}: {causes_of(error)[-1]}")
-            answer = Answer(text=text, transient=not untrusted)
+            answer = wire.unreachable(error)
         except (ValueError, TypeError, KeyError, AttributeError, RuntimeError, OSError) as error:
             answer = Answer(text=wire.clean(f"{type(error).__name__}: {error}"))
     if answer.token is not None:
