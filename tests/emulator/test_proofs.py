@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import time
 import uuid
 from collections.abc import Callable
@@ -340,6 +341,14 @@ def test_plain_http_is_served_only_on_request_and_ends_with_the_emulator(client:
     mine.portal.stop()
     with pytest.raises(requests.ConnectionError):
         requests.get(url, timeout=10)
+
+
+def test_the_page_s_python_about_ways_to_sign_in_runs() -> None:
+    """The example of the emulator's page for proofs runs as it stands."""
+    page = (Path(__file__).parents[2] / "docs/emulator.md").read_text().split("## Ways to sign in")[1]
+    code = re.search(r"```python\n(.*?)```", page, re.DOTALL)
+    assert code
+    exec(compile(code.group(1), "emulator.md", "exec"), {})  # noqa: S102 - it is our own page
 
 
 def test_there_is_a_connection_for_every_kind(client: Callable[..., Any]) -> None:
