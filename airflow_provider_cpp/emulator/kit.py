@@ -11,7 +11,7 @@ from airflow_provider_cpp.emulator.control import machine_routes
 from airflow_provider_cpp.emulator.federation import Issuer
 from airflow_provider_cpp.emulator.identity import RESOURCE
 from airflow_provider_cpp.emulator.listening import Listener
-from airflow_provider_cpp.emulator.machine import APP_SERVICE, Machine
+from airflow_provider_cpp.emulator.machine import HOSTS, Machine
 from airflow_provider_cpp.emulator.portal import Portal
 
 KINDS = ("client_secret", "certificate", "managed_identity", "workload_identity", "access_token")
@@ -28,6 +28,7 @@ class Kit:
     def __init__(self, portal: Portal, host: str) -> None:
         self.portal = portal
         self.directory = Path()
+        self.server_thumbprint = ""
         self.machine = Machine(portal.identity)
         self.issuer = Issuer()
         portal.identity.assertions.issuers.append(self.issuer)
@@ -113,10 +114,7 @@ class Kit:
             ids = {"AZURE_CLIENT_ID": identity.client_id, "AZURE_TENANT_ID": identity.tenant_id}
             return ids | {"AZURE_FEDERATED_TOKEN_FILE": file}
         if kind == "managed_identity":
-            url = self._machine_url()
-            if form == "app-service":
-                return {"IDENTITY_ENDPOINT": url + APP_SERVICE, "IDENTITY_HEADER": self.machine.header}
-            return {"AZURE_POD_IDENTITY_AUTHORITY_HOST": url}
+            return self._machine_environment(form)
         return {}
 
     def _certificate_fields(self, form: str) -> dict[str, str]:
@@ -125,6 +123,14 @@ class Kit:
         if form == "pfx":
             return {"certificate_path": str(self.certificate_file("pfx")), "password": PASSPHRASE}
         return {"certificate_path": str(self.certificate_file())}
+
+    def _machine_environment(self, form: str) -> dict[str, str]:
+        if (host := HOSTS.get(form)) is None:
+            return {"AZURE_POD_IDENTITY_AUTHORITY_HOST": self._machine_url()}
+        is_fabric = form == "service-fabric"
+        base = self.portal.base if is_fabric else self._machine_url()
+        pinned = {"IDENTITY_SERVER_THUMBPRINT": self.server_thumbprint} if is_fabric else {}
+        return dict(zip(host.variables, (base + host.path, self.machine.header), strict=True)) | pinned
 
     def _filled(self, named: dict[str, Any], **fields: Any) -> dict[str, Any]:
         values = named | fields

@@ -15,10 +15,47 @@ from airflow_provider_cpp.emulator.identity import RESOURCE, Identity
 from airflow_provider_cpp.emulator.refusals import MachineRefused
 
 IMDS = "/metadata/identity/oauth2/token"
-APP_SERVICE = "/msi/token"
 RESOURCE_ID = (
     "/subscriptions/{}/resourceGroups/release/providers/Microsoft.ManagedIdentity/userAssignedIdentities/airflow"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """How a place in Azure that is no virtual machine gives tokens to what runs in it.
+
+    :param path: where.
+    :param header: the header with the secret that it put into the environment.
+    :param version: its API's version.
+    :param client_name: how a client id is named in the query.
+    :param resource_name: the same for a resource id.
+    :param variables: the environment variables for address and secret.
+    """
+
+    path: str
+    header: str
+    version: str
+    client_name: str
+    resource_name: str
+    variables: tuple[str, str]
+
+    def refused(self, status: int, code: str, text: str) -> MachineRefused:
+        """Refuse in this host's form."""
+        support = str(uuid.uuid4())
+        if self is HOSTS["service-fabric"]:
+            return MachineRefused(status, {"error": {"correlationId": support, "code": code, "message": text}})
+        return MachineRefused(status, {"statusCode": status, "message": text, "correlationId": support})
+
+
+ENDPOINT, SECRET = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER"), "secret"
+HOSTS = {
+    "app-service": Host("/msi/token", "x-identity-header", "2019-08-01", "client_id", "mi_res_id", ENDPOINT),
+    "machine-learning": Host(
+        "/msi/learning", SECRET, "2017-09-01", "clientid", "msi_res_id", ("MSI_ENDPOINT", "MSI_SECRET")
+    ),
+    "service-fabric": Host("/msi/fabric", SECRET, "2019-07-01-preview", "client_id", "mi_res_id", ENDPOINT),
+}
+"""App Service (and Functions, Container Apps), Machine Learning, Service Fabric; the last over TLS."""
 
 
 def _new() -> str:
@@ -49,7 +86,7 @@ class Machine:
     :param identity: signs the tokens.
     :param system: the machine's own identity; None if it has none.
     :param user: one that was assigned to it.
-    :param header: the secret that App Service puts into a process's environment.
+    :param header: the secret that such a host puts into a process's environment.
     """
 
     identity: Identity
@@ -80,26 +117,28 @@ class Machine:
         times = {"expires_in": life, "ext_expires_in": life}
         return self._granted(one, query["resource"], base) | times
 
-    def app_service(self, headers: Mapping[str, str], query: Mapping[str, str], base: str) -> dict[str, Any]:
-        """Answer as App Service, Functions and Container Apps do.
+    def host(self, kind: str, headers: Mapping[str, str], query: Mapping[str, str], base: str) -> dict[str, Any]:
+        """Answer as another host than a virtual machine does, one of :data:`HOSTS`.
 
         :raises MachineRefused: as it would.
         """
-        if not hmac.compare_digest(headers.get("x-identity-header", ""), self.header):
-            raise _app_service(401, "Unauthorized: X-IDENTITY-HEADER is missing or wrong")
-        if query.get("api-version") != "2019-08-01":
-            raise _app_service(400, "The api-version is invalid or not supported")
-        one = self._find(query, "mi_res_id")
-        if one is None:
-            raise _app_service(
-                400, "No User Assigned or Delegated Managed Identity found for specified ClientId/ResourceId"
-            )
+        one = HOSTS[kind]
+        if not hmac.compare_digest(headers.get(one.header, ""), self.header):
+            raise one.refused(401, "SecretHeaderNotFound", f"Unauthorized: {one.header.upper()} is missing or wrong")
+        if query.get("api-version") != one.version:
+            raise one.refused(400, "InvalidApiVersion", "The api-version is invalid or not supported")
+        found = self._find(query, one.resource_name, one.client_name)
+        if found is None:
+            text = "No User Assigned or Delegated Managed Identity found for specified ClientId/ResourceId"
+            raise one.refused(400, "ManagedIdentityNotFound", text)
         if query.get("resource", "").rstrip("/") != RESOURCE:
-            raise _app_service(500, "An unexpected error occurred while fetching the AAD Token")
-        return self._granted(one, query["resource"], base)
+            raise one.refused(500, "InternalError", "An unexpected error occurred while fetching the AAD Token")
+        return self._granted(found, query["resource"], base)
 
-    def _find(self, query: Mapping[str, str], resource_name: str) -> ManagedIdentity | None:
-        names = query.get("client_id"), query.get("object_id"), query.get(resource_name)
+    def _find(
+        self, query: Mapping[str, str], resource_name: str, client_name: str = "client_id"
+    ) -> ManagedIdentity | None:
+        names = query.get(client_name), query.get("object_id"), query.get(resource_name)
         known = [one for one in (self.system, self.user) if one is not None]
         return next((one for one in known if one.is_named(*names) and (any(names) or one is self.system)), None)
 
@@ -114,7 +153,3 @@ class Machine:
 
 def _imds(text: str) -> MachineRefused:
     return MachineRefused(400, {"error": "invalid_request", "error_description": text})
-
-
-def _app_service(status: int, text: str) -> MachineRefused:
-    return MachineRefused(status, {"statusCode": status, "message": text, "correlationId": str(uuid.uuid4())})

@@ -14,9 +14,11 @@ from types import TracebackType
 from typing import Any, Self
 
 import trustme
+from cryptography.x509 import load_pem_x509_certificate
 
+from airflow_provider_cpp.emulator.certificates import thumbprints
 from airflow_provider_cpp.emulator.clock import Clock, ScaledClock
-from airflow_provider_cpp.emulator.control import Control, identity_routes
+from airflow_provider_cpp.emulator.control import Control, identity_routes, machine_routes
 from airflow_provider_cpp.emulator.faults import Fault, Gate
 from airflow_provider_cpp.emulator.identity import Identity, SignIn
 from airflow_provider_cpp.emulator.kit import Kit
@@ -89,11 +91,13 @@ class Emulator:
         self._kit.directory = self._directory
         authority = trustme.CA()
         authority.cert_pem.write_to_path(str(self.ca_file))
+        context, self._kit.server_thumbprint = _server_context(authority, self._host)
         environment = self._directory / "emulator.env"
         environment.touch(mode=0o600)
         environment.write_text(self.environment())
-        routes = [*self._portal.routes(), *self._control.routes(), *identity_routes(self._portal)]
-        self._listener.serve(routes, self._service, _server_context(authority, self._host))
+        fabric = [route for route in machine_routes(self._portal, self._kit.machine) if "fabric" in route.path]
+        routes = [*self._portal.routes(), *self._control.routes(), *fabric, *identity_routes(self._portal)]
+        self._listener.serve(routes, self._service, context)
 
     def stop(self) -> None:
         """Stop serving, and leave nothing behind."""
@@ -150,7 +154,8 @@ class Emulator:
 
         For a managed identity this begins to serve the machine's own addresses, over plain HTTP as in Azure.
 
-        :param form: of a managed identity ``imds``, as on a virtual machine, or ``app-service``.
+        :param form: of a managed identity ``imds``, as on a virtual machine, ``app-service``,
+            ``machine-learning`` or ``service-fabric``.
         """
         return self._kit.environment(kind, form)
 
@@ -253,7 +258,10 @@ class Emulator:
         return self._offers.find(self.publisher_id, offer_id)
 
 
-def _server_context(authority: trustme.CA, host: str) -> ssl.SSLContext:
+def _server_context(authority: trustme.CA, host: str) -> tuple[ssl.SSLContext, str]:
+    """Make the server's certificate; returns its thumbprint too, by which some clients know it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(host, "localhost").configure_cert(context)
-    return context
+    issued = authority.issue_cert(host, "localhost")
+    issued.configure_cert(context)
+    certificate = load_pem_x509_certificate(issued.cert_chain_pems[0].bytes())
+    return context, thumbprints(certificate)["x5t"].hex().upper()

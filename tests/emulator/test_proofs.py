@@ -246,7 +246,7 @@ def test_microsofts_own_library_signs_in_without_a_secret(client: Callable[..., 
     assert mine.call("GET", "/api/publishers", token=answer["access_token"]).status_code == 200
 
 
-@pytest.mark.parametrize("form", ["imds", "app-service"])
+@pytest.mark.parametrize("form", ["imds", "app-service", "machine-learning"])
 @pytest.mark.parametrize("kind", ["own", "client_id", "object_id", "resource_id"])
 def test_microsofts_own_library_finds_the_machine_s_identity(
     client: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, form: str, kind: str

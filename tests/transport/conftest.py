@@ -54,6 +54,9 @@ WAYS = (
     Way("managed_identity", "", "app-service", how="system assigned"),
     Way("managed_identity", "client_id", "app-service", how="user assigned"),
     Way("managed_identity", "resource_id", "app-service", how="user assigned"),
+    Way("managed_identity", "", "machine-learning", how="system assigned"),
+    Way("managed_identity", "client_id", "machine-learning", how="user assigned"),
+    Way("managed_identity", "", "service-fabric", how="system assigned"),
     Way("workload_identity", "environment", how=FEDERATED),
     Way("access_token"),
 )

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
@@ -22,6 +23,7 @@ from airflow_provider_cpp.transport import certificates
 from airflow_provider_cpp.transport.auth import TokenSource
 from airflow_provider_cpp.transport.sign_in import sign_in
 
+OFFER = "contoso-vm"
 TOKEN = re.compile(r"eyJ[\w-]{10,}")
 """How every token and every signed statement begins."""
 
@@ -65,18 +67,17 @@ def secrets_of(portal: Emulator, connection: dict[str, Any]) -> set[str]:
 def test_no_log_shows_a_secret(
     sign_in_by: Callable[..., Emulator],
     source: Callable[[], Any],
-    read: Callable[[], Any],
     way: Any,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """With everything logged, msal's and urllib3's lines too, signing in, reading and renewing show nothing secret."""
     caplog.set_level(logging.DEBUG)
-    portal = sign_in_by(way)
-    read()
+    portal, hook = sign_in_by(way), CloudPartnerPortalHook()
+    hook.get_offer_status(OFFER)
     value = source().token().value
     portal.revoke_tokens()
     try:
-        read()
+        asyncio.run(hook.aget_offer_status(OFFER))
     except errors.SignInError as error:
         assert way.kind == "access_token"
         caplog.handler.records.append(logging.makeLogRecord({"msg": shown(error)}))
