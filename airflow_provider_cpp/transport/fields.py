@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -71,7 +71,7 @@ class Form:
 
     def existing(self, name: str, path: str | None) -> str | None:
         """Return the path of a file, which must be there."""
-        if path is not None and not Path(path).is_file():
+        if path is not None and not _is(Path.is_file, path):
             self.problems.append(f"{name} must be the path of a file that exists here")
         return path
 
@@ -106,7 +106,7 @@ class Form:
         value = self.extra.get("verify")
         if value in (None, "", True, "true", "True"):
             return None
-        if not isinstance(value, str) or not Path(value).exists():
+        if not isinstance(value, str) or not _is(Path.exists, value):
             self.problems.append("verify in extra must be the path of a CA bundle that exists here")
             return None
         return value
@@ -137,3 +137,11 @@ class Form:
             # It is not shown: there may be a password in it.
             self.problems.append(f"the proxy for {scheme} must be an address like http://proxy:3128, http or https")
         return address
+
+
+def _is(what: Callable[[Path], bool], path: str) -> bool:
+    """Ask the file system; a path that it cannot even look for, behind a closed folder for example, is not there."""
+    try:
+        return what(Path(path))
+    except OSError:
+        return False

@@ -87,6 +87,13 @@ def test_all_that_a_kind_lacks_is_said_at_once(kind: str) -> None:
     assert caught.value.problems == (f"for auth {kind} it lacks {LACKS[kind]}",)
 
 
+def test_a_path_that_cannot_be_looked_for_is_not_there() -> None:
+    """A path that the file system refuses to look for is an error of the connection, like one that is not there."""
+    for name in ("certificate_path", "verify"):
+        with pytest.raises(ConfigurationError, match=f"{name} in extra must be the path of a"):
+            settings("a", auth="certificate", tenant_id="t", private_key="x", **{name: "x" * 5000})
+
+
 def test_all_that_is_wrong_is_said_at_once() -> None:
     """What is missing and what is wrong come together, whatever part of the connection it is of."""
     with pytest.raises(ConfigurationError) as caught:
