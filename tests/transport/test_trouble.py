@@ -99,6 +99,20 @@ def test_a_discovery_that_fails_is_a_failed_sign_in(
     assert (found, portal.counts["token"]) == ([True, False, True], 0)
 
 
+def test_a_cluster_s_own_address_that_is_not_there(
+    sign_in_by: Callable[..., Emulator],
+    source: Callable[[], Any],
+    ways: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In Service Fabric msal brings a session of its own, whose failures are read like those of ours."""
+    sign_in_by(ways["managed_identity-service-fabric"])
+    monkeypatch.setenv("IDENTITY_ENDPOINT", "https://127.0.0.1:1/msi/fabric")
+    with pytest.raises(errors.SignInError, match="ConnectionError: ") as caught:
+        source().token()
+    assert caught.value.retryable
+
+
 @pytest.mark.parametrize("status", [404, 410])
 def test_a_machine_that_is_updated(
     sign_in_by: Callable[..., Emulator], source: Callable[[], Any], ways: dict[str, Any], status: int
@@ -219,6 +233,16 @@ def test_a_token_that_was_refused_is_not_used_again() -> None:
     assert entra.source.cached() is None
     entra.now += 1
     assert (entra.source.token(rejected=old).value, entra.source.cached(rejected=old).value) == ("new", "new")
+
+
+def test_a_token_that_outlived_its_renewal_can_be_refused_too() -> None:
+    """A token that serves on because renewing failed is the same token to whoever had it refused."""
+    entra = Entra(Grant("old", 3600), Refusal("away", transient=True), Grant("new", 3600))
+    old = entra.source.token()
+    entra.now += 3300
+    assert entra.source.token().value == "old"
+    entra.now += 1
+    assert entra.source.token(rejected=old).value == "new"
 
 
 def test_a_machine_s_own_token_may_come_again() -> None:
