@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # pytest and Airflow's commands keep to a home of their own; nothing here reads a user's ~/airflow.
 
-.PHONY: help demo test check docs format clean
+.PHONY: help demo test check docs crash format clean
 help: ## Show what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
@@ -32,6 +32,15 @@ check: .venv/.complete ## Format, lint, types, import rules
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-cache >.venv/imports.log 2>&1 || { cat .venv/imports.log; exit 1; }
 
+.venv-2.11/.complete: pyproject.toml constraints-2.11.txt .venv/.complete
+	@echo "making .venv-2.11, with Airflow 2.11 (once; a minute or two)"
+	@$(PYTHON) -m venv --clear .venv-2.11
+	@$(BIN)/uv pip install --quiet --python .venv-2.11/bin/python --constraint constraints-2.11.txt --editable . apache-airflow
+	@touch $@
+
+crash: .venv/.complete .venv-2.11/.complete ## Kill publish and go-live at every step, on Airflow 3.3 and 2.11; some minutes
+	@$(BIN)/python tests/crash/table.py --airflow2 .venv-2.11/bin/python $(CRASH_ARGS)
+
 format: .venv/.complete ## Format the code and fix what ruff can
 	@$(BIN)/ruff check --quiet --fix-only .
 	@$(BIN)/ruff format --quiet .
@@ -40,4 +49,4 @@ docs: .venv/.complete ## Build the documentation into docs/_build/html; warnings
 	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html >.venv/docs.log
 
 clean: ## Remove what was made
-	@rm -rf .venv docs/_build .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv .venv-2.11 docs/_build .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache

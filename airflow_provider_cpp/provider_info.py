@@ -130,6 +130,7 @@ def get_provider_info() -> dict[str, Any]:
         "sensors": [{"integration-name": integration, "python-modules": [f"{package}.sensors.offer_status"]}],
         "hooks": [{"integration-name": integration, "python-modules": [f"{package}.hooks.cloud_partner_portal"]}],
         "triggers": [{"integration-name": integration, "python-modules": [f"{package}.triggers.offer_status"]}],
+        "extra-links": [f"{package}.links.MarketplaceLink", f"{package}.links.PublisherPortalLink"],
         "connection-types": [
             {
                 "connection-type": CONNECTION_TYPE,

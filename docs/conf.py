@@ -5,16 +5,19 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import tempfile
+from pathlib import Path
 
 # autodoc imports Airflow, which makes a home where it is told to, and else in the user's.
 os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="airflow-docs-"))
 logging.getLogger("airflow").setLevel(logging.WARNING)
+sys.path.append(str(Path(__file__).parent / "_extensions"))
 
 project = "airflow-provider-cpp"
 author = "the airflow-provider-cpp authors"
 copyright = "the airflow-provider-cpp authors"
-extensions = ["myst_parser", "sphinx.ext.autodoc"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "error_table"]
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3

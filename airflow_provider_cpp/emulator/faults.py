@@ -81,11 +81,13 @@ class Gate:
 
     :param route: which requests.
     :param after: whether they take effect before they are held.
+    :param offer: only requests for this offer.
     """
 
-    def __init__(self, route: str, *, after: bool = False) -> None:
+    def __init__(self, route: str, *, after: bool = False, offer: str | None = None) -> None:
         self.route = route
         self.after = after
+        self.offer = offer
         self._reached = threading.Event()
         self._opened = threading.Event()
 
@@ -93,6 +95,11 @@ class Gate:
     def is_open(self) -> bool:
         """Whether requests pass."""
         return self._opened.is_set()
+
+    def holds(self, route: str, offer: str | None, *, after: bool) -> bool:
+        """Say whether a request is held here."""
+        meant = self.offer is None or (offer or "").lower() == self.offer.lower()
+        return not self.is_open and self.after == after and self.route in (route, "*") and meant
 
     def arrive(self) -> None:
         """Note that a request is held here."""
@@ -153,9 +160,7 @@ class Faults:
                     return fault
         return None
 
-    def gates(self, route: str, *, after: bool) -> list[Gate]:
+    def gates(self, route: str, offer: str | None, *, after: bool) -> list[Gate]:
         """Return the gates that hold a request."""
         with self._lock:
-            return [
-                gate for gate in self._gates if gate.route in (route, "*") and gate.after == after and not gate.is_open
-            ]
+            return [gate for gate in self._gates if gate.holds(route, offer, after=after)]

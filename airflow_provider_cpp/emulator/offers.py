@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import json
+import time
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -52,6 +53,13 @@ class Lag:
     old_list: Any = None
     old_operation: Any = None
     operation_id: str = ""
+    until: float = 0.0
+
+    def takes(self, what: str) -> bool:
+        """Say whether an old answer is to be given, and count it: for ``status``, ``list`` or ``operation``."""
+        left: int = getattr(self, what)
+        setattr(self, what, max(left - 1, 0))
+        return left > 0 or time.monotonic() < self.until
 
 
 @dataclass(slots=True)

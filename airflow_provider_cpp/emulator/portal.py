@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
@@ -77,7 +78,8 @@ class Portal:
             identifier = self._id(publication, kind)
             missing = settings.lag_operation_as == "missing"
             counts = (settings.lag_status, settings.lag_list, settings.lag_operation)
-            offer.lag = Lag(*counts, old_status, old_list, None if missing else old_operation, identifier)
+            until = time.monotonic() + settings.lag_time.total_seconds()
+            offer.lag = Lag(*counts, old_status, old_list, None if missing else old_operation, identifier, until)
         return publication
 
     def _id(self, publication: Publication, kind: str) -> str:
@@ -150,18 +152,13 @@ class Portal:
 
     def _status(self, request: Request, _: bytes) -> Response:
         offer = self._offer(request)
-        if offer.lag.status > 0:
-            offer.lag.status -= 1
+        if offer.lag.takes("status"):
             return answer(200, offer.lag.old_status, portal_headers())
         return answer(200, self.views.status(offer), portal_headers())
 
     def _submissions(self, request: Request, _: bytes) -> Response:
         offer = self._offer(request)
-        if offer.lag.list > 0:
-            offer.lag.list -= 1
-            entries = offer.lag.old_list
-        else:
-            entries = self.views.operations(offer)
+        entries = offer.lag.old_list if offer.lag.takes("list") else self.views.operations(offer)
         wanted = request.query_params.get("status") or request.query_params.get("submissionState")
         if wanted:
             entries = [entry for entry in entries if entry["submissionState"].lower() == wanted.lower()]
@@ -182,8 +179,7 @@ class Portal:
         return self._found(offer, offer.lag.operation_id if newest else "", body)
 
     def _found(self, offer: Offer, identifier: str, body: Any) -> Response:
-        if identifier and identifier == offer.lag.operation_id and offer.lag.operation > 0:
-            offer.lag.operation -= 1
+        if identifier and identifier == offer.lag.operation_id and offer.lag.takes("operation"):
             body = offer.lag.old_operation
         if body is None:
             raise PortalRefusal(404, "NotFound", "The operation does not exist.")

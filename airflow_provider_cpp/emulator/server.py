@@ -236,9 +236,9 @@ class Emulator:
         """Make something go wrong with the next requests that match."""
         self._service.faults.add(fault)
 
-    def gate(self, route: str, *, after: bool = False) -> Gate:
-        """Hold the requests of a kind until the gate is opened."""
-        gate = Gate(route, after=after)
+    def gate(self, route: str, *, after: bool = False, offer: str | None = None) -> Gate:
+        """Hold the requests of a kind until the gate is opened; only those for an offer if one is named."""
+        gate = Gate(route, after=after, offer=offer)
         self._service.faults.add_gate(gate)
         return gate
 

@@ -71,14 +71,14 @@ class Service:
             if self.settings.latency:
                 await asyncio.sleep(self.settings.latency.total_seconds())
             fault = self.faults.take(route, offer)
-            await self._held(route, after=False)
+            await self._held(route, offer, after=False)
             response = None if fault is None or fault.after else await self._disturb(fault, request)
             if response is None:
                 response = self._handle(handler, request, body)
             if fault is not None and (fault.after or fault.kind in ("no-location", "location")):
                 response = await self._disturb(fault, request, response) or response
             self._note(route, request, offer, response)
-            await self._held(route, after=True)
+            await self._held(route, offer, after=True)
             return response
 
         return serve
@@ -110,8 +110,8 @@ class Service:
         with self.lock:
             self.served.append(one)
 
-    async def _held(self, route: str, *, after: bool) -> None:
-        for gate in self.faults.gates(route, after=after):
+    async def _held(self, route: str, offer: str | None, *, after: bool) -> None:
+        for gate in self.faults.gates(route, offer, after=after):
             gate.arrive()
             while not gate.is_open:  # noqa: ASYNC110 - it is opened from another thread, or never
                 await asyncio.sleep(0.01)

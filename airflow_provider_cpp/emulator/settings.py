@@ -38,6 +38,7 @@ class Settings:
     :param lag_status: for how many polls of it an offer's status stays the old one after a 202.
     :param lag_list: the same for the list of operations.
     :param lag_operation: the same for the new operation.
+    :param lag_time: for how long after a 202 all three stay the old ones, in the world's time.
     :param lag_operation_as: whether the new operation shows the previous one meanwhile, or is not found.
     :param validation: how long the first step takes.
     :param certification: how long the second takes.
@@ -69,6 +70,7 @@ class Settings:
     lag_status: int = 0
     lag_list: int = 0
     lag_operation: int = 0
+    lag_time: timedelta = timedelta(0)
     lag_operation_as: Literal["previous", "missing"] = "previous"
     validation: timedelta = timedelta(minutes=15)
     certification: timedelta = timedelta(days=2, hours=12)

@@ -1,46 +1,48 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operators for an offer's life: publish."""
+"""Operators for an offer's life: update, publish, go live, cancel."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import datetime, timedelta, timezone
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import (
-    XCOM_RETURN_KEY,
-    AirflowException,
-    AirflowFailException,
-    AirflowSensorTimeout,
-    AirflowSkipException,
-    BaseOperator,
-    conf,
-)
-
-from airflow_provider_cpp.completion import airflow_errors, finish, resume
-from airflow_provider_cpp.hooks.cloud_partner_portal import DEFAULT_SETTLE_TIME, CloudPartnerPortalHook
+from airflow_provider_cpp.completion import airflow_errors
+from airflow_provider_cpp.hooks.cloud_partner_portal import DEFAULT_SETTLE_TIME, split_emails
+from airflow_provider_cpp.operators.base import OfferOperator, OrderOperator, as_timedelta
+from airflow_provider_cpp.operators.draft import AddImageVersionOperator, UpdateOfferOperator
+from airflow_provider_cpp.portal.attempt import Attempt
+from airflow_provider_cpp.portal.canceling import Cancel, cancel
+from airflow_provider_cpp.portal.errors import ConfigurationError, RequestError
+from airflow_provider_cpp.portal.flows import Flow
+from airflow_provider_cpp.portal.going_live import GoLive, go_live
 from airflow_provider_cpp.portal.operations import Operation
-from airflow_provider_cpp.portal.verdict import default_until
-from airflow_provider_cpp.portal.watching import Watch, wait
-from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
+from airflow_provider_cpp.portal.publishing import Publish, publish
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-DEFAULT_TIMEOUT = timedelta(days=14)
-DEFAULT_TOLERANCE = timedelta(hours=6)
-SLACK = timedelta(hours=1)
-"""The trigger keeps the deadline itself; Airflow's own is for a deployment whose triggerer never comes."""
+__all__ = [
+    "AddImageVersionOperator",
+    "CancelOfferOperator",
+    "GoLiveOfferOperator",
+    "PublishOfferOperator",
+    "UpdateOfferOperator",
+]
 
 
-class PublishOfferOperator(BaseOperator):
+IF_RUNNING = ("fail", "wait")
+
+
+class PublishOfferOperator(OrderOperator):
     """Publishes an offer's draft, all plans of it, and returns the operation that this began.
 
-    The order is sent once: while another operation of the offer runs it is not sent at all, and after an answer
-    that was lost it is not sent again, but looked for in the offer's operations. A later try of the task, after a
-    retry or a clear, sends it only if no publish operation of the offer changed since the DAG run began: otherwise it
-    stops and asks for a person. Killing, clearing or timing out the task cancels nothing at the portal.
+    At most once in a run of the task, which goes from its first schedule, or a clear, to the next clear. A retry goes
+    on with the operation of the try before it, whether that runs or has ended; a cleared task does so only while that
+    operation runs, and publishes anew otherwise. An answer that was lost is looked for in the offer's operations.
+    From Airflow 3.3 on, tries leave notes for each other; before, a later try goes on with the one publish that runs,
+    and stops for a person where something changed since the DAG run began. Killing, clearing or timing out the task
+    cancels nothing at the portal.
 
     :param offer_id: the offer. Templated.
     :param publisher_id: its publisher; the connection's if None. Templated.
@@ -48,124 +50,159 @@ class PublishOfferOperator(BaseOperator):
     :param notification_emails: who is told by mail, as a list or with commas between; the portal ignores it for
         offers moved to Partner Center. Templated.
     :param wait_for_completion: whether to wait until the preview is ready, instead of leaving that to a sensor.
-    :param deferrable: whether that wait is the triggerer's; Airflow's ``[operators] default_deferrable`` if None.
-    :param poll_interval: seconds between two looks of that wait.
-    :param timeout: after how long that wait gives up; seconds or a timedelta, 14 days by default.
-    :param poll_failure_tolerance: for how long the portal may fail to answer that wait; seconds or a timedelta,
+    :param deferrable: whether waits are the triggerer's; Airflow's ``[operators] default_deferrable`` if None.
+    :param poll_interval: seconds between two looks of a wait.
+    :param timeout: after how long a wait gives up; seconds or a timedelta, 14 days by default.
+    :param poll_failure_tolerance: for how long the portal may fail to answer a wait; seconds or a timedelta,
         6 hours by default.
-    :param settle_time: seconds for which a new operation is looked for if the answer to the order was lost.
+    :param if_running: what to do while somebody else's operation of the offer runs: ``fail``, which names it and is
+        final, or ``wait`` for it and then publish. It is never taken for this task's: it may hold another draft.
+    :param settle_time: seconds after which an order whose answer was lost, and that shows nowhere, was not taken; 900
+        by default. A publish that somebody else starts within it cannot be told from this task's.
     :returns: the operation as JSON: ``api``, ``publisher_id``, ``offer_id``, ``operation_id``, ``location``,
         ``kind``, ``submitted_at``. It is pushed as XCom before any wait begins.
     :raises AirflowFailException: if another operation runs, the portal refuses, the publication fails or is
-        canceled, or it cannot be known whether the order was taken, by this try or an earlier one.
-    :raises AirflowException: if the portal could not be reached before the order was sent.
+        canceled, or a person has to look whether the order was taken.
+    :raises AirflowException: if the portal could not be reached, or another try may find what became of the order.
 
     `Publish an offer <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-publish-offer>`_
     """
 
     template_fields: Sequence[str] = ("conn_id", "publisher_id", "offer_id", "notification_emails")
-    ui_color = "#cfe3f5"
 
-    def __init__(  # noqa: PLR0913 - an operator's arguments are its user interface, all by name
+    def __init__(
         self,
         *,
         offer_id: str,
-        publisher_id: str | None = None,
-        conn_id: str = CloudPartnerPortalHook.default_conn_name,
         notification_emails: str | Sequence[str] = (),
-        wait_for_completion: bool = False,
-        deferrable: bool | None = None,
-        poll_interval: float = 300.0,
-        timeout: float | timedelta = DEFAULT_TIMEOUT,
-        poll_failure_tolerance: float | timedelta = DEFAULT_TOLERANCE,
-        settle_time: float = DEFAULT_SETTLE_TIME,
+        if_running: str = "fail",
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.offer_id = offer_id
-        self.publisher_id = publisher_id
-        self.conn_id = conn_id
+        super().__init__(offer_id=offer_id, **kwargs)
+        if if_running not in IF_RUNNING:
+            msg = f"if_running is {if_running!r}, not one of {', '.join(IF_RUNNING)}"
+            raise ValueError(msg)
         self.notification_emails = notification_emails
-        self.wait_for_completion = wait_for_completion
-        self.deferrable = default_deferrable() if deferrable is None else deferrable
+        self.if_running = if_running
+
+    def order(self, context: Context, attempt: Attempt) -> Flow[Operation]:
+        """Return the flow that publishes."""
+        offer = self.named_offer()
+        try:
+            draft = self.hook.read_offer(offer.offer_id, offer.publisher_id)
+        except RequestError as error:
+            self.log.info("%s; going on without the draft's version", error)
+            draft = None
+        self.leave_page(context, draft)
+        version = draft.version if draft else None
+        return publish(Publish(offer, split_emails(self.notification_emails or ()), attempt, version))
+
+
+class GoLiveOfferOperator(OrderOperator):
+    """Signs off a preview, so that the offer goes live, and returns the operation that this began.
+
+    It is ordered only while the offer is parked at its publisher's sign-off; a first try that finds nothing parked
+    fails. After an answer that was lost, and on a retry, an offer that is still parked when the settle time has passed
+    is signed off again, and one that is not is watched: the offer's own state is enough for going live at most once.
+
+    :param offer_id: the offer; the operation's if None. Templated.
+    :param operation: the publish operation whose preview is meant, ``publish.output``: another publication that is
+        parked instead is not signed off. None for whichever is parked. Templated.
+    :param publisher_id: its publisher; the connection's if None. Templated.
+    :param conn_id: the connection, of type ``cloud_partner_portal``. Templated.
+    :param wait_for_completion: whether to wait until the offer is live, instead of leaving that to a sensor.
+    :param deferrable: as of :class:`PublishOfferOperator`, and all that follow.
+    :param poll_interval: seconds between two looks of a wait.
+    :param timeout: after how long a wait gives up; seconds or a timedelta, 14 days by default.
+    :param poll_failure_tolerance: for how long the portal may fail to answer a wait; seconds or a timedelta,
+        6 hours by default.
+    :param settle_time: seconds after which an offer that is still parked was not signed off; 900 by default.
+    :returns: the operation as JSON, as of :class:`PublishOfferOperator`, of kind ``golive``.
+    :raises AirflowFailException: if nothing is parked, or another publication than was meant; if the portal refuses; or
+        the publication fails or is canceled.
+    :raises AirflowException: if the portal could not be reached, or the offer stays parked though it was ordered.
+
+    `Go live <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-go-live>`_
+    """
+
+    template_fields: Sequence[str] = ("conn_id", "publisher_id", "offer_id", "operation")
+    ui_color = "#cdebc5"
+
+    def __init__(self, *, offer_id: str | None = None, operation: Any = None, **kwargs: Any) -> None:
+        super().__init__(offer_id=offer_id or "", **kwargs)
+        self.operation = operation
+        self._wants_operation = operation is not None
+
+    def order(self, context: Context, attempt: Attempt) -> Flow[Operation]:  # noqa: ARG002 - as the base has it
+        """Return the flow that goes live."""
+        operation = read_operation(self.operation, wanted=self._wants_operation)
+        return go_live(GoLive(self.named_offer(operation), attempt, operation))
+
+
+class CancelOfferOperator(OfferOperator):
+    """Cancels the operation of an offer that runs, and waits until it has ended. Nothing else here ever cancels.
+
+    The portal answers yes whether or not anything ran, and takes some minutes; so the task looks before, and waits
+    after. Where nothing runs that it is to cancel, it orders nothing and returns None.
+
+    :param offer_id: the offer; the operation's if None. Templated.
+    :param operation: the operation that is meant, ``publish.output``: while another one runs the task fails, and
+        cancels nothing. None for whichever runs. Templated.
+    :param publisher_id: its publisher; the connection's if None. Templated.
+    :param conn_id: the connection, of type ``cloud_partner_portal``. Templated.
+    :param notification_emails: who is told by mail, as a list or with commas between. Templated.
+    :param poll_interval: seconds between two looks while it ends; 15 by default.
+    :param timeout: after how long it should have ended; seconds or a timedelta, 15 minutes by default.
+    :returns: the operation as JSON, as of :class:`PublishOfferOperator`, of kind ``cancel``; None if nothing ran.
+    :raises AirflowFailException: if another operation runs than was meant, the portal refuses, or it ended otherwise.
+    :raises AirflowException: if the portal could not be reached, or it still runs when the time is over.
+
+    `Cancel operations <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-cancel-operations>`_
+    """
+
+    template_fields: Sequence[str] = ("conn_id", "publisher_id", "offer_id", "operation", "notification_emails")
+    ui_color = "#f5d5cf"
+
+    def __init__(
+        self,
+        *,
+        offer_id: str | None = None,
+        operation: Any = None,
+        notification_emails: str | Sequence[str] = (),
+        poll_interval: float = 15.0,
+        timeout: float | timedelta = timedelta(minutes=15),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(offer_id=offer_id or "", **kwargs)
+        self.operation = operation
+        self.notification_emails = notification_emails
         self.poll_interval = poll_interval
         self.timeout = timeout
-        self.poll_failure_tolerance = poll_failure_tolerance
-        self.settle_time = settle_time
+        self._wants_operation = operation is not None
 
-    def execute(self, context: Context) -> dict[str, str | None]:
-        """Publish, and wait if asked to."""
-        hook = CloudPartnerPortalHook(self.conn_id)
+    def execute(self, context: Context) -> dict[str, str | None] | None:
+        """Cancel, and wait until nothing runs."""
         with airflow_errors():
-            offer_id, publisher_id, emails = self.offer_id, self.publisher_id, self.notification_emails
-            since = _run_began(context) if getattr(context["ti"], "try_number", 1) > 1 else None
-            operation = hook.publish_offer(offer_id, publisher_id, emails or (), self.settle_time, since)
-            self._operation = operation
-            self.log.info("offer %s: the portal took the publish, operation %s", operation.offer, _name(operation))
-            value = operation.to_json()
-            if self.wait_for_completion:
-                if self.do_xcom_push:
-                    context["ti"].xcom_push(key=XCOM_RETURN_KEY, value=value)
-                self._wait(hook, operation)
-        return value
-
-    def execute_complete(self, context: Context, event: Any = None) -> dict[str, str | None] | None:  # noqa: ARG002 - Airflow passes it
-        """Go on after the deferred wait.
-
-        :param event: what the trigger ended with.
-        """
-        with _no_more_tries():
-            return resume(event).operation
-
-    def on_kill(self) -> None:
-        """Say what a killed task leaves behind; it is not canceled, since a signal does not know a person."""
-        operation: Operation | None = getattr(self, "_operation", None)
-        if operation is not None:
-            self.log.warning("offer %s: operation %s goes on at the portal", operation.offer, _name(operation))
-
-    def _wait(self, hook: CloudPartnerPortalHook, operation: Operation) -> None:
-        deadline = datetime.now(timezone.utc) + as_timedelta(self.timeout)
-        watch = Watch(
-            offer=operation.offer,
-            until=default_until(operation),
-            deadline=deadline,
-            operation=operation,
-            poll_interval=self.poll_interval,
-            poll_failure_tolerance=as_timedelta(self.poll_failure_tolerance).total_seconds(),
-            answered=True,
-        )
-        if self.deferrable:
-            trigger = OfferStatusTrigger(self.conn_id, watch.to_payload())
-            self.defer(trigger=trigger, method_name="execute_complete", timeout=as_timedelta(self.timeout) + SLACK)
-        with _no_more_tries():
-            finish(hook.run(wait(watch)))
+            operation = read_operation(self.operation, wanted=self._wants_operation)
+            wanted = Cancel(
+                offer=self.named_offer(operation),
+                attempt=self.attempt(context, DEFAULT_SETTLE_TIME),
+                operation=operation,
+                notification_emails=split_emails(self.notification_emails or ()),
+                poll_interval=self.poll_interval,
+                timeout=as_timedelta(self.timeout).total_seconds(),
+            )
+            canceled = self.hook.run(cancel(wanted), self.keeper(context))
+        return canceled.to_json() if canceled is not None else None
 
 
-def default_deferrable() -> bool:
-    """Return what Airflow's configuration says of operators that leave it open."""
-    return bool(conf.getboolean("operators", "default_deferrable", fallback=False))
+def read_operation(value: Any, *, wanted: bool) -> Operation | None:
+    """Read an argument that holds an operation.
 
-
-def as_timedelta(value: float | timedelta) -> timedelta:
-    """Return a span of time that may be given in seconds."""
-    return value if isinstance(value, timedelta) else timedelta(seconds=value)
-
-
-@contextmanager
-def _no_more_tries() -> Iterator[None]:
-    """Make every bad end of the wait final: the publish is done, and another try of the task would order another."""
-    try:
-        yield
-    except (AirflowFailException, AirflowSensorTimeout, AirflowSkipException):
-        raise
-    except AirflowException as error:
-        raise AirflowFailException(str(error)) from error
-
-
-def _run_began(context: Context) -> datetime:
-    """Return when the DAG run began: what an earlier try ordered, it ordered since then."""
-    return context["dag_run"].start_date or datetime(1970, 1, 1, tzinfo=timezone.utc)
-
-
-def _name(operation: Operation) -> str:
-    return operation.operation_id or operation.location or "without a name"
+    :param wanted: whether one was given; a task that was skipped, and so returned None, must not mean any operation.
+    :raises ConfigurationError: if it is no operation.
+    """
+    if value is None and wanted:
+        problem = "it came out as None: the task that should have returned it was skipped, or pushed nothing"
+        raise ConfigurationError((problem,), "the argument operation")
+    return None if value is None else Operation.from_json(value)

@@ -18,7 +18,14 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import quote, urljoin, urlsplit
 
 from airflow_provider_cpp.portal import errors
-from airflow_provider_cpp.portal.models import OfferRef, OfferSummary, Report, check_identifier
+from airflow_provider_cpp.portal.models import (
+    OfferDocument,
+    OfferRef,
+    OfferSummary,
+    PublisherSummary,
+    Report,
+    check_identifier,
+)
 from airflow_provider_cpp.portal.operations import Operation, Submission
 from airflow_provider_cpp.portal.reading import document, list_of
 from airflow_provider_cpp.portal.text import plain_text
@@ -66,6 +73,7 @@ class Call(Generic[T]):
     :param path: the path below the host, every identifier quoted.
     :param read: makes the result of a good answer; raises ``ValueError`` where it cannot.
     :param body: the JSON to send, as bytes.
+    :param headers: what is sent beside what every request carries.
     """
 
     words: str
@@ -73,6 +81,7 @@ class Call(Generic[T]):
     path: str
     read: Callable[[Reply], T]
     body: bytes | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_safe(self) -> bool:
@@ -117,16 +126,48 @@ def list_offers(publisher_id: str) -> Call[tuple[OfferSummary, ...]]:
     return Call(words, "GET", f"/api/publishers/{publisher}/offers", _json(list_of(OfferSummary.from_json)))
 
 
-def get_offer(offer: OfferRef) -> Call[dict[str, Any]]:
-    """Ask for an offer's draft, whole."""
-    return Call(f"draft of offer {offer}", "GET", _offer(offer), _json(document))
+def list_publishers() -> Call[tuple[PublisherSummary, ...]]:
+    """Ask for the publishers that the application may act for."""
+    return Call("publishers", "GET", "/api/publishers", _json(list_of(PublisherSummary.from_json)))
+
+
+def get_offer(offer: OfferRef, version: int | None = None, slot: str | None = None) -> Call[OfferDocument]:
+    """Ask for an offer whole: its draft, one of its versions, or what stands in a slot.
+
+    :param slot: ``Draft``, ``Preview`` or ``Production``.
+    """
+    if version is not None:
+        return Call(f"version {version} of offer {offer}", "GET", f"{_offer(offer)}/versions/{version:d}", _document)
+    if slot is not None:
+        place = quote(check_identifier("slot", slot), safe="")
+        return Call(f"slot {slot} of offer {offer}", "GET", f"{_offer(offer)}/slot/{place}", _document)
+    return Call(f"draft of offer {offer}", "GET", _offer(offer), _document)
+
+
+def put_offer(offer: OfferRef, content: dict[str, Any], if_match: str | None) -> Call[OfferDocument]:
+    """Store a draft, whole: a key that is missing from the document is lost.
+
+    :param if_match: the ETag of the draft that this one replaces, ``*`` for whichever, None to create an offer.
+    """
+    headers = {} if if_match is None else {"If-Match": if_match}
+    # Not escaped beyond JSON: the portal takes an escaped ampersand in an image's URL literally.
+    body = json.dumps(content, ensure_ascii=False).encode()
+    return Call(f"store the draft of offer {offer}", "PUT", _offer(offer), _document, body, headers)
 
 
 def publish_offer(offer: OfferRef, notification_emails: tuple[str, ...] = ()) -> Call[str | None]:
     """Order a publication of the draft; the result is the operation's location, None where none was named."""
-    metadata = {"notification-emails": ",".join(notification_emails)} if notification_emails else {}
-    body = json.dumps({"metadata": metadata}).encode()
-    return Call(f"publish offer {offer}", "POST", f"{_offer(offer)}/publish", _location, body)
+    return Call(f"publish offer {offer}", "POST", f"{_offer(offer)}/publish", _location, _metadata(notification_emails))
+
+
+def go_live(offer: OfferRef) -> Call[str | None]:
+    """Order that what is parked goes live; the result is the operation's location, None where none was named."""
+    return Call(f"go live with offer {offer}", "POST", f"{_offer(offer)}/golive", _location)
+
+
+def cancel(offer: OfferRef, notification_emails: tuple[str, ...] = ()) -> Call[str | None]:
+    """Order that whatever runs is canceled; the answer is a yes whether or not anything ran."""
+    return Call(f"cancel offer {offer}", "POST", f"{_offer(offer)}/cancel", _location, _metadata(notification_emails))
 
 
 def decode(call: Call[T], reply: Reply) -> T:
@@ -160,6 +201,14 @@ def local_location(value: str | None, origin: str) -> str | None:
     if not same or not path.startswith("/api/") or "/../" in path or target.username is not None:
         return None
     return f"{path}?{quote(target.query, safe='=&%-_.~:/$')}" if target.query else path
+
+
+def _metadata(emails: tuple[str, ...]) -> bytes:
+    return json.dumps({"metadata": {"notification-emails": ",".join(emails)} if emails else {}}).encode()
+
+
+def _document(reply: Reply) -> OfferDocument:
+    return OfferDocument(document(_parse(reply)), reply.headers.get("etag") or None)
 
 
 def _offer(offer: OfferRef) -> str:
@@ -208,6 +257,7 @@ _KINDS: dict[int, type[errors.RequestError]] = {
     403: errors.Forbidden,
     404: errors.NotFound,
     409: errors.Conflict,
+    412: errors.PreconditionFailed,
     429: errors.Throttled,
 }
 

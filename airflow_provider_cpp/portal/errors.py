@@ -14,10 +14,13 @@
     │   ├── Forbidden             403
     │   ├── NotFound              404
     │   ├── Conflict              409
-    │   ├── Refused               400, 412, 422 and every other 4xx
+    │   ├── PreconditionFailed    412, the draft changed since it was read
+    │   ├── Refused               400, 422 and every other 4xx
     │   ├── Throttled             429
     │   └── ServerFault           5xx
     ├── OperationRunning          another operation of the offer is in the way
+    ├── NotParked                 going live was ordered, and nothing waits for that
+    ├── NotCanceled               a cancel was ordered, and did not end what ran
     ├── OutcomeUnknown            whether the portal took an order cannot be known
     └── InvalidOutcome            what came from the triggerer is not an outcome
 
@@ -158,8 +161,14 @@ class Conflict(RequestError):
     """409: the offer is not in a state that allows the call."""
 
 
+class PreconditionFailed(RequestError):
+    """412: somebody else wrote the draft since it was read."""
+
+    retryable = True
+
+
 class Refused(RequestError):
-    """400, 412, 422 or another 4xx: the same request will never be accepted."""
+    """400, 422 or another 4xx: the same request will never be accepted."""
 
 
 class Throttled(RequestError):
@@ -186,8 +195,36 @@ class OperationRunning(PortalError):
         self.operation = operation
         super().__init__(
             f"offer {offer}: {operation} is running, and an offer has one operation at a time; nothing was"
-            " published. Wait for it, or cancel it on purpose, then clear this task"
+            " ordered. Wait for it, or cancel it on purpose, then clear this task"
         )
+
+
+class NotParked(PortalError):
+    """Going live was ordered, and no publication waits at the sign-off, or another one than was meant.
+
+    :param offer: the offer, as ``publisher/offer``.
+    :param reason: what is there instead, in words.
+    """
+
+    def __init__(self, offer: str, reason: str) -> None:
+        self.offer = offer
+        self.reason = reason
+        super().__init__(f"offer {offer}: {reason}; it did not go live. Going live needs a preview that is ready")
+
+
+class NotCanceled(PortalError):
+    """A cancel was ordered, and did not end what ran.
+
+    :param offer: the offer, as ``publisher/offer``.
+    :param reason: what is there instead, in words.
+    :param may_pass: whether it may still end.
+    """
+
+    def __init__(self, offer: str, reason: str, *, may_pass: bool) -> None:
+        self.offer = offer
+        self.reason = reason
+        self.retryable = may_pass  # type: ignore[misc]  # an instance knows better than its class
+        super().__init__(f"offer {offer}: {reason}")
 
 
 class OutcomeUnknown(PortalError):
@@ -196,15 +233,18 @@ class OutcomeUnknown(PortalError):
     :param offer: the offer, as ``publisher/offer``.
     :param order: ``publish`` or another order.
     :param reason: why it is not known, in words.
+    :param may_settle: whether a later look may tell, so that another try of the task helps.
     """
 
-    def __init__(self, offer: str, order: str, reason: str) -> None:
+    def __init__(self, offer: str, order: str, reason: str, *, may_settle: bool = False) -> None:
         self.offer = offer
         self.order = order
         self.reason = reason
+        self.retryable = may_settle  # type: ignore[misc]  # an instance knows better than its class
+        advice = "look at the offer's operations, and clear this task only if there is no new one"
         super().__init__(
             f"offer {offer}: it is not known whether the portal took the {order}: {reason}. It was not sent again:"
-            " look at the offer's operations, and clear this task only if there is no new one"
+            f" {'another try of the task looks once more' if may_settle else advice}"
         )
 
 

@@ -7,7 +7,7 @@ A misreading raises :class:`ValueError`, which :mod:`.calls` turns into an error
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -210,6 +210,48 @@ class OfferSummary:
             version=whole_number(fields.get("version")),
             changed_at=parse_timestamp(fields.get("changedTime")),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class OfferDocument:
+    """An offer whole, as the portal stores it.
+
+    :param content: the raw JSON object, with every key that the portal sent.
+    :param etag: what names this state of it, sent back as it came; None where the portal gave none.
+    """
+
+    content: dict[str, Any] = field(repr=False)
+    etag: str | None = None
+
+    @property
+    def version(self) -> int | None:
+        """The offer's version."""
+        return whole_number(self.content.get("version"))
+
+    @property
+    def portal_page(self) -> str | None:
+        """The address of the offer's page for its publisher, where the portal gives one."""
+        address = self.content.get("pcRedirectUri")
+        return address if isinstance(address, str) and address else None
+
+
+@dataclass(frozen=True, slots=True)
+class PublisherSummary:
+    """One entry of the list of publishers."""
+
+    id: str
+    display_text: str = ""
+
+    @classmethod
+    def from_json(cls, data: Any) -> PublisherSummary:
+        """Read an entry.
+
+        :raises ValueError: if it is not an object.
+        """
+        fields = json_object(data, "a publisher")
+        definition = fields.get("definition")
+        text = definition.get("displayText") if isinstance(definition, dict) else None
+        return cls(plain_text(as_text(fields.get("id")), 200), plain_text(as_text(text), 200))
 
 
 def _messages(data: Any) -> tuple[Message, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any, Literal, get_args
 from urllib.parse import unquote
 
@@ -24,6 +24,9 @@ API = "cloud_partner_portal"
 
 Kind = Literal["publish", "golive", "cancel"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+
+GRACE = timedelta(minutes=15)
+"""For how long after its order an operation may be unknown to the portal."""
 
 _BY_PLACE = re.compile(r"/operations/[^/?]+[$]([0-9]+)[$][^/?]+/?(?:[?]|$)")
 _BY_ID = re.compile(r"/operations/([^/?$]+)/?(?:[?]|$)")
@@ -48,10 +51,19 @@ class Operation:
     location: str | None = None
 
     @property
+    def name(self) -> str:
+        """What to call it in a log: its id, or else where the portal reports on it."""
+        return self.operation_id or self.location or "without a name"
+
+    @property
     def publishing_version(self) -> int | None:
         """The number of the publication, where the location names it instead of an id."""
         found = _BY_PLACE.search(unquote(self.location or ""))
         return int(found.group(1)) if found else None
+
+    def may_be_unknown(self, now: datetime) -> bool:
+        """Say whether it is so new that the portal need not know it yet."""
+        return now - self.submitted_at < GRACE
 
     def to_json(self) -> dict[str, str | None]:
         """Write it as the JSON that tasks return."""

@@ -60,6 +60,11 @@ class Status(str, Enum):
         return self not in _TERMINAL and self not in _IDLE
 
     @property
+    def is_at_work(self) -> bool:
+        """Whether the portal is known to be at work on it; a word nobody knows does not count."""
+        return self in _AT_WORK
+
+    @property
     def waits_for_publisher(self) -> bool:
         """Whether it waits for the publisher to go live."""
         return self is Status.WAITING_FOR_PUBLISHER_REVIEW
@@ -77,6 +82,7 @@ def _plain(word: str) -> str:
 _FAILURES = frozenset({Status.FAILED, Status.REJECTED})
 _TERMINAL = _FAILURES | {Status.SUCCEEDED, Status.CANCELED}
 _IDLE = frozenset({Status.NEVER_PUBLISHED, Status.NOT_STARTED})
+_AT_WORK = frozenset({Status.RUNNING, Status.WAITING_FOR_APPROVAL, Status.BLOCKED})
 _BEGUN = frozenset({Status.RUNNING, Status.SUCCEEDED})
 
 SPELLINGS: dict[Status, tuple[str, ...]] = {

@@ -12,9 +12,15 @@ LONGEST = 2000
 _TAG = re.compile(r"<(?:[/!?]|(?=[A-Za-z]))[^<>]*>?")
 _BLANKS = re.compile(r"\s+")
 
+SIGNATURE = re.compile(
+    r"""(?:(?<![a-z])|(?<=3f))sig(?:=|%3d|%253d|\\u003d)(.+?)(?=$|[&#\s"'<>]|%26|%2526|\\u0026|%23|%20)""",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""What signs a SAS URL: a credential, which the portal may quote back in what it says of an image."""
+
 
 def plain_text(markup: str, longest: int = LONGEST) -> str:
-    """Turn HTML, or what claims to be plain, into one line without tags or control characters.
+    """Turn HTML, or what claims to be plain, into one line without tags, control characters or SAS signatures.
 
     :param markup: the text as it came.
     :param longest: the number of characters to keep; what is cut is marked by an ellipsis.
@@ -25,7 +31,12 @@ def plain_text(markup: str, longest: int = LONGEST) -> str:
         while (stripped := _TAG.sub(" ", text)) != text:
             text = stripped
     text = _BLANKS.sub(" ", "".join(letter if _harmless(letter) else " " for letter in text)).strip()
+    text = SIGNATURE.sub(_hidden, text)
     return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def _hidden(found: re.Match[str]) -> str:
+    return found[0].removesuffix(found[1]) + "***"
 
 
 def _harmless(letter: str) -> bool:

@@ -19,13 +19,17 @@ from airflow_provider_cpp.portal.status import Status
 Until = Literal["preview", "live"]
 UNTIL: tuple[Until, ...] = get_args(Until)
 
+Target = Literal[Until, "idle"]
+IDLE: Target = "idle"
+"""What a task waits for that may not order while somebody else's operation runs; no publication's end."""
+
 
 def default_until(operation: Operation | None) -> Until:
     """Choose the target by what is watched: a publish operation ends at its preview, all else live."""
     return "preview" if operation is not None and operation.kind == "publish" else "live"
 
 
-def judge_offer(report: Report, until: Until) -> Result | None:
+def judge_offer(report: Report, until: Target) -> Result | None:
     """Judge an offer by its overall status; None means that the wait goes on."""
     if report.status.is_success:
         return Result.REACHED
@@ -34,7 +38,7 @@ def judge_offer(report: Report, until: Until) -> Result | None:
     return Result.REACHED if until == "preview" and _preview_is_ready(report) else None
 
 
-def judge_operation(operation: Operation, report: Report, until: Until) -> Result | None:
+def judge_operation(operation: Operation, report: Report, until: Target) -> Result | None:
     """Judge what an operation says of itself: what the wait would end with, if this is no stale answer."""
     if (ended := ended_badly(report.status)) is not None:
         return ended

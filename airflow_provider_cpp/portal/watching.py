@@ -9,16 +9,25 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_provider_cpp.portal import calls
-from airflow_provider_cpp.portal.errors import ConfigurationError, NotFound, PortalError, RequestError
-from airflow_provider_cpp.portal.flows import Flow, Now, Sleep, Tell, ask
+from airflow_provider_cpp.portal.errors import (
+    ConfigurationError,
+    NotFound,
+    PortalError,
+    RequestError,
+    SignInError,
+    Unauthorized,
+)
+from airflow_provider_cpp.portal.flows import Flow, Now, Reconnect, Sleep, Tell, ask
 from airflow_provider_cpp.portal.models import OfferRef, Report
-from airflow_provider_cpp.portal.operations import Operation, Submission
+from airflow_provider_cpp.portal.operations import GRACE, Operation, Submission
 from airflow_provider_cpp.portal.outcome import Outcome, Result
 from airflow_provider_cpp.portal.progress import Memory, news, reasons, summary
 from airflow_provider_cpp.portal.reading import parse_timestamp
+from airflow_provider_cpp.portal.settling import situation
 from airflow_provider_cpp.portal.verdict import (
+    IDLE,
     UNTIL,
-    Until,
+    Target,
     confirms,
     ended_badly,
     find_entry,
@@ -26,9 +35,6 @@ from airflow_provider_cpp.portal.verdict import (
     judge_offer,
     judge_operation,
 )
-
-GRACE = timedelta(minutes=15)
-"""For how long after its order an operation may be unknown to the portal."""
 
 VERSION = 1
 
@@ -38,7 +44,7 @@ class Watch:
     """What is waited for, and how patiently: one value, serialized into the trigger as it is.
 
     :param offer: the offer.
-    :param until: ``preview`` or ``live``.
+    :param until: ``preview`` or ``live``; ``idle`` for no operation running any more.
     :param deadline: when the wait gives up; an absolute time, so that a restart does not begin it anew.
     :param operation: the operation to watch; None for the offer's overall status.
     :param fail_on_blocked: whether a blocked step ends the wait.
@@ -49,7 +55,7 @@ class Watch:
     """
 
     offer: OfferRef
-    until: Until
+    until: Target
     deadline: datetime
     operation: Operation | None = None
     fail_on_blocked: bool = False
@@ -60,7 +66,7 @@ class Watch:
     def __post_init__(self) -> None:
         """Refuse what cannot be waited for."""
         problems = []
-        if self.until not in UNTIL:
+        if self.until not in (*UNTIL, IDLE):
             problems.append(f"until is {self.until!r}, not one of {', '.join(UNTIL)}")
         if self.poll_interval <= 0:
             problems.append("poll_interval must be more than 0 seconds")
@@ -68,6 +74,8 @@ class Watch:
             problems.append("poll_failure_tolerance must not be negative")
         if self.operation is not None and self.operation.kind == "cancel":
             problems.append("operation is a cancel, which leads neither to a preview nor to the market")
+        if self.operation is not None and self.until == IDLE:
+            problems.append("until is idle, which is no end of an operation")
         if self.operation is not None and self.operation.offer != self.offer:
             problems.append(f"operation belongs to offer {self.operation.offer}, not to {self.offer}")
         if problems:
@@ -118,6 +126,10 @@ def look(watch: Watch) -> Flow[Sighting]:
     """
     if watch.operation is not None:
         return (yield from _look_at_operation(watch, watch.operation))
+    if watch.until == "idle":
+        now_there = yield from situation(watch.offer)
+        is_idle = now_there.running is None and not now_there.hides_work
+        return _sighting(watch, now_there.report, Result.REACHED if is_idle else None)
     report = yield from ask(calls.get_offer_status(watch.offer))
     return _sighting(watch, report, judge_offer(report, watch.until))
 
@@ -144,6 +156,12 @@ def wait(watch: Watch, memory: Memory | None = None) -> Flow[Outcome]:
     """Look again and again until the wait is over; errors of this package's tree become outcomes too."""
     memory = memory or Memory()
     memory.answered = memory.answered or watch.answered
+    # A wait that begins again from its arguments, days later perhaps, begins its patience again.
+    memory.failing_since = memory.warned_at = None
+    if watch.until == IDLE:
+        began: datetime = yield Now()
+        # It was looked at just now, and the portal said that something runs.
+        yield Sleep(min(watch.poll_interval, max((watch.deadline - began).total_seconds(), 0.0)))
     while True:
         outcome = yield from observe(watch, memory)
         if outcome is not None:
@@ -195,7 +213,7 @@ def _look_at_offer_too(
 def _not_there_yet(operation: Operation) -> Flow[Sighting]:
     """Let some minutes pass for an operation that was just accepted; after them, its absence is an error."""
     now: datetime = yield Now()
-    if now - operation.submitted_at < GRACE:
+    if operation.may_be_unknown(now):
         return Sighting(None)
     name = operation.operation_id or operation.location
     text = f"the portal does not know it, {GRACE.total_seconds() / 60:g} minutes after its order"
@@ -212,6 +230,8 @@ def _sighting(watch: Watch, report: Report, result: Result | None) -> Sighting:
 
 
 def _words(watch: Watch, report: Report, result: Result) -> str:
+    if watch.until == IDLE and result is Result.REACHED:
+        return f"no operation runs any more ({summary(report)})"
     if result is Result.REACHED:
         if watch.until == "live" or (watch.operation is None and report.status.is_success):
             return f"it is live ({summary(report)})"
@@ -233,7 +253,19 @@ def _tolerate(watch: Watch, memory: Memory, error: PortalError, now: datetime) -
             " What became of the publication is not known, and nothing was done to it"
         )
         return Outcome(Result.ERROR, text, str(watch.offer), operation=watch.operation_json, retryable=True)
-    if memory.may_warn(now):
+    warns = memory.may_warn(now)
+    if warns:
         yield Tell(f"{error}; the wait goes on", logging.WARNING)
+    if isinstance(error, (SignInError, Unauthorized, ConfigurationError)):
+        yield from _reconnect(tells=warns)
     memory.pause = (error.retry_after or 0.0) if isinstance(error, RequestError) else 0.0
     return None
+
+
+def _reconnect(*, tells: bool) -> Flow[None]:
+    """Read the connection again; one that cannot be used now may be put right while the wait goes on."""
+    try:
+        yield Reconnect()
+    except PortalError as error:
+        if tells:
+            yield Tell(f"{error}; the wait goes on with the connection as it was", logging.WARNING)

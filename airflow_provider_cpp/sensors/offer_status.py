@@ -21,7 +21,7 @@ from airflow_provider_cpp.portal.errors import ConfigurationError
 from airflow_provider_cpp.portal.operations import Operation
 from airflow_provider_cpp.portal.outcome import Outcome
 from airflow_provider_cpp.portal.progress import Memory
-from airflow_provider_cpp.portal.verdict import Until, default_until
+from airflow_provider_cpp.portal.verdict import UNTIL, Until, default_until
 from airflow_provider_cpp.portal.watching import Watch, observe, timed_out
 from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
 
@@ -166,6 +166,9 @@ class OfferStatusSensor(BaseSensorOperator):
             operation = self._own_operation()
             publisher_id = self.publisher_id or (operation.offer.publisher_id if operation else None)
             offer_id = self.offer_id or (operation.offer.offer_id if operation else "")
+            if self.until not in (None, *UNTIL):
+                problem = f"until is {self.until!r}, not one of {', '.join(UNTIL)}"
+                raise ConfigurationError((problem,), "the task's arguments")
             return Watch(
                 offer=CloudPartnerPortalHook(self.conn_id).offer(offer_id, publisher_id),
                 until=self.until or default_until(operation),

@@ -6,7 +6,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
@@ -17,8 +18,8 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_p
 
 from airflow_provider_cpp.portal.calls import Call, Reply
 from airflow_provider_cpp.portal.errors import PortalError
-from airflow_provider_cpp.portal.flows import Flow, Now, Request, Send, Sleep, Tell
-from airflow_provider_cpp.transport.auth import Token, token_source
+from airflow_provider_cpp.portal.flows import Flow, Keep, Now, Reconnect, Request, Send, Sleep, Tell
+from airflow_provider_cpp.transport.auth import Token, TokenSource, token_source
 from airflow_provider_cpp.transport.causes import causes_of
 from airflow_provider_cpp.transport.settings import Settings
 from airflow_provider_cpp.transport.wire import CHUNK, LARGEST_BODY, Log, headers, too_large, unreachable
@@ -27,36 +28,38 @@ T = TypeVar("T")
 UNAUTHORIZED = 401
 
 
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What a connection to the portal is made of, while its settings stay."""
+
+    settings: Settings
+    tokens: TokenSource
+    proxy: str | None
+    client: aiohttp.ClientSession
+
+
 class AsyncSession:
     """Sends calls and runs flows on an event loop, which it never blocks; an async context manager.
 
-    :param settings: which portal, as whom.
+    :param read: reads the settings: when the first call is sent, and again when their credentials were refused, so
+        that a wait outlives a secret that is replaced, and a connection that is broken for a while.
     :param log: where what a flow tells goes.
     """
 
-    def __init__(self, settings: Settings, log: Log | None = None) -> None:
-        self.settings = settings
+    def __init__(self, read: Callable[[], Awaitable[Settings]], log: Log | None = None) -> None:
+        self._read = read
         self._log: Log = log or logging.getLogger(__name__)
-        self._tokens = token_source(settings)
-        proxies = dict(settings.proxies) or get_environ_proxies(settings.base_url)
-        self._proxy: str | None = select_proxy(settings.base_url, proxies)
-        self._session: aiohttp.ClientSession | None = None
+        self._line: _Line | None = None
 
     async def __aenter__(self) -> Self:
-        """Open the session on the running loop; certificates are read off the loop."""
-        context = await asyncio.to_thread(_context, self.settings)
-        # Neither cookies nor ~/.netrc: what goes to the portal is what stands here.
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=context), cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
-        )
+        """Enter; connections are made when they are needed."""
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the connections."""
-        if self._session is not None:
-            await self._session.close()
+        await self._close()
 
     async def run(self, flow: Flow[T]) -> T:
         """Run a flow to its end and return its result."""
@@ -83,6 +86,11 @@ class AsyncSession:
                 return datetime.now(timezone.utc)
             case Tell(text, level):
                 self._log.log(level, "%s", text)
+            case Reconnect():
+                await self._connect()
+            case Keep():
+                msg = "a triggerer orders nothing, and so has nothing to note"
+                raise RuntimeError(msg)
         return None
 
     async def send(self, call: Call[Any]) -> Reply:
@@ -90,29 +98,47 @@ class AsyncSession:
 
         :raises PortalError: if no token or no answer came.
         """
-        token = self._tokens.cached() or await self._acquire()
-        reply = await self._exchange(call, token)
+        line = self._line or await self._connect()
+        token = line.tokens.cached() or await self._acquire(line)
+        reply = await self._exchange(line, call, token)
         if reply.status == UNAUTHORIZED:
-            reply = await self._exchange(call, await self._acquire(rejected=token))
+            reply = await self._exchange(line, call, await self._acquire(line, rejected=token))
         return reply
 
-    async def _acquire(self, rejected: Token | None = None) -> Token:
-        # msal is synchronous. One thread at a time does the work; the others find its token when they come to it.
-        return await asyncio.to_thread(self._tokens.token, rejected)
+    async def _connect(self) -> _Line:
+        """Read the settings and make what they ask for; what is there stays if they are the same."""
+        settings = await self._read()
+        if self._line is not None and self._line.settings == settings:
+            return self._line
+        await self._close()
+        context = await asyncio.to_thread(_context, settings)  # reads certificates from the disk
+        proxies = dict(settings.proxies) or get_environ_proxies(settings.base_url)
+        # Neither cookies nor ~/.netrc: what goes to the portal is what stands here.
+        client = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=context), cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
+        )
+        self._line = _Line(settings, token_source(settings), select_proxy(settings.base_url, proxies), client)
+        return self._line
 
-    async def _exchange(self, call: Call[Any], token: Token) -> Reply:
-        settings, body = self.settings, bytearray()
-        if self._session is None:
-            msg = "the session is not open: use it with async with"
-            raise RuntimeError(msg)
+    async def _close(self) -> None:
+        line, self._line = self._line, None
+        if line is not None:
+            await line.client.close()
+
+    async def _acquire(self, line: _Line, rejected: Token | None = None) -> Token:
+        # msal is synchronous. One thread at a time does the work; the others find its token when they come to it.
+        return await asyncio.to_thread(line.tokens.token, rejected)
+
+    async def _exchange(self, line: _Line, call: Call[Any], token: Token) -> Reply:
+        settings, body = line.settings, bytearray()
         read = settings.read_timeout(order=not call.is_safe)
         try:
-            async with self._session.request(
+            async with line.client.request(
                 call.method,
                 settings.base_url + call.target(settings.api_version),
                 data=call.body,
-                headers=headers(token),
-                proxy=self._proxy,
+                headers=headers(token, call),
+                proxy=line.proxy,
                 timeout=aiohttp.ClientTimeout(total=None, connect=settings.request_timeout, sock_read=read),
                 allow_redirects=False,
             ) as response:

@@ -16,7 +16,7 @@ from urllib3.exceptions import NewConnectionError
 
 from airflow_provider_cpp.portal.calls import Call, Reply
 from airflow_provider_cpp.portal.errors import PortalError
-from airflow_provider_cpp.portal.flows import Flow, Now, Request, Send, Sleep, Tell
+from airflow_provider_cpp.portal.flows import Flow, Keep, Now, Reconnect, Request, Send, Sleep, Tell
 from airflow_provider_cpp.transport.auth import Token, token_source
 from airflow_provider_cpp.transport.causes import causes_of
 from airflow_provider_cpp.transport.settings import Settings
@@ -30,11 +30,23 @@ class SyncSession:
 
     :param settings: which portal, as whom.
     :param log: where what a flow tells goes.
+    :param keep: keeps a flow's note, or takes it back; without it notes are dropped.
+    :param reread: reads the settings again when their credentials were refused; without it they stay.
     :param sleep: lets seconds pass.
     """
 
-    def __init__(self, settings: Settings, log: Log | None = None, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        log: Log | None = None,
+        *,
+        keep: Callable[[dict[str, Any] | None], None] | None = None,
+        reread: Callable[[], Settings] | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self.settings = settings
+        self._keep = keep
+        self._reread = reread
         self._log: Log = log or logging.getLogger(__name__)
         self._sleep = sleep
         self._tokens = token_source(settings)
@@ -79,7 +91,17 @@ class SyncSession:
                 return datetime.now(timezone.utc)
             case Tell(text, level):
                 self._log.log(level, "%s", text)
+            case Keep(note):
+                if self._keep is not None:
+                    self._keep(note)
+            case Reconnect():
+                self._reconnect()
         return None
+
+    def _reconnect(self) -> None:
+        if self._reread is not None:
+            self.settings = self._reread()
+            self._tokens = token_source(self.settings)
 
     def send(self, call: Call[Any]) -> Reply:
         """Send a call; a token that is refused is replaced once, since a refused request did nothing.
@@ -100,7 +122,7 @@ class SyncSession:
                 settings.base_url + call.target(settings.api_version),
                 data=call.body,
                 # As auth and not as a header, which requests lets an entry of ~/.netrc replace.
-                auth=_Headers(headers(token)),
+                auth=_Headers(headers(token, call)),
                 timeout=(settings.request_timeout, settings.read_timeout(order=not call.is_safe)),
                 verify=settings.bundle() or True,
                 proxies=dict(settings.proxies) or None,

@@ -26,9 +26,10 @@ class Log(Protocol):
         """Take a line."""
 
 
-def headers(token: Token) -> dict[str, str]:
-    """Return what every request carries. The API wants a content type on reads too."""
+def headers(token: Token, call: Call[Any]) -> dict[str, str]:
+    """Return what a request carries. The API wants a content type on reads too."""
     return {
+        **call.headers,
         "Authorization": f"Bearer {token.value}",
         "Content-Type": "application/json",
         "Accept": "application/json",

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 BASE = """
 from airflow.providers.common.compat.sdk import (
     XCOM_RETURN_KEY, AirflowException, AirflowFailException, AirflowNotFoundException, AirflowSensorTimeout,
-    AirflowSkipException, BaseHook, BaseOperator, BaseSensorOperator, conf,
+    AirflowSkipException, BaseHook, BaseOperator, BaseOperatorLink, BaseSensorOperator, XCom, conf, mask_secret,
 )
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 """

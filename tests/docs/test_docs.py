@@ -7,14 +7,25 @@ import ast
 import inspect
 import json
 import re
+import runpy
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import airflow_provider_cpp
-from airflow_provider_cpp.operators.offer import PublishOfferOperator
+from airflow_provider_cpp.emulator import Emulator
+from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
+from airflow_provider_cpp.operators.offer import (
+    AddImageVersionOperator,
+    CancelOfferOperator,
+    GoLiveOfferOperator,
+    PublishOfferOperator,
+    UpdateOfferOperator,
+)
 from airflow_provider_cpp.portal import errors
 from airflow_provider_cpp.portal.status import SPELLINGS, Status
 from airflow_provider_cpp.provider_info import CONNECTION_FIELDS
@@ -69,10 +80,48 @@ def error_classes() -> dict[str, type[errors.PortalError]]:
     return {one.__name__: one for one in members if inspect.isclass(one) and issubclass(one, errors.PortalError)}
 
 
+def error_table() -> list[list[str]]:
+    """Return the rows of the table of errors, made as Sphinx makes it."""
+    extension = runpy.run_path(str(DOCS / "_extensions/error_table.py"))
+    lines = (DOCS / "errors.md").read_text().split("```{error-table}\n")[1].split("```")[0].splitlines()
+    return [list(row) for row in extension["rows"](extension["read_advice"](lines))]
+
+
 def test_every_error_is_documented() -> None:
-    """The page of errors has a row for each class, and says of each whether it uses a retry."""
-    table = {row[0].strip("`"): row[2].split(",")[0] for row in rows("errors.md", "class")}
-    assert table == {name: "yes" if one.retryable else "no" for name, one in error_classes().items()}
+    """The table of errors has a row for each class, says of each whether it uses a retry, and what to do."""
+    table = {name.strip("`"): (retry.split(" ")[0], bool(advice)) for name, _, _, retry, advice in error_table()}
+    decided = {"SignInError", "NotCanceled", "OutcomeUnknown"}
+    expected = {
+        name: ("if" if name in decided else "yes" if one.retryable else "no", True)
+        for name, one in error_classes().items()
+    }
+    assert table == expected
+
+
+def test_the_statuses_of_errors_are_asked_of_the_code() -> None:
+    """The table says which HTTP status makes which error."""
+    table = {name.strip("`"): status for name, status, *_ in error_table() if status}
+    assert table == {
+        "BadReply": "3xx",
+        "Unauthorized": "401",
+        "Forbidden": "403",
+        "NotFound": "404",
+        "Conflict": "409",
+        "PreconditionFailed": "412",
+        "Refused": "other 4xx",
+        "Throttled": "429",
+        "ServerFault": "5xx",
+    }
+
+
+def test_advice_for_an_error_that_is_not_there_fails_the_build() -> None:
+    """Advice that is missing, superfluous or for no class at all is named."""
+    extension = runpy.run_path(str(DOCS / "_extensions/error_table.py"))
+    advice = {name: "look" for name, one in error_classes().items() if not getattr(one, "hint", "")}
+    assert len(list(extension["rows"](advice))) == len(error_classes())
+    del advice["Conflict"]
+    with pytest.raises(ValueError, match="Conflict needs advice; Forbidden has a hint of its own; there is no Typo"):
+        list(extension["rows"](advice | {"Forbidden": "look", "Typo": "look"}))
 
 
 def test_the_tree_of_errors_is_drawn_as_it_is() -> None:
@@ -87,28 +136,53 @@ def test_the_tree_of_errors_is_drawn_as_it_is() -> None:
     assert parents == {name: one.__bases__[0].__name__ for name, one in error_classes().items()}
 
 
-@pytest.mark.parametrize(("number", "kind"), [(0, PublishOfferOperator), (1, OfferStatusSensor)])
-def test_every_argument_is_documented_with_its_default(number: int, kind: Any) -> None:
+PAGES: dict[str, Any] = {
+    "add_image_version": AddImageVersionOperator,
+    "update": UpdateOfferOperator,
+    "publish": PublishOfferOperator,
+    "sensor": OfferStatusSensor,
+    "go_live": GoLiveOfferOperator,
+    "cancel": CancelOfferOperator,
+}
+
+
+def test_every_operator_has_a_page() -> None:
+    """There is one page for each operator and the sensor, with its name as heading, and no other."""
+    headings = {path.stem: path.read_text().splitlines()[0] for path in (DOCS / "operators").glob("*.md")}
+    assert headings.pop("index")
+    assert headings == {page: f"# {kind.__name__}" for page, kind in PAGES.items()}
+    from airflow_provider_cpp.operators import offer
+
+    assert {kind.__name__ for kind in PAGES.values()} == {*offer.__all__, "OfferStatusSensor"}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_argument_is_documented_with_its_default(page: str) -> None:
     """The tables of arguments are the signatures: every name, every default, and no other."""
-    text = (DOCS / "operators.md").read_text().split("| argument |")[number + 1]
-    table = dict(re.findall(r"^\| `(\w+)` \| ?(.*?) ?\|", text.split("\n\n")[0], re.MULTILINE))
-    parameters = inspect.signature(kind.__init__).parameters.values()
-    expected = {}
-    for one in parameters:
-        if one.kind is one.KEYWORD_ONLY:
-            expected[one.name] = "" if one.default is one.empty else one.default
-    environment = {"timedelta": timedelta}
-    shown = {name: eval(cell.strip("`"), environment) if cell else "" for name, cell in table.items()}  # noqa: S307 - our own page
+    expected: dict[str, Any] = {}
+    for ours in reversed([one for one in PAGES[page].__mro__ if one.__module__.startswith("airflow_provider_cpp")]):
+        for one in inspect.signature(ours.__init__).parameters.values():
+            if one.kind is one.KEYWORD_ONLY:
+                expected[one.name] = "required" if one.default is one.empty else one.default
+    environment = {"timedelta": timedelta, "required": "required"}
+    table = {row[0].strip("`"): row[1].strip("`") for row in rows(f"operators/{page}.md", "argument")}
+    shown = {name: eval(cell, environment) for name, cell in table.items()}  # noqa: S307 - our own page
     assert shown == expected
 
 
-def test_every_templated_argument_is_said_to_be() -> None:
-    """What is templated is documented as such."""
-    text = (DOCS / "operators.md").read_text()
-    for kind in (PublishOfferOperator, OfferStatusSensor):
-        section = text.split(f"## {kind.__name__}")[1].split("\n## ")[0]
-        templated = re.findall(r"^\| `(\w+)` .*templated \|$", section, re.MULTILINE)
-        assert set(templated) == set(kind.template_fields)
+@pytest.mark.parametrize("page", PAGES)
+def test_every_templated_argument_is_said_to_be(page: str) -> None:
+    """What is templated is documented as such, and nothing else is."""
+    said = {row[0].strip("`"): row[2] for row in rows(f"operators/{page}.md", "argument")}
+    assert set(said.values()) <= {"yes", "no"}
+    assert {name for name, word in said.items() if word == "yes"} == set(PAGES[page].template_fields)
+
+
+def test_every_method_of_the_hook_is_documented() -> None:
+    """The page of the hook names each public method, but for those that only Airflow asks for."""
+    named = {name for row in rows("hook.md", "method") for cell in row for name in re.findall(r"`(\w+)`", cell)}
+    own = {name for name, one in vars(CloudPartnerPortalHook).items() if inspect.isfunction(one) and name[0] != "_"}
+    assert own <= named
 
 
 def test_every_field_of_the_connection_is_documented() -> None:
@@ -145,15 +219,36 @@ def test_the_fields_of_an_operation_are_documented() -> None:
     from airflow_provider_cpp.portal.models import OfferRef
     from airflow_provider_cpp.portal.operations import Operation
 
-    text = (DOCS / "operators.md").read_text().split("| field |")[1].split("\n\n")[0]
-    named = [
-        name
-        for line in text.splitlines()
-        if line.startswith("| `")
-        for name in re.findall(r"`(\w+)`", line.split("|")[1])
-    ]
+    named = [name for row in rows("operators/publish.md", "field") for name in re.findall(r"`(\w+)`", row[0])]
     operation = Operation(OfferRef("p", "o"), "publish", datetime.now(timezone.utc), "1")
     assert named == list(operation.to_json())
+
+
+def test_the_numbers_of_what_happens_are_the_codes() -> None:
+    """Where the page of events gives a span or a count, it is the one of the code."""
+    from airflow_provider_cpp.operators import base
+    from airflow_provider_cpp.portal import attempt, retry, updating, watching
+
+    words = {4: "four", 5: "five"}
+    text = (DOCS / "what_happens.md").read_text()
+    for said in (
+        f"waits for {watching.GRACE / timedelta(minutes=1):g} minutes after the order",
+        f"The note lasts {base.NOTE_LASTS.days} days",
+        f"differ by {words[attempt.CLOCK_MARGIN // timedelta(minutes=1)]} minutes",
+        f"reads are asked {words[retry.TRIES]} times",
+        f"{words[updating.TRIES]} times in all",
+    ):
+        assert said in text
+    assert ("an hour after its `timeout`" in text, base.SLACK) == (True, timedelta(hours=1))
+
+
+def test_what_a_change_of_the_draft_returns_is_documented(serve: Callable[..., Emulator]) -> None:
+    """The table of what the operators of the draft return is what they return."""
+    serve().add_offer("contoso-vm")
+    value = UpdateOfferOperator(task_id="update", offer_id="contoso-vm", patch={}).execute({"ti": SimpleNamespace()})
+    assert list(value) == [
+        name for row in rows("operators/update.md", "returned") for name in re.findall(r"`(\w+)`", row[0])
+    ]
 
 
 def test_the_readme_s_dag_is_one(airflow_home: Path) -> None:
@@ -171,6 +266,12 @@ def test_the_first_screen_comes_first() -> None:
     first = (ROOT / "README.md").read_text().split("<!-- end of the first screen -->")[0]
     assert len(first.splitlines()) <= 40
     assert all(part in first for part in ("pip install airflow-provider-cpp", "@dag", "make demo"))
+
+
+def test_what_the_readme_links_to_is_there() -> None:
+    """Every file that the README links to exists."""
+    linked = re.findall(r"\]\((?!https?://|#)([^)#]+)\)", (ROOT / "README.md").read_text())
+    assert (bool(linked), [path for path in linked if not (ROOT / path).exists()]) == (True, [])
 
 
 def functions(tree: ast.AST) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -215,7 +316,7 @@ def test_files_are_short() -> None:
     assert long == []
 
 
-@pytest.mark.parametrize("page", sorted(DOCS.rglob("[!_]*.md")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda path: path.stem)
 def test_every_python_snippet_of_the_docs_is_python(page: Path) -> None:
     """Every Python snippet compiles."""
     for code in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):

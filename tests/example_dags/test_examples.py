@@ -1,24 +1,65 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every example runs, in real Airflow, against the emulator."""
+"""Every example runs, in real Airflow, against the emulator; one that needs a deployment is looked at."""
 
 from __future__ import annotations
 
 import json
 import os
+import runpy
 import subprocess
 import sys
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from airflow_provider_cpp.emulator import Emulator, ScaledClock, Settings
 
 OFFER = "contoso-vm"
-EXAMPLES = sorted(path.stem for path in (Path(__file__).parents[2] / "example_dags").glob("*.py"))
-
-
+FOLDER = Path(__file__).parents[2] / "example_dags"
 DAGS = Path(__file__).parents[1] / "dags"
+ORDERS = ("put", "publish", "golive", "cancel")
+PARSED_ONLY = {"full_release"}
+"""Examples that only a deployment can end; their structure is looked at instead."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """What an example should do to the portal: its orders, how the offer ends, and a line that it tells."""
+
+    ending: str
+    orders: dict[str, int]
+    told: str
+    offers: tuple[str, ...] = (OFFER,)
+    settings: dict[str, Any] = field(default_factory=dict)
+    is_published_before: bool = False
+
+
+SIGNED_OFF: dict[str, Any] = {"sign_off_after": timedelta(hours=6)}
+SLOW_TO_SHOW = {"lag_status": 2, "lag_list": 2, "lag_operation": 2}
+
+EXAMPLES = {
+    "publish_and_wait": Example(
+        "succeeded", {"publish": 1}, "its preview is ready; not live yet", settings=SIGNED_OFF | SLOW_TO_SHOW
+    ),
+    "many_offers": Example(
+        "succeeded",
+        {"publish": 2},
+        "offer contoso/contoso-db: it is live",
+        offers=(OFFER, "contoso-db"),
+        settings=SIGNED_OFF | SLOW_TO_SHOW,
+    ),
+    "new_image_version": Example("succeeded", {"put": 1, "publish": 1, "golive": 1}, "it is live"),
+    "correct_and_republish": Example(
+        "waitingForPublisherReview",
+        {"put": 1, "publish": 1, "cancel": 1},
+        "its preview is ready; not live yet",
+        is_published_before=True,
+    ),
+    "hook_alone": Example("succeeded", {"put": 1}, "contoso-vm: succeeded"),
+}
 
 
 def run(dag_id: str, portal: Emulator, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -32,17 +73,51 @@ def run(dag_id: str, portal: Emulator, folder: Path | None = None) -> subprocess
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
+def test_every_example_is_run_or_looked_at() -> None:
+    """There is no example that these tests do not know."""
+    assert {path.stem for path in FOLDER.glob("*.py")} == set(EXAMPLES) | PARSED_ONLY
+
+
 @pytest.mark.parametrize("dag_id", EXAMPLES)
-def test_the_example_brings_the_offer_to_the_market(airflow_home: Path, dag_id: str) -> None:
-    """The example publishes once, waits for preview and market, and ends well; nothing is canceled."""
-    settings = Settings(sign_off_after=timedelta(hours=6), lag_status=2, lag_list=2, lag_operation=2)
-    with Emulator(settings, ScaledClock(speed=200_000)) as portal:
-        portal.add_offer(OFFER, history="succeeded")
+def test_the_example_does_what_it_is_for(airflow_home: Path, dag_id: str) -> None:
+    """The example ends well, orders what it is for and no more, and shows neither secret, token nor signature."""
+    example = EXAMPLES[dag_id]
+    with Emulator(Settings(**example.settings), ScaledClock(speed=200_000)) as portal:
+        for offer in example.offers:
+            portal.add_offer(offer, history="succeeded")
+            if example.is_published_before:
+                portal.person(offer, "publish")
         result = run(dag_id, portal)
-        assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-2000:]
-        ended = (portal.status(OFFER)["status"], portal.counts["publish"], portal.counts["cancel"])
-    assert ended == ("succeeded", 1, 0)
-    assert "its preview is ready; not live yet" in result.stdout + result.stderr
+        shown = result.stdout + result.stderr
+        assert result.returncode == 0, shown[-5000:]
+        endings = {portal.status(offer)["status"] for offer in example.offers}
+        orders = {order: portal.counts[order] for order in ORDERS if portal.counts[order]}
+        secrets = (portal.client_secret, "eyJ", "c2lnbmVk")
+    assert (endings, orders) == ({example.ending}, example.orders)
+    assert example.told in shown
+    assert [secret for secret in secrets if secret in shown] == []
+
+
+def test_the_full_release_is_put_together_as_it_should_be(airflow_home: Path) -> None:
+    """A person stands between preview and going live, and only a wait for the preview that failed leads to a cancel."""
+    dag = runpy.run_path(str(FOLDER / "full_release.py"))["full_release"]()
+    upstream = {task.task_id: task.upstream_task_ids for task in dag.tasks}
+    assert upstream == {
+        "add_image": set(),
+        "publish": {"add_image"},
+        "preview": {"publish"},
+        "approval": {"preview"},
+        "go_live": {"publish", "approval"},
+        "live": {"publish", "go_live"},
+        "announce": {"publish", "live"},
+        "cancel": {"publish", "preview"},
+    }
+    rules = {task.task_id: task.trigger_rule.value for task in dag.tasks if task.trigger_rule.value != "all_success"}
+    assert rules == {"cancel": "one_failed"}
+    waits = [task for task in dag.tasks if task.task_id in ("preview", "live")]
+    assert [(wait.deferrable, wait.until) for wait in waits] == [(True, None), (True, "live")]
+    for name in ("go_live", "cancel", "preview", "live"):
+        assert dag.get_task(name).operation.operator is dag.get_task("publish")
 
 
 def test_a_rejected_certification_fails_the_run_with_its_reason(airflow_home: Path) -> None:

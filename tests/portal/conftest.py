@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_cpp.portal.calls import Call, Reply
 from airflow_provider_cpp.portal.errors import PortalError
-from airflow_provider_cpp.portal.flows import Flow, Now, Send, Sleep, Tell
+from airflow_provider_cpp.portal.flows import Flow, Keep, Now, Reconnect, Send, Sleep, Tell
 from airflow_provider_cpp.portal.models import OfferRef
 from airflow_provider_cpp.portal.operations import Operation
 
@@ -23,6 +23,8 @@ ORIGIN = "https://cloudpartner.azure.com"
 class Player:
     """Plays the portal and the clock for a flow.
 
+    :ivar notes: what was kept, in order.
+    :ivar connection: what reading the connection again raises.
     :ivar answer: what a call is answered with: a reply, an error to raise, or JSON for a 200.
     """
 
@@ -31,6 +33,9 @@ class Player:
         self.sent: list[str] = []
         self.told: list[tuple[str, str]] = []
         self.slept: list[float] = []
+        self.notes: list[dict[str, Any] | None] = []
+        self.reconnects = 0
+        self.connection: PortalError | None = None
         self.answer: Callable[[Call[Any]], Any] = lambda _: {}
 
     def run(self, flow: Flow[Any]) -> Any:
@@ -56,8 +61,19 @@ class Player:
                     self.now += timedelta(seconds=seconds)
                 case Now():
                     value = self.now
-                case Tell(text, level):
-                    self.told.append((text, {20: "info", 30: "warning"}[level]))
+                case Reconnect():
+                    self.reconnects += 1
+                    if self.connection is not None:
+                        resume, value = flow.throw, self.connection
+                case _:
+                    self.note(request)
+
+    def note(self, request: Tell | Keep) -> None:
+        """Note what a flow tells and keeps."""
+        if isinstance(request, Keep):
+            self.notes.append(request.note)
+        else:
+            self.told.append((request.text, {20: "info", 30: "warning"}[request.level]))
 
 
 def reply(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:

@@ -78,6 +78,110 @@ def test_the_publish_body(offer: OfferRef) -> None:
     assert calls.publish_offer(offer).body == b'{"metadata": {}}'
 
 
+OFFER = "/api/publishers/contoso/offers/contoso-vm"
+
+
+def test_every_order_has_its_place(offer: OfferRef) -> None:
+    """Method, path and body of each call are as the API has them; no order may be sent twice."""
+    mails = b'{"metadata": {"notification-emails": "a@b"}}'
+    expected = {
+        ("GET", "/api/publishers", None): calls.list_publishers(),
+        ("GET", OFFER, None): calls.get_offer(offer),
+        ("GET", f"{OFFER}/versions/18", None): calls.get_offer(offer, 18),
+        ("GET", f"{OFFER}/versions/0", None): calls.get_offer(offer, 0),
+        ("GET", f"{OFFER}/slot/Preview", None): calls.get_offer(offer, slot="Preview"),
+        ("POST", f"{OFFER}/golive", None): calls.go_live(offer),
+        ("POST", f"{OFFER}/cancel", mails): calls.cancel(offer, ("a@b",)),
+        ("POST", f"{OFFER}/cancel", b'{"metadata": {}}'): calls.cancel(offer),
+        ("PUT", OFFER, b'{"a": 1}'): calls.put_offer(offer, {"a": 1}, None),
+    }
+    for place, call in expected.items():
+        assert (call.method, call.path, call.body) == place
+        assert call.is_safe == (call.method == "GET")
+
+
+@pytest.mark.parametrize("slot", ["", "../x", "a/b", "a b"])
+def test_a_slot_stays_one_segment(offer: OfferRef, slot: str) -> None:
+    """A slot that could leave its place in the path is refused."""
+    with pytest.raises(errors.ConfigurationError, match="slot is"):
+        calls.get_offer(offer, slot=slot)
+
+
+@pytest.mark.parametrize(("order", "words"), [("go_live", "go live with offer"), ("cancel", "cancel offer")])
+@pytest.mark.parametrize(
+    ("headers", "location"),
+    [
+        ({"location": BY_ID}, BY_ID),
+        ({"operation-location": f"{HOME}{BY_ID}"}, BY_ID),
+        ({"location": f"https://evil.example{BY_ID}"}, None),
+        ({}, None),
+    ],
+)
+def test_orders_name_their_location(
+    offer: OfferRef, make_reply: Callable[..., Reply], order: str, words: str, headers: dict[str, str], location: str
+) -> None:
+    """Going live and canceling are answered by the location of an operation, on this host, or by none."""
+    call: calls.Call[str | None] = getattr(calls, order)(offer)
+    assert call.words == f"{words} contoso/contoso-vm"
+    for status in (200, 202):
+        assert decode(call, make_reply(b"", status, headers)) == location
+
+
+@pytest.mark.parametrize(
+    ("condition", "headers"), [(None, {}), ("*", {"If-Match": "*"}), ('W/"a%3A"', {"If-Match": 'W/"a%3A"'})]
+)
+def test_a_draft_is_stored_under_its_condition(offer: OfferRef, condition: str | None, headers: dict[str, str]) -> None:
+    """The ETag is sent back as it came, and a creation has no condition."""
+    assert calls.put_offer(offer, {}, condition).headers == headers
+
+
+def test_a_draft_is_written_as_it_is(offer: OfferRef) -> None:
+    """Neither an ampersand nor a letter beyond ASCII is escaped, no digit of a long number is lost, and no repr shows it."""
+    call = calls.put_offer(offer, {"url": "https://a/b?c=d&sig=<é>", "version": 636576975611768314}, None)
+    assert call.body == '{"url": "https://a/b?c=d&sig=<é>", "version": 636576975611768314}'.encode()
+    assert "sig" not in repr(call)
+
+
+@pytest.mark.parametrize(("headers", "etag"), [({"etag": 'W/"x"'}, 'W/"x"'), ({"etag": ""}, None), ({}, None)])
+@pytest.mark.parametrize("status", [200, 201])
+def test_a_draft_comes_with_its_etag(
+    offer: OfferRef, make_reply: Callable[..., Reply], headers: dict[str, str], etag: str | None, status: int
+) -> None:
+    """Reading and storing give the document and the ETag of its header, where there is one."""
+    for call in (calls.get_offer(offer), calls.put_offer(offer, {}, None)):
+        document = decode(call, make_reply({"id": "contoso-vm"}, status, headers))
+        assert (document.content, document.etag) == ({"id": "contoso-vm"}, etag)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"error": {"code": "BadRequest", "message": "https://a/b?sv=1&sig=c2VjcmV0%3D&se=2 is not readable"}}',
+        b'{"error": {"code": "C", "message": "m", "details": [{"message": "https://a?sv=1&amp;sig=c2VjcmV0%3D"}]}}',
+        b'{"osVhdUrl": "https://a/b?sv=1\\u0026sig\\u003dc2VjcmV0%3D"}',
+        b"<p>https://a/b?sig=c2VjcmV0%3D</p>",
+    ],
+)
+@pytest.mark.parametrize("status", [200, 400])
+def test_no_error_quotes_a_signature(
+    offer: OfferRef, make_reply: Callable[..., Reply], body: bytes, status: int
+) -> None:
+    """What signs the URL of an image is hidden where the portal quotes it back."""
+    with pytest.raises(errors.RequestError) as caught:
+        decode(calls.get_offer_status(offer), make_reply(body, status))
+    assert "c2Vj" not in str(caught.value)
+    assert "***" in str(caught.value)
+
+
+def test_publishers_are_listed(make_reply: Callable[..., Reply]) -> None:
+    """The list of publishers is read entry by entry, and anything else is an error that names the call."""
+    body = [{"id": "contoso", "version": 1, "definition": {"displayText": "Contoso <b>Ltd</b>"}}, {"id": "other"}]
+    found = decode(calls.list_publishers(), make_reply(body))
+    assert [(one.id, one.display_text) for one in found] == [("contoso", "Contoso Ltd"), ("other", "")]
+    with pytest.raises(errors.BadReply, match="publishers: HTTP 200: a list was expected"):
+        decode(calls.list_publishers(), make_reply({"id": "contoso"}))
+
+
 @pytest.mark.parametrize(
     ("status", "kind", "retryable"),
     [
@@ -88,7 +192,7 @@ def test_the_publish_body(offer: OfferRef) -> None:
         (403, errors.Forbidden, False),
         (404, errors.NotFound, False),
         (409, errors.Conflict, False),
-        (412, errors.Refused, False),
+        (412, errors.PreconditionFailed, True),
         (418, errors.Refused, False),
         (422, errors.Refused, False),
         (429, errors.Throttled, True),

@@ -11,7 +11,15 @@ import pytest
 
 from airflow_provider_cpp.portal import calls, errors
 from airflow_provider_cpp.portal.calls import Reply, decode
-from airflow_provider_cpp.portal.models import Message, OfferRef, OfferSummary, Report, Step
+from airflow_provider_cpp.portal.models import (
+    Message,
+    OfferDocument,
+    OfferRef,
+    OfferSummary,
+    PublisherSummary,
+    Report,
+    Step,
+)
 from airflow_provider_cpp.portal.operations import Operation, Submission, id_in_location, newest_first
 from airflow_provider_cpp.portal.reading import parse_timestamp, whole_number
 from airflow_provider_cpp.portal.status import Status
@@ -228,3 +236,41 @@ def test_entries_without_dates_are_ordered_by_version() -> None:
     """Where no time tells, the greater version is the newer operation."""
     entries = [Submission.from_json({"id": str(version), "version": version}) for version in (1, 3, 2)]
     assert [entry.id for entry in newest_first(entries)] == ["3", "2", "1"]
+
+
+@pytest.mark.parametrize(
+    ("content", "version", "page"),
+    [
+        ({}, None, None),
+        ({"version": 18, "pcRedirectUri": "https://partner.microsoft.com/x"}, 18, "https://partner.microsoft.com/x"),
+        ({"version": "636576975611768314", "pcRedirectUri": ""}, 636576975611768314, None),
+        ({"version": True, "pcRedirectUri": None}, None, None),
+        ({"version": [], "pcRedirectUri": {"href": "x"}}, None, None),
+    ],
+)
+def test_what_is_read_from_a_draft(content: dict[str, Any], version: int | None, page: str | None) -> None:
+    """Of a draft the version and the publisher's page are read, where they are what they should be."""
+    document = OfferDocument(content, "etag")
+    assert (document.version, document.portal_page) == (version, page)
+    assert "pcRedirectUri" not in repr(document)
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ({"id": "contoso", "definition": {"displayText": "a\nb"}}, PublisherSummary("contoso", "a b")),
+        ({"id": None, "definition": None}, PublisherSummary("")),
+        ({"id": 7, "definition": "x"}, PublisherSummary("7")),
+        ({}, PublisherSummary("")),
+    ],
+)
+def test_publishers_in_every_shape(data: dict[str, Any], expected: PublisherSummary) -> None:
+    """An entry of the list of publishers may lack everything but being an object."""
+    assert PublisherSummary.from_json(data) == expected
+
+
+@pytest.mark.parametrize("data", [None, [], "contoso", 7])
+def test_what_is_no_publisher(data: Any) -> None:
+    """What is no object is no publisher."""
+    with pytest.raises(ValueError, match=r"a publisher is .* where an object belongs"):
+        PublisherSummary.from_json(data)

@@ -341,3 +341,108 @@ def test_an_entry_in_an_unknown_state_confirms_nothing(player: Any, own: Watch) 
     """A preview is not believed while the list says of the operation what nobody knows."""
     player.answer = Portal(operation=[PARKED], list=[[OURS | {"submissionState": "frobnicating"}], [OURS]])
     assert (player.run(wait(own)).result, len(player.slept)) == (Result.REACHED, 1)
+
+
+# --- until nothing runs any more
+
+THEIRS = {"id": "theirs", "submissionType": "publish", "submissionState": "running"}
+OVER = THEIRS | {"submissionState": "completed"}
+
+
+@pytest.fixture
+def idle(watch: Watch) -> Watch:
+    return replace(watch, until="idle")
+
+
+def test_idle_is_no_end_of_an_operation(own: Watch) -> None:
+    """Waiting for somebody else's operation to end is never waiting for one's own."""
+    with pytest.raises(errors.ConfigurationError, match="until is idle, which is no end of an operation"):
+        replace(own, until="idle")
+
+
+def test_an_idle_watch_survives_json(idle: Watch) -> None:
+    """A wait for others is handed to the triggerer like every other."""
+    assert Watch.from_payload(idle.to_payload()) == idle
+
+
+@pytest.mark.parametrize(
+    ("entries", "status", "word"),
+    [
+        ([OVER], {"status": "succeeded"}, "succeeded"),
+        ([OVER], {"status": "failed"}, "failed"),
+        ([THEIRS], {"status": "waitingForPublisherReview"}, "waitingForPublisherReview"),
+        ([THEIRS], PARKED, "running; Publisher signoff waitingForPublisherReview"),
+        ([], {"status": "neverPublished"}, "neverPublished"),
+    ],
+)
+def test_idle_is_reached_however_the_other_one_ends(
+    player: Any, idle: Watch, entries: list[Any], status: dict[str, Any], word: str
+) -> None:
+    """The wait for others ends when nothing runs, parked or ended, well or badly; it begins with a pause."""
+    player.answer = Portal(list=[[THEIRS], entries], status=[{"status": "running"}, status])
+    outcome = player.run(wait(idle))
+    assert (outcome.result, player.slept) == (Result.REACHED, [300.0, 300.0])
+    assert outcome.message == f"offer contoso/contoso-vm: no operation runs any more ({word})"
+    assert outcome.operation is None
+
+
+@pytest.mark.parametrize("status", ["running", "frobnicating"])
+def test_idle_needs_both_witnesses(player: Any, idle: Watch, status: str) -> None:
+    """A list without anything that runs is not enough while the offer's status says, or may say, otherwise."""
+    player.answer = Portal(list=[[OVER]], status=[{"status": status}, {"status": "succeeded"}])
+    assert (player.run(wait(idle)).result, len(player.slept)) == (Result.REACHED, 2)
+
+
+@pytest.mark.parametrize(("left", "slept"), [(700, [300.0, 300.0, 100.0]), (100, [100.0]), (-5, [0.0])])
+def test_a_wait_for_others_gives_up_in_time(player: Any, idle: Watch, start: datetime, left: float, slept: Any) -> None:
+    """The wait for others ends at its deadline, also where that comes before the first look was due."""
+    player.answer = Portal(list=[[THEIRS]], status=[RUNNING])
+    outcome = player.run(wait(replace(idle, deadline=start + timedelta(seconds=left))))
+    assert (outcome.result, player.slept) == (Result.TIMED_OUT, slept)
+    assert "gave up waiting for idle; last seen: running" in outcome.message
+
+
+def test_a_wait_for_others_tolerates_failures(player: Any, idle: Watch) -> None:
+    """A list that fails for a while does not end the wait for others, and is not taken for an empty one."""
+    silence = errors.Forbidden("list", status=403)
+    player.answer = Portal(list=[silence, silence, [OVER]], status=[{"status": "succeeded"}])
+    assert (player.run(wait(idle)).result, len(player.slept)) == (Result.REACHED, 3)
+
+
+# --- credentials that were replaced meanwhile
+
+
+@pytest.mark.parametrize(
+    ("error", "reads"),
+    [
+        (errors.Unauthorized("status", status=401), 1),
+        (errors.SignInError("no token"), 1),
+        (errors.ConfigurationError(("no tenant",)), 1),
+        (errors.Forbidden("status", status=403), 0),
+        (errors.Unreachable("status", text="down"), 0),
+        (errors.ServerFault("status", status=500), 0),
+    ],
+)
+def test_refused_credentials_are_read_again(player: Any, watch: Watch, error: errors.PortalError, reads: int) -> None:
+    """After credentials were refused in the midst of a wait, the connection is read again, since a person may act."""
+    player.answer = Portal(status=[RUNNING, error, {"status": "succeeded"}])
+    assert player.run(wait(watch)).result is Result.REACHED
+    assert player.reconnects == reads
+
+
+def test_a_connection_that_cannot_be_read_again(player: Any, watch: Watch) -> None:
+    """A connection that is broken too is told once an hour, and the wait goes on with what there was."""
+    player.connection = errors.ConfigurationError(("no tenant_id",))
+    refused = errors.Unauthorized("status", status=401)
+    player.answer = Portal(status=[RUNNING, *[refused] * 13, {"status": "succeeded"}])
+    assert (player.run(wait(watch)).result, player.reconnects) == (Result.REACHED, 13)
+    told = [text for text, level in player.told if level == "warning"]
+    said = "the connection cannot be used: no tenant_id; the wait goes on with the connection as it was"
+    assert (len(told), told[1], told[3]) == (4, said, said)
+
+
+def test_credentials_refused_at_first_are_not_read_again(player: Any, watch: Watch) -> None:
+    """Before the portal ever answered, refused credentials end the wait instead."""
+    player.answer = Portal(status=[errors.Unauthorized("status", status=401)])
+    assert player.run(wait(replace(watch, answered=False))).result is Result.ERROR
+    assert player.reconnects == 0

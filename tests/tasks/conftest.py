@@ -31,12 +31,16 @@ class Ending:
 class TaskInstance:
     """What the operator needs of a task instance: somewhere to push an XCom."""
 
-    def __init__(self, try_number: int = 1) -> None:
+    def __init__(self, try_number: int = 1, max_tries: int = 0) -> None:
         self.pushed: dict[str, Any] = {}
         self.try_number = try_number
+        self.max_tries = max_tries
 
     def xcom_push(self, key: str, value: Any) -> None:
         self.pushed[key] = value
+
+    def xcom_pull(self, task_ids: str, key: str) -> Any:
+        return self.pushed.get(key)
 
     def get_first_reschedule_date(self, context: Any) -> None:
         return None
@@ -77,8 +81,11 @@ class Store:
     def get(self, key: str, default: Any = None) -> Any:
         return json.loads(self.values[key]) if key in self.values else default
 
-    def set(self, key: str, value: Any) -> None:
+    def set(self, key: str, value: Any, *, retention: timedelta | None = None) -> None:
         self.values[key] = json.dumps(value)
+
+    def delete(self, key: str) -> None:
+        self.values.pop(key, None)
 
 
 @pytest.fixture

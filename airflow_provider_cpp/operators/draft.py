@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operators that change an offer's draft."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from airflow.providers.common.compat.sdk import mask_secret
+
+from airflow_provider_cpp.completion import airflow_errors
+from airflow_provider_cpp.operators.base import OfferOperator
+from airflow_provider_cpp.portal.errors import ConfigurationError
+from airflow_provider_cpp.portal.images import PUBLISHING_TAKES, ImageVersion, signatures_in
+from airflow_provider_cpp.portal.updating import Change, Update, merge_patch, update
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+
+class Masked:
+    """An argument that may hold SAS URLs: their signatures are masked as soon as it is set, rendered or not.
+
+    Airflow renders a mapped task's fields without calling anything of the operator's, but it sets them.
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        """Note which argument it is."""
+        self._name = name
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        """Return the argument."""
+        return self if instance is None else instance.__dict__.get(self._name)
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        """Mask what is in it, and keep it."""
+        mask_signatures(value)
+        instance.__dict__[self._name] = value
+
+
+class _DraftOperator(OfferOperator):
+    """A task that changes a draft; what it is given may hold SAS URLs, which are credentials."""
+
+    ui_color = "#f2ecd0"
+
+    def write(
+        self, context: Context, change: Change, *, create: bool = False, overwrite: bool = False
+    ) -> dict[str, Any]:
+        """Make the change, and return what a task may show of it."""
+        offer = self.named_offer()
+        updated = self.hook.run(update(Update(offer, change, create, overwrite)))
+        self.leave_page(context, updated.document)
+        if updated.written:
+            self.log.info("offer %s: its draft is stored, version %s", offer, updated.document.version)
+        return {
+            "publisher_id": offer.publisher_id,
+            "offer_id": offer.offer_id,
+            "version": updated.document.version,
+            "written": updated.written,
+        }
+
+
+class UpdateOfferOperator(_DraftOperator):
+    """Changes an offer's draft: reads it, changes it and stores it, whole, so that no key is lost.
+
+    Somebody else's change in between is noticed by the draft's ETag, and the change is then made anew on what is
+    there. A draft that is as it should be already is not written, so a retry after a lost answer does no harm.
+
+    :param offer_id: the offer. Templated.
+    :param patch: the change as a JSON merge patch: null takes a key out, a list replaces a list. Templated.
+    :param change: the change as a callable, which gets the document, and changes it in place or returns another
+        one; it may be called several times. Give this or ``patch``.
+    :param create: whether an offer that is not there is created, out of an empty document.
+    :param overwrite: whether to store over whatever is there where the portal gives no ETag.
+    :param publisher_id: its publisher; the connection's if None. Templated.
+    :param conn_id: the connection, of type ``cloud_partner_portal``. Templated.
+    :returns: ``publisher_id``, ``offer_id``, ``version`` and ``written``, whether anything had to be written.
+    :raises AirflowFailException: if there is no such offer, the portal refuses, or there is no ETag.
+    :raises AirflowException: if the portal could not be reached, or others wrote every time.
+
+    `Create or modify an offer
+    <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-creating-offer>`_
+    """
+
+    template_fields: Sequence[str] = ("conn_id", "publisher_id", "offer_id", "patch")
+    template_fields_renderers = {"patch": "json"}  # noqa: RUF012 - as Airflow has it
+    patch = Masked()
+
+    def __init__(
+        self,
+        *,
+        offer_id: str,
+        patch: dict[str, Any] | None = None,
+        change: Change | None = None,
+        create: bool = False,
+        overwrite: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(offer_id=offer_id, **kwargs)
+        if (patch is None) == (change is None):
+            msg = "give either patch or change"
+            raise ValueError(msg)
+        self.patch = patch
+        self.change = change
+        self.create = create
+        self.overwrite = overwrite
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Change the draft."""
+        with airflow_errors():
+            change = self.change
+            if change is None:
+                if not isinstance(self.patch, dict):
+                    problem = f"patch came out as {type(self.patch).__name__}, not as an object"
+                    raise ConfigurationError((problem,), "the task's arguments")
+                change = merge_patch(self.patch)
+            return self.write(context, change, create=self.create, overwrite=self.overwrite)
+
+
+class AddImageVersionOperator(_DraftOperator):
+    """Adds a version of a virtual machine image to a plan of an offer's draft.
+
+    The same version with the same blobs counts as done, whatever signs their URLs, so a retry passes. Another blob
+    under that version is an error, and so is a plan that is not there.
+
+    :param offer_id: the offer. Templated.
+    :param plan_id: the plan, or the disk generation of one, by its id. Templated.
+    :param version: three whole numbers with dots between: ``2026.11.3``. Templated.
+    :param os_disk_url: the SAS URL of the operating system's disk; its signature is masked. Templated.
+    :param data_disk_urls: the SAS URLs of data disks, by logical unit number. Templated.
+    :param details: further keys of the version, ``{"label": "..."}`` for example. Templated.
+    :param valid_for: how long the URLs must be good still: the portal reads them until the offer is live; 11 days
+        by default.
+    :param overwrite: whether to store over whatever is there where the portal gives no ETag.
+    :param publisher_id: its publisher; the connection's if None. Templated.
+    :param conn_id: the connection, of type ``cloud_partner_portal``. Templated.
+    :returns: as :class:`UpdateOfferOperator`.
+    :raises AirflowFailException: if the plan is not there, the version has another blob, or a URL is not good for
+        long enough; and as :class:`UpdateOfferOperator`.
+    :raises AirflowException: as :class:`UpdateOfferOperator`.
+
+    `Create or modify an offer
+    <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-creating-offer>`_
+    """
+
+    template_fields: Sequence[str] = (
+        "conn_id",
+        "publisher_id",
+        "offer_id",
+        "plan_id",
+        "version",
+        "os_disk_url",
+        "data_disk_urls",
+        "details",
+    )
+    os_disk_url = Masked()
+    data_disk_urls = Masked()
+    details = Masked()
+
+    def __init__(  # noqa: PLR0913 - an operator's arguments are its user interface, all by name
+        self,
+        *,
+        offer_id: str,
+        plan_id: str,
+        version: str,
+        os_disk_url: str,
+        data_disk_urls: Mapping[int, str] | None = None,
+        details: Mapping[str, Any] | None = None,
+        valid_for: timedelta = PUBLISHING_TAKES,
+        overwrite: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(offer_id=offer_id, **kwargs)
+        self.plan_id = plan_id
+        self.version = version
+        self.os_disk_url = os_disk_url
+        self.data_disk_urls = data_disk_urls
+        self.details = details
+        self.valid_for = valid_for
+        self.overwrite = overwrite
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Add the version, unless it is there."""
+        with airflow_errors():
+            image = ImageVersion(
+                self.plan_id, self.version, self.os_disk_url, self.data_disk_urls or {}, self.details or {}
+            )
+            image.check(datetime.now(timezone.utc), self.valid_for)
+            return self.write(context, image.add_to, overwrite=self.overwrite)
+
+
+def mask_signatures(value: Any) -> None:
+    """Tell Airflow to mask every SAS signature in a value, as it is written there and decoded."""
+    for text in _texts(value):
+        for signature in signatures_in(text):
+            for form in dict.fromkeys((signature, unquote(signature))):
+                mask_secret(form)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for entry in (*value.keys(), *value.values()):
+            yield from _texts(entry)
+    elif isinstance(value, (list, tuple, set)):
+        for entry in value:
+            yield from _texts(entry)

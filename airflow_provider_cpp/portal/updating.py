@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Changing a draft: read, change, store, as one step on the raw document, so that no key is lost.
+
+`Create or modify an offer <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-creating-offer>`_
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_cpp.portal import calls
+from airflow_provider_cpp.portal.errors import ConfigurationError, Conflict, NotFound, PortalError, PreconditionFailed
+from airflow_provider_cpp.portal.flows import Flow, Sleep, Tell, ask, fetch
+from airflow_provider_cpp.portal.models import OfferDocument, OfferRef
+from airflow_provider_cpp.portal.publishing import is_taken_perhaps
+
+Change = Callable[[dict[str, Any]], dict[str, Any] | None]
+"""Takes the document; returns it changed, or None where it changed it in place."""
+
+TRIES = 5
+"""How often a draft is read, changed and stored anew in all, because somebody else wrote or an answer was lost."""
+
+PAUSE = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What is to be changed.
+
+    :param offer: the offer.
+    :param change: what is done to its document.
+    :param create: whether an offer that is not there is created, out of an empty document.
+    :param overwrite: whether a draft is stored over whichever is there (``If-Match: *``) if the portal gives no ETag.
+    """
+
+    offer: OfferRef
+    change: Change
+    create: bool = False
+    overwrite: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """What became of it: the document as the portal stored it, and whether anything was written."""
+
+    document: OfferDocument
+    written: bool
+
+
+def merge_patch(patch: dict[str, Any]) -> Change:
+    """Make a change of a JSON merge patch (RFC 7396): null takes a key out, a list replaces a list."""
+    return lambda document: _merged(document, patch)
+
+
+def update(wanted: Update) -> Flow[Updated]:
+    """Change an offer's draft; the change is made anew on what is there now if somebody else wrote meanwhile.
+
+    :raises PreconditionFailed: if others wrote each time.
+    :raises ConfigurationError: if the portal gives no ETag, and overwriting was not asked for; or the change
+        leaves no JSON object.
+    """
+    tries = 0
+    while True:
+        before = yield from _read(wanted)
+        after = _changed(wanted, before)
+        if before is not None and _text(after) == _text(before.content):
+            yield Tell(f"offer {wanted.offer}: its draft is as it should be, nothing was written")
+            return Updated(before, written=False)
+        try:
+            stored = yield from ask(calls.put_offer(wanted.offer, after, _condition(wanted, before)))
+        except PortalError as error:
+            tries += 1
+            # A lost answer is no risk: if the draft was stored, the next reading finds it changed.
+            somebody_wrote = isinstance(error, Conflict if before is None else PreconditionFailed)
+            if not (somebody_wrote or is_taken_perhaps(error)) or tries >= TRIES:
+                raise
+            yield Tell(f"{error}; reading the draft again", logging.WARNING)
+            yield Sleep(PAUSE * tries)
+        else:
+            return Updated(stored, written=True)
+
+
+def _read(wanted: Update) -> Flow[OfferDocument | None]:
+    try:
+        return (yield from fetch(calls.get_offer(wanted.offer)))
+    except NotFound:
+        if not wanted.create:
+            raise
+        return None
+
+
+def _changed(wanted: Update, before: OfferDocument | None) -> dict[str, Any]:
+    document = copy.deepcopy(before.content) if before is not None else {}
+    returned: object = wanted.change(document)
+    after = document if returned is None else returned
+    if not isinstance(after, dict) or not after:
+        problem = f"the change left {type(after).__name__ if after else 'an empty document'}, not an offer's document"
+        raise ConfigurationError((problem,), "the task's arguments")
+    try:
+        json.dumps(after, ensure_ascii=False, allow_nan=False, sort_keys=True).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        problem = f"the change left what JSON cannot hold ({type(error).__name__})"
+        raise ConfigurationError((problem,), "the task's arguments") from None
+    return after
+
+
+def _text(document: dict[str, Any]) -> str:
+    """Write a document for comparison: Python takes 1 and True for equal, and JSON does not."""
+    return json.dumps(document, sort_keys=True)
+
+
+def _condition(wanted: Update, before: OfferDocument | None) -> str | None:
+    if before is None:
+        return None
+    if before.etag is None and not wanted.overwrite:
+        problem = (
+            "the portal gave no ETag with the draft, so that somebody else's change in between would be lost unseen;"
+            " overwrite=True accepts that"
+        )
+        raise ConfigurationError((problem,), f"offer {wanted.offer}")
+    return before.etag or "*"
+
+
+def _merged(target: Any, patch: Any) -> Any:
+    if not isinstance(patch, dict):
+        return copy.deepcopy(patch)
+    result = dict(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = _merged(result.get(key), value)
+    return result

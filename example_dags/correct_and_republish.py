@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Take back a publication in which a mistake was found, correct the draft, and publish it again.
+
+It cancels whatever runs of the offer, or is parked, so it is for a person to trigger, and not for a schedule.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timezone
+
+from airflow.sdk import Param, dag
+
+from airflow_provider_cpp.operators.offer import CancelOfferOperator, PublishOfferOperator, UpdateOfferOperator
+from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
+
+POLL_INTERVAL = float(os.environ.get("EXAMPLE_POLL_INTERVAL", "300"))
+
+
+@dag(
+    schedule=None,
+    start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
+    catchup=False,
+    max_active_runs=1,
+    default_args={"retries": 2},
+    params={
+        "offer_id": Param("contoso-vm", type="string", description="The offer to correct."),
+        "title": Param("Contoso for virtual machines", type="string", description="The title that it should have."),
+    },
+    tags=["azure marketplace"],
+)
+def correct_and_republish() -> None:
+    """Cancel, correct, publish, preview."""
+    cancel = CancelOfferOperator(
+        task_id="cancel", offer_id="{{ params.offer_id }}", poll_interval=min(15.0, POLL_INTERVAL)
+    )
+    correct = UpdateOfferOperator(
+        task_id="correct",
+        offer_id="{{ params.offer_id }}",
+        patch={"definition": {"offer": {"microsoft-azure-marketplace.title": "{{ params.title }}"}}},
+    )
+    publish = PublishOfferOperator(task_id="publish", offer_id="{{ params.offer_id }}")
+    OfferStatusSensor(task_id="preview", operation=publish.output, deferrable=True, poll_interval=POLL_INTERVAL)
+
+    cancel >> correct >> publish
+
+
+correct_and_republish()

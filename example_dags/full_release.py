@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A release from the new image to the market, with a person's approval between the preview and going live.
+
+Should the preview not come, or somebody mark the wait for it as failed, the publication is canceled. The approval needs
+Airflow 3.1 and a deployment in which somebody can answer: ``airflow dags test`` would wait for that for ever.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timezone
+from typing import Any
+
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk import Param, dag, task
+
+from airflow_provider_cpp.operators.offer import (
+    AddImageVersionOperator,
+    CancelOfferOperator,
+    GoLiveOfferOperator,
+    PublishOfferOperator,
+)
+from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
+
+POLL_INTERVAL = float(os.environ.get("EXAMPLE_POLL_INTERVAL", "300"))
+WAIT: dict[str, Any] = {"deferrable": True, "poll_interval": POLL_INTERVAL}
+
+
+@dag(
+    schedule=None,
+    start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
+    catchup=False,
+    max_active_runs=1,
+    default_args={"retries": 2},
+    params={
+        "offer_id": Param("contoso-vm", type="string", description="The offer to release."),
+        "plan_id": Param("gold", type="string", description="The plan that gets the image."),
+        "version": Param("2026.11.3", type="string", description="The image's version."),
+    },
+    tags=["azure marketplace"],
+)
+def full_release() -> None:
+    """Image, publish, preview, approval, go live, announce; or cancel."""
+    add_image = AddImageVersionOperator(
+        task_id="add_image",
+        offer_id="{{ params.offer_id }}",
+        plan_id="{{ params.plan_id }}",
+        version="{{ params.version }}",
+        os_disk_url="{{ var.value.image_url_secret }}",  # Airflow hides a variable that has "secret" in its name
+    )
+    publish = PublishOfferOperator(task_id="publish", offer_id="{{ params.offer_id }}")
+    preview = OfferStatusSensor(task_id="preview", operation=publish.output, **WAIT)
+    approval = ApprovalOperator(
+        task_id="approval",
+        subject="Go live with {{ params.offer_id }} {{ params.version }}?",
+        body="The preview is ready. Rejecting leaves it parked; nothing is canceled.",
+    )
+    go_live = GoLiveOfferOperator(task_id="go_live", operation=publish.output)
+    live = OfferStatusSensor(task_id="live", operation=publish.output, until="live", **WAIT)
+    cancel = CancelOfferOperator(task_id="cancel", operation=publish.output, trigger_rule="one_failed")
+
+    @task
+    def announce(operation: dict[str, Any]) -> str:
+        """Tell the world; a real one would write to a chat."""
+        news = f"{operation['offer_id']} is on the market"
+        print(news)  # noqa: T201 - Airflow writes what a task prints to its log
+        return news
+
+    add_image >> publish
+    preview >> approval >> go_live >> live >> announce(publish.output)  # type: ignore[arg-type]  # at run time it is what the task returned
+    preview >> cancel
+
+
+full_release()

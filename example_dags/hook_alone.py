@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The hook in tasks of your own: tell where every offer stands, and change a draft by a rule. Nothing is published."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+from airflow.sdk import Param, dag, task
+
+from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
+
+SUMMARY = "microsoft-azure-marketplace.summary"
+
+
+@dag(
+    schedule=None,
+    start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
+    catchup=False,
+    params={
+        "offer_id": Param("contoso-vm", type="string", description="The offer whose draft is changed."),
+        "summary": Param("Contoso, patched every month", type="string", description="The summary it should have."),
+    },
+    tags=["azure marketplace"],
+)
+def hook_alone() -> None:
+    """Report, and summarize."""
+
+    @task
+    def report() -> dict[str, str]:
+        """Tell where each of the publisher's offers stands, and at which step."""
+        hook = CloudPartnerPortalHook()
+        found = {}
+        for offer in hook.list_offers():
+            status = hook.get_offer_status(offer.id)
+            step = status.current_step
+            found[offer.id] = f"{status.word} at {step.name}" if step else status.word
+            print(f"{offer.id}: {found[offer.id]}")  # noqa: T201 - Airflow writes what a task prints to its log
+        return found
+
+    @task
+    def summarize(params: dict[str, Any] | None = None) -> bool:
+        """Give a draft its summary; returns whether anything had to be written."""
+        wanted = params or {}
+
+        def change(document: dict[str, Any]) -> None:
+            document["definition"]["offer"][SUMMARY] = wanted["summary"]
+
+        return CloudPartnerPortalHook().update_offer(wanted["offer_id"], change).written
+
+    report() >> summarize()
+
+
+hook_alone()

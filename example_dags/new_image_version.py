@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Put a new image into an offer's draft, publish it, and go live as soon as the preview is ready, without a person.
+
+The image's SAS URL is made when the task's fields are rendered, so it stands in no XCom and in no variable; where
+Airflow shows the fields, its signature is masked.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from airflow.sdk import Param, dag
+
+from airflow_provider_cpp.operators.offer import AddImageVersionOperator, GoLiveOfferOperator, PublishOfferOperator
+from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
+
+POLL_INTERVAL = float(os.environ.get("EXAMPLE_POLL_INTERVAL", "300"))
+WAIT: dict[str, Any] = {"deferrable": True, "poll_interval": POLL_INTERVAL}
+
+IMAGES = os.environ.get("EXAMPLE_IMAGES", "https://contosoimages.blob.core.windows.net/vhds")
+
+
+def signed(blob: str) -> str:
+    """Return a blob's SAS URL, good for as long as a publication may take; a real one would sign it."""
+    now = datetime.now(timezone.utc)
+    start, end = now - timedelta(days=1), now + timedelta(days=21)
+    window = f"st={start:%Y-%m-%dT%H:%M:%SZ}&se={end:%Y-%m-%dT%H:%M:%SZ}"
+    return f"{IMAGES}/{blob}?sv=2024-11-04&sr=c&sp=rl&{window}&sig=c2lnbmVkLWJ5LW5vYm9keQ%3D%3D"
+
+
+@dag(
+    schedule=None,
+    start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
+    catchup=False,
+    max_active_runs=1,
+    default_args={"retries": 2},
+    user_defined_macros={"signed": signed},
+    params={
+        "offer_id": Param("contoso-vm", type="string", description="The offer to release."),
+        "plan_id": Param("gold", type="string", description="The plan that gets the image."),
+        "version": Param("2026.11.3", type="string", description="The image's version."),
+    },
+    tags=["azure marketplace"],
+)
+def new_image_version() -> None:
+    """Image, publish, preview, market."""
+    add_image = AddImageVersionOperator(
+        task_id="add_image",
+        offer_id="{{ params.offer_id }}",
+        plan_id="{{ params.plan_id }}",
+        version="{{ params.version }}",
+        os_disk_url="{{ signed('contoso-vm-' ~ params.version ~ '.vhd') }}",
+    )
+    publish = PublishOfferOperator(task_id="publish", offer_id="{{ params.offer_id }}")
+    preview = OfferStatusSensor(task_id="preview", operation=publish.output, **WAIT)
+    go_live = GoLiveOfferOperator(task_id="go_live", operation=publish.output, wait_for_completion=True, **WAIT)
+
+    add_image >> publish
+    preview >> go_live
+
+
+new_image_version()

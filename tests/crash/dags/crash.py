@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tasks that are killed. The run's id names the offer; each try writes its process id down."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+from airflow.providers.common.compat.sdk import DAG
+
+from airflow_provider_cpp.operators.offer import GoLiveOfferOperator, PublishOfferOperator
+
+
+def note_process(context: Any) -> None:
+    """Write down which process executes this try."""
+    ti = context["ti"]
+    name = f"{context['run_id']}.{ti.try_number}"
+    path = Path(os.environ["CRASH_DIRECTORY"], "processes", name)
+    path.with_suffix(".new").write_text(str(os.getpid()))
+    path.with_suffix(".new").rename(path)
+
+
+COMMON: dict[str, Any] = {
+    "task_id": "order",
+    "offer_id": "{{ run_id }}",
+    "conn_id": "{{ run_id }}",
+    "retries": 3,
+    "retry_delay": timedelta(0),
+    "settle_time": float(os.environ["CRASH_SETTLE_TIME"]),
+    "deferrable": False,
+    "poll_interval": 1.0,
+    "pre_execute": note_process,
+}
+
+for name, operator, waits in (
+    ("publish", PublishOfferOperator, False),
+    ("publish_and_wait", PublishOfferOperator, True),
+    ("golive", GoLiveOfferOperator, False),
+    ("golive_and_wait", GoLiveOfferOperator, True),
+):
+    with DAG(
+        name,
+        schedule=None,
+        start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
+        catchup=False,
+        max_active_runs=32,
+        is_paused_upon_creation=False,
+    ):
+        operator(wait_for_completion=waits, **COMMON)

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Airflow as it is deployed: its processes, on SQLite, in a folder of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import socket
+import sqlite3
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import requests
+
+PATIENCE = 90.0
+
+
+class Deployment:
+    """One deployment; a context manager that starts it and stops it.
+
+    :param python: the interpreter of the environment that Airflow is installed in.
+    :param home: a folder for everything it writes.
+    :param dags: the folder of DAG files.
+    :param environment: variables beside Airflow's own.
+    """
+
+    def __init__(self, python: Path, home: Path, dags: Path, environment: Mapping[str, str]) -> None:
+        self.python = python
+        self.home = home
+        self.port = _free_port()
+        own = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
+        url = f"http://127.0.0.1:{self.port}"
+        self.environment = own | {
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
+            "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
+            "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
+            "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC": "1",
+            "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
+            "AIRFLOW__API__SECRET_KEY": secrets.token_hex(16),
+            "AIRFLOW__API__BASE_URL": url,
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            "PATH": os.pathsep.join(
+                (str(python.parent), os.environ["PATH"])
+            ),  # SequentialExecutor runs airflow by name
+            "PYTHONUNBUFFERED": "1",
+            **environment,
+        }
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    commands: tuple[tuple[str, ...], ...] = ()
+
+    def __enter__(self) -> Self:
+        """Make the database and start the processes."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.airflow("db", "migrate")
+        for command in self.commands:
+            log = (self.home / f"{command[0]}.log").open("wb")
+            filled = [part.format(port=self.port) for part in command]
+            process = subprocess.Popen(
+                [str(self.python), "-m", "airflow", *filled],
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            self._processes.append(process)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop the processes and all that they started."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            for process in self._processes:
+                try:
+                    os.killpg(process.pid, number)
+                    process.wait(10)
+                except (ProcessLookupError, subprocess.TimeoutExpired):
+                    continue
+
+    def airflow(self, *arguments: str) -> str:
+        """Run a command to its end and return what it printed.
+
+        :raises RuntimeError: if it failed.
+        """
+        command = [str(self.python), "-m", "airflow", *arguments]
+        result = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
+        if result.returncode:
+            msg = f"airflow {' '.join(arguments)} failed:\n{result.stdout[-3000:]}\n{result.stderr[-3000:]}"
+            raise RuntimeError(msg)
+        return result.stdout
+
+    def trigger(self, dag_id: str, run_id: str) -> None:
+        """Begin a run."""
+        raise NotImplementedError
+
+    def clear(self, dag_id: str, run_id: str) -> None:
+        """Clear the run's tasks, as a person does."""
+        raise NotImplementedError
+
+    def task(self, dag_id: str, run_id: str) -> tuple[str | None, int]:
+        """Return state and try of the run's task, from the database."""
+        row = self._row("select state, try_number from task_instance where dag_id = ? and run_id = ?", dag_id, run_id)
+        return (row[0], row[1]) if row else (None, 0)
+
+    def has_ended(self, dag_id: str, run_id: str) -> bool:
+        """Say whether a run has ended."""
+        row = self._row("select state from dag_run where dag_id = ? and run_id = ?", dag_id, run_id)
+        return row is not None and row[0] in ("success", "failed")
+
+    def has_dag(self, dag_id: str) -> bool:
+        """Say whether a DAG file has been read."""
+        return self._row("select 1 from serialized_dag where dag_id = ?", dag_id) is not None
+
+    def _row(self, query: str, *values: str) -> Any:
+        with sqlite3.connect(f"file:{self.home / 'airflow.db'}?mode=ro", uri=True, timeout=60) as database:
+            return database.execute(query, values).fetchone()
+
+    def wait_until_ended(self, dag_id: str, run_id: str, after_try: int) -> str:
+        """Wait until a later try than the given one has ended, and return its state.
+
+        :raises TimeoutError: if it has not within some minutes.
+        """
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            state, number = self.task(dag_id, run_id)
+            if number > after_try and state in ("success", "failed"):
+                return state
+            time.sleep(0.2)
+        msg = f"{dag_id}/{run_id} has not ended: {self.task(dag_id, run_id)}"
+        raise TimeoutError(msg)
+
+
+class Airflow3(Deployment):
+    """API server, scheduler with LocalExecutor and DAG processor; driven by its REST API."""
+
+    commands = (("api-server", "--port", "{port}", "--workers", "1"), ("scheduler",), ("dag-processor",))
+
+    def __enter__(self) -> Self:
+        """Start, and wait until the API answers."""
+        super().__enter__()
+        self.session = requests.Session()
+        self.session.trust_env = False
+        until = time.monotonic() + PATIENCE
+        while True:
+            try:
+                token = self.session.get(f"http://127.0.0.1:{self.port}/auth/token", timeout=30).json()["access_token"]
+                break
+            except (requests.RequestException, ValueError, KeyError):
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.5)
+        self.session.headers["Authorization"] = f"Bearer {token}"
+        return self
+
+    def trigger(self, dag_id: str, run_id: str) -> None:
+        """Begin a run."""
+        self._post(f"dags/{dag_id}/dagRuns", {"dag_run_id": run_id, "logical_date": None})
+
+    def clear(self, dag_id: str, run_id: str) -> None:
+        """Clear the run's tasks, as a person does."""
+        wanted = {"dry_run": False, "dag_run_id": run_id, "only_failed": False, "reset_dag_runs": True}
+        self._post(f"dags/{dag_id}/clearTaskInstances", wanted)
+
+    def _post(self, path: str, body: dict[str, Any]) -> None:
+        answer = self.session.post(f"http://127.0.0.1:{self.port}/api/v2/{path}", json=body, timeout=60)
+        if not answer.ok:
+            msg = f"{path}: {answer.status_code} {answer.text[:500]}"
+            raise RuntimeError(msg)
+
+
+class Airflow2(Deployment):
+    """A scheduler with SequentialExecutor, which is what SQLite allows; driven by its commands."""
+
+    commands = (("scheduler",),)
+
+    def trigger(self, dag_id: str, run_id: str) -> None:
+        """Begin a run."""
+        self.airflow("dags", "trigger", dag_id, "--run-id", run_id)
+
+    def clear(self, dag_id: str, run_id: str) -> None:
+        """Clear the run's tasks, as a person does: by its logical date, which is all that the command takes."""
+        query = "select execution_date from dag_run where dag_id = ? and run_id = ?"
+        (moment,) = self._row(query, dag_id, run_id)
+        self.airflow("tasks", "clear", dag_id, "--yes", "--start-date", moment, "--end-date", moment)
+
+
+def connection_environment(connection: dict[str, Any]) -> dict[str, str]:
+    """Return the variable by which Airflow knows the portal."""
+    return {"AIRFLOW_CONN_CLOUD_PARTNER_PORTAL_DEFAULT": json.dumps(connection)}
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The promise itself, against chance: whatever dies at whatever moment, a run of the task publishes at most once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from hypothesis import event, given
+from hypothesis import strategies as some
+
+from airflow_provider_cpp.portal import errors
+from airflow_provider_cpp.portal.attempt import Attempt, Note
+from airflow_provider_cpp.portal.calls import Call, Reply
+from airflow_provider_cpp.portal.flows import Flow, Keep, Now, Send, Sleep
+from airflow_provider_cpp.portal.models import OfferRef
+from airflow_provider_cpp.portal.operations import Operation
+from airflow_provider_cpp.portal.publishing import Publish, publish
+
+OFFER = OfferRef("contoso", "contoso-vm")
+BEGAN = datetime.fromisoformat("2026-11-03T08:00:00+00:00")
+SETTLE = 900.0
+SLOWEST = 800.0
+"""Seconds after which an order that was taken shows in the list, at the latest."""
+
+LIVES = some.sampled_from([1, 3, 4, 5, 6, 7, 9, 12, 20, 1000, 1000])
+"""After how many requests a try dies."""
+
+
+@dataclass
+class Publication:
+    """One that the portal took.
+
+    :ivar by: which run of the task ordered it; None for somebody else.
+    :ivar taken_at: when it began, in seconds.
+    :ivar shows_at: when the list and the status know of it.
+    :ivar ends_at: when it ends, or is parked.
+    """
+
+    id: str
+    by: int | None
+    taken_at: float
+    shows_at: float
+    ends_at: float
+    end: str
+
+    def entry(self, now: float) -> dict[str, Any]:
+        ended = self.ends_at <= now
+        at = BEGAN + timedelta(seconds=self.ends_at if ended else self.taken_at)
+        state = ("running" if self.end == "parked" else self.end) if ended else "running"
+        return {"id": self.id, "submissionType": "publish", "submissionState": state, "changedTime": at.isoformat()}
+
+
+@dataclass
+class World:
+    """A portal, a clock, and what outlives a try; everything that can go either way is drawn."""
+
+    draw: Any
+    can_note: bool
+    now: float = 60.0
+    run: int = 0
+    note: dict[str, Any] | None = None
+    publications: list[Publication] = field(default_factory=list)
+    orders: int = 0
+
+    def running(self) -> bool:
+        return any(one.taken_at <= self.now < one.ends_at for one in self.publications)
+
+    def take(self, by: int | None, delay: float, shows_after: float) -> str | None:
+        """Take an order, if none runs when it arrives; one that is on its way still arrives too late then."""
+        at = self.now + delay
+        if any(one.taken_at <= at < one.ends_at for one in self.publications):
+            return None
+        lasts = self.draw(some.sampled_from([1.0, 100.0, 1e6]))
+        self.orders += 1
+        name = f"{'theirs' if by is None else 'ours'}-{self.orders}"
+        end = self.draw(some.sampled_from(["failed", "completed", "parked"]))
+        late = [one for one in self.publications if at < one.taken_at < at + lasts]
+        self.publications = [one for one in self.publications if one not in late]
+        self.publications.append(Publication(name, by, at, at + shows_after, at + lasts, end))
+        return name
+
+    def answer(self, call: Call[Any]) -> Any:
+        """Answer a call, and let a second pass."""
+        self.now += 1
+        seen = [one for one in self.publications if one.shows_at <= self.now]
+        if call.method == "POST":
+            return self.ordered()
+        if self.draw(some.integers(0, 30)) == 0:
+            return errors.ServerFault(call.words, status=500)
+        if call.path.endswith("/submissions/"):
+            return [one.entry(self.now) for one in seen]
+        return {"status": self.status(seen)}
+
+    def status(self, seen: list[Publication]) -> str:
+        if not seen:
+            return "neverPublished"
+        last = max(seen, key=lambda one: one.taken_at)
+        if last.ends_at > self.now:
+            return "running"
+        return {"parked": "waitingForPublisherReview", "completed": "succeeded"}.get(last.end, last.end)
+
+    def ordered(self) -> Any:
+        """Take an order or not, and answer it or not."""
+        fate = self.draw(
+            some.sampled_from(["answered", "nameless", "lost after", "late", "late", "lost before", "refused"])
+        )
+        lost = self.draw(
+            some.sampled_from([errors.Unreachable("x", text="reset"), errors.ServerFault("x", status=503)])
+        )
+        if fate == "refused":
+            return errors.Throttled("x", status=429)
+        if fate == "lost before":
+            return lost
+        if fate != "late" and self.running():
+            return errors.Conflict("x", status=409)
+        delay = self.draw(some.floats(0, SLOWEST / 2)) if fate == "late" else 0.0
+        name = self.take(self.run, delay, self.draw(some.floats(0, SLOWEST / 2)))
+        self.now += self.draw(some.sampled_from([0.0, 250.0]))
+        if fate in ("late", "lost after"):
+            return lost
+        if name is None:
+            return errors.Conflict("x", status=409)
+        location = f"/api/publishers/contoso/offers/contoso-vm/operations/{name}"
+        return Reply(202, b"", {"location": location} if fate == "answered" else {}, "https://x", BEGAN)
+
+
+def play(world: World, flow: Flow[Operation], lives_for: int) -> Operation | None:
+    """Drive one try until it ends, or dies after so many requests."""
+    resume, value = flow.send, None
+    for _ in range(lives_for):
+        try:
+            request = resume(value)
+        except StopIteration as stop:
+            found: Operation = stop.value
+            return found
+        resume, value = flow.send, None
+        match request:
+            case Send(call):
+                value = world.answer(call)
+                if isinstance(value, errors.PortalError):
+                    resume = flow.throw  # type: ignore[assignment]
+                elif not isinstance(value, Reply):
+                    value = reply_of(value)
+            case Sleep(seconds):
+                world.now += seconds
+            case Now():
+                value = BEGAN + timedelta(seconds=world.now)  # type: ignore[assignment]
+            case Keep(note) if world.can_note:
+                world.note = note
+    return None
+
+
+def reply_of(body: Any) -> Reply:
+    return Reply(200, json.dumps(body).encode(), {}, "https://x", BEGAN)
+
+
+@given(data=some.data(), can_note=some.booleans(), others=some.booleans())
+def test_a_run_of_the_task_publishes_at_most_once(data: Any, can_note: bool, others: bool) -> None:  # noqa: FBT001
+    """Tries that die anywhere, lose answers, see late lists and are cleared order one publication a run, and find it."""
+    world = World(data.draw, can_note)
+    is_first, cleared = True, False
+    for _ in range(data.draw(some.integers(2, 6))):
+        if others and data.draw(some.booleans()):
+            world.take(None, 0.0, data.draw(some.floats(0, SLOWEST / 2)))
+        attempt = Attempt(
+            SETTLE,
+            is_first=is_first,
+            run=world.run,
+            was_cleared=cleared,
+            can_note=can_note,
+            note=Note.from_payload(world.note),
+            since=BEGAN,
+        )
+        try:
+            found = play(world, publish(Publish(OFFER, (), attempt)), data.draw(LIVES))
+        except errors.PortalError as error:
+            event(type(error).__name__)
+            may_retry = error.retryable
+        else:
+            may_retry = found is None
+            if found is not None:
+                check_found(world, found, others=others)
+        check_promise(world)
+        is_first = False
+        world.now += data.draw(some.sampled_from([1.0, 300.0, 2000.0]))
+        if not may_retry:
+            world.run, cleared = world.run + 1, True  # only a clear begins another try
+
+
+def check_found(world: World, found: Operation, *, others: bool) -> None:
+    """Check that what a try returned is there, and is nobody else's where nobody else publishes."""
+    one = next((one for one in world.publications if one.id == found.operation_id), None)
+    assert one is not None
+    assert others or one.by is not None
+
+
+def check_promise(world: World) -> None:
+    """Check that each run of the task began one publication at most."""
+    runs = [one.by for one in world.publications if one.by is not None]
+    assert len(runs) == len(set(runs)), world.publications

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Notes that tries leave each other, and what a try makes of the times it knows."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from airflow_provider_cpp.portal.attempt import CLOCK_MARGIN, Attempt, Note
+from airflow_provider_cpp.portal.errors import ConfigurationError
+from airflow_provider_cpp.portal.models import OfferRef
+from airflow_provider_cpp.portal.operations import Operation
+
+
+@pytest.fixture
+def note(offer: OfferRef, start: datetime) -> Note:
+    return Note(offer, "publish", start, 2, ("one", "two"), 636576975611768314)
+
+
+@pytest.mark.parametrize("with_operation", [False, True])
+def test_a_note_survives_json(note: Note, operation: Operation, with_operation: bool) -> None:  # noqa: FBT001
+    """What is written as JSON is read back the same, the numbers of eighteen digits too."""
+    note = replace(note, operation=operation if with_operation else None)
+    assert Note.from_payload(json.loads(json.dumps(note.to_payload()))) == note
+
+
+def test_no_note_is_none() -> None:
+    """Nothing kept is no note, and no error."""
+    assert Note.from_payload(None) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"version": 2},
+        {"version": None},
+        {"noted_at": "soon"},
+        {"noted_at": None},
+        {"kind": "frobnicate"},
+        {"run": None},
+        {"run": "first"},
+        {"known": None},
+        {"known": "one"},
+        {"publisher_id": ""},
+        {"offer_id": "../x"},
+        {"operation": {}},
+        {"operation": "new-id"},
+    ],
+)
+def test_a_note_that_cannot_be_read_is_refused(note: Note, change: dict[str, Any]) -> None:
+    """A note of another release, or a broken one, is never taken for none, which could order twice."""
+    with pytest.raises(ConfigurationError, match="left a note that this release cannot read; begin a new DAG run"):
+        Note.from_payload(note.to_payload() | change)
+
+
+@pytest.mark.parametrize("payload", [{}, [], [1], "note", 7, True])
+def test_what_is_no_note_is_refused(payload: Any) -> None:
+    """Whatever else stands where a note belongs is refused, not passed by."""
+    with pytest.raises(ConfigurationError, match="cannot read"):
+        Note.from_payload(payload)
+
+
+def test_every_key_of_a_note_is_needed(note: Note) -> None:
+    """A note that lacks a key is refused; the draft's version alone may be missing."""
+    for key in note.to_payload():
+        payload = note.to_payload()
+        del payload[key]
+        if key == "draft":
+            assert Note.from_payload(payload) == replace(note, draft=None)
+        else:
+            with pytest.raises(ConfigurationError, match="cannot read"):
+                Note.from_payload(payload)
+
+
+@pytest.mark.parametrize(
+    ("other", "kind"), [(OfferRef("contoso", "other"), "publish"), (OfferRef("contoso", "contoso-vm"), "cancel")]
+)
+def test_a_note_for_something_else_is_refused(note: Note, other: OfferRef, kind: Any) -> None:
+    """A note that was made for another offer or another order says so, and names both."""
+    with pytest.raises(ConfigurationError, match="noted a publish of offer contoso/contoso-vm, and this one is to"):
+        note.check(other, kind)
+    note.check(note.offer, note.kind)
+
+
+@pytest.mark.parametrize(("run", "is_own"), [(2, True), (1, False), (3, False)])
+def test_a_note_is_own_in_its_run_alone(note: Note, run: int, is_own: bool) -> None:  # noqa: FBT001
+    """A clear begins another run of the task, for which the note is somebody else's."""
+    assert (Attempt(900, note=note, run=run).own_note is note) == is_own
+
+
+def test_a_try_without_a_note_owns_none() -> None:
+    """No note is no own note."""
+    assert Attempt(900).own_note is None
+
+
+@pytest.mark.parametrize(
+    ("earlier", "is_recent"),
+    [
+        (timedelta(minutes=-1), True),
+        (timedelta(0), True),
+        (CLOCK_MARGIN, True),
+        (CLOCK_MARGIN + timedelta(seconds=1), False),
+        (None, True),
+    ],
+)
+def test_what_changed_since_the_run_began(start: datetime, earlier: timedelta | None, is_recent: bool) -> None:  # noqa: FBT001
+    """A change counts as recent up to five minutes before the DAG run began, since clocks differ, and without a time."""
+    changed_at = None if earlier is None else start - earlier
+    assert Attempt(900, since=start).is_recent(changed_at) == is_recent
+
+
+def test_without_a_beginning_everything_is_recent(start: datetime) -> None:
+    """Where it is not known when the DAG run began, any change may be of it."""
+    assert Attempt(900).is_recent(start - timedelta(days=1000))

@@ -1,0 +1,591 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The publish: ordered once, and found again by those who come after."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from airflow_provider_cpp.portal import calls, errors
+from airflow_provider_cpp.portal.attempt import Attempt, Note
+from airflow_provider_cpp.portal.models import OfferRef
+from airflow_provider_cpp.portal.operations import Operation
+from airflow_provider_cpp.portal.publishing import Publish, publish
+
+NEW = {"id": "new-id", "submissionType": "publish", "submissionState": "running", "publishingVersion": 2}
+OLD = {"id": "old-id", "submissionType": "publish", "submissionState": "completed", "publishingVersion": 1}
+AT_ID = {"location": "/api/publishers/contoso/offers/contoso-vm/operations/new-id"}
+BY_NUMBER = {"location": "/api/operations/contoso$contoso-vm$2$preview"}
+
+
+class Portal:
+    """Answers a publish: lists in order (the last one for ever), one answer to the order, one status."""
+
+    def __init__(self, lists: list[Any], order: Any, status: Any = "succeeded") -> None:
+        self.lists = lists
+        self.order = order
+        self.status = status
+
+    def __call__(self, call: calls.Call[Any]) -> Any:
+        if call.method == "POST":
+            return self.order
+        if call.path.endswith("/status"):
+            return {"status": self.status} if isinstance(self.status, str) else self.status
+        if "/operations/" in call.path:
+            return self.operation(call.path)
+        return self.lists.pop(0) if len(self.lists) > 1 else self.lists[0]
+
+    def operation(self, path: str) -> Any:
+        """Answer what an operation says of itself, which is what the list says; parked as the offer is."""
+        for entry in self.lists[0]:
+            if entry["id"] in path or f"${entry['publishingVersion']}$" in path:
+                is_parked = entry["submissionState"] == "running" and self.status == PARKED
+                word = self.status if is_parked else entry["submissionState"]
+                return {"status": word} if isinstance(word, str) else word
+        return errors.NotFound("operation", status=404)
+
+
+def orders(player: Any) -> int:
+    return sum(line.startswith("POST") for line in player.sent)
+
+
+@pytest.mark.parametrize(
+    ("headers", "lists"),
+    [
+        (AT_ID, [[OLD]]),
+        ({"operation-location": AT_ID["location"]}, [[OLD]]),
+        (BY_NUMBER, [[OLD], [NEW, OLD]]),
+        ({}, [[OLD], [OLD], [OLD], [NEW, OLD]]),
+        ({}, [[], [{"id": "new-id", "submissionState": "running"}]]),
+    ],
+)
+def test_the_operation_is_found(
+    player: Any, offer: OfferRef, make_reply: Any, headers: dict[str, str], lists: list[Any]
+) -> None:
+    """By its location or as the one new entry of the list, the operation's id is found."""
+    player.answer = Portal(lists, make_reply(b"", 202, headers))
+    operation = player.run(publish(Publish(offer, (), Attempt(900))))
+    assert (operation.operation_id, orders(player)) == ("new-id", 1)
+
+
+def test_an_operation_with_a_number_may_have_no_id_yet(player: Any, offer: OfferRef, make_reply: Any) -> None:
+    """Where the location has a number and the list lags, the location is enough."""
+    player.answer = Portal([[OLD]], make_reply(b"", 202, BY_NUMBER))
+    operation = player.run(publish(Publish(offer, (), Attempt(900))))
+    assert (operation.operation_id, operation.publishing_version, player.slept) == (None, 2, [])
+
+
+def test_a_list_that_fails_after_the_order_does_not_lose_the_operation(
+    player: Any, offer: OfferRef, make_reply: Any
+) -> None:
+    """Once the order is with the portal, a list that cannot be read is a warning."""
+    lists: list[Any] = [[OLD], errors.Refused("list", status=400)]
+    player.answer = Portal(lists, make_reply(b"", 202, BY_NUMBER))
+    operation = player.run(publish(Publish(offer, (), Attempt(0))))
+    assert (operation.location, "going on without its list" in player.told[0][0]) == (BY_NUMBER["location"], True)
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        errors.Unreachable("publish", text="timed out"),
+        errors.ServerFault("publish", status=500),
+        errors.BadReply("publish", status=302),
+    ],
+)
+def test_a_lost_answer(player: Any, offer: OfferRef, lost: errors.PortalError) -> None:
+    """After a lost answer the list is watched for the settle time; then the try ends, and nothing was sent again."""
+    player.answer = Portal([[OLD]], lost)
+    with pytest.raises(errors.OutcomeUnknown, match="offer contoso/contoso-vm: it is not known whether") as caught:
+        player.run(publish(Publish(offer, (), Attempt(60))))
+    assert (caught.value.retryable, orders(player), sum(player.slept)) == (True, 1, 60)
+
+
+def test_a_lost_answer_is_found_again(player: Any, offer: OfferRef) -> None:
+    """After a lost answer, the one new publish is taken for ours."""
+    golive = {"id": "other", "submissionType": "goLive", "submissionState": "running"}
+    player.answer = Portal([[OLD], [OLD], [golive, NEW, OLD]], errors.ServerFault("publish", status=503))
+    assert player.run(publish(Publish(offer, (), Attempt(60)))).operation_id == "new-id"
+
+
+def test_several_new_operations_are_named(player: Any, offer: OfferRef) -> None:
+    """If several are new, it is not guessed which is ours."""
+    player.answer = Portal([[OLD], [NEW, NEW | {"id": "other"}]], errors.ServerFault("publish", status=503))
+    with pytest.raises(errors.OutcomeUnknown, match=r"several new ones: operation new-id .*operation other"):
+        player.run(publish(Publish(offer, (), Attempt(60))))
+
+
+def test_a_request_that_never_left_leaves_retries(player: Any, offer: OfferRef) -> None:
+    """Where no connection was made, nothing was ordered, and trying again is safe."""
+    player.answer = Portal([[OLD]], errors.Unreachable("publish", text="refused", sent=False))
+    with pytest.raises(errors.Unreachable) as caught:
+        player.run(publish(Publish(offer, (), Attempt(60))))
+    assert (caught.value.retryable, orders(player)) == (True, 1)
+
+
+@pytest.mark.parametrize(("status", "sent"), [("running", 0), ("waitingForPublisherReview", 1), ("frobnicating", 0)])
+def test_what_runs_is_in_the_way(player: Any, offer: OfferRef, make_reply: Any, status: str, sent: int) -> None:
+    """A running operation forbids a publish unless the offer is parked."""
+    player.answer = Portal([[NEW | {"id": "theirs"}]], make_reply(b"", 202, AT_ID), status)
+    if sent:
+        assert player.run(publish(Publish(offer, (), Attempt(60)))).operation_id == "new-id"
+    else:
+        with pytest.raises(errors.OperationRunning, match=r"operation theirs \(publish, running\) is running"):
+            player.run(publish(Publish(offer, (), Attempt(60))))
+    assert orders(player) == sent
+
+
+@pytest.mark.parametrize(
+    ("after", "named"), [([NEW], "operation new-id"), ([OLD], "another operation"), ([], "another operation")]
+)
+def test_the_portals_conflict_names_what_runs(player: Any, offer: OfferRef, after: list[Any], named: str) -> None:
+    """A 409 is told with the operation that the list shows by then, or with the portal's words."""
+    player.answer = Portal([[OLD], after], errors.Conflict("publish", status=409, text="busy"))
+    with pytest.raises(errors.OperationRunning, match=named):
+        player.run(publish(Publish(offer, (), Attempt(60))))
+
+
+# --- with notes: from Airflow 3.3 on
+
+PARKED = "waitingForPublisherReview"
+RUN = 3
+TAKEN_BACK = [
+    errors.Refused("publish", status=400, text="no"),
+    errors.Refused("publish", status=422, text="no"),
+    errors.Unauthorized("publish", status=401),
+    errors.Forbidden("publish", status=403),
+    errors.NotFound("publish", status=404),
+    errors.Throttled("publish", status=429),
+    errors.Unreachable("publish", text="refused", sent=False),
+    errors.SignInError("no token"),
+]
+
+
+@pytest.fixture
+def note(offer: OfferRef, start: datetime) -> Note:
+    """Return what a try noted two minutes ago, before it ordered."""
+    return Note(offer, "publish", start - timedelta(seconds=120), RUN, ("old-id",), 7)
+
+
+@pytest.fixture
+def retry(note: Note) -> Attempt:
+    return Attempt(900, is_first=False, run=RUN, can_note=True, note=note)
+
+
+def noted(player: Any) -> list[Any]:
+    """Return what was kept, as the operation's id, or the intent."""
+    kept = [Note.from_payload(payload) for payload in player.notes]
+    return [(one.operation.name if one.operation else "intent") if one else None for one in kept]
+
+
+@pytest.mark.parametrize(
+    ("headers", "lists", "expected"),
+    [
+        (AT_ID, [[OLD]], ["intent", "new-id"]),
+        (BY_NUMBER, [[OLD], [NEW, OLD]], ["intent", BY_NUMBER["location"], "new-id"]),
+        (BY_NUMBER, [[OLD]], ["intent", BY_NUMBER["location"]]),
+        ({}, [[OLD], [OLD], [NEW, OLD]], ["intent", "new-id"]),
+    ],
+)
+def test_it_is_noted_before_the_order_and_after_its_answer(
+    player: Any, offer: OfferRef, make_reply: Any, headers: dict[str, str], lists: list[Any], expected: list[str]
+) -> None:
+    """The intent is kept before the order leaves, and what the answer named as soon as it is there."""
+    portal, at_order = Portal(lists, make_reply(b"", 202, headers)), []
+
+    def answer(call: calls.Call[Any]) -> Any:
+        if call.method == "POST":
+            at_order.extend(noted(player))
+        return portal(call)
+
+    player.answer = answer
+    player.run(publish(Publish(offer, (), Attempt(900, run=RUN, can_note=True), 7)))
+    assert (at_order, noted(player)) == (["intent"], expected)
+
+
+def test_what_an_intent_says(player: Any, offer: OfferRef, make_reply: Any, start: datetime) -> None:
+    """An intent holds the offer, the time, the run, the operations that are there and the draft's version."""
+    player.answer = Portal([[OLD, OLD | {"id": "older"}]], make_reply(b"", 202, AT_ID))
+    player.run(publish(Publish(offer, (), Attempt(900, run=RUN, can_note=True), 7)))
+    assert Note.from_payload(player.notes[0]) == Note(offer, "publish", start, RUN, ("old-id", "older"), 7)
+
+
+def test_a_retry_goes_on_with_its_own_operation(
+    player: Any, offer: OfferRef, note: Note, retry: Attempt, operation: Operation
+) -> None:
+    """A noted operation is taken as it is, running or ended: nothing is sent, not even a question."""
+    own = replace(retry, note=replace(note, operation=operation))
+    assert player.run(publish(Publish(offer, (), own))) == operation
+    assert (player.sent, player.notes) == ([], [])
+
+
+@pytest.mark.parametrize("state", ["running", "failed", "completed", "frobnicating"])
+def test_a_retry_finds_what_the_order_began(player: Any, offer: OfferRef, retry: Attempt, state: str) -> None:
+    """The one publish that is new since the note is the order's, in whatever state, and is noted."""
+    player.answer = Portal([[OLD], [OLD], [NEW | {"submissionState": state}, OLD]], None)
+    assert player.run(publish(Publish(offer, (), retry))).operation_id == "new-id"
+    assert (orders(player), noted(player)) == (0, ["new-id"])
+
+
+def test_a_retry_finds_what_is_of_an_unknown_kind(player: Any, offer: OfferRef, retry: Attempt) -> None:
+    """A new operation whose kind nobody knows may be the publish, and is not published over."""
+    player.answer = Portal([[NEW | {"submissionType": "Publish/GoLive"}, OLD]], None)
+    assert (player.run(publish(Publish(offer, (), retry))).operation_id, orders(player)) == ("new-id", 0)
+
+
+def test_a_retry_that_finds_several_stops(player: Any, offer: OfferRef, retry: Attempt) -> None:
+    """With several new publishes the retry stops for good, naming them."""
+    player.answer = Portal([[NEW, NEW | {"id": "other"}, OLD]], None)
+    with pytest.raises(errors.OutcomeUnknown, match=r"operation new-id .*operation other") as caught:
+        player.run(publish(Publish(offer, (), retry)))
+    assert (orders(player), caught.value.retryable, player.notes) == (0, False, [])
+
+
+@pytest.mark.parametrize(("ago", "waits"), [(0, 900), (120, 780), (899, 1), (900, 0), (9000, 0)])
+def test_a_retry_waits_out_the_settle_time_and_orders(
+    player: Any, offer: OfferRef, make_reply: Any, retry: Attempt, note: Note, ago: float, waits: float
+) -> None:
+    """With nothing new to be seen, the retry waits for what is left of the settle time, and publishes."""
+    note = replace(note, noted_at=player.now - timedelta(seconds=ago))
+    golive = {"id": "other", "submissionType": "goLive", "submissionState": "completed"}
+    player.answer = Portal([[golive, OLD]], make_reply(b"", 202, AT_ID))
+    operation = player.run(publish(Publish(offer, (), replace(retry, note=note), 8)))
+    assert (operation.operation_id, orders(player), sum(player.slept)) == ("new-id", 1, pytest.approx(waits))
+    intent = Note.from_payload(player.notes[0])
+    assert intent is not None
+    assert (intent.known, intent.noted_at, intent.draft) == (("old-id",), player.now, 8)
+
+
+@pytest.mark.parametrize("looks", [1, 2])
+def test_what_shows_at_the_last_moment_is_taken(player: Any, offer: OfferRef, retry: Attempt, looks: int) -> None:
+    """An operation that shows after the settle time, before the second order leaves, is the first order's."""
+    player.now += timedelta(hours=1)
+    player.answer = Portal([*[[OLD]] * looks, [NEW, OLD]], None)
+    assert player.run(publish(Publish(offer, (), retry))).operation_id == "new-id"
+    assert (orders(player), noted(player)) == (0, ["new-id"])
+
+
+def test_several_at_the_last_moment_stop(player: Any, offer: OfferRef, retry: Attempt) -> None:
+    """Several operations that show after the settle time stop the retry as well."""
+    player.now += timedelta(hours=1)
+    player.answer = Portal([[OLD], [NEW, NEW | {"id": "other"}, OLD]], None)
+    with pytest.raises(errors.OutcomeUnknown, match="several new ones"):
+        player.run(publish(Publish(offer, (), retry)))
+    assert orders(player) == 0
+
+
+@pytest.mark.parametrize("status", ["running", "waitingForApproval", "blocked", "frobnicating"])
+def test_work_that_the_list_does_not_show_stops_a_retry(
+    player: Any, offer: OfferRef, retry: Attempt, status: str
+) -> None:
+    """While the offer's status says, or may say, that the portal is at work, a silent list is not believed."""
+    player.answer = Portal([[OLD]], None, status)
+    with pytest.raises(
+        errors.OutcomeUnknown, match=f"its status is {status}, but its operations do not show"
+    ) as caught:
+        player.run(publish(Publish(offer, (), retry)))
+    assert (orders(player), caught.value.retryable) == (0, False)
+
+
+@pytest.mark.parametrize(
+    "status", [PARKED, {"status": "running", "steps": [{"id": "publisher-signoff", "status": PARKED}]}, "failed"]
+)
+def test_parked_is_not_at_work(player: Any, offer: OfferRef, make_reply: Any, retry: Attempt, status: Any) -> None:
+    """A preview that waits for its publisher, or a publication that ended, does not stop a retry."""
+    entry = OLD if status == "failed" else OLD | {"submissionState": "running"}
+    player.answer = Portal([[entry]], make_reply(b"", 202, AT_ID), status)
+    assert player.run(publish(Publish(offer, (), retry))).operation_id == "new-id"
+    assert orders(player) == 1
+
+
+def test_somebody_elses_work_stops_a_retry_as_such(player: Any, offer: OfferRef, retry: Attempt) -> None:
+    """Where the list shows that a going live runs, the retry says so, and a task that waits may wait for it."""
+    golive = {"id": "theirs", "submissionType": "goLive", "submissionState": "running"}
+    player.answer = Portal([[golive, OLD]], None, "running")
+    with pytest.raises(errors.OperationRunning, match="operation theirs"):
+        player.run(publish(Publish(offer, (), retry)))
+    assert orders(player) == 0
+
+
+def test_a_list_that_cannot_be_read_stops_a_retry(player: Any, offer: OfferRef, retry: Attempt) -> None:
+    """A retry that cannot see the list does not publish."""
+    player.answer = Portal([errors.Forbidden("list", status=403)], None)
+    with pytest.raises(errors.Forbidden):
+        player.run(publish(Publish(offer, (), retry)))
+    assert orders(player) == 0
+
+
+def test_a_status_that_cannot_be_read_stops_a_retry(player: Any, offer: OfferRef, retry: Attempt) -> None:
+    """A retry that cannot see the offer's status does not publish."""
+    player.answer = Portal([[OLD]], None, errors.ServerFault("status", status=500))
+    with pytest.raises(errors.ServerFault):
+        player.run(publish(Publish(offer, (), retry)))
+    assert orders(player) == 0
+
+
+@pytest.mark.parametrize(
+    ("entries", "status", "attaches"),
+    [
+        ([NEW, OLD], "running", True),
+        ([OLD | {"submissionState": "frobnicating"}, NEW], "running", True),
+        ([NEW | {"submissionState": "frobnicating"}, OLD], "running", True),
+        ([NEW, OLD], PARKED, False),
+        ([NEW | {"submissionState": "completed"}, OLD], "succeeded", False),
+        ([NEW | {"submissionState": "failed"}, OLD], "failed", False),
+        ([NEW | {"submissionState": "failed"}, OLD], "running", False),
+    ],
+)
+@pytest.mark.parametrize("knows", ["id", "number", "intent"])
+def test_a_cleared_task_goes_on_while_its_own_operation_runs(
+    player: Any,
+    offer: OfferRef,
+    make_reply: Any,
+    note: Note,
+    operation: Operation,
+    entries: Any,
+    status: str,
+    attaches: bool,  # noqa: FBT001
+    knows: str,
+) -> None:
+    """After a clear, an own operation that runs is gone on with; one that ended, or is parked, is published over."""
+    numbered = replace(operation, operation_id=None, location=BY_NUMBER["location"])
+    note = replace(note, operation={"id": operation, "number": numbered, "intent": None}[knows])
+    cleared = Attempt(60, is_first=False, run=RUN + 1, was_cleared=True, can_note=True, note=note)
+    player.answer = Portal([entries], make_reply(b"", 202, {"location": f"{AT_ID['location']}-2"}), status)
+    found = player.run(publish(Publish(offer, (), cleared)))
+    assert orders(player) == (0 if attaches else 1)
+    assert found.name == ((numbered.name if knows == "number" else "new-id") if attaches else "new-id-2")
+
+
+@pytest.mark.parametrize(("minutes", "sent"), [(0, 0), (20, 1)])
+def test_a_cleared_task_gives_the_portal_time_to_know_its_operation(
+    player: Any, offer: OfferRef, make_reply: Any, note: Note, operation: Operation, minutes: int, sent: int
+) -> None:
+    """After a clear, an own operation that the portal does not know runs, perhaps, for as long as it is that new."""
+    cleared = Attempt(60, is_first=False, run=RUN + 1, can_note=True, note=replace(note, operation=operation))
+    player.answer = Portal([[OLD]], make_reply(b"", 202, AT_ID), "running")
+    player.now += timedelta(minutes=minutes)
+    player.run(publish(Publish(offer, (), cleared)))
+    assert orders(player) == sent
+
+
+def test_a_cleared_task_leaves_others_alone(player: Any, offer: OfferRef, note: Note, operation: Operation) -> None:
+    """After a clear, somebody else's operation that runs is refused, not taken."""
+    cleared = Attempt(60, is_first=False, run=RUN + 1, can_note=True, note=replace(note, operation=operation))
+    player.answer = Portal([[NEW | {"id": "theirs"}, NEW | {"submissionState": "failed"}]], None, "running")
+    with pytest.raises(errors.OperationRunning, match="operation theirs"):
+        player.run(publish(Publish(offer, (), cleared)))
+    assert orders(player) == 0
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "sent"), [("failed", "failed", 1), ("running", "running", 0), ("failed", "running", 0)]
+)
+def test_a_cleared_task_among_several(
+    player: Any, offer: OfferRef, make_reply: Any, note: Note, state: str, status: str, sent: int
+) -> None:
+    """After a clear, several new publishes stop the task only while one of them runs, or may run."""
+    entries = [NEW | {"submissionState": state}, NEW | {"id": "other", "submissionState": "failed"}, OLD]
+    cleared = Attempt(60, is_first=False, run=RUN + 1, can_note=True, note=note)
+    player.answer = Portal([entries], make_reply(b"", 202, AT_ID), status)
+    if sent:
+        player.run(publish(Publish(offer, (), cleared)))
+    else:
+        with pytest.raises(errors.OutcomeUnknown, match="several new ones"):
+            player.run(publish(Publish(offer, (), cleared)))
+    assert orders(player) == sent
+
+
+@pytest.mark.parametrize("run", [RUN, RUN + 1])
+def test_a_note_for_another_offer_is_refused(player: Any, note: Note, run: int) -> None:
+    """A note for another offer, of this run or the one before, orders nothing."""
+    attempt = Attempt(900, is_first=False, run=run, can_note=True, note=note)
+    with pytest.raises(errors.ConfigurationError, match="noted a publish of offer contoso/contoso-vm"):
+        player.run(publish(Publish(OfferRef("contoso", "other"), (), attempt)))
+    assert player.sent == []
+
+
+def test_a_later_try_without_a_note_has_not_ordered(player: Any, offer: OfferRef, make_reply: Any) -> None:
+    """Where tries note, one that left no note had not ordered, so the next one does, at once."""
+    player.answer = Portal([[OLD]], make_reply(b"", 202, AT_ID))
+    player.run(publish(Publish(offer, (), Attempt(900, is_first=False, can_note=True))))
+    assert (orders(player), player.slept) == (1, [])
+
+
+@pytest.mark.parametrize("error", TAKEN_BACK, ids=lambda error: f"{type(error).__name__}-{error}"[:30])
+def test_a_refusal_takes_the_note_back(
+    player: Any, offer: OfferRef, retry: Attempt, note: Note, error: errors.PortalError
+) -> None:
+    """An order that was certainly not taken leaves no note; what an earlier try noted stands again."""
+    player.answer = Portal([[OLD]], error)
+    with pytest.raises(type(error)):
+        player.run(publish(Publish(offer, (), Attempt(60, run=RUN, can_note=True))))
+    assert noted(player) == ["intent", None]
+    player.notes.clear()
+    player.now += timedelta(hours=1)
+    with pytest.raises(type(error)):
+        player.run(publish(Publish(offer, (), retry)))
+    assert (player.notes[1], len(player.notes)) == (note.to_payload(), 2)
+
+
+@pytest.mark.parametrize("error", [errors.Conflict("x", status=409, text="busy"), errors.Refused("x", status=400)])
+def test_a_refusal_because_the_first_order_was_taken(
+    player: Any, offer: OfferRef, retry: Attempt, error: errors.PortalError
+) -> None:
+    """A retry whose order is refused looks whether the first one's operation is why, and goes on with it."""
+    player.now += timedelta(hours=1)
+    player.answer = Portal([[OLD], [OLD], [OLD], [NEW, OLD]], error)
+    assert player.run(publish(Publish(offer, (), retry))).operation_id == "new-id"
+    assert (orders(player), noted(player)) == (1, ["intent", "intent", "new-id"])
+
+
+@pytest.mark.parametrize("failing", [errors.ServerFault("list", status=500), errors.SignInError("no token")])
+@pytest.mark.parametrize(
+    ("error", "raised", "said"),
+    [
+        (errors.Conflict("publish", status=409, text="busy"), errors.OperationRunning, "another operation .*busy"),
+        (errors.Refused("publish", status=422, text="no image"), errors.Refused, "no image"),
+    ],
+)
+def test_a_refusal_is_told_though_the_portal_falls_silent(
+    player: Any, offer: OfferRef, error: Any, raised: Any, said: str, failing: errors.PortalError
+) -> None:
+    """What refused the order is said also where nothing more can be found out about it."""
+    player.answer = Portal([[OLD], failing], error)
+    with pytest.raises(raised, match=said):
+        player.run(publish(Publish(offer, (), Attempt(60))))
+
+
+def test_a_refusal_while_another_operation_runs_names_it(player: Any, offer: OfferRef) -> None:
+    """A 400 because somebody began in the same moment names what runs, without taking it."""
+    player.answer = Portal([[OLD], [NEW, OLD]], errors.Refused("publish", status=400, text="no"), "running")
+    with pytest.raises(errors.OperationRunning, match="operation new-id"):
+        player.run(publish(Publish(offer, (), Attempt(60, can_note=True))))
+    assert noted(player) == ["intent", None]
+
+
+def test_an_accepted_order_is_not_lost_among_several(player: Any, offer: OfferRef, make_reply: Any) -> None:
+    """Where the answer names a place, and several operations are new, the place is enough."""
+    entries = [NEW, NEW | {"id": "other"}, OLD]
+    player.answer = Portal([[OLD], entries], make_reply(b"", 202, BY_NUMBER))
+    operation = player.run(publish(Publish(offer, (), Attempt(900, can_note=True))))
+    assert (operation.operation_id, operation.location) == (None, BY_NUMBER["location"])
+    assert noted(player) == ["intent", BY_NUMBER["location"]]
+
+
+def test_the_number_of_the_publication_tells_it_from_others(player: Any, offer: OfferRef, make_reply: Any) -> None:
+    """A location with a number leads to the new entry with that number."""
+    entries = [NEW | {"id": "other", "publishingVersion": 3}, NEW, OLD]
+    player.answer = Portal([[OLD], entries], make_reply(b"", 202, BY_NUMBER))
+    assert player.run(publish(Publish(offer, (), Attempt(900)))).operation_id == "new-id"
+
+
+# --- without notes: before Airflow 3.3
+
+
+@pytest.fixture
+def later(start: datetime) -> Attempt:
+    """Return a second try that nobody left a note for, an hour after the DAG run began."""
+    return Attempt(900, is_first=False, since=start - timedelta(hours=1))
+
+
+def changed(entry: dict[str, Any], minutes: float) -> dict[str, Any]:
+    """Return an entry that changed so many minutes after the DAG run began."""
+    began = datetime.fromisoformat("2026-11-03T08:00:00+00:00")
+    return entry | {"changedTime": (began + timedelta(minutes=minutes)).isoformat()}
+
+
+BEFORE = changed(OLD, -6)
+
+
+def test_a_later_try_waits_and_orders(player: Any, offer: OfferRef, make_reply: Any, later: Attempt) -> None:
+    """Without notes, and with nothing that changed since the DAG run began, a later try waits, and publishes."""
+    player.answer = Portal([[BEFORE]], make_reply(b"", 202, AT_ID))
+    assert player.run(publish(Publish(offer, (), later))).operation_id == "new-id"
+    assert (orders(player), sum(player.slept)) == (1, 900)
+
+
+@pytest.mark.parametrize(
+    "entry", [changed(OLD, -4), changed(OLD, 30), OLD, changed(OLD, 30) | {"submissionType": "goLive"}]
+)
+def test_a_later_try_stops_where_something_changed(
+    player: Any, offer: OfferRef, later: Attempt, entry: dict[str, Any]
+) -> None:
+    """Whatever changed since the DAG run began, or does not say when, may be an earlier try's."""
+    player.answer = Portal([[BEFORE], [BEFORE], [entry, BEFORE]], None)
+    with pytest.raises(errors.OutcomeUnknown, match="an earlier try of this task may have sent it") as caught:
+        player.run(publish(Publish(offer, (), later)))
+    assert (orders(player), caught.value.retryable, sum(player.slept)) == (0, False, 30)
+
+
+def test_a_later_try_takes_the_one_publish_that_runs(player: Any, offer: OfferRef, later: Attempt) -> None:
+    """A publish that runs, alone, is taken for an earlier try's, and said to be."""
+    player.answer = Portal([[BEFORE], [changed(NEW, 10), BEFORE]], None, "running")
+    operation = player.run(publish(Publish(offer, (), later)))
+    assert (operation.operation_id, orders(player), player.told[-1][1]) == ("new-id", 0, "warning")
+    assert operation.submitted_at == datetime.fromisoformat("2026-11-03T08:10:00+00:00")
+
+
+def test_a_publish_that_runs_without_a_time(player: Any, offer: OfferRef, later: Attempt, start: datetime) -> None:
+    """A publish that does not say when it changed is taken as well, as of now."""
+    player.answer = Portal([[NEW, BEFORE]], None, "running")
+    assert player.run(publish(Publish(offer, (), later))).submitted_at == start
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_publish_from_before_the_dag_run_is_somebody_elses(
+    player: Any,
+    offer: OfferRef,
+    later: Attempt,
+    waits: bool,  # noqa: FBT001
+) -> None:
+    """What last changed before the DAG run began cannot be an earlier try's, so it is refused by its name."""
+    player.answer = Portal([[changed(NEW, -6)]], None, "running")
+    with pytest.raises(errors.OperationRunning, match="operation new-id"):
+        player.run(publish(Publish(offer, (), replace(later, waits_for_others=waits))))
+    assert orders(player) == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "entries"),
+    [
+        ({"was_cleared": True}, [changed(NEW, 10)]),
+        ({"was_cleared": True}, [changed(NEW, -10)]),
+        ({"waits_for_others": True}, [changed(NEW, 10)]),
+        ({}, [changed(NEW, 10) | {"submissionType": "goLive"}]),
+        ({}, [changed(NEW, 10) | {"submissionType": ""}]),
+        ({}, [changed(NEW, 10) | {"submissionState": "frobnicating"}]),
+        ({}, [changed(NEW, 10), changed(NEW, 5) | {"id": "other"}]),
+    ],
+)
+def test_a_later_try_stops_where_what_runs_may_be_anybodys(
+    player: Any, offer: OfferRef, later: Attempt, change: dict[str, Any], entries: list[Any]
+) -> None:
+    """After a clear or a wait for others, and where it is not one publish alone, what runs is not guessed at."""
+    player.answer = Portal([entries], None, "running")
+    with pytest.raises(errors.OutcomeUnknown, match=r"may have sent it, and operation new-id .* is there"):
+        player.run(publish(Publish(offer, (), replace(later, **change))))
+    assert (orders(player), player.slept) == (0, [])
+
+
+@pytest.mark.parametrize("status", ["running", "frobnicating"])
+def test_a_later_try_stops_at_work_that_the_list_does_not_show(
+    player: Any, offer: OfferRef, later: Attempt, status: str
+) -> None:
+    """A list that shows nothing is not enough while the offer's status says, or may say, that something runs."""
+    player.answer = Portal([[BEFORE]], None, status)
+    with pytest.raises(errors.OutcomeUnknown, match=f"its status is {status}, but its operations do not show"):
+        player.run(publish(Publish(offer, (), later)))
+    assert (orders(player), sum(player.slept)) == (0, 900)
+
+
+def test_a_later_try_publishes_over_what_is_parked(
+    player: Any, offer: OfferRef, make_reply: Any, later: Attempt
+) -> None:
+    """A preview from before the DAG run counts as ended, and does not stop a later try."""
+    parked = changed(NEW, -60) | {"id": "parked"}
+    player.answer = Portal([[parked]], make_reply(b"", 202, AT_ID), PARKED)
+    assert player.run(publish(Publish(offer, (), later))).operation_id == "new-id"
