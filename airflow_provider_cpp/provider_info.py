@@ -10,6 +10,14 @@ HOOK_CLASS_NAME = "airflow_provider_cpp.hooks.cloud_partner_portal.CloudPartnerP
 HOOK_NAME = "Cloud Partner Portal (Azure Marketplace)"
 
 CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
+    "auth": {
+        "label": "Sign in with",
+        "description": "How the application proves itself; each way needs fields of its own. Empty: client_secret",
+        "schema": {
+            "type": ["string", "null"],
+            "enum": ["client_secret", "certificate", "managed_identity", "workload_identity", "access_token"],
+        },
+    },
     "tenant_id": {
         "label": "Tenant ID",
         "description": "The Entra ID tenant in which the application is registered.",
@@ -19,6 +27,51 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
         "label": "Publisher ID",
         "description": "The publisher that is meant where a task names none, for example contoso.",
         "schema": {"type": ["string", "null"]},
+    },
+    "certificate_path": {
+        "label": "Certificate file",
+        "description": "certificate: path of a PEM or PFX file with certificate and key, on every worker and triggerer.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "private_key_path": {
+        "label": "Private key file",
+        "description": "certificate: path of the key's PEM file, if it is a file of its own.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "private_key": {
+        "label": "Private key",
+        "description": "certificate: the key as PEM text, its certificates after it, instead of files.",
+        "schema": {"type": ["string", "null"], "format": "multiline"},
+    },
+    "thumbprint": {
+        "label": "Certificate thumbprint",
+        "description": "certificate: SHA-256 or SHA-1, only where there is a key and no certificate beside it.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "send_x5c": {
+        "label": "Send the certificate",
+        "description": "certificate: for an application that trusts its issuer and subject, instead of its thumbprint.",
+        "schema": {"type": ["boolean", "null"]},
+    },
+    "object_id": {
+        "label": "Managed identity's object ID",
+        "description": "managed_identity: names one that was assigned to the machine, where the login is empty.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "resource_id": {
+        "label": "Managed identity's resource ID",
+        "description": "managed_identity: the same by /subscriptions/...",
+        "schema": {"type": ["string", "null"]},
+    },
+    "token_file": {
+        "label": "Federated token file",
+        "description": "workload_identity: its path on every worker and triggerer. Empty: AZURE_FEDERATED_TOKEN_FILE",
+        "schema": {"type": ["string", "null"]},
+    },
+    "access_token": {
+        "label": "Access token",
+        "description": "access_token: a token that somebody else acquired; it cannot be renewed.",
+        "schema": {"type": ["string", "null"], "format": "password"},
     },
     "authority": {
         "label": "Authority",
@@ -49,7 +102,11 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
 
 FIELD_BEHAVIOUR: dict[str, Any] = {
     "hidden-fields": ["port", "schema"],
-    "relabeling": {"host": "Portal address", "login": "Application (client) ID", "password": "Client secret"},
+    "relabeling": {
+        "host": "Portal address",
+        "login": "Application (client) ID",
+        "password": "Client secret, passphrase or token",
+    },
     "placeholders": {"host": "https://cloudpartner.azure.com"},
 }
 

@@ -16,17 +16,23 @@ def main(arguments: list[str] | None = None) -> int:
     """Serve until a signal says to stop; returns the exit code."""
     try:
         from airflow_provider_cpp.emulator import SCENARIOS, Emulator, ScaledClock, Settings
+        from airflow_provider_cpp.emulator.kit import KINDS
     except ImportError as error:
         print(f"{NEEDS} ({error.name} is missing)", file=sys.stderr)
         return 2
-    options = _options(arguments, SCENARIOS)
+    options = _options(arguments, SCENARIOS, KINDS)
     settings = Settings()
     try:
         for pair in options.set:
             name, _, text = pair.partition("=")
             settings = settings.with_text(name, text)
         emulator = Emulator(
-            settings, ScaledClock(options.speed), host=options.host, port=options.port, directory=options.directory
+            settings,
+            ScaledClock(options.speed),
+            host=options.host,
+            port=options.port,
+            directory=options.directory,
+            auth=options.auth,
         )
         for pair in options.offer or ["contoso-vm", *(f"{scenario}={scenario}" for scenario in SCENARIOS)]:
             name, _, scenario = pair.partition("=")
@@ -53,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _options(arguments: list[str] | None, scenarios: dict[str, str]) -> argparse.Namespace:
+def _options(arguments: list[str] | None, scenarios: dict[str, str], kinds: tuple[str, ...]) -> argparse.Namespace:
     listed = "\n".join(f"  {name:<22} {text}" for name, text in scenarios.items())
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_cpp.emulator",
@@ -64,6 +70,9 @@ def _options(arguments: list[str] | None, scenarios: dict[str, str]) -> argparse
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=8443, help="the port, 0 for any (%(default)s)")
     parser.add_argument("--directory", type=Path, help="where to write ca.pem and emulator.env (a temporary folder)")
+    parser.add_argument(
+        "--auth", choices=kinds, default=kinds[0], help="how the connection signs in that is printed (%(default)s)"
+    )
     parser.add_argument("--speed", type=float, default=20000.0, help="how many times faster than real (%(default)s)")
     parser.add_argument("--offer", action="append", metavar="ID[=SCENARIO]", help="an offer to serve; may be repeated")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting; may be repeated")

@@ -13,6 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from airflow_provider_cpp.emulator.faults import Fault
+from airflow_provider_cpp.emulator.machine import HOSTS, IMDS, Machine
 from airflow_provider_cpp.emulator.page import render
 from airflow_provider_cpp.emulator.portal import Portal
 from airflow_provider_cpp.emulator.service import answer
@@ -51,6 +52,20 @@ def identity_routes(portal: Portal) -> list[Route]:
         ("token", "POST", "/{tenant}/oauth2/v2.0/token", token(v1=False)),
     ]
     return [Route(path, service.endpoint(name, handler), methods=[method]) for name, method, path, handler in table]
+
+
+def machine_routes(portal: Portal, machine: Machine) -> list[Route]:
+    """Return the routes of a machine's own addresses, which give its identities tokens."""
+
+    def imds(request: Request, _: bytes) -> Response:
+        return answer(200, machine.imds(request.headers, request.query_params, portal.base))
+
+    def host(kind: str) -> Callable[[Request, bytes], Response]:
+        return lambda request, _: answer(200, machine.host(kind, request.headers, request.query_params, portal.base))
+
+    table = [(IMDS, imds), *((one.path, host(kind)) for kind, one in HOSTS.items())]
+    serve = portal.service.endpoint
+    return [Route(path, serve("managed-identity", handler), methods=["GET"]) for path, handler in table]
 
 
 class Control:

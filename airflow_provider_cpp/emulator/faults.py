@@ -12,6 +12,7 @@ KINDS = ("answer", "drop", "hang", "no-location", "location")
 ROUTES = (
     "token",
     "discovery",
+    "managed-identity",
     "publishers",
     "offers",
     "offer",

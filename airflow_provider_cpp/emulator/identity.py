@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Entra ID, as far as an application that signs in with its secret sees it."""
+"""Entra ID, as far as an application that signs in by itself sees it."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
+from airflow_provider_cpp.emulator.assertions import Assertions
+from airflow_provider_cpp.emulator.refusals import SignInRefused, TokenRefused, client_refused
+
 RESOURCE = "https://cloudpartner.azure.com"
 KEY_ID = "emulator"
 
@@ -29,24 +32,18 @@ def signing_key() -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
-class SignInRefused(Exception):  # noqa: N818 - a refusal is what Entra ID gives
-    """Entra ID says no; ``body`` is its answer."""
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """A sign-in for which a token was given out.
 
-    def __init__(self, status: int, error: str, number: int, text: str) -> None:
-        self.status = status
-        self.body = {
-            "error": error,
-            "error_description": f"AADSTS{number}: {text}",
-            "error_codes": [number],
-            "timestamp": time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime()),
-            "trace_id": str(uuid.uuid4()),
-            "correlation_id": str(uuid.uuid4()),
-        }
-        super().__init__(error)
+    :param kind: how whoever signed in proved itself.
+    :param client_id: as whom.
+    :param how: by what the proof was found good: ``x5t#S256``, ``x5c``, an issuer, which kind of managed identity.
+    """
 
-
-class TokenRefused(Exception):  # noqa: N818 - the portal answers 401
-    """A bearer token is missing or not good."""
+    kind: str
+    client_id: str
+    how: str = ""
 
 
 @dataclass(slots=True)
@@ -54,13 +51,15 @@ class Identity:
     """One tenant with one application in it.
 
     :param lifetime: seconds for which a token is good.
+    :param assertions: what it may prove itself with instead of its secret.
     """
 
     lifetime: float = 3600.0
     tenant_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     client_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     client_secret: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
-    issued: int = 0
+    assertions: Assertions = field(default_factory=Assertions)
+    sign_ins: list[SignIn] = field(default_factory=list)
     revoked: set[str] = field(default_factory=set, repr=False)
     known: set[str] = field(default_factory=set, repr=False)
 
@@ -77,7 +76,7 @@ class Identity:
             "authorization_endpoint": f"{home}/oauth2{version}/authorize",
             "token_endpoint": f"{home}/oauth2{version}/token",
             "jwks_uri": f"{base}/common/discovery{version}/keys",
-            "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
+            "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt", "client_secret_basic"],
             "response_types_supported": ["code"],
             "subject_types_supported": ["pairwise"],
             "id_token_signing_alg_values_supported": ["RS256"],
@@ -101,12 +100,11 @@ class Identity:
         if client_id.lower() != self.client_id.lower():
             text = f"Application with identifier '{client_id}' was not found in the directory."
             raise SignInRefused(400, "unauthorized_client", 700016, text)
-        if not hmac.compare_digest(secret.encode(), self.client_secret.encode()):
-            raise SignInRefused(401, "invalid_client", 7000215, "Invalid client secret provided.")
+        kind, how = self._proof(form, secret, f"{base}/{tenant}")
         wanted = form.get("resource", "") if v1 else form.get("scope", "").removesuffix("/.default")
         if wanted.rstrip("/") != RESOURCE or (not v1 and not form.get("scope", "").endswith("/.default")):
             raise SignInRefused(400, "invalid_resource", 500011, "The resource principal was not found in the tenant.")
-        value = self._sign(wanted, base)
+        value = self.grant(wanted, base, kind, self.client_id, how)
         if v1:  # whose numbers are text
             now, life = int(time.time()), str(int(self.lifetime))
             times = {"expires_in": life, "ext_expires_in": life, "expires_on": str(now + int(self.lifetime))}
@@ -139,15 +137,21 @@ class Identity:
         self.client_secret = secrets.token_urlsafe(24)
         return self.client_secret
 
-    def _sign(self, audience: str, base: str) -> str:
-        self.issued += 1
+    @property
+    def issued(self) -> int:
+        """How many tokens were given out."""
+        return len(self.sign_ins)
+
+    def grant(self, audience: str, base: str, kind: str, client_id: str, how: str) -> str:
+        """Sign a token for somebody who proved who it is."""
+        self.sign_ins.append(SignIn(kind, client_id, how))
         now, identifier = time.time(), str(uuid.uuid4())
         self.known.add(identifier)
         claims = {
             "iss": f"{base}/{self.tenant_id}/v2.0",
             "aud": audience.rstrip("/"),
-            "appid": self.client_id,
-            "azp": self.client_id,
+            "appid": client_id,
+            "azp": client_id,
             "tid": self.tenant_id,
             "jti": identifier,
             "iat": int(now),
@@ -156,6 +160,17 @@ class Identity:
             "ends": now + self.lifetime,
         }
         return jwt.encode(claims, signing_key(), algorithm="RS256", headers={"kid": KEY_ID})
+
+    def _proof(self, form: dict[str, str], secret: str, home: str) -> tuple[str, str]:
+        if form.get("client_assertion"):
+            audiences = (f"{home}/oauth2/v2.0/token", f"{home}/oauth2/token", f"{home}/v2.0")
+            return self.assertions.check(form, self.client_id, audiences)
+        if not secret:
+            text = "The request body must contain the following parameter: 'client_assertion' or 'client_secret'."
+            raise client_refused(7000218, text)
+        if not hmac.compare_digest(secret.encode(), self.client_secret.encode()):
+            raise client_refused(7000215, "Invalid client secret provided.")
+        return "client_secret", ""
 
     def _check_tenant(self, tenant: str) -> None:
         if tenant.lower() != self.tenant_id.lower():

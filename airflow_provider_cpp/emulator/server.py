@@ -3,29 +3,26 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
 import shlex
 import shutil
-import socket
+import ssl
 import tempfile
-import threading
 from collections import Counter
-from collections.abc import AsyncIterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import trustme
-import uvicorn
-from starlette.applications import Starlette
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from cryptography.x509 import load_pem_x509_certificate
 
+from airflow_provider_cpp.emulator.certificates import thumbprints
 from airflow_provider_cpp.emulator.clock import Clock, ScaledClock
-from airflow_provider_cpp.emulator.control import Control, identity_routes
+from airflow_provider_cpp.emulator.control import Control, identity_routes, machine_routes
 from airflow_provider_cpp.emulator.faults import Fault, Gate
-from airflow_provider_cpp.emulator.identity import Identity
+from airflow_provider_cpp.emulator.identity import Identity, SignIn
+from airflow_provider_cpp.emulator.kit import Kit
+from airflow_provider_cpp.emulator.listening import Listener
 from airflow_provider_cpp.emulator.offers import Offer, Offers
 from airflow_provider_cpp.emulator.portal import Portal
 from airflow_provider_cpp.emulator.service import Served, Service
@@ -43,9 +40,10 @@ class Emulator:
     :param host: the address to listen on; the certificate is for it.
     :param port: the port, 0 for any that is free.
     :param directory: where ``ca.pem`` and ``emulator.env`` are written; a temporary one if None.
+    :param auth: how the connection signs in that ``emulator.env`` and :attr:`connection` hold.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all are optional, and all but two by name
         self,
         settings: Settings | None = None,
         clock: Clock | None = None,
@@ -53,6 +51,7 @@ class Emulator:
         host: str = "127.0.0.1",
         port: int = 0,
         directory: Path | None = None,
+        auth: str = "client_secret",
     ) -> None:
         self.settings = settings or Settings()
         self.clock = clock or ScaledClock(1.0)
@@ -64,8 +63,9 @@ class Emulator:
         self._control = Control(self._portal)
         self._host, self._port = host, port
         self._directory, self._own_directory = directory, directory is None
-        self._server: uvicorn.Server | None = None
-        self._thread: threading.Thread | None = None
+        self._kit = Kit(self._portal, host)
+        self._auth = auth
+        self._listener: Listener | None = None
 
     def __enter__(self) -> Self:
         """Start to serve."""
@@ -83,55 +83,28 @@ class Emulator:
 
         :raises OSError: if the port is taken.
         """
-        listener = socket.create_server((self._host, self._port))
-        # What is accepted inherits it; asyncio sets it itself only on sockets that name their protocol.
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._port = listener.getsockname()[1]
+        self._listener = Listener(self._host, self._port)
+        self._port = self._listener.port
         self._portal.base = self.url
         self._directory = self._directory or Path(tempfile.mkdtemp(prefix="emulator-"))
         self._directory.mkdir(parents=True, exist_ok=True)
+        self._kit.directory = self._directory
         authority = trustme.CA()
         authority.cert_pem.write_to_path(str(self.ca_file))
+        context, self._kit.server_thumbprint = _server_context(authority, self._host)
         environment = self._directory / "emulator.env"
         environment.touch(mode=0o600)
         environment.write_text(self.environment())
-        started = threading.Event()
-
-        @contextlib.asynccontextmanager
-        async def lifespan(_: Starlette) -> AsyncIterator[None]:
-            started.set()
-            yield
-            for transport in [*self._service.transports.values()]:
-                transport.abort()
-            await asyncio.sleep(0)  # so that the loop closes what was aborted before it is closed itself
-
-        routes = [*self._portal.routes(), *self._control.routes(), *identity_routes(self._portal)]
-        application = Starlette(routes=routes, lifespan=lifespan)
-        config = uvicorn.Config(
-            application,
-            http=_protocol(self._service),
-            log_config=None,
-            log_level="critical",
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=1,
-            loop="asyncio",  # uvloop does not tell of connections that were aborted
-        )
-        config.load()
-        config.ssl = _server_context(authority, self._host)
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, args=([listener],), name="emulator", daemon=True)
-        self._thread.start()
-        if not started.wait(30):
-            msg = "the emulator did not start"
-            raise RuntimeError(msg)
+        fabric = [route for route in machine_routes(self._portal, self._kit.machine) if "fabric" in route.path]
+        routes = [*self._portal.routes(), *self._control.routes(), *fabric, *identity_routes(self._portal)]
+        self._listener.serve(routes, self._service, context)
 
     def stop(self) -> None:
         """Stop serving, and leave nothing behind."""
         self._service.faults.clear()
-        if self._server is not None and self._thread is not None:
-            self._server.should_exit = True
-            self._thread.join(30)
+        self._kit.stop()
+        if self._listener is not None:
+            self._listener.stop()
         if self._own_directory and self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
 
@@ -163,18 +136,39 @@ class Emulator:
     @property
     def connection(self) -> dict[str, Any]:
         """The Airflow connection, as its JSON form."""
-        return {
-            "conn_type": "cloud_partner_portal",
-            "host": self.url,
-            "login": self.client_id,
-            "password": self.client_secret,
-            "extra": {
-                "tenant_id": self.tenant_id,
-                "publisher_id": self.publisher_id,
-                "authority": self.url,
-                "verify": str(self.ca_file.resolve()),
-            },
-        }
+        return self.connection_for(self._auth)
+
+    def connection_for(self, kind: str = "client_secret", form: str = "") -> dict[str, Any]:
+        """Return an Airflow connection that signs in this way; the files that it names are written.
+
+        :param kind: as ``auth`` in the connection's extra.
+        :param form: of a certificate ``pem``, ``pfx`` or ``inline``; of a managed identity ``client_id``,
+            ``object_id`` or ``resource_id`` for one that was assigned to the machine, else its own; of a workload
+            identity ``environment`` where nothing but the environment names it.
+        :raises ValueError: if there is no such kind.
+        """
+        return self._kit.connection(kind, form)
+
+    def environment_for(self, kind: str, form: str = "") -> dict[str, str]:
+        """Return the variables that this way to sign in needs in the client's environment.
+
+        For a managed identity this begins to serve the machine's own addresses, over plain HTTP as in Azure.
+
+        :param form: of a managed identity ``imds``, as on a virtual machine, ``app-service``,
+            ``machine-learning`` or ``service-fabric``.
+        """
+        return self._kit.environment(kind, form)
+
+    @property
+    def kit(self) -> Kit:
+        """What issues certificates and federated tokens, registers them and writes their files."""
+        return self._kit
+
+    @property
+    def sign_ins(self) -> list[SignIn]:
+        """Every sign-in that was given a token, in order."""
+        with self._service.lock:
+            return list(self._identity.sign_ins)
 
     def environment(self) -> str:
         """Return lines for a shell to read: addresses, ids, and the Airflow connection."""
@@ -184,6 +178,7 @@ class Emulator:
             "EMULATOR_TENANT": self.tenant_id,
             "EMULATOR_CLIENT_ID": self.client_id,
             "EMULATOR_CLIENT_SECRET": self.client_secret,
+            **self.environment_for(self._auth),
             CONNECTION_VARIABLE: json.dumps(self.connection),
         }
         return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items())
@@ -263,25 +258,10 @@ class Emulator:
         return self._offers.find(self.publisher_id, offer_id)
 
 
-def _server_context(authority: trustme.CA, host: str) -> Any:
-    import ssl
-
+def _server_context(authority: trustme.CA, host: str) -> tuple[ssl.SSLContext, str]:
+    """Make the server's certificate; returns its thumbprint too, by which some clients know it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(host, "localhost").configure_cert(context)
-    return context
-
-
-def _protocol(service: Service) -> type[H11Protocol]:
-    """Make a protocol that remembers its connection, so that a fault can reset it."""
-
-    class Protocol(H11Protocol):
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-            super().connection_made(transport)
-            self._peer = transport.get_extra_info("peername")[:2]
-            service.transports[self._peer] = transport
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            service.transports.pop(self._peer, None)
-            super().connection_lost(exc)
-
-    return Protocol
+    issued = authority.issue_cert(host, "localhost")
+    issued.configure_cert(context)
+    certificate = load_pem_x509_certificate(issued.cert_chain_pems[0].bytes())
+    return context, thumbprints(certificate)["x5t"].hex().upper()

@@ -17,8 +17,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from airflow_provider_cpp.emulator.faults import Fault, Faults
-from airflow_provider_cpp.emulator.identity import SignInRefused, TokenRefused
 from airflow_provider_cpp.emulator.offers import PortalRefusal
+from airflow_provider_cpp.emulator.refusals import SignInRefused, TokenRefused
 from airflow_provider_cpp.emulator.settings import Settings
 
 Handler = Callable[[Request, bytes], Response]

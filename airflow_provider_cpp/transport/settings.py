@@ -7,17 +7,17 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 from airflow_provider_cpp.portal.calls import API_VERSION, DEFAULT_HOST, DEFAULT_SCOPE
 from airflow_provider_cpp.portal.errors import ConfigurationError
+from airflow_provider_cpp.transport.credentials import KINDS, ClientSecret, Credentials
+from airflow_provider_cpp.transport.fields import Form
 
 DEFAULT_AUTHORITY = "https://login.microsoftonline.com"
 DEFAULT_REQUEST_TIMEOUT = 60.0
 ORDER_TIMEOUT = 300.0
 """Seconds to wait for the answer to an order: the portal has been seen to take minutes."""
 
-AUTH_KINDS = ("client_secret",)
 BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
@@ -26,9 +26,7 @@ class Settings:
     """All that the wire needs to know of a connection. Equal settings share a token.
 
     :param base_url: scheme, host and port of the portal.
-    :param client_id: the application (client) id.
-    :param client_secret: its secret; never shown.
-    :param tenant_id: the Entra ID tenant.
+    :param credentials: who signs in, and how.
     :param publisher_id: the publisher that is meant where a task names none.
     :param authority: where tokens come from.
     :param scope: what the token is for.
@@ -39,9 +37,7 @@ class Settings:
     """
 
     base_url: str
-    client_id: str
-    client_secret: str = field(repr=False)
-    tenant_id: str
+    credentials: Credentials
     publisher_id: str | None = None
     authority: str = DEFAULT_AUTHORITY
     scope: str = DEFAULT_SCOPE
@@ -77,88 +73,21 @@ class Settings:
         :param where: what to call the connection in an error.
         :raises ConfigurationError: naming all that is missing or wrong at once.
         """
-        form = _Form(extra)
+        form = Form(extra, login, password)
+        kind = form.text("auth")
+        if (known := KINDS.get(kind or ClientSecret.kind)) is None:
+            form.problems.append(f"auth in extra is {kind!r}, not one of: {', '.join(KINDS)}")
         values: dict[str, Any] = {
-            "base_url": form.origin("host", host or DEFAULT_HOST),
-            "client_id": form.required("login (application id)", login),
-            "client_secret": form.required("password (client secret)", password),
-            "tenant_id": form.required("tenant_id in extra", form.text("tenant_id")),
+            "base_url": form.origin("host", host or DEFAULT_HOST, DEFAULT_HOST),
+            "credentials": known.read(form) if known else None,
             "publisher_id": form.text("publisher_id"),
-            "authority": form.origin("authority", form.text("authority") or DEFAULT_AUTHORITY),
+            "authority": form.origin("authority", form.text("authority") or DEFAULT_AUTHORITY, DEFAULT_AUTHORITY),
             "scope": form.text("scope") or DEFAULT_SCOPE,
             "api_version": form.text("api_version") or API_VERSION,
             "verify": form.bundle(),
             "proxies": form.proxies(),
             "request_timeout": form.seconds("request_timeout", DEFAULT_REQUEST_TIMEOUT),
         }
-        if (auth := form.text("auth") or AUTH_KINDS[0]) not in AUTH_KINDS:
-            form.problems.append(f"auth in extra is {auth!r}, not one of: {', '.join(AUTH_KINDS)}")
-        if form.missing:
-            form.problems.insert(0, f"it lacks {', '.join(form.missing)}")
-        if form.problems:
-            raise ConfigurationError(tuple(form.problems), where)
+        if complaints := form.complaints(kind):
+            raise ConfigurationError(complaints, where)
         return cls(**values)
-
-
-class _Form:
-    """Reads fields one by one and gathers all complaints, so that one round of correction is enough."""
-
-    def __init__(self, extra: Mapping[str, Any]) -> None:
-        self.extra = extra
-        self.missing: list[str] = []
-        self.problems: list[str] = []
-
-    def required(self, name: str, value: str | None) -> str:
-        if not (value or "").strip():
-            self.missing.append(name)
-        return (value or "").strip()
-
-    def text(self, key: str) -> str | None:
-        value = self.extra.get(key)
-        if value is not None and not isinstance(value, str):
-            self.problems.append(f"{key} in extra must be text")
-            return None
-        return (value or "").strip() or None
-
-    def seconds(self, key: str, default: float) -> float:
-        value = self.extra.get(key)
-        if value in (None, ""):
-            return default
-        try:
-            seconds = float(value)
-        except (TypeError, ValueError):
-            seconds = 0.0
-        if not 0 < seconds < 24 * 3600:
-            self.problems.append(f"{key} in extra must be a number of seconds above 0")
-        return seconds
-
-    def origin(self, key: str, value: str) -> str:
-        """Read scheme, host and port; a path there would be a guess at what is meant."""
-        address = value.strip().rstrip("/")
-        address = address if "://" in address else f"https://{address}"
-        try:
-            parts = urlsplit(address)
-            good = parts.scheme == "https" and parts.hostname and parts.port != 0
-        except ValueError:
-            good = False
-        if not good or parts.path or parts.query or parts.fragment or parts.username is not None:
-            self.problems.append(f"{key} must be an https address with neither path nor user, like {DEFAULT_HOST}")
-        return address
-
-    def bundle(self) -> str | None:
-        value = self.extra.get("verify")
-        if value in (None, "", True, "true", "True"):
-            return None
-        if not isinstance(value, str) or not os.path.exists(value):  # noqa: PTH110 - a str is what both wires want
-            self.problems.append("verify in extra must be the path of a CA bundle that exists here")
-            return None
-        return value
-
-    def proxies(self) -> tuple[tuple[str, str], ...]:
-        value = self.extra.get("proxies")
-        if value in (None, "", {}):
-            return ()
-        if isinstance(value, dict) and all(isinstance(proxy, str) for proxy in value.values()):
-            return tuple(sorted((str(scheme), proxy) for scheme, proxy in value.items()))
-        self.problems.append('proxies in extra must be an object like {"https": "http://proxy:3128"}')
-        return ()

@@ -12,7 +12,7 @@ from airflow_provider_cpp.portal.calls import Call
 from airflow_provider_cpp.portal.errors import BadReply, Unreachable, Untrusted
 from airflow_provider_cpp.portal.text import plain_text
 from airflow_provider_cpp.transport.auth import Token
-from airflow_provider_cpp.transport.causes import causes_of
+from airflow_provider_cpp.transport.causes import causes_of, network_text
 
 LARGEST_BODY = 32 * 1024 * 1024
 """Bytes: an offer with every region's prices has some megabytes; more than this is not an answer."""
@@ -102,4 +102,4 @@ def unreachable(call: Call[Any], error: BaseException, *, sent: bool) -> Unreach
     certificate = next((cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)), None)
     if certificate is not None:
         return Untrusted(call.words, text=f"TLS: {certificate.verify_message}", sent=False)
-    return Unreachable(call.words, text=plain_text(f"{type(error).__name__}: {causes[-1]}", 300), sent=sent)
+    return Unreachable(call.words, text=plain_text(network_text(error), 300), sent=sent)

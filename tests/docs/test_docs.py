@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import re
 import runpy
 from collections.abc import Callable
@@ -29,6 +30,8 @@ from airflow_provider_cpp.portal import errors
 from airflow_provider_cpp.portal.status import SPELLINGS, Status
 from airflow_provider_cpp.provider_info import CONNECTION_FIELDS
 from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
+from airflow_provider_cpp.transport.credentials import KINDS
+from airflow_provider_cpp.transport.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -185,10 +188,30 @@ def test_every_method_of_the_hook_is_documented() -> None:
 def test_every_field_of_the_connection_is_documented() -> None:
     """The page of the connection names every field of the form, and every field that the settings read."""
     named = {re.findall(r"`(\w+)`", row[0])[0] for row in rows("connection.md", "field")}
-    source = (PACKAGE / "transport/settings.py").read_text()
-    read = set(re.findall(r'form\.(?:text|seconds)\("(\w+)"', source)) | {"verify", "proxies"}
+    source = "".join((PACKAGE / f"transport/{name}.py").read_text() for name in ("settings", "credentials"))
+    read = set(re.findall(r'form\.(?:text|seconds|flag|file)\("(\w+)"', source)) | {"verify", "proxies"}
     assert named == read | {"login", "password", "host"}
     assert set(CONNECTION_FIELDS) <= named
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_connections_on_the_page_of_a_way_to_sign_in_work(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each way has a page, and each connection on it is read as that way once its files are there."""
+    file = tmp_path / "file"
+    file.touch()
+    for name, value in (("CLIENT_ID", "app"), ("TENANT_ID", "tenant"), ("FEDERATED_TOKEN_FILE", str(file))):
+        monkeypatch.setenv(f"AZURE_{name}", value)
+    text = (DOCS / f"authentication/{kind.replace('_', '-')}.md").read_text()
+    connections = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", text, re.DOTALL)]
+    assert connections
+    for connection in connections:
+        filled = json.loads(re.sub(r'"/[^"]+"', json.dumps(str(file)), re.sub(r"<[^>]*>", "x", json.dumps(connection))))
+        settings = Settings.from_fields(
+            host=None, login=filled.get("login"), password=filled.get("password"), extra=filled["extra"]
+        )
+        assert (settings.credentials.kind, settings.publisher_id) == (kind, "contoso")
 
 
 def test_the_fields_of_an_operation_are_documented() -> None:

@@ -259,6 +259,24 @@ def test_the_command_says_what_is_wrong(
     assert (process.returncode, said in err, len(err.splitlines())) == (2, True, 1)
 
 
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("certificate", ["certificate_path"]),
+        ("managed_identity", ["AZURE_POD_IDENTITY_AUTHORITY_HOST=http://127.0.0.1:"]),
+        ("workload_identity", ["AZURE_FEDERATED_TOKEN_FILE=", "token_file"]),
+    ],
+)
+def test_the_command_prints_the_connection_that_is_wanted(
+    command: Callable[..., subprocess.Popen[str]], tmp_path: Path, kind: str, expected: list[str]
+) -> None:
+    """With --auth the shell's lines have the connection of that kind, and what it needs in the environment."""
+    process = command("--port", "0", "--directory", "here", "--auth", kind)
+    printed = "".join(wait_for(tmp_path / "here/emulator.env", process))
+    written = (tmp_path / "here/emulator.env").read_text()
+    assert all(part in printed and part in written for part in (f'"auth": "{kind}"', *expected))
+
+
 def test_a_port_that_is_taken_is_said(command: Callable[..., subprocess.Popen[str]]) -> None:
     """A port in use is one line and exit code 2."""
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a connection's fields become, kind by kind, and what is said of those that cannot work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_cpp.portal.errors import ConfigurationError
+from airflow_provider_cpp.provider_info import CONNECTION_FIELDS
+from airflow_provider_cpp.transport.credentials import (
+    KINDS,
+    AccessToken,
+    Certificate,
+    ClientSecret,
+    ManagedIdentity,
+    WorkloadIdentity,
+)
+from airflow_provider_cpp.transport.settings import Settings
+
+
+def settings(login: str | None = None, password: str | None = None, **extra: Any) -> Settings:
+    return Settings.from_fields(host=None, login=login, password=password, extra=extra)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, str]:
+    """Return files that exist, which is all that is asked of them here."""
+    found = {name: tmp_path / name for name in ("certificate", "key", "token")}
+    for path in found.values():
+        path.touch()
+    return {name: str(path) for name, path in found.items()}
+
+
+def test_each_kind_reads_its_own_fields(files: dict[str, str]) -> None:
+    """Login, password and extra become the value of the kind that is named; a client secret is meant where none is."""
+    tenant = {"tenant_id": "contoso.example"}
+    certificate = {"certificate_path": files["certificate"], "private_key_path": files["key"], "send_x5c": "True"}
+    found = [
+        settings("app", " secret ", **tenant),
+        settings("app", " pass phrase ", auth="certificate", thumbprint="AB:" * 19 + "ab", **certificate, **tenant),
+        settings(auth="managed_identity"),
+        settings(auth="managed_identity", resource_id="/subscriptions/1"),
+        settings("app", auth="workload_identity", token_file=files["token"], **tenant),
+        settings(auth="access_token", access_token="Bearer one.two"),
+    ]
+    paths = files["certificate"], files["key"]
+    assert [one.credentials for one in found] == [
+        ClientSecret("app", "contoso.example", "secret"),
+        Certificate("app", "contoso.example", *paths, None, " pass phrase ", "ab" * 20, send_x5c=True),
+        ManagedIdentity(),
+        ManagedIdentity(resource_id="/subscriptions/1"),
+        WorkloadIdentity("app", "contoso.example", files["token"]),
+        AccessToken("one.two"),
+    ]
+
+
+def test_a_workload_identity_may_stand_in_the_environment(
+    files: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the connection leaves empty is taken from where Azure's webhook puts it, and the connection comes first."""
+    for name, value in (("CLIENT_ID", "their-app"), ("TENANT_ID", "their-tenant"), ("FEDERATED_TOKEN_FILE", "x")):
+        monkeypatch.setenv(f"AZURE_{name}", files["token"] if value == "x" else value)
+    assert settings(auth="workload_identity").credentials == WorkloadIdentity(
+        "their-app", "their-tenant", files["token"]
+    )
+    own = settings("app", auth="workload_identity", tenant_id="tenant", token_file=files["key"])
+    assert own.credentials == WorkloadIdentity("app", "tenant", files["key"])
+
+
+LACKS = {
+    "client_secret": "login (application id), password (client secret), tenant_id in extra",
+    "certificate": "login (application id), tenant_id in extra, certificate_path or private_key in extra",
+    "workload_identity": "login (application id) or AZURE_CLIENT_ID, tenant_id in extra or AZURE_TENANT_ID,"
+    " token_file in extra or AZURE_FEDERATED_TOKEN_FILE",
+    "access_token": "password (access token) or access_token in extra",
+}
+
+
+@pytest.mark.parametrize("kind", LACKS)
+def test_all_that_a_kind_lacks_is_said_at_once(kind: str) -> None:
+    """One error names every field that the kind needs, and the kind."""
+    with pytest.raises(ConfigurationError) as caught:
+        settings(auth=kind)
+    assert caught.value.problems == (f"for auth {kind} it lacks {LACKS[kind]}",)
+
+
+def test_a_path_that_cannot_be_looked_for_is_not_there() -> None:
+    """A path that the file system refuses to look for is an error of the connection, like one that is not there."""
+    for name in ("certificate_path", "verify"):
+        with pytest.raises(ConfigurationError, match=f"{name} in extra must be the path of a"):
+            settings("a", auth="certificate", tenant_id="t", private_key="x", **{name: "x" * 5000})
+
+
+def test_all_that_is_wrong_is_said_at_once() -> None:
+    """What is missing and what is wrong come together, whatever part of the connection it is of."""
+    with pytest.raises(ConfigurationError) as caught:
+        settings(
+            auth="certificate",
+            tenant_id="a/../b",
+            certificate_path="/nowhere.pem",
+            thumbprint="12",
+            send_x5c="perhaps",
+            authority="http://x",
+            request_timeout="soon",
+            publisher_id=1,
+            verify="/nowhere",
+            proxies={"https": 1},
+        )
+    said = [problem.split(" must ")[0] for problem in caught.value.problems]
+    assert said == [
+        "for auth certificate it lacks login (application id)",
+        "tenant_id",
+        "certificate_path in extra",
+        "thumbprint in extra",
+        "send_x5c in extra",
+        "publisher_id in extra",
+        "authority",
+        "verify in extra",
+        "proxies in extra",
+        "request_timeout in extra",
+    ]
+
+
+WRONG = [
+    ({"auth": "password"}, "auth in extra is 'password', not one of: client_secret, certificate"),
+    ({"auth": 7}, "auth in extra must be text"),
+    ({"auth": "managed_identity", "login": "a", "object_id": "b"}, "each name a managed identity: give one of them"),
+    ({"auth": "managed_identity", "object_id": "b", "resource_id": "c"}, "each name a managed identity"),
+    ({"auth": "access_token", "password": "one", "access_token": "two"}, "are two tokens: give one of them"),
+    ({"auth": "access_token", "password": "one two"}, "the access token has blanks or letters in it"),
+    ({"auth": "access_token", "password": "one\r\ntwo"}, "the access token has blanks or letters in it"),
+    ({"auth": "workload_identity", "login": "a", "tenant_id": "b", "token_file": "/nowhere"}, "exists here"),
+    ({"auth": "managed_identity", "host": "http://portal.example"}, "host must be an https address"),
+    ({"auth": "managed_identity", "host": "https://portal.example:port"}, "host must be an https address"),
+]
+
+
+@pytest.mark.parametrize(("fields", "said"), WRONG)
+def test_what_cannot_work_is_refused(fields: dict[str, Any], said: str) -> None:
+    """Fields that contradict each other or cannot be what they should are named, and their values are not repeated."""
+    outer = {name: fields.pop(name, None) for name in ("host", "login", "password")}
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.from_fields(**outer, extra=fields)
+    assert said in str(caught.value)
+    assert "two" not in str(caught.value).replace("two tokens", "")
+
+
+PROXIES = [
+    ({"https": "http://proxy:3128"}, (("https", "http://proxy:3128"),)),
+    (
+        {"https": "proxy:3128", "http": "https://me:pw@proxy"},
+        (("http", "https://me:pw@proxy"), ("https", "http://proxy:3128")),
+    ),
+    ('{"https": "http://proxy:3128"}', (("https", "http://proxy:3128"),)),
+    ({}, ()),
+    (" ", ()),
+    (None, ()),
+]
+
+
+@pytest.mark.parametrize(("typed", "read"), PROXIES)
+def test_proxies_are_read(typed: object, read: object) -> None:
+    """An object, or one that an older form made text of, becomes pairs that both wires read alike."""
+    assert settings(auth="managed_identity", proxies=typed).proxies == read
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        {"https": "http://me:hunter2@proxy:port"},
+        {"https": "socks5://me:hunter2@proxy:1"},
+        {"https": "http://me:hunter2@"},
+        {"https": "http://me:hunter2@proxy :1"},
+        {"https": "http://me:hunter2@[proxy:1"},
+        {"https": "http://me:hunter2@proxy:0"},
+        "http://me:hunter2@proxy:1",
+        ["hunter2"],
+        {"https": ["hunter2"]},
+    ],
+)
+def test_a_proxy_that_is_none_is_not_shown(typed: object) -> None:
+    """A proxy that cannot be one is an error of the connection, without the password that may be in it."""
+    with pytest.raises(ConfigurationError, match=r"prox(y|ies)") as caught:
+        settings(auth="managed_identity", proxies=typed)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_settings_are_values_that_show_no_secret(files: dict[str, str]) -> None:
+    """Settings of every kind are hashable, equal to others made alike, and print nothing that is secret."""
+    for fields in (
+        {"login": "a", "password": "hunter2", "tenant_id": "t"},
+        {"login": "a", "password": "hunter2", "tenant_id": "t", "auth": "certificate", "private_key": "hunter2"},
+        {"password": "hunter2", "auth": "access_token"},
+        {"auth": "managed_identity", "proxies": {"https": "http://me:hunter2@proxy"}},
+        {"login": "a", "auth": "workload_identity", "tenant_id": "t", "token_file": files["token"]},
+    ):
+        one, other = settings(**fields), settings(**fields)
+        assert (one, hash(one), "hunter2" in repr(one)) == (other, hash(other), False)
+
+
+def test_the_form_offers_every_way_to_sign_in() -> None:
+    """The form's list of ways is the code's, and Airflow masks the fields that hold a secret by their names."""
+    assert CONNECTION_FIELDS["auth"]["schema"]["enum"] == list(KINDS)
+    assert {"private_key", "access_token", "token_file", "certificate_path"} <= set(CONNECTION_FIELDS)
+    masked = ("token", "secret", "private_key", "proxies")
+    assert all(any(word in name for word in masked) for name in ("private_key", "access_token", "proxies"))
