@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_provider_cpp.portal import errors
+from airflow_provider_cpp.portal.attempt import Note
+from airflow_provider_cpp.portal.models import OfferRef
+from airflow_provider_cpp.portal.operations import Operation
 from airflow_provider_cpp.portal.outcome import Outcome, Result
 from airflow_provider_cpp.portal.progress import Memory
 from airflow_provider_cpp.portal.watching import Watch
@@ -74,9 +78,26 @@ def test_released_watches_are_still_read(path: Path) -> None:
     assert Watch.from_payload(payload).to_payload() == payload
 
 
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("note-*.json")), ids=lambda path: path.stem)
+def test_released_notes_are_still_read(path: Path) -> None:
+    """What an earlier release noted before an order is read by this one, and written the same."""
+    payload = json.loads(path.read_text())
+    note = Note.from_payload(payload)
+    assert note is not None
+    assert note.to_payload() == payload
+
+
 def test_there_are_golden_files() -> None:
-    """The two tests before this one have something to read."""
-    assert {path.stem for path in GOLDEN.iterdir()} >= {"outcome-1", "watch-1", "watch-1-offer"}
+    """The tests before this one have something to read."""
+    names = {"outcome-1", "watch-1", "watch-1-offer", "watch-1-idle", "note-1", "note-1-intent"}
+    assert {path.stem for path in GOLDEN.iterdir()} >= names
+
+
+@pytest.mark.parametrize("location", ["https://evil.example/api/x", "@evil.example/api/x", "/api/../x", "/other"])
+def test_an_operation_is_nowhere_else(location: str) -> None:
+    """An operation cannot be made whose location leaves the portal's API, whoever makes it."""
+    with pytest.raises(errors.ConfigurationError, match="not a path of the portal's API"):
+        Operation(OfferRef("contoso", "x"), "publish", datetime.now(timezone.utc), None, location)
 
 
 def test_a_memory_survives_json_and_forgets_what_it_cannot_read() -> None:

@@ -372,6 +372,20 @@ def test_a_cleared_task_gives_the_portal_time_to_know_its_operation(
     assert orders(player) == sent
 
 
+def test_a_cleared_task_takes_what_runs_for_its_own_by_its_id(
+    player: Any, offer: OfferRef, note: Note, operation: Operation
+) -> None:
+    """After a clear, an own operation whose own answer is stale is still gone on with, since the list shows it."""
+
+    class Stale(Portal):
+        def operation(self, path: str) -> Any:
+            return {"status": "failed"}
+
+    cleared = Attempt(60, is_first=False, run=RUN + 1, can_note=True, note=replace(note, operation=operation))
+    player.answer = Stale([[NEW, OLD]], None, "running")
+    assert (player.run(publish(Publish(offer, (), cleared))), orders(player)) == (operation, 0)
+
+
 def test_a_cleared_task_leaves_others_alone(player: Any, offer: OfferRef, note: Note, operation: Operation) -> None:
     """After a clear, somebody else's operation that runs is refused, not taken."""
     cleared = Attempt(60, is_first=False, run=RUN + 1, can_note=True, note=replace(note, operation=operation))
