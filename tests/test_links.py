@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from airflow_provider_cpp.links import page_of
+from airflow_provider_cpp.links import MarketplaceLink, PublisherPortalLink, page_of
 
 HOME = "https://cloudpartner.azure.com"
 OWN = "https://portal.example:8443"
@@ -68,3 +72,27 @@ def test_no_address_is_an_error(address: str) -> None:
     """Whatever the portal tells, there is a link or none, and never an error."""
     assert page_of(address, HOME) in (address, None)
     assert page_of(f"https://{address}", HOME) in (f"https://{address}", None)
+
+
+def test_a_task_that_just_ran_knows_its_links() -> None:
+    """Airflow 3 asks the operator that ran: its offer's page on the market, and the one that the portal told."""
+    facts = {"return_value": {"publisher_id": "contoso", "offer_id": "contoso-vm"}, "portal_page": "https://p/x"}
+    operator = SimpleNamespace(link_facts=facts)
+    shown = [link().get_link(operator, ti_key=None) for link in (MarketplaceLink, PublisherPortalLink)]
+    assert shown == ["https://azuremarketplace.microsoft.com/marketplace/apps/contoso.contoso-vm", "https://p/x"]
+
+
+@pytest.mark.parametrize("link", [MarketplaceLink, PublisherPortalLink])
+@pytest.mark.parametrize(
+    "operator",
+    [
+        SimpleNamespace(),
+        SimpleNamespace(link_facts={}),
+        SimpleNamespace(link_facts={"return_value": None, "portal_page": None}),
+        SimpleNamespace(link_facts={"return_value": {"offer_id": 7}, "portal_page": 7}),
+        SimpleNamespace(link_facts={"return_value": ["contoso"], "portal_page": []}),
+    ],
+)
+def test_what_is_missing_makes_no_link(airflow_home: Path, link: type[MarketplaceLink], operator: Any) -> None:
+    """Without an XCom, a database or a proper value there is no link, and never an error."""
+    assert link().get_link(operator, ti_key=None) == ""

@@ -122,7 +122,8 @@ class Portal:
     def _document(self, offer: Offer, publication: Publication | None, status: int = 200) -> Response:
         document = publication.document if publication is not None else offer.document
         headers = portal_headers() | ({"ETag": offer.etag} if self.service.settings.etag_on_get else {})
-        return answer(status, self.views.document(offer, document), headers)
+        page = {"pcRedirectUri": f"{self.base}/?offer={offer.offer_id}"}
+        return answer(status, self.views.document(offer, document) | page, headers)
 
     def _put(self, request: Request, body: bytes) -> Response:
         document = _json_object(body)

@@ -193,7 +193,8 @@ def test_a_wait_in_the_worker_ends_at_the_preview(serve: Callable[..., Emulator]
     portal.clock.advance(days=4)
     gate.open()
     thread.join(30)
-    assert (pushed, len(results)) == ({"return_value": results[0]}, 1)
+    page = f"{portal.url}/?offer={OFFER}"
+    assert (pushed, len(results)) == ({"return_value": results[0], "portal_page": page}, 1)
 
 
 def test_a_deferred_wait_returns_the_operation(serve: Callable[..., Emulator], context: dict[str, Any]) -> None:
@@ -297,7 +298,7 @@ def test_a_bad_end_fails_the_wait(
 
     with pytest.raises(AirflowFailException, match=said):
         task.execute_complete(context, asyncio.run(first_event()).payload)
-    assert context["ti"].pushed == {}
+    assert "return_value" not in context["ti"].pushed
 
 
 def test_a_wait_that_runs_out_of_time(serve: Callable[..., Emulator], context: dict[str, Any]) -> None:
@@ -306,3 +307,23 @@ def test_a_wait_that_runs_out_of_time(serve: Callable[..., Emulator], context: d
     task = operator(wait_for_completion=True, deferrable=False, timeout=0)
     with pytest.raises(AirflowSensorTimeout, match="The publication itself goes on"):
         task.execute(context)
+
+
+def test_the_links_are_there_before_and_after_a_deferred_wait(
+    serve: Callable[..., Emulator], context: dict[str, Any]
+) -> None:
+    """The offer's pages on the market and in the portal are known to the try that orders, and to the one that resumes."""
+    portal = serve()
+    portal.add_offer(OFFER)
+    task = operator(wait_for_completion=True, deferrable=True, poll_interval=0.01)
+    with pytest.raises(TaskDeferred) as deferral:
+        task.execute(context)
+    portal.clock.advance(days=4)
+    resumed = operator(wait_for_completion=True)
+    resumed.execute_complete(context, asyncio.run(anext(deferral.value.trigger.run())).payload)
+    for one in (task, resumed):
+        links = [link.get_link(one, ti_key=None) for link in one.operator_extra_links]
+        assert links == [
+            f"https://azuremarketplace.microsoft.com/marketplace/apps/contoso.{OFFER}",
+            f"{portal.url}/?offer={OFFER}",
+        ]
