@@ -245,7 +245,8 @@ def test_the_numbers_of_what_happens_are_the_codes() -> None:
 def test_what_a_change_of_the_draft_returns_is_documented(serve: Callable[..., Emulator]) -> None:
     """The table of what the operators of the draft return is what they return."""
     serve().add_offer("contoso-vm")
-    value = UpdateOfferOperator(task_id="update", offer_id="contoso-vm", patch={}).execute({"ti": SimpleNamespace()})
+    context = {"ti": SimpleNamespace(xcom_push=lambda **_: None)}
+    value = UpdateOfferOperator(task_id="update", offer_id="contoso-vm", patch={}).execute(context)
     assert list(value) == [
         name for row in rows("operators/update.md", "returned") for name in re.findall(r"`(\w+)`", row[0])
     ]
