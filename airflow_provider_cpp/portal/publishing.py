@@ -146,8 +146,8 @@ def _check_own(wanted: Publish, now_there: Situation, running: Submission) -> No
     attempt = wanted.attempt
     if not attempt.is_recent(running.changed_at) and not attempt.was_cleared:
         raise OperationRunning(str(wanted.offer), running.description)
-    is_publish = running.kind == "publish" and running.status.is_at_work
-    is_alone = [entry for entry in now_there.entries if entry.status.is_running] == [running]
+    is_publish = running.kind == "publish" and running.status.is_under_way
+    is_alone = [entry for entry in now_there.entries if entry.status.is_open] == [running]
     # The first try would have refused, for good, what ran when it looked; one that waits goes on instead.
     if attempt.was_cleared or attempt.waits_for_others or not is_publish or not is_alone:
         raise _undecidable(wanted, running)
@@ -172,7 +172,7 @@ def _order(wanted: Publish, own: Operation | None) -> Flow[Operation]:
     before = newest_first((yield from fetch(calls.list_submissions(offer))))
     if attempt.own_note is not None and (late := new_ones(before, attempt.own_note.known, "publish")):
         return (yield from _attach(attempt.own_note, late))
-    running = (yield from situation(offer)).running if any(entry.status.is_running for entry in before) else None
+    running = (yield from situation(offer)).running if any(entry.status.is_open for entry in before) else None
     if running is not None:
         return (yield from _in_the_way(offer, running, own))
     now: datetime = yield Now()
