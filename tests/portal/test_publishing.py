@@ -365,6 +365,41 @@ def test_a_cleared_task_goes_on_while_its_own_operation_runs(
     found = player.run(publish(Publish(offer, (), cleared)))
     assert orders(player) == (0 if attaches else 1)
     assert found.name == ((numbered.name if knows == "number" else "new-id") if attaches else "new-id-2")
+    kept = Note.from_payload(player.notes[-1])
+    assert kept is not None
+    assert (kept.run, kept.operation) == (RUN + 1, found)
+
+
+@pytest.mark.parametrize("order", [None, errors.Conflict("publish", status=409), errors.Refused("publish", status=400)])
+def test_a_cleared_task_finds_its_own_operation_in_the_way(
+    player: Any, offer: OfferRef, note: Note, operation: Operation, order: errors.PortalError | None
+) -> None:
+    """An own operation that seemed to have ended, and is in the list or in the way after all, is gone on with."""
+    cleared = Attempt(60, is_first=False, run=RUN + 1, can_note=True, note=replace(note, operation=operation))
+    ended = [NEW | {"submissionState": "failed"}, OLD]
+    portal = Portal([[NEW, OLD]] if order is None else [ended, [NEW, OLD]], order, "running")
+
+    def answer(call: calls.Call[Any]) -> Any:
+        return {"status": "failed"} if "/operations/" in call.path else portal(call)
+
+    player.answer = answer
+    assert player.run(publish(Publish(offer, (), cleared))) == operation
+    kept = Note.from_payload(player.notes[-1])
+    assert kept is not None
+    assert (kept.run, kept.operation, orders(player)) == (RUN + 1, operation, int(order is not None))
+
+
+def test_what_a_cleared_task_went_on_with_is_its_own(
+    player: Any, offer: OfferRef, note: Note, operation: Operation
+) -> None:
+    """A retry after a clear goes on with what the try before it went on with, also once that has ended."""
+    cleared = Attempt(60, is_first=False, run=RUN + 1, can_note=True, note=replace(note, operation=operation))
+    player.answer = Portal([[NEW, OLD]], None, "running")
+    player.run(publish(Publish(offer, (), cleared)))
+    player.answer = Portal([[NEW | {"submissionState": "completed"}, OLD]], None, PARKED)
+    again = replace(cleared, note=Note.from_payload(player.notes[-1]))
+    assert player.run(publish(Publish(offer, (), again))) == operation
+    assert orders(player) == 0
 
 
 @pytest.mark.parametrize(("minutes", "sent"), [(0, 0), (20, 1)])
