@@ -125,7 +125,7 @@ def _check_earlier_cancel(wanted: Cancel, target: Submission, now_there: Situati
 
 def _parked(now_there: Situation) -> Submission | None:
     """Find the operation that is parked: one that has not ended, or the newest, where publishing counts as done."""
-    open_ones = (e for e in now_there.entries if e.status.is_at_work or e.status.waits_for_publisher)
+    open_ones = (e for e in now_there.entries if e.status.is_under_way or e.status.waits_for_publisher)
     return next(open_ones, next(iter(now_there.entries), None))
 
 

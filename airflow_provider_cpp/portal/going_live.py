@@ -196,7 +196,7 @@ def _recent_entry(wanted: GoLive, now_there: Situation) -> Submission | None:
     )
     report = now_there.report
     if report.is_parked:
-        return own if own is not None and own.status.is_at_work else None  # one that ended is not what waits now
+        return own if own is not None and own.status.is_under_way else None  # one that ended is not what waits now
     if own is not None:
         return own
     goes_live = report.is_beyond_sign_off and report.status.is_at_work and meant is _newest_publish(now_there)

@@ -132,7 +132,8 @@ class Report:
         if self.status.waits_for_publisher:
             return True
         waits = any(step.is_sign_off and step.status.waits_for_publisher for step in self.steps)
-        return self.status is Status.RUNNING and waits
+        goes_live = any(step.is_live and step.status.is_at_work for step in self.steps)
+        return self.status is Status.RUNNING and waits and not goes_live
 
     @property
     def is_beyond_sign_off(self) -> bool:

@@ -63,11 +63,13 @@ def publish(wanted: Publish) -> Flow[Operation]:
     :raises OutcomeUnknown: if it cannot be known whether this try or an earlier one ordered.
     :raises ConfigurationError: if an earlier try noted another offer.
     """
-    attempt, own = wanted.attempt, None
-    if attempt.note is not None:
-        attempt.note.check(wanted.offer, "publish")
-        own = attempt.note.operation or (yield from _settle(wanted, attempt.note))
+    attempt, note, own = wanted.attempt, wanted.attempt.note, None
+    if note is not None:
+        note.check(wanted.offer, "publish")
+        own = note.operation or (yield from _settle(wanted, note))
         if own is not None and (attempt.own_note is not None or (yield from _still_runs(own))):
+            if attempt.own_note is None:  # it is this run's from now on, also once it has ended
+                yield Keep(replace(note, run=attempt.run, operation=own).to_payload())
             yield Tell(f"offer {wanted.offer}: this task published it before, going on with operation {own.name}")
             return own
     elif not (attempt.is_first or attempt.can_note):  # where there are notes, no note means that there was no order
@@ -91,7 +93,7 @@ def _still_runs(operation: Operation) -> Flow[bool]:
     except NotFound:
         now: datetime = yield Now()
         return operation.may_be_unknown(now)
-    return report.status.is_running and not report.is_parked
+    return report.status.is_open and not report.is_parked
 
 
 def _settle(wanted: Publish, note: Note) -> Flow[Operation | None]:
@@ -146,8 +148,8 @@ def _check_own(wanted: Publish, now_there: Situation, running: Submission) -> No
     attempt = wanted.attempt
     if not attempt.is_recent(running.changed_at) and not attempt.was_cleared:
         raise OperationRunning(str(wanted.offer), running.description)
-    is_publish = running.kind == "publish" and running.status.is_at_work
-    is_alone = [entry for entry in now_there.entries if entry.status.is_running] == [running]
+    is_publish = running.kind == "publish" and running.status.is_under_way
+    is_alone = [entry for entry in now_there.entries if entry.status.is_open] == [running]
     # The first try would have refused, for good, what ran when it looked; one that waits goes on instead.
     if attempt.was_cleared or attempt.waits_for_others or not is_publish or not is_alone:
         raise _undecidable(wanted, running)
@@ -172,9 +174,9 @@ def _order(wanted: Publish, own: Operation | None) -> Flow[Operation]:
     before = newest_first((yield from fetch(calls.list_submissions(offer))))
     if attempt.own_note is not None and (late := new_ones(before, attempt.own_note.known, "publish")):
         return (yield from _attach(attempt.own_note, late))
-    running = (yield from situation(offer)).running if any(entry.status.is_running for entry in before) else None
+    running = (yield from situation(offer)).running if any(entry.status.is_open for entry in before) else None
     if running is not None:
-        return (yield from _in_the_way(offer, running, own))
+        return (yield from _in_the_way(wanted, running, own))
     now: datetime = yield Now()
     known = attempt.own_note.known if attempt.own_note else tuple(entry.id for entry in before)
     note = Note(offer, "publish", now, attempt.run, known, wanted.draft)
@@ -209,11 +211,13 @@ def _send(wanted: Publish, note: Note, own: Operation | None) -> Flow[Operation]
     return operation
 
 
-def _in_the_way(offer: OfferRef, running: Submission, own: Operation | None) -> Flow[Operation]:
+def _in_the_way(wanted: Publish, running: Submission, own: Operation | None) -> Flow[Operation]:
     """Go on with what runs if it is this task's own, of before it was cleared; nobody else's is taken for it."""
-    if own is None or find_entry(own, [running]) is None:
-        raise OperationRunning(str(offer), running.description)
-    yield Tell(f"offer {offer}: this task's own {running.description} still runs, going on with it")
+    note = wanted.attempt.note
+    if own is None or note is None or find_entry(own, [running]) is None:
+        raise OperationRunning(str(wanted.offer), running.description)
+    yield Keep(replace(note, run=wanted.attempt.run, operation=own).to_payload())
+    yield Tell(f"offer {wanted.offer}: this task's own {running.description} still runs, going on with it")
     return own
 
 
@@ -249,7 +253,7 @@ def _refused(wanted: Publish, note: Note, own: Operation | None, error: PortalEr
     if earlier is not None and len(new) == 1:
         return (yield from _attach(earlier, new))
     if now_there is not None and now_there.running is not None:
-        return (yield from _in_the_way(wanted.offer, now_there.running, own))
+        return (yield from _in_the_way(wanted, now_there.running, own))
     if isinstance(error, Conflict):
         raise OperationRunning(str(wanted.offer), f"another operation ({error})") from error
     raise error

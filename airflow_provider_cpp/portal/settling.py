@@ -33,10 +33,10 @@ class Situation:
 
     @property
     def running(self) -> Submission | None:
-        """The operation that runs, if one does; parked at the sign-off is not running, whatever the list calls it."""
+        """The operation that runs, or is about to; parked at the sign-off is not running, whatever the list calls it."""
         if self.report.is_parked:
             return None
-        return next((entry for entry in self.entries if entry.status.is_running), None)
+        return next((entry for entry in self.entries if entry.status.is_open), None)
 
     @property
     def hides_work(self) -> bool:

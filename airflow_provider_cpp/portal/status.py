@@ -60,6 +60,16 @@ class Status(str, Enum):
         return self not in _TERMINAL and self not in _IDLE
 
     @property
+    def is_open(self) -> bool:
+        """Whether an operation with this status has yet to end: unlike an offer, one that has not started is coming."""
+        return self not in _TERMINAL
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether an operation with this status is known to be at work, or to be coming."""
+        return self in _AT_WORK or self is Status.NOT_STARTED
+
+    @property
     def is_at_work(self) -> bool:
         """Whether the portal is known to be at work on it; a word nobody knows does not count."""
         return self in _AT_WORK

@@ -92,6 +92,9 @@ class World:
             return errors.ServerFault(call.words, status=500)
         if call.path.endswith("/submissions/"):
             return [one.entry(self.now) for one in seen]
+        if "/operations/" in call.path:
+            asked = [one for one in seen if call.path.endswith(f"/{one.id}")]
+            return {"status": self.status(asked)} if asked else errors.NotFound(call.words, status=404)
         return {"status": self.status(seen)}
 
     def status(self, seen: list[Publication]) -> str:

@@ -101,6 +101,7 @@ def test_nothing_to_cancel(
     ("headers", "identifier", "location"),
     [({"location": LOCATION}, "cancel-id", LOCATION), ({}, "new-id", None)],
 )
+@pytest.mark.parametrize("state", ["running", "not started", "frobnicating"])
 @pytest.mark.parametrize("gives", [False, True])
 def test_what_runs_is_canceled(
     player: Any,
@@ -111,11 +112,13 @@ def test_what_runs_is_canceled(
     identifier: str,
     location: str | None,
     gives: bool,  # noqa: FBT001
+    state: str,
 ) -> None:
-    """What runs is ordered to end once, and awaited until the list says that it is canceled."""
+    """What runs, or is about to, is ordered to end once, and awaited until the list says that it is canceled."""
+    ours = OURS | {"submissionState": state}
     order = make_reply(b"", 202 if headers else 200, headers)
     player.answer = Portal(
-        entries=[[OURS, OLD], [OURS, OLD], [CANCELED, OLD]], status=[RUNNING, RUNNING, OVER], order=order
+        entries=[[ours, OLD], [ours, OLD], [CANCELED, OLD]], status=[RUNNING, RUNNING, OVER], order=order
     )
     canceled = player.run(cancel(replace(wanted, operation=operation if gives else None)))
     assert (canceled.kind, canceled.operation_id, canceled.location) == ("cancel", identifier, location)

@@ -274,6 +274,7 @@ def test_a_retry_that_finds_it_parked_waits_and_orders(player: Any, later: GoLiv
     [
         ([changed(GOLIVE, 30), changed(PUBLISHED, 20)], RUNNING, "live-id"),
         ([changed(GOLIVE, 30), changed(PUBLISHED, 20)], PARKED, "live-id"),
+        ([changed(GOLIVE, 30) | {"submissionState": "notStarted"}, changed(PUBLISHED, 20)], PARKED, "live-id"),
         (
             [changed(GOLIVE, 30) | {"submissionState": "failed"}, changed(PUBLISHED, 20)],
             {"status": "failed"},

@@ -274,3 +274,20 @@ def test_what_is_no_publisher(data: Any) -> None:
     """What is no object is no publisher."""
     with pytest.raises(ValueError, match=r"a publisher is .* where an object belongs"):
         PublisherSummary.from_json(data)
+
+
+@pytest.mark.parametrize(
+    ("live", "is_parked"), [(None, True), ("notStarted", True), ("complete", True), ("inProgress", False)]
+)
+def test_what_goes_live_is_not_parked(live: str | None, is_parked: bool) -> None:  # noqa: FBT001
+    """Once the live step is at work the offer is not parked, whatever its sign-off step still says."""
+    steps = [{"id": "publisher-signoff", "status": "waitingForPublisherReview"}, {"id": "live", "status": live}]
+    assert Report.from_json({"status": "running", "steps": steps[: 2 if live else 1]}).is_parked == is_parked
+    assert Report.from_json({"status": "waitingForPublisherReview", "steps": steps}).is_parked
+
+
+@pytest.mark.parametrize("location", ["https://evil.example/api/x", "//evil.example/api/x", "/elsewhere", "/api/../x"])
+def test_an_operation_stays_at_the_portal(offer: OfferRef, location: str) -> None:
+    """A location that is no path of the portal's API makes no operation, whoever asks for it."""
+    with pytest.raises(errors.ConfigurationError):
+        Operation(offer, "publish", datetime.now(timezone.utc), None, location)

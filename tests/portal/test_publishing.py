@@ -126,14 +126,20 @@ def test_a_request_that_never_left_leaves_retries(player: Any, offer: OfferRef) 
     assert (caught.value.retryable, orders(player)) == (True, 1)
 
 
-@pytest.mark.parametrize(("status", "sent"), [("running", 0), ("waitingForPublisherReview", 1), ("frobnicating", 0)])
-def test_what_runs_is_in_the_way(player: Any, offer: OfferRef, make_reply: Any, status: str, sent: int) -> None:
-    """A running operation forbids a publish unless the offer is parked."""
-    player.answer = Portal([[NEW | {"id": "theirs"}]], make_reply(b"", 202, AT_ID), status)
+@pytest.mark.parametrize("state", ["running", "notStarted", "frobnicating"])
+@pytest.mark.parametrize(
+    ("status", "sent"), [("running", 0), ("waitingForPublisherReview", 1), ("frobnicating", 0), ("notStarted", 0)]
+)
+def test_what_runs_is_in_the_way(
+    player: Any, offer: OfferRef, make_reply: Any, status: str, sent: int, state: str
+) -> None:
+    """An operation that runs, may run or is about to forbids a publish unless the offer is parked."""
+    entry = NEW | {"id": "theirs", "submissionState": state}
+    player.answer = Portal([[entry]], make_reply(b"", 202, AT_ID), status)
     if sent:
         assert player.run(publish(Publish(offer, (), Attempt(60)))).operation_id == "new-id"
     else:
-        with pytest.raises(errors.OperationRunning, match=r"operation theirs \(publish, running\) is running"):
+        with pytest.raises(errors.OperationRunning, match=rf"operation theirs \(publish, {state}\) is running"):
             player.run(publish(Publish(offer, (), Attempt(60))))
     assert orders(player) == sent
 
@@ -332,6 +338,7 @@ def test_a_status_that_cannot_be_read_stops_a_retry(player: Any, offer: OfferRef
         ([NEW, OLD], "running", True),
         ([OLD | {"submissionState": "frobnicating"}, NEW], "running", True),
         ([NEW | {"submissionState": "frobnicating"}, OLD], "running", True),
+        ([NEW | {"submissionState": "not started"}, OLD], "succeeded", True),
         ([NEW, OLD], PARKED, False),
         ([NEW | {"submissionState": "completed"}, OLD], "succeeded", False),
         ([NEW | {"submissionState": "failed"}, OLD], "failed", False),
@@ -358,6 +365,41 @@ def test_a_cleared_task_goes_on_while_its_own_operation_runs(
     found = player.run(publish(Publish(offer, (), cleared)))
     assert orders(player) == (0 if attaches else 1)
     assert found.name == ((numbered.name if knows == "number" else "new-id") if attaches else "new-id-2")
+    kept = Note.from_payload(player.notes[-1])
+    assert kept is not None
+    assert (kept.run, kept.operation) == (RUN + 1, found)
+
+
+@pytest.mark.parametrize("order", [None, errors.Conflict("publish", status=409), errors.Refused("publish", status=400)])
+def test_a_cleared_task_finds_its_own_operation_in_the_way(
+    player: Any, offer: OfferRef, note: Note, operation: Operation, order: errors.PortalError | None
+) -> None:
+    """An own operation that seemed to have ended, and is in the list or in the way after all, is gone on with."""
+    cleared = Attempt(60, is_first=False, run=RUN + 1, can_note=True, note=replace(note, operation=operation))
+    ended = [NEW | {"submissionState": "failed"}, OLD]
+    portal = Portal([[NEW, OLD]] if order is None else [ended, [NEW, OLD]], order, "running")
+
+    def answer(call: calls.Call[Any]) -> Any:
+        return {"status": "failed"} if "/operations/" in call.path else portal(call)
+
+    player.answer = answer
+    assert player.run(publish(Publish(offer, (), cleared))) == operation
+    kept = Note.from_payload(player.notes[-1])
+    assert kept is not None
+    assert (kept.run, kept.operation, orders(player)) == (RUN + 1, operation, int(order is not None))
+
+
+def test_what_a_cleared_task_went_on_with_is_its_own(
+    player: Any, offer: OfferRef, note: Note, operation: Operation
+) -> None:
+    """A retry after a clear goes on with what the try before it went on with, also once that has ended."""
+    cleared = Attempt(60, is_first=False, run=RUN + 1, can_note=True, note=replace(note, operation=operation))
+    player.answer = Portal([[NEW, OLD]], None, "running")
+    player.run(publish(Publish(offer, (), cleared)))
+    player.answer = Portal([[NEW | {"submissionState": "completed"}, OLD]], None, PARKED)
+    again = replace(cleared, note=Note.from_payload(player.notes[-1]))
+    assert player.run(publish(Publish(offer, (), again))) == operation
+    assert orders(player) == 0
 
 
 @pytest.mark.parametrize(("minutes", "sent"), [(0, 0), (20, 1)])
@@ -535,9 +577,10 @@ def test_a_later_try_stops_where_something_changed(
     assert (orders(player), caught.value.retryable, sum(player.slept)) == (0, False, 30)
 
 
-def test_a_later_try_takes_the_one_publish_that_runs(player: Any, offer: OfferRef, later: Attempt) -> None:
-    """A publish that runs, alone, is taken for an earlier try's, and said to be."""
-    player.answer = Portal([[BEFORE], [changed(NEW, 10), BEFORE]], None, "running")
+@pytest.mark.parametrize("state", ["running", "inProgress", "not started"])
+def test_a_later_try_takes_the_one_publish_that_runs(player: Any, offer: OfferRef, later: Attempt, state: str) -> None:
+    """A publish that runs, or is about to, alone, is taken for an earlier try's, and said to be."""
+    player.answer = Portal([[BEFORE], [changed(NEW, 10) | {"submissionState": state}, BEFORE]], None, "running")
     operation = player.run(publish(Publish(offer, (), later)))
     assert (operation.operation_id, orders(player), player.told[-1][1]) == ("new-id", 0, "warning")
     assert operation.submitted_at == datetime.fromisoformat("2026-11-03T08:10:00+00:00")

@@ -38,6 +38,14 @@ def test_the_terminal_statuses() -> None:
     assert [status for status in Status if status.is_success] == [Status.SUCCEEDED]
 
 
+def test_an_operation_that_has_not_started_is_coming() -> None:
+    """An offer that has not started is idle; an operation that has not is open, and known to be under way."""
+    status = Status.NOT_STARTED
+    assert (status.is_running, status.is_at_work, status.is_open, status.is_under_way) == (False, False, True, True)
+    assert {one for one in Status if not one.is_open} == {one for one in Status if one.is_terminal}
+    assert (Status.UNKNOWN.is_open, Status.UNKNOWN.is_under_way) == (True, False)
+
+
 def docstrings(tree: ast.AST) -> set[int]:
     return {
         id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
