@@ -156,7 +156,8 @@ class OrderOperator(OfferOperator):
             if self.wait_for_completion:
                 if self.do_xcom_push:
                     context["ti"].xcom_push(key=XCOM_RETURN_KEY, value=value)
-                self._wait(operation.offer, default_until(operation), operation)
+                deadline = datetime.now(timezone.utc) + as_timedelta(self.timeout)
+                self._wait(operation.offer, default_until(operation), operation, deadline)
         return value
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, str | None]:
@@ -182,20 +183,23 @@ class OrderOperator(OfferOperator):
             )
 
     def _ordered(self, context: Context, attempt: Attempt) -> Operation:
+        # One deadline for all that is waited for: others may take turns for ever.
+        began = getattr(context["ti"], "start_date", None) or datetime.now(timezone.utc)
+        deadline = began + as_timedelta(self.timeout)
         while True:
             try:
                 return self.hook.run(self.order(context, attempt), self.keeper(context))
             except OperationRunning as running:
-                if self.if_running != "wait":
+                if self.if_running != "wait" or datetime.now(timezone.utc) >= deadline:
                     raise
                 self.log.info("%s; waiting for it to end", running)
-                self._wait(self.named_offer(), IDLE, None)
+                self._wait(self.named_offer(), IDLE, None, deadline)
 
-    def _wait(self, offer: OfferRef, until: Target, operation: Operation | None) -> None:
+    def _wait(self, offer: OfferRef, until: Target, operation: Operation | None, deadline: datetime) -> None:
         watch = Watch(
             offer=offer,
             until=until,
-            deadline=datetime.now(timezone.utc) + as_timedelta(self.timeout),
+            deadline=deadline,
             operation=operation,
             poll_interval=self.poll_interval,
             poll_failure_tolerance=as_timedelta(self.poll_failure_tolerance).total_seconds(),

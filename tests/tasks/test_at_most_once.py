@@ -272,3 +272,13 @@ def test_without_notes_a_retry_does_not_take_a_foreign_operation(
     with pytest.raises(AirflowFailException, match="is running, and an offer has one operation at a time"):
         operator().execute(context)
     assert portal.counts["publish"] == 0
+
+
+def test_others_are_not_waited_for_for_ever(serve: Callable[..., Emulator], context: dict[str, Any]) -> None:
+    """With `wait`, a portal that refuses though nothing shows is asked until the time is over, and then named."""
+    portal = serve()
+    portal.add_offer(OFFER)
+    portal.inject(Fault("answer", "publish", times=999, status=409))
+    with pytest.raises(AirflowFailException, match="another operation"):
+        operator(if_running="wait", deferrable=False, poll_interval=0.05, timeout=0.5).execute(context)
+    assert portal.counts["publish"] > 1
