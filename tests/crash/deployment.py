@@ -174,10 +174,16 @@ class Airflow3(Deployment):
         self._post(f"dags/{dag_id}/clearTaskInstances", wanted)
 
     def _post(self, path: str, body: dict[str, Any]) -> None:
-        answer = self.session.post(f"http://127.0.0.1:{self.port}/api/v2/{path}", json=body, timeout=60)
-        if not answer.ok:
-            msg = f"{path}: {answer.status_code} {answer.text[:500]}"
-            raise RuntimeError(msg)
+        """Ask the API; SQLite being locked is no answer, and whoever sees that clicks again."""
+        until = time.monotonic() + PATIENCE
+        while True:
+            answer = self.session.post(f"http://127.0.0.1:{self.port}/api/v2/{path}", json=body, timeout=60)
+            if answer.ok:
+                return
+            if "Database error" not in answer.text or time.monotonic() > until:
+                msg = f"{path}: {answer.status_code} {answer.text[:500]}"
+                raise RuntimeError(msg)
+            time.sleep(1)
 
 
 class Airflow2(Deployment):
