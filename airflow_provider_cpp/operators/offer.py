@@ -12,9 +12,10 @@ from airflow_provider_cpp.hooks.cloud_partner_portal import DEFAULT_SETTLE_TIME,
 from airflow_provider_cpp.operators.base import OfferOperator, OrderOperator, as_timedelta
 from airflow_provider_cpp.operators.draft import AddImageVersionOperator, UpdateOfferOperator
 from airflow_provider_cpp.portal.attempt import Attempt
+from airflow_provider_cpp.portal.calls import get_offer
 from airflow_provider_cpp.portal.canceling import Cancel, cancel
 from airflow_provider_cpp.portal.errors import ConfigurationError, RequestError
-from airflow_provider_cpp.portal.flows import Flow
+from airflow_provider_cpp.portal.flows import Flow, ask
 from airflow_provider_cpp.portal.going_live import GoLive, go_live
 from airflow_provider_cpp.portal.operations import Operation
 from airflow_provider_cpp.portal.publishing import Publish, publish
@@ -89,7 +90,7 @@ class PublishOfferOperator(OrderOperator):
         """Return the flow that publishes."""
         offer = self.named_offer()
         try:
-            draft = self.hook.read_offer(offer.offer_id, offer.publisher_id)
+            draft = self.hook.run(ask(get_offer(offer)))  # once: nothing hangs on it
         except RequestError as error:
             self.log.info("%s; going on without the draft's version", error)
             draft = None

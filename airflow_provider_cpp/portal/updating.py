@@ -25,7 +25,7 @@ Change = Callable[[dict[str, Any]], dict[str, Any] | None]
 TRIES = 5
 """How often a draft is read, changed and stored anew in all, because somebody else wrote or an answer was lost."""
 
-PAUSE = 2.0
+PAUSE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
