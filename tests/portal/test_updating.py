@@ -222,7 +222,7 @@ def test_somebody_else_wrote(player: Any, title: Update, make_reply: Any) -> Non
     updated = player.run(update(title))
     assert ([condition for condition, _ in drafts.put], updated.document.content["theirs"]) == ([ETAG, "W/2"], 1)
     assert updated.document.content["definition"]["displayText"] == "New"
-    assert player.slept == [2.0]
+    assert player.slept == [1.0]
 
 
 def test_somebody_else_writes_every_time(player: Any, title: Update, make_reply: Any) -> None:
@@ -231,7 +231,7 @@ def test_somebody_else_writes_every_time(player: Any, title: Update, make_reply:
     drafts.instead = [(STALE, False)] * 99
     with pytest.raises(errors.PreconditionFailed) as caught:
         player.run(update(title))
-    assert (len(drafts.put), player.slept, caught.value.retryable) == (TRIES, [2.0, 4.0, 6.0, 8.0], True)
+    assert (len(drafts.put), player.slept, caught.value.retryable) == (TRIES, [1.0, 2.0, 3.0, 4.0], True)
 
 
 @pytest.mark.parametrize("error", [LOST, errors.ServerFault("x", status=500), errors.BadReply("x", status=200)])
