@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import inspect
 import json
 import re
 import runpy
+import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -322,3 +324,26 @@ def test_every_python_snippet_of_the_docs_is_python(page: Path) -> None:
     """Every Python snippet compiles."""
     for code in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
         compile(code, page.name, "exec")
+
+
+@pytest.mark.parametrize(("heading", "with_notes"), [("### Airflow 3.3", True), ("### Airflow 2.11", False)])
+def test_the_crash_tables_have_every_point(heading: str, *, with_notes: bool) -> None:
+    """Each step at which the crash runs kill a process has its row, and no row says that anything was ordered twice."""
+    place = ROOT / "tests/crash/points.py"
+    specification = importlib.util.spec_from_file_location("crash_points", place)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    sys.modules["crash_points"] = module
+    specification.loader.exec_module(module)
+    section = (DOCS / "what_happens.md").read_text().split(heading)[1].split("###")[0]
+    found = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| ")][2:]
+    names = {"publish": "publish", "golive": "go-live"}
+    assert [row[:2] for row in found] == [
+        [names[point.order], point.words] for point in module.points(with_notes=with_notes)
+    ]
+    last = {"publish": "2", "go-live": "1"}
+    allowed = {"1", "1, stops", "0, stops"}
+    for row in found:
+        good = row[2:] == ["1", "1", last[row[0]]] if with_notes else set(row[2:]) <= allowed
+        assert (row, good) == (row, True)
