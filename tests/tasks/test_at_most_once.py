@@ -282,3 +282,19 @@ def test_others_are_not_waited_for_for_ever(serve: Callable[..., Emulator], cont
     with pytest.raises(AirflowFailException, match="another operation"):
         operator(if_running="wait", deferrable=False, poll_interval=0.05, timeout=0.5).execute(context)
     assert portal.counts["publish"] > 1
+
+
+class Broken(Kept):
+    """A store that cannot be written to."""
+
+    def set(self, key: str, value: Any, *, retention: Any = None) -> None:
+        raise ConnectionError(key)
+
+
+def test_without_its_note_nothing_is_ordered(serve: Callable[..., Emulator], context: dict[str, Any]) -> None:
+    """Where the intent cannot be noted, the order is not sent."""
+    portal = serve()
+    portal.add_offer(OFFER)
+    with pytest.raises(ConnectionError):
+        operator().execute(context | {"task_state_store": Broken()})
+    assert portal.counts["publish"] == 0
