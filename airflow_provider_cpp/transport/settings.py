@@ -34,6 +34,7 @@ class Settings:
     :param verify: the path of a CA bundle; None for the machine's own.
     :param proxies: proxy URL by scheme, ``(("https", "http://proxy:3128"),)``.
     :param request_timeout: seconds for connecting, and for waiting on an answer.
+    :param order_timeout: seconds for waiting on the answer to an order, if that is more.
     """
 
     base_url: str
@@ -45,10 +46,11 @@ class Settings:
     verify: str | None = None
     proxies: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     request_timeout: float = DEFAULT_REQUEST_TIMEOUT
+    order_timeout: float = ORDER_TIMEOUT
 
     def read_timeout(self, *, order: bool) -> float:
         """Return for how many seconds an answer is awaited."""
-        return max(ORDER_TIMEOUT, self.request_timeout) if order else self.request_timeout
+        return max(self.order_timeout, self.request_timeout) if order else self.request_timeout
 
     def bundle(self, environ: Mapping[str, str] = os.environ) -> str | None:
         """Return the path of the CA bundle: the connection's, else the one that requests would take, else None.
@@ -87,6 +89,7 @@ class Settings:
             "verify": form.bundle(),
             "proxies": form.proxies(),
             "request_timeout": form.seconds("request_timeout", DEFAULT_REQUEST_TIMEOUT),
+            "order_timeout": form.seconds("order_timeout", ORDER_TIMEOUT),
         }
         if complaints := form.complaints(kind):
             raise ConfigurationError(complaints, where)
