@@ -20,9 +20,10 @@ from airflow_provider_cpp.portal.calls import Call, Reply
 from airflow_provider_cpp.portal.errors import PortalError
 from airflow_provider_cpp.portal.flows import Flow, Keep, Now, Reconnect, Request, Send, Sleep, Tell
 from airflow_provider_cpp.transport.auth import Token, TokenSource, token_source
+from airflow_provider_cpp.transport.bodies import CHUNK
 from airflow_provider_cpp.transport.causes import causes_of
 from airflow_provider_cpp.transport.settings import Settings
-from airflow_provider_cpp.transport.wire import CHUNK, LONGEST_EXCHANGE, Body, Log, headers, unreachable
+from airflow_provider_cpp.transport.wire import LONGEST_EXCHANGE, Log, body_of, headers, unreachable
 
 T = TypeVar("T")
 UNAUTHORIZED = 401
@@ -145,7 +146,7 @@ class AsyncSession:
                 timeout=aiohttp.ClientTimeout(total=LONGEST_EXCHANGE, connect=settings.request_timeout, sock_read=read),
                 allow_redirects=False,
             ) as response:
-                body = Body(call, response.headers.get("Content-Encoding"))
+                body = body_of(call, response.headers.get("Content-Encoding"))
                 async for chunk in response.content.iter_chunked(CHUNK):
                     body.take(chunk)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:

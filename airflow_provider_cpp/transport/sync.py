@@ -18,9 +18,10 @@ from airflow_provider_cpp.portal.calls import Call, Reply
 from airflow_provider_cpp.portal.errors import PortalError
 from airflow_provider_cpp.portal.flows import Flow, Keep, Now, Reconnect, Request, Send, Sleep, Tell
 from airflow_provider_cpp.transport.auth import Token, token_source
+from airflow_provider_cpp.transport.bodies import drain
 from airflow_provider_cpp.transport.causes import causes_of
 from airflow_provider_cpp.transport.settings import Settings
-from airflow_provider_cpp.transport.wire import CHUNK, LONGEST_EXCHANGE, Body, Log, headers, unreachable
+from airflow_provider_cpp.transport.wire import LONGEST_EXCHANGE, Log, body_of, headers, unreachable
 
 T = TypeVar("T")
 
@@ -129,11 +130,8 @@ class SyncSession:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                body = Body(call, response.headers.get("Content-Encoding"))
-                for chunk in response.raw.stream(CHUNK, decode_content=False):
-                    body.take(chunk)
-                    if time.monotonic() > until:
-                        raise TimeoutError("the answer does not end")
+                body = body_of(call, response.headers.get("Content-Encoding"))
+                drain(response.raw, body, until)
         except (requests.RequestException, HTTPError, OSError) as error:
             raise unreachable(call, error, sent=not _never_left(error)) from None
         names = {name.lower(): value for name, value in response.headers.items()}
