@@ -17,6 +17,7 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from airflow_provider_cpp.portal.text import plain_text
+from airflow_provider_cpp.transport import grants
 from airflow_provider_cpp.transport.bodies import Body, drain
 from airflow_provider_cpp.transport.causes import causes_of, network_text, without_users
 from airflow_provider_cpp.transport.credentials import ManagedIdentity
@@ -130,6 +131,10 @@ class Wire(requests.Session):
         is_challenge = self._is_machine and response.status_code == UNAUTHORIZED and challenge is not None
         if not is_challenge and (body is None or response.status_code >= REDIRECT):
             raise Unfit(self._refused(response, body, why))
+        if body is not None and "access_token" in body:
+            if (odd := grants.oddity(body)) is not None:
+                raise Unfit(Answer(text=f"HTTP {response.status_code}: {odd}"))
+            body = grants.kept(body)
         fit = requests.Response()
         fit.status_code, fit.url, fit.request = response.status_code, response.url, response.request
         fit.headers["Content-Type"], fit.encoding = "application/json", "utf-8"
@@ -161,8 +166,8 @@ class Wire(requests.Session):
         """Read what msal made of the answers."""
         values = body if isinstance(body, dict) else {}
         token = values.get("access_token")
-        if isinstance(token, str) and token.isascii() and token.isprintable():
-            return Answer(token, max(0.0, float(values.get("expires_in") or 0)))
+        if token is not None:
+            return Answer(str(token), max(0.0, float(values.get("expires_in") or 0)))
         return self._said(values)
 
     def clean(self, text: str) -> str:

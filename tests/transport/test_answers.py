@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import tracemalloc
 import zlib
@@ -100,3 +101,79 @@ def test_a_redirect_to_nowhere_is_a_redirect(
         for status in (301, 302, 303, 307, 308):
             portal.inject(Fault("answer", route_of(name), status=status, headers={"Location": location}))
             assert str(refusal()).endswith(f"failed: HTTP {status}: a redirect, which is not followed")
+
+
+ODD_GRANTS: dict[str, tuple[dict[str, Any], str]] = {
+    "a line break": ({"access_token": "hunter2\ntoken"}, "token"),
+    "a header more": ({"access_token": "hunter2\r\nX: y"}, "token"),
+    "a blank": ({"access_token": "hunter2 token"}, "token"),
+    "a tab": ({"access_token": "hunter2\t"}, "token"),
+    "a letter of another alphabet": ({"access_token": "hunt\u0119r2-hunter2"}, "token"),
+    "half a letter": ({"access_token": "\ud800hunter2"}, "token"),
+    "nothing": ({"access_token": ""}, "token"),
+    "a list": ({"access_token": ["hunter2"]}, "token"),
+    "an object": ({"access_token": {"hunter2": 1}}, "token"),
+    "a number": ({"access_token": 7}, "token"),
+    "soon": ({"expires_in": "soon"}, "time"),
+    "times in a list": ({"expires_in": []}, "time"),
+    "no time": ({"expires_in": None}, "time"),
+    "before": ({"expires_in": -5}, "time"),
+    "before, as text": ({"expires_in": "-5"}, "time"),
+    "infinite": ({"expires_in": 1e400}, "time"),
+    "no number": ({"expires_in": float("nan")}, "time"),
+    "ages": ({"expires_in": 10**30}, "time"),
+    "true": ({"expires_in": True}, "time"),
+    "a half, as text": ({"expires_in": "0.5"}, "time"),
+    "an end that is none": ({"expires_on": "tomorrow"}, "time"),
+    "an end in a list": ({"expires_on": [1]}, "time"),
+}
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_an_odd_token_is_an_error_that_does_not_show_it(
+    sign_in_by: Callable[..., Emulator],
+    refusal: Callable[[], errors.SignInError],
+    ways: dict[str, Any],
+    name: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A token that no header can carry, or a time that is none, ends the sign-in with a line that says which."""
+    caplog.set_level(logging.DEBUG)
+    portal, found = sign_in_by(ways[name]), {}
+    for case, (changes, _) in ODD_GRANTS.items():
+        answer = {"token_type": "Bearer", "expires_in": 3600, "expires_on": 2e9, "access_token": "hunter2"} | changes
+        portal.inject(Fault("answer", route_of(name), status=200, body=json.dumps(answer)))
+        error = refusal()
+        told = {
+            "token": "access_token in the answer is no token",
+            "time": f"{next(iter(changes))} in the answer is no time",
+        }
+        found[case] = next((kind for kind, text in told.items() if text in str(error)), str(error))
+        assert (error.retryable, "hunt" in str(error)) == (False, False)
+    assert found == {case: kind for case, (_, kind) in ODD_GRANTS.items()}
+    assert "hunter2" not in caplog.text
+
+
+def test_what_else_comes_with_a_token_does_no_harm(
+    sign_in_by: Callable[..., Emulator], source: Callable[[], Any], ways: dict[str, Any]
+) -> None:
+    """Fields beside token and time are not msal's to trip over: whatever they hold, the token is taken."""
+    odd = {"token_type": [], "scope": 7, "id_token": "x", "client_info": [], "refresh_in": "soon", "error": [], "x": {}}
+    for name in WAYS:
+        portal = sign_in_by(ways[name])
+        answer = odd | {"access_token": "good", "expires_in": "3600", "expires_on": "2000000000"}
+        portal.inject(Fault("answer", route_of(name), status=200, body=json.dumps(answer)))
+        assert TokenSource(source()._settings).token().value == "good"
+
+
+def test_a_ready_made_token_that_cannot_be_sent(
+    use: Callable[..., Any], sign_in_by: Callable[..., Emulator], read: Callable[[], Any], ways: dict[str, Any]
+) -> None:
+    """A token that was pasted with what no header can carry is a mistake in the connection, which does not show it."""
+    portal = sign_in_by(ways["access_token"])
+    for token in ("hunter2\ntoken", "hunter2 token", "hunter2\x00", "hunt\u0119r2", "hunt\u2028er2"):
+        use(portal.connection_for("access_token"), password=token)
+        with pytest.raises(errors.ConfigurationError, match="blanks or letters in it that no token has") as caught:
+            read()
+        assert "hunt" not in str(caught.value)
+    assert portal.requests == []
