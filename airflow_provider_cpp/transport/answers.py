@@ -32,6 +32,7 @@ LARGEST_ANSWER = 1024**2
 LONGEST_ANSWER = 300.0
 """Seconds from an answer's head to its last byte."""
 
+DISCOVERY = "/.well-known/openid-configuration"
 LONGEST_TEXT = 600
 SECRETS = frozenset({"client_secret", "client_assertion", "authorization", "x-identity-header", "secret"})
 """Names of what is sent and must not be seen: fields of a form, and headers."""
@@ -81,6 +82,7 @@ class Wire(requests.Session):
     def __init__(self, settings: Settings) -> None:
         super().__init__()
         self._sent: set[str] = set()
+        self._authority = settings.authority.lower().removesuffix(":443")
         self._is_machine = isinstance(settings.credentials, ManagedIdentity)
         # A machine's identity is asked for in plain HTTP, on the machine itself: no proxy may see it.
         self.trust_env = not self._is_machine
@@ -99,8 +101,10 @@ class Wire(requests.Session):
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **options: Any) -> requests.Response:
         """Send, and let through only what msal can make something of.
 
-        :raises Unfit: if there is no answer, or it is no JSON object, or an error.
+        :raises Unfit: if there is no answer, or it is no JSON object, or an error; or if it would go elsewhere.
         """
+        if not self._may_go_to(url):
+            raise Unfit(Answer(text=self.clean(f"{url!r} is another address than the authority's: nothing was sent")))
         self._note(options.get("headers"))
         self._note(options.get("data"))
         try:
@@ -109,6 +113,14 @@ class Wire(requests.Session):
             # Some are ValueErrors as well, which msal would take for a mistake in the tenant's name.
             unreachable = self.unreachable(error)
         raise Unfit(unreachable)
+
+    def _may_go_to(self, url: object) -> bool:
+        """Say whether an address is the authority's own; those of machines come from the environment.
+
+        The texts are compared as they begin, since two parsers may find two hosts in one address.
+        """
+        own = (f"{self._authority}/", f"{self._authority}:443/")
+        return self._is_machine or (isinstance(url, str) and url.lower().startswith(own))
 
     def unreachable(self, error: Exception) -> Answer:
         """Read what the network did instead of an answer."""
@@ -131,6 +143,8 @@ class Wire(requests.Session):
         is_challenge = self._is_machine and response.status_code == UNAUTHORIZED and challenge is not None
         if not is_challenge and (body is None or response.status_code >= REDIRECT):
             raise Unfit(self._refused(response, body, why))
+        if body is not None and not self._is_machine and urlsplit(response.url).path.endswith(DISCOVERY):
+            self._check(body.get("token_endpoint"))
         if body is not None and "access_token" in body:
             if (odd := grants.oddity(body)) is not None:
                 raise Unfit(Answer(text=f"HTTP {response.status_code}: {odd}"))
@@ -142,6 +156,14 @@ class Wire(requests.Session):
             fit.headers["WWW-Authenticate"] = challenge
         fit.raw = io.BytesIO(json.dumps(body or {}).encode())
         return fit
+
+    def _check(self, endpoint: object) -> None:
+        """Let a discovery pass only if it sends nobody elsewhere: a secret, or a statement, would follow."""
+        if not isinstance(endpoint, str) or not endpoint:
+            raise Unfit(Answer(text="the authority's discovery names no address for tokens"))
+        if not self._may_go_to(endpoint):
+            text = f"the authority's discovery names another address than its own for tokens, {endpoint!r}"
+            raise Unfit(Answer(text=self.clean(f"{text}: nothing was sent there")))
 
     def _object(self, response: requests.Response) -> tuple[dict[str, Any] | None, str]:
         """Read the object that an answer is; None if it is none, and why."""
