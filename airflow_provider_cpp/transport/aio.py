@@ -110,6 +110,7 @@ class AsyncSession:
         """Read the settings and make what they ask for; what is there stays if they are the same."""
         settings = await self._read()
         if self._line is not None and self._line.settings == settings:
+            self._line.tokens.found_again()
             return self._line
         await self._close()
         context = await asyncio.to_thread(_context, settings)  # reads certificates from the disk

@@ -100,9 +100,13 @@ class SyncSession:
         return None
 
     def _reconnect(self) -> None:
-        if self._reread is not None:
-            self.settings = self._reread()
-            self._tokens = token_source(self.settings)
+        if self._reread is None:
+            return
+        settings = self._reread()
+        if settings == self.settings:
+            self._tokens.found_again()
+        else:
+            self.settings, self._tokens = settings, token_source(settings)
 
     def send(self, call: Call[Any]) -> Reply:
         """Send a call; a token that is refused is replaced once, since a refused request did nothing.
