@@ -20,9 +20,10 @@ from airflow_provider_cpp.portal.calls import Call, Reply
 from airflow_provider_cpp.portal.errors import PortalError
 from airflow_provider_cpp.portal.flows import Flow, Keep, Now, Reconnect, Request, Send, Sleep, Tell
 from airflow_provider_cpp.transport.auth import Token, TokenSource, token_source
+from airflow_provider_cpp.transport.bodies import CHUNK
 from airflow_provider_cpp.transport.causes import causes_of
 from airflow_provider_cpp.transport.settings import Settings
-from airflow_provider_cpp.transport.wire import CHUNK, LONGEST_EXCHANGE, Body, Log, headers, unreachable
+from airflow_provider_cpp.transport.wire import LONGEST_EXCHANGE, Log, body_of, headers, unreachable
 
 T = TypeVar("T")
 UNAUTHORIZED = 401
@@ -109,6 +110,7 @@ class AsyncSession:
         """Read the settings and make what they ask for; what is there stays if they are the same."""
         settings = await self._read()
         if self._line is not None and self._line.settings == settings:
+            self._line.tokens.found_again()
             return self._line
         await self._close()
         context = await asyncio.to_thread(_context, settings)  # reads certificates from the disk
@@ -145,7 +147,7 @@ class AsyncSession:
                 timeout=aiohttp.ClientTimeout(total=LONGEST_EXCHANGE, connect=settings.request_timeout, sock_read=read),
                 allow_redirects=False,
             ) as response:
-                body = Body(call, response.headers.get("Content-Encoding"))
+                body = body_of(call, response.headers.get("Content-Encoding"))
                 async for chunk in response.content.iter_chunked(CHUNK):
                     body.take(chunk)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:

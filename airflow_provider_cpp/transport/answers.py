@@ -3,17 +3,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import ssl
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote_plus, urlsplit
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from airflow_provider_cpp.portal.text import plain_text
+from airflow_provider_cpp.transport import grants
+from airflow_provider_cpp.transport.bodies import Body, drain
 from airflow_provider_cpp.transport.causes import causes_of, network_text, without_users
 from airflow_provider_cpp.transport.credentials import ManagedIdentity
 from airflow_provider_cpp.transport.settings import Settings
@@ -21,6 +26,13 @@ from airflow_provider_cpp.transport.settings import Settings
 MACHINE_CONNECT_TIMEOUT = 5.0
 """Seconds for connecting to what gives a machine its identity: it is on the machine, or this is not one of Azure's."""
 
+LARGEST_ANSWER = 1024**2
+"""Bytes: a token of somebody in hundreds of groups has some ten thousand."""
+
+LONGEST_ANSWER = 300.0
+"""Seconds from an answer's head to its last byte."""
+
+DISCOVERY = "/.well-known/openid-configuration"
 LONGEST_TEXT = 600
 SECRETS = frozenset({"client_secret", "client_assertion", "authorization", "x-identity-header", "secret"})
 """Names of what is sent and must not be seen: fields of a form, and headers."""
@@ -70,9 +82,13 @@ class Wire(requests.Session):
     def __init__(self, settings: Settings) -> None:
         super().__init__()
         self._sent: set[str] = set()
+        self._authority = settings.authority.lower().removesuffix(":443")
         self._is_machine = isinstance(settings.credentials, ManagedIdentity)
         # A machine's identity is asked for in plain HTTP, on the machine itself: no proxy may see it.
         self.trust_env = not self._is_machine
+        self.headers["Accept-Encoding"] = "gzip"
+        # For Service Fabric msal makes a session of its own, which takes over this one's hooks, but not its methods.
+        self.hooks["response"] = [self._fit]
         connect = min(settings.request_timeout, MACHINE_CONNECT_TIMEOUT if self._is_machine else float("inf"))
         self._options: dict[str, Any] = {
             "verify": settings.bundle() or True,
@@ -85,39 +101,95 @@ class Wire(requests.Session):
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **options: Any) -> requests.Response:
         """Send, and let through only what msal can make something of.
 
-        :raises Unfit: if there is no answer, or it is no JSON object, or an error.
+        :raises Unfit: if there is no answer, or it is no JSON object, or an error; or if it would go elsewhere.
         """
-        for part in (options.get("headers"), options.get("data")):
-            if isinstance(part, Mapping):
-                self._sent |= {str(value) for name, value in part.items() if str(name).lower() in SECRETS and value}
+        if not self._may_go_to(url):
+            raise Unfit(Answer(text=self.clean(f"{url!r} is another address than the authority's: nothing was sent")))
+        self._note(options.get("headers"))
+        self._note(options.get("data"))
         try:
-            response = super().request(method, url, *args, **(options | self._options))
-        except requests.RequestException as error:
+            return super().request(method, url, *args, **(options | self._options))
+        except (requests.RequestException, HTTPError) as error:
             # Some are ValueErrors as well, which msal would take for a mistake in the tenant's name.
             unreachable = self.unreachable(error)
-        else:
-            return self._fit(response)
         raise Unfit(unreachable)
 
-    def unreachable(self, error: requests.RequestException) -> Answer:
+    def _may_go_to(self, url: object) -> bool:
+        """Say whether an address is the authority's own; those of machines come from the environment.
+
+        The texts are compared as they begin, since two parsers may find two hosts in one address.
+        """
+        own = (f"{self._authority}/", f"{self._authority}:443/")
+        return self._is_machine or (isinstance(url, str) and url.lower().startswith(own))
+
+    def unreachable(self, error: Exception) -> Answer:
         """Read what the network did instead of an answer."""
+        if isinstance(error, requests.exceptions.InvalidHeader):
+            return Answer(text="a header that belongs to the sign-in has letters in it that cannot be sent")
         untrusted = any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes_of(error))
         return Answer(text=self.clean(network_text(error)), transient=not untrusted)
 
-    def _fit(self, response: requests.Response) -> requests.Response:
-        status, body = response.status_code, _object(response)
+    def _note(self, sent: object) -> None:
+        if isinstance(sent, Mapping):
+            self._sent |= {str(value) for name, value in sent.items() if str(name).lower() in SECRETS and value}
+
+    def _fit(self, response: requests.Response, **_options: Any) -> requests.Response:
+        """Make of what came an answer that has nothing in it but an object of a reasonable size, already read."""
+        self._note(response.request.headers)
+        with response:
+            body, why = self._object(response)
         # A machine joined to Azure from elsewhere is asked to prove that it can read a file, which msal does.
-        is_challenge = self._is_machine and status == UNAUTHORIZED and "WWW-Authenticate" in response.headers
-        if not is_challenge and (body is None or status >= REDIRECT):
-            raise Unfit(self._refused(response, body))
-        return response
+        challenge = response.headers.get("WWW-Authenticate")
+        is_challenge = self._is_machine and response.status_code == UNAUTHORIZED and challenge is not None
+        if not is_challenge and (body is None or response.status_code >= REDIRECT):
+            raise Unfit(self._refused(response, body, why))
+        if body is not None and not self._is_machine and urlsplit(response.url).path.endswith(DISCOVERY):
+            self._check(body.get("token_endpoint"))
+        if body is not None and "access_token" in body:
+            if (odd := grants.oddity(body)) is not None:
+                raise Unfit(Answer(text=f"HTTP {response.status_code}: {odd}"))
+            body = grants.kept(body)
+        fit = requests.Response()
+        fit.status_code, fit.url, fit.request = response.status_code, response.url, response.request
+        fit.headers["Content-Type"], fit.encoding = "application/json", "utf-8"
+        if challenge is not None:
+            fit.headers["WWW-Authenticate"] = challenge
+        fit.raw = io.BytesIO(json.dumps(body or {}).encode())
+        return fit
+
+    def _check(self, endpoint: object) -> None:
+        """Let a discovery pass only if it sends nobody elsewhere: a secret, or a statement, would follow."""
+        if not isinstance(endpoint, str) or not endpoint:
+            raise Unfit(Answer(text="the authority's discovery names no address for tokens"))
+        if not self._may_go_to(endpoint):
+            text = f"the authority's discovery names another address than its own for tokens, {endpoint!r}"
+            raise Unfit(Answer(text=self.clean(f"{text}: nothing was sent there")))
+
+    def _object(self, response: requests.Response) -> tuple[dict[str, Any] | None, str]:
+        """Read the object that an answer is; None if it is none, and why."""
+        if REDIRECT <= response.status_code < BAD:
+            return None, "a redirect, which is not followed"
+        lost = None
+        try:
+            body = Body(response.headers.get("Content-Encoding"), _Untaken, largest=LARGEST_ANSWER)
+            drain(response.raw, body, time.monotonic() + LONGEST_ANSWER)
+            found = json.loads(body.content)
+        except _Untaken as error:
+            return None, str(error)
+        except (HTTPError, OSError) as error:
+            lost = self.unreachable(error)
+        except (ValueError, RecursionError):
+            found = None
+        if lost is not None:
+            raise Unfit(lost)
+        return (found, "") if isinstance(found, dict) else (None, "the answer is no JSON object")
 
     def read(self, body: object) -> Answer:
         """Read what msal made of the answers."""
         values = body if isinstance(body, dict) else {}
         token = values.get("access_token")
-        if isinstance(token, str) and token.isascii() and token.isprintable():
-            return Answer(token, max(0.0, float(values.get("expires_in") or 0)))
+        if token is not None:
+            return Answer(str(token), max(0.0, float(values.get("expires_in") or 0)))
         return self._said(values)
 
     def clean(self, text: str) -> str:
@@ -126,12 +198,11 @@ class Wire(requests.Session):
             text = text.replace(secret, "***").replace(quote_plus(secret), "***")
         return plain_text(without_users(TOKEN.sub("***", text)), LONGEST_TEXT)
 
-    def _refused(self, response: requests.Response, body: dict[str, Any] | None) -> Answer:
+    def _refused(self, response: requests.Response, body: dict[str, Any] | None, why: str) -> Answer:
         status = response.status_code
         said = self._said(body or {})
         if body is None and status < BAD:
-            text = "a redirect, which is not followed" if status >= REDIRECT else "the answer is no JSON object"
-            text, transient = f"HTTP {status}: {text}", True
+            text, transient = f"HTTP {status}: {why}", True
         else:
             text = f"HTTP {status}: {said.text}" if said.code is None else said.text
             transient = status >= SERVER_FAULT or status in (TOO_MANY, TIMED_OUT)
@@ -164,9 +235,5 @@ def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
-def _object(response: requests.Response) -> dict[str, Any] | None:
-    try:
-        body = json.loads(response.content)
-    except ValueError:
-        return None
-    return body if isinstance(body, dict) else None
+class _Untaken(Exception):  # noqa: N818 - it never leaves this file
+    """Why an answer's bytes are not taken."""

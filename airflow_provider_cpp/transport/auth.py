@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from airflow_provider_cpp.transport.credentials import AccessToken
 from airflow_provider_cpp.transport.settings import Settings
 from airflow_provider_cpp.transport.sign_in import Grant, Refusal, sign_in
 
@@ -24,6 +25,8 @@ PAUSE = 1.0
 
 LONGEST_PAUSE = 3600.0
 """Seconds: the same where the service itself says how long."""
+
+STILL_THE_SAME = ". The connection was read again since, and the token in it is still the same one"
 
 MOST_SOURCES = 64
 """Sources kept in a process: rotated secrets leave old ones behind."""
@@ -64,6 +67,7 @@ class TokenSource:
         self._token: Token | None = None
         self._refusal: Refusal | None = None
         self._ask_again_at = 0.0
+        self._found_again = False
 
     def cached(self, rejected: Token | None = None) -> Token | None:
         """Return the token at hand without waiting for anybody; None if there is none that is good."""
@@ -88,6 +92,10 @@ class TokenSource:
                 raise self._refusal.error()
             return self._renew(refused=rejected is not None)
 
+    def found_again(self) -> None:
+        """Note that the connection was read again after a refusal, and holds what this source is for."""
+        self._found_again = True
+
     def _renew(self, *, refused: bool) -> Token:
         asked_at = self._clock()
         outcome = self._acquire(self._settings, refused=refused)
@@ -96,6 +104,8 @@ class TokenSource:
             expires_at = asked_at + outcome.lifetime
             self._refusal, self._token = None, Token(outcome.value, expires_at - ahead, expires_at)
             return self._token
+        if self._found_again and isinstance(self._settings.credentials, AccessToken):
+            outcome = replace(outcome, message=outcome.message + STILL_THE_SAME)
         pause = min(max(PAUSE, outcome.retry_after), LONGEST_PAUSE)
         old, now = self._token, self._clock()
         if outcome.transient and old is not None and now < old.expires_at:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
 from airflow_provider_cpp.transport.fields import Form
+from airflow_provider_cpp.transport.grants import is_token
 
 TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
 THUMBPRINT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -167,7 +168,7 @@ class AccessToken:
         value = value.removeprefix("Bearer ").strip()
         if len(tokens) > 1:
             form.problems.append("password and access_token in extra are two tokens: give one of them")
-        if not all("!" <= letter <= "~" for letter in value):
+        if value and not is_token(value):
             form.problems.append("the access token has blanks or letters in it that no token has")
         return cls(value)
 

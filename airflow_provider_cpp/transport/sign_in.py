@@ -119,6 +119,7 @@ def _application(who: Application, settings: Settings, wire: Wire) -> Any:
         authority=f"{settings.authority}/{who.tenant_id}",
         instance_discovery=None if settings.authority == DEFAULT_AUTHORITY else False,
         http_client=wire,
+        azure_region=False,  # or a variable of the environment would move the sign-in to another host
     )
     return application.acquire_token_for_client(scopes=[settings.scope])
 

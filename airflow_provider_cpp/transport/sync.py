@@ -18,9 +18,10 @@ from airflow_provider_cpp.portal.calls import Call, Reply
 from airflow_provider_cpp.portal.errors import PortalError
 from airflow_provider_cpp.portal.flows import Flow, Keep, Now, Reconnect, Request, Send, Sleep, Tell
 from airflow_provider_cpp.transport.auth import Token, token_source
+from airflow_provider_cpp.transport.bodies import drain
 from airflow_provider_cpp.transport.causes import causes_of
 from airflow_provider_cpp.transport.settings import Settings
-from airflow_provider_cpp.transport.wire import CHUNK, LONGEST_EXCHANGE, Body, Log, headers, unreachable
+from airflow_provider_cpp.transport.wire import LONGEST_EXCHANGE, Log, body_of, headers, unreachable
 
 T = TypeVar("T")
 
@@ -99,9 +100,13 @@ class SyncSession:
         return None
 
     def _reconnect(self) -> None:
-        if self._reread is not None:
-            self.settings = self._reread()
-            self._tokens = token_source(self.settings)
+        if self._reread is None:
+            return
+        settings = self._reread()
+        if settings == self.settings:
+            self._tokens.found_again()
+        else:
+            self.settings, self._tokens = settings, token_source(settings)
 
     def send(self, call: Call[Any]) -> Reply:
         """Send a call; a token that is refused is replaced once, since a refused request did nothing.
@@ -129,11 +134,8 @@ class SyncSession:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                body = Body(call, response.headers.get("Content-Encoding"))
-                for chunk in response.raw.stream(CHUNK, decode_content=False):
-                    body.take(chunk)
-                    if time.monotonic() > until:
-                        raise TimeoutError("the answer does not end")
+                body = body_of(call, response.headers.get("Content-Encoding"))
+                drain(response.raw, body, until)
         except (requests.RequestException, HTTPError, OSError) as error:
             raise unreachable(call, error, sent=not _never_left(error)) from None
         names = {name.lower(): value for name, value in response.headers.items()}

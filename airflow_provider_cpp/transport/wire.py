@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import ssl
-import zlib
 from typing import Any, Protocol
 
 from airflow_provider_cpp import __version__
@@ -12,12 +11,8 @@ from airflow_provider_cpp.portal.calls import Call
 from airflow_provider_cpp.portal.errors import BadReply, Unreachable, Untrusted
 from airflow_provider_cpp.portal.text import plain_text
 from airflow_provider_cpp.transport.auth import Token
+from airflow_provider_cpp.transport.bodies import Body
 from airflow_provider_cpp.transport.causes import causes_of, network_text
-
-LARGEST_BODY = 32 * 1024 * 1024
-"""Bytes: an offer with every region's prices has some megabytes; more than this is not an answer."""
-
-CHUNK = 64 * 1024
 
 LONGEST_EXCHANGE = 900.0
 """Seconds from the request to the last byte of its answer, which might otherwise trickle for ever."""
@@ -42,58 +37,12 @@ def headers(token: Token, call: Call[Any]) -> dict[str, str]:
     }
 
 
-class Body:
-    """An answer's bytes as they come, decompressed up to the bound.
+def body_of(call: Call[Any], encoding: str | None) -> Body:
+    """Return what takes a call's answer; what cannot be taken is a :class:`BadReply`.
 
-    The libraries' own decompression is left off: what it costs, and whether it ends at all with data that are
-    broken, differs from one version to the next.
-
-    :param call: what is answered.
-    :param encoding: the answer's Content-Encoding; only what was asked for is understood.
+    :param encoding: the answer's Content-Encoding.
     """
-
-    def __init__(self, call: Call[Any], encoding: str | None) -> None:
-        self.content = bytearray()
-        self._call = call
-        self._taken = 0
-        name = (encoding or "identity").strip().lower()
-        self._gzip = zlib.decompressobj(_GZIP) if name == "gzip" else None
-        if name not in ("gzip", "identity"):
-            raise BadReply(call.words, text=f"the answer is encoded as {plain_text(name, 40)}, which was not asked for")
-
-    def take(self, chunk: bytes) -> None:
-        """Take some more.
-
-        :raises BadReply: if it grows too large, or cannot be decompressed.
-        """
-        self._taken += len(chunk)
-        while chunk:
-            if self._gzip is None:
-                self.content += chunk
-                chunk = b""
-            else:
-                chunk = self._decompress(self._gzip, chunk)
-            if max(self._taken, len(self.content)) > LARGEST_BODY:
-                raise too_large(self._call)
-
-    def _decompress(self, gzip: Any, chunk: bytes) -> bytes:
-        try:
-            self.content += gzip.decompress(chunk, LARGEST_BODY + 1 - len(self.content))
-        except zlib.error as error:
-            raise BadReply(self._call.words, text=f"the answer cannot be decompressed: {error}") from error
-        if gzip.eof:  # another part may follow
-            self._gzip = zlib.decompressobj(_GZIP)
-            return bytes(gzip.unused_data)
-        return bytes(gzip.unconsumed_tail)
-
-
-_GZIP = 31
-"""What zlib calls the format."""
-
-
-def too_large(call: Call[Any]) -> BadReply:
-    """Make the error for an answer that has no end."""
-    return BadReply(call.words, text=f"the answer is larger than {LARGEST_BODY // 1024**2} MiB")
+    return Body(encoding, lambda text: BadReply(call.words, text=text))
 
 
 def unreachable(call: Call[Any], error: BaseException, *, sent: bool) -> Unreachable:

@@ -18,7 +18,7 @@ from airflow_provider_cpp.emulator import Emulator, Fault
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
 from airflow_provider_cpp.portal import calls, errors, flows
 from airflow_provider_cpp.portal.models import OfferRef
-from airflow_provider_cpp.transport.wire import LARGEST_BODY
+from airflow_provider_cpp.transport.bodies import LARGEST_BODY
 
 READ = calls.get_offer_status(OfferRef("contoso", "contoso-vm"))
 MIB = 1024**2

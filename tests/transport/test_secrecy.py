@@ -87,7 +87,13 @@ def test_no_log_shows_a_secret(
     assert {"urllib3.connectionpool"} <= {record.name for record in caplog.records} or way.kind == "access_token"
 
 
-ECHOING = ("client_secret", "certificate-pem", "managed_identity-app-service", "workload_identity")
+ECHOING = (
+    "client_secret",
+    "certificate-pem",
+    "managed_identity-app-service",
+    "managed_identity-service-fabric",
+    "workload_identity",
+)
 
 
 @pytest.mark.parametrize("name", ECHOING)

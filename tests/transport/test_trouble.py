@@ -44,9 +44,9 @@ ANSWERS = {
     "no token": (
         Fault("answer", status=200, body='{"access_token": 7, "expires_in": 1}'),
         False,
-        "no token, and no reason",
+        "the access_token in the answer is no token",
     ),
-    "no time": (Fault("answer", status=200, body='{"access_token": "x", "expires_in": "soon"}'), False, "ValueError"),
+    "no time": (Fault("answer", status=200, body='{"access_token": "x", "expires_in": "soon"}'), False, "is no time"),
     "a redirect": (Fault("answer", status=302, headers={"Location": "https://evil.example/"}), True, "not followed"),
     "refused": (Fault("answer", status=400, body='{"error": "odd", "error_description": "no"}'), False, "odd: no"),
     "refused, in another form": (
