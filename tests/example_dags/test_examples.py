@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from searching import LOUD, hidden_in, parts_of_token, texts_of
+from searching import LOUD, hidden_in, parts_of_token, texts_of, without_airflows_own
 
 from airflow_provider_cpp.emulator import Emulator, ScaledClock, Settings
 
@@ -86,7 +86,7 @@ def secrets_of(portal: Emulator) -> list[str]:
 def left_by(home: Path, result: subprocess.CompletedProcess[str]) -> dict[str, str]:
     """Return all that a run showed, and all that it left in Airflow's home, as loud as it was."""
     assert "urllib3.connectionpool" in result.stdout + result.stderr
-    return {"stdout": result.stdout, "stderr": result.stderr, **texts_of(home)}
+    return {"stdout": without_airflows_own(result.stdout), "stderr": result.stderr, **texts_of(home)}
 
 
 def test_every_example_is_run_or_looked_at() -> None:

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What runs that fail leave behind holds no secret, token, assertion or signature, and each mask is needed for that."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from searching import LOUD, forms_of, hidden_in, parts_of_token, texts_of, without_airflows_own
+
+from airflow_provider_cpp.emulator import Emulator, Fault, ManualClock, Settings
+
+DAGS = Path(__file__).parents[1] / "dags"
+OFFERS = (
+    *("plain", "unauthorized", "rejected", "hanging", "odd", "put-refused", "mapped-0", "mapped-1"),
+    *("unauthorized-later", "rejected-later", "hanging-later"),
+)
+SIGNED = ("patch", "careless", "image", "data", "details", "expired", "mapped-0", "mapped-1", "told")
+GOOD = {"image", "mapped"}
+"""The tasks that do not fail."""
+
+WORDS = (
+    "AADSTS7000215",
+    "AADSTS700027",
+    "put a new one into the connection",
+    "TLS: ",
+    "Read timed out",
+    "is not patched",
+    "HTTP 401",
+    "HTTP 422",
+    "has no place for",
+    "expired on",
+    "sig=***",
+)
+"""What the run must have told, lest it failed otherwise than was meant."""
+
+SECRET = "a b+c/d=e&f%25\"g\\h~ü"
+
+
+@pytest.mark.parametrize("form", forms_of(SECRET))
+def test_what_is_planted_is_found(form: str) -> None:
+    """A secret that stands in the middle of a text is found in each form, and nothing is found where there is none."""
+    texts = {"clean": "nothing here", "log": f"before{forms_of(SECRET)[form]}after"}
+    assert {where for where, _ in hidden_in(texts, [SECRET])} == {"log"}
+
+
+@pytest.mark.parametrize("before", ["", "x", "xy"])
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+def test_base64_of_more_than_the_secret_is_found(before: str, encode: Callable[[bytes], bytes]) -> None:
+    """A secret is found inside base64, wherever it begins in what was encoded."""
+    assert hidden_in({"log": encode(f"{before}{SECRET} and more".encode()).decode()}, [SECRET])
+
+
+def signed_url(name: str, signature: str) -> str:
+    """Return a shared access URL that is good for long enough, or was."""
+    days = timedelta(days=-2 if name == "expired" else 30)
+    end = datetime.now(timezone.utc) + days
+    query = f"sv=2024-11-04&sr=c&sp=rl&se={end:%Y-%m-%dT%H:%M:%SZ}&sig={quote(signature, safe='')}"
+    return f"https://contosoimages.blob.core.windows.net/vhds/{name}.vhd?{query}"
+
+
+def report_quoting(portal: Emulator, url: str) -> str:
+    """Return the answer for a publication that failed, its message quoting a URL and a token."""
+    markup = f'Certification: <a href="{url}">{url}</a> is not patched; {portal.tokens[0]}'
+    step = {"id": "displaycertify", "stepName": "Certification", "status": "rejected"}
+    step |= {"messages": [{"messageHtml": markup, "level": "error", "timestamp": "2026-11-03T09:00:00Z"}]}
+    return json.dumps({"status": "failed", "steps": [step], "messages": [{"messageHtml": markup, "level": "error"}]})
+
+
+def connections(portal: Emulator, other: Emulator) -> dict[str, dict[str, Any]]:
+    """Return the connections of the tasks, by their ids."""
+    plain = portal.connection
+    stranger = portal.connection_for("certificate", "inline")
+    stranger["extra"] |= {"private_key": other.connection_for("certificate", "inline")["extra"]["private_key"]}
+    values = {
+        "cloud_partner_portal_default": plain,
+        "wrong_secret": plain | {"password": other.client_secret},
+        "wrong_certificate": stranger,
+        "revoked": portal.connection_for("access_token"),
+        "untrusted": plain | {"extra": plain["extra"] | {"verify": str(other.ca_file)}},
+        "impatient": plain | {"extra": plain["extra"] | {"request_timeout": 0.5}},
+        "echoing": other.connection,
+    }
+    portal.revoke_tokens()
+    return {f"AIRFLOW_CONN_{name.upper()}": json.dumps(value) for name, value in values.items()}
+
+
+def prepare(portal: Emulator, other: Emulator, told: str) -> None:
+    """Make go wrong what is to go wrong."""
+    for offer in OFFERS:
+        portal.add_offer(offer)
+    sas = f"{told} and {told.replace('&', '&amp;')}"
+    echo = json.dumps({"error": {"code": "Odd", "message": f"{sas} {portal.tokens[0]}"}})
+    for route, suffix in (("status", ""), ("operation", "-later")):
+        portal.inject(Fault("answer", route, f"unauthorized{suffix}", times=99, status=401, body=echo))
+        portal.inject(Fault("hang", route, f"hanging{suffix}", times=99, seconds=2))
+    report = report_quoting(portal, told)
+    portal.inject(Fault("answer", "status", "rejected", times=99, status=200, body=report))
+    portal.inject(Fault("answer", "operation", "rejected-later", times=99, status=200, body=report))
+    portal.inject(Fault("answer", "status", "rejected-later", times=99, status=200, body=report))
+    portal.inject(Fault("answer", "status", "odd", times=99, status=200, body=f"no JSON: {sas}"))
+    portal.inject(Fault("answer", "put", "put-refused", times=99, status=422, body=echo))
+    said = f"it was {other.client_secret} and {portal.tokens[0]}"
+    body = json.dumps({"error": "odd", "error_description": said})
+    other.inject(Fault("answer", "token", times=99, status=400, body=body))
+
+
+def test_runs_that_fail_show_nothing(airflow_home: Path) -> None:
+    """Refused, untrusted, late and rejected, at DEBUG: no log, XCom, rendered field or error has a secret in it."""
+    signatures = {name: base64.b64encode(b"\xff\xfe" + secrets.token_bytes(30)).decode() for name in SIGNED}
+    urls = {name: signed_url(name, signature) for name, signature in signatures.items()}
+    with Emulator(Settings(), ManualClock()) as portal, Emulator(Settings(), ManualClock()) as other:
+        environment = os.environ | LOUD | connections(portal, other)
+        environment |= {"AIRFLOW__CORE__DAGS_FOLDER": str(DAGS), "FAILING_RUNS_URLS": json.dumps(urls)}
+        prepare(portal, other, urls["told"])
+        command = [sys.executable, "-m", "airflow", "dags", "test", "failing_runs"]
+        result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+        key = json.loads(environment["AIRFLOW_CONN_WRONG_CERTIFICATE"])["extra"]["private_key"]
+        hidden = [portal.client_secret, other.client_secret, *signatures.values(), *key.split("\n")[2:-3]]
+        shown = [*portal.tokens, *portal.assertions, *other.tokens]
+        hidden += [part for token in shown for part in parts_of_token(token)]
+        assert portal.assertions
+    output = without_airflows_own(result.stdout)
+    texts = {"stdout": output, "stderr": result.stderr, **texts_of(airflow_home)}
+    assert (result.returncode, [word for word in WORDS if word not in output]) != (0, []), output[-5000:]
+    print(f"{len(texts)} texts, {sum(map(len, texts.values()))} letters, {len(hidden)} secrets")  # noqa: T201
+    assert [word for word in WORDS if word not in output] == [], output[-5000:]
+    assert hidden_in(texts, hidden) == []
