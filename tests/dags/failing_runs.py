@@ -33,12 +33,18 @@ def careless(document: dict[str, Any]) -> None:
 @dag(schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc), catchup=False, default_args={"retries": 0})
 def failing_runs() -> None:
     """Fail, each task by itself; only those that add an image do not."""
-    look: dict[str, Any] = {"mode": "poke", "poke_interval": 0.1, "until": "live", "poll_failure_tolerance": 0.0, "timeout": 20}
+    look: dict[str, Any] = {
+        "mode": "poke",
+        "poke_interval": 0.1,
+        "until": "live",
+        "poll_failure_tolerance": 0.0,
+        "timeout": 20,
+    }
     for conn_id in ("wrong_secret", "wrong_certificate", "revoked", "untrusted", "echoing"):
         OfferStatusSensor(task_id=conn_id, conn_id=conn_id, offer_id="plain", **look)
     for offer_id in ("unauthorized", "rejected", "hanging", "odd"):
         OfferStatusSensor(task_id=offer_id, conn_id="impatient", offer_id=offer_id, **look)
-    for offer_id in ("unauthorized-later", "rejected-later", "hanging-later"):
+    for offer_id in ("unauthorized-later", "blocked-later", "hanging-later"):
         PublishOfferOperator(
             task_id=offer_id,
             conn_id="impatient",
@@ -47,7 +53,7 @@ def failing_runs() -> None:
             deferrable=True,
             poll_interval=0.1,
             poll_failure_tolerance=0.0,
-            timeout=20,
+            timeout=3,
         )
     UpdateOfferOperator(task_id="put_refused", offer_id="put-refused", patch={"definition": {"disk": url("patch")}})
     UpdateOfferOperator(task_id="careless", offer_id="plain", change=careless)

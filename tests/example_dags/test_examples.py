@@ -67,10 +67,8 @@ EXAMPLES = {
 
 
 def run(dag_id: str, portal: Emulator, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | LOUD | {
-        "AIRFLOW_CONN_CLOUD_PARTNER_PORTAL_DEFAULT": json.dumps(portal.connection),
-        "EXAMPLE_POLL_INTERVAL": "0.2",
-    }
+    connection = {"AIRFLOW_CONN_CLOUD_PARTNER_PORTAL_DEFAULT": json.dumps(portal.connection)}
+    environment = os.environ | LOUD | connection | {"EXAMPLE_POLL_INTERVAL": "0.2"}
     if folder is not None:
         environment["AIRFLOW__CORE__DAGS_FOLDER"] = str(folder)
     command = [sys.executable, "-m", "airflow", "dags", "test", dag_id]
