@@ -138,7 +138,7 @@ def test_runs_that_fail_show_nothing(airflow_home: Path) -> None:
     assert [word for word in WORDS if word not in output] == [], output[-5000:]
     assert len(texts) > MANY, len(texts)
     assert hidden_in(texts, hidden) == []
-    # ``dags test`` prints exceptions past Airflow's masker; a deployment's log has them masked, as test_each_mask looks.
+    # ``dags test`` prints exceptions past Airflow's masker; in a deployment's log they are masked, which the copies below show.
     printed = {"stdout", "stderr"}
     assert hidden_in({where: text for where, text in texts.items() if where not in printed}, [careless]) == []
 
