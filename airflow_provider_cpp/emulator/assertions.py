@@ -36,6 +36,7 @@ class Assertions:
     trusted: tuple[x509.Certificate, x509.Name] | None = None
     issuers: list[Issuer] = field(default_factory=list)
     used: set[str] = field(default_factory=set, repr=False)
+    seen: list[str] = field(default_factory=list, repr=False)
 
     def check(self, form: dict[str, str], client_id: str, audiences: Collection[str]) -> tuple[str, str]:
         """Check the assertion in a request for a token.
@@ -47,6 +48,7 @@ class Assertions:
         if form.get("client_assertion_type") != ASSERTION_TYPE:
             raise SignInRefused(400, "invalid_request", 900144, f"client_assertion_type must be '{ASSERTION_TYPE}'.")
         text = form["client_assertion"]
+        self.seen.append(text)
         try:
             header = jwt.get_unverified_header(text)
             claims = jwt.decode(text, options={"verify_signature": False})

@@ -62,6 +62,7 @@ class Identity:
     sign_ins: list[SignIn] = field(default_factory=list)
     revoked: set[str] = field(default_factory=set, repr=False)
     known: set[str] = field(default_factory=set, repr=False)
+    granted: list[str] = field(default_factory=list, repr=False)
 
     def configuration(self, tenant: str, base: str, version: str) -> dict[str, Any]:
         """Answer the OpenID configuration.
@@ -159,7 +160,9 @@ class Identity:
             "exp": int(now + self.lifetime) + 1,
             "ends": now + self.lifetime,
         }
-        return jwt.encode(claims, signing_key(), algorithm="RS256", headers={"kid": KEY_ID})
+        value = jwt.encode(claims, signing_key(), algorithm="RS256", headers={"kid": KEY_ID})
+        self.granted.append(value)
+        return value
 
     def _proof(self, form: dict[str, str], secret: str, home: str) -> tuple[str, str]:
         if form.get("client_assertion"):

@@ -170,6 +170,18 @@ class Emulator:
         with self._service.lock:
             return list(self._identity.sign_ins)
 
+    @property
+    def tokens(self) -> list[str]:
+        """Every token that was given out, in order: for tests that look whether one is shown somewhere."""
+        with self._service.lock:
+            return list(self._identity.granted)
+
+    @property
+    def assertions(self) -> list[str]:
+        """Every assertion that an application proved itself with, or tried to, in order: for the same tests."""
+        with self._service.lock:
+            return list(self._identity.assertions.seen)
+
     def environment(self) -> str:
         """Return lines for a shell to read: addresses, ids, and the Airflow connection."""
         values = {

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -50,7 +51,12 @@ class _DraftOperator(OfferOperator):
     ) -> dict[str, Any]:
         """Make the change, and return what a task may show of it."""
         offer = self.named_offer()
-        updated = self.hook.run(update(Update(offer, change, create, overwrite)))
+        try:
+            updated = self.hook.run(update(Update(offer, change, create, overwrite)))
+        except Exception as error:
+            # A change of somebody's own fails in words of its own, which may quote the draft's URLs.
+            mask_signatures("".join(traceback.format_exception(error)))
+            raise
         self.leave_page(context, updated.document)
         if updated.written:
             self.log.info("offer %s: its draft is stored, version %s", offer, updated.document.version)

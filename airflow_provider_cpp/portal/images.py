@@ -48,7 +48,7 @@ class ImageVersion:
     version: str
     os_disk_url: str = field(repr=False)
     data_disk_urls: Mapping[int, str] = field(default_factory=dict, repr=False)
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def check(self, now: datetime, valid_for: timedelta = PUBLISHING_TAKES) -> None:
         """Refuse what the portal would refuse days later.

@@ -194,9 +194,13 @@ class Wire(requests.Session):
 
     def clean(self, text: str) -> str:
         """Make one plain line of a text, without anything that was sent, a token, or the user of an address."""
+        text = plain_text(without_users(TOKEN.sub("***", self._unsaid(text))))
+        return plain_text(self._unsaid(text), LONGEST_TEXT)  # once more: what was escaped for HTML is plain now
+
+    def _unsaid(self, text: str) -> str:
         for secret in self._sent:
             text = text.replace(secret, "***").replace(quote_plus(secret), "***")
-        return plain_text(without_users(TOKEN.sub("***", text)), LONGEST_TEXT)
+        return text
 
     def _refused(self, response: requests.Response, body: dict[str, Any] | None, why: str) -> Answer:
         status = response.status_code

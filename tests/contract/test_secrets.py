@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What runs that fail leave behind holds no secret, token, assertion or signature, and each mask is needed for that."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from searching import LOUD, forms_of, hidden_in, parts_of_token, texts_of, without_airflows_own
+
+from airflow_provider_cpp.emulator import Emulator, Fault, ManualClock, Settings
+
+DAGS = Path(__file__).parents[1] / "dags"
+OFFERS = (
+    *("plain", "unauthorized", "rejected", "hanging", "odd", "put-refused", "mapped-0", "mapped-1"),
+    *("unauthorized-later", "blocked-later", "hanging-later"),
+)
+SIGNED = ("patch", "careless", "image", "data", "details", "expired", "mapped-0", "mapped-1", "told")
+MANY = 100
+"""Rows and files that such a run leaves at least, so that the search is known to have found them."""
+
+WORDS = (
+    "AADSTS7000215",
+    "AADSTS700027",
+    "put a new one into the connection",
+    "CERTIFICATE_VERIFY_FAILED",
+    "ReadTimeout",
+    "publication failed at step Certification",
+    "SocketTimeoutError",
+    "HTTP 401",
+    "HTTP 422",
+    "has no place for",
+    "expired on",
+    "sig=***",
+)
+"""What the run must have told, lest it failed otherwise than was meant."""
+
+SECRET = 'a b+c/d=e&f%25"g\\h~ü'
+
+
+@pytest.mark.parametrize("form", forms_of(SECRET))
+def test_what_is_planted_is_found(form: str) -> None:
+    """A secret that stands in the middle of a text is found in each form, and nothing is found where there is none."""
+    texts = {"clean": "nothing here", "log": f"before{forms_of(SECRET)[form]}after"}
+    assert {where for where, _ in hidden_in(texts, [SECRET])} == {"log"}
+
+
+@pytest.mark.parametrize("before", ["", "x", "xy"])
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+def test_base64_of_more_than_the_secret_is_found(before: str, encode: Callable[[bytes], bytes]) -> None:
+    """A secret is found inside base64, wherever it begins in what was encoded."""
+    assert hidden_in({"log": encode(f"{before}{SECRET} and more".encode()).decode()}, [SECRET])
+
+
+def signed_url(name: str, signature: str) -> str:
+    """Return a shared access URL that is good for long enough, or was."""
+    days = timedelta(days=-2 if name == "expired" else 30)
+    end = datetime.now(timezone.utc) + days
+    query = f"sv=2024-11-04&sr=c&sp=rl&se={end:%Y-%m-%dT%H:%M:%SZ}&sig={quote(signature, safe='')}"
+    return f"https://contosoimages.blob.core.windows.net/vhds/{name}.vhd?{query}"
+
+
+def report_quoting(portal: Emulator, url: str, word: str) -> str:
+    """Return the answer for a publication that was rejected or is blocked, its message quoting a URL and a token."""
+    markup = f'Certification: <a href="{url}">{url}</a> is not patched; {portal.tokens[0]}'
+    step = {"id": "displaycertify", "stepName": "Certification"}
+    step |= {"status": "rejected" if word == "failed" else "blocked"}
+    step |= {"messages": [{"messageHtml": markup, "level": "error", "timestamp": "2026-11-03T09:00:00Z"}]}
+    return json.dumps({"status": word, "steps": [step], "messages": [{"messageHtml": markup, "level": "error"}]})
+
+
+def connections(portal: Emulator, other: Emulator) -> dict[str, dict[str, Any]]:
+    """Return the connections of the tasks, by their ids."""
+    plain = portal.connection
+    stranger = portal.connection_for("certificate", "inline")
+    stranger["extra"] |= {"private_key": other.connection_for("certificate", "inline")["extra"]["private_key"]}
+    values = {
+        "cloud_partner_portal_default": plain,
+        "wrong_secret": plain | {"password": other.client_secret},
+        "wrong_certificate": stranger,
+        "revoked": portal.connection_for("access_token"),
+        "untrusted": plain | {"extra": plain["extra"] | {"verify": str(other.ca_file)}},
+        "impatient": plain | {"extra": plain["extra"] | {"request_timeout": 0.5}},
+        "echoing": other.connection,
+    }
+    portal.revoke_tokens()
+    return {f"AIRFLOW_CONN_{name.upper()}": json.dumps(value) for name, value in values.items()}
+
+
+def prepare(portal: Emulator, other: Emulator, told: str) -> None:
+    """Make go wrong what is to go wrong."""
+    for offer in OFFERS:
+        portal.add_offer(offer)
+    sas = f"{told} and {told.replace('&', '&amp;')}"
+    echo = json.dumps({"error": {"code": "Odd", "message": f"{sas} {portal.tokens[0]}"}})
+    for route, suffix in (("status", ""), ("operation", "-later")):
+        portal.inject(Fault("answer", route, f"unauthorized{suffix}", times=99, status=401, body=echo))
+        portal.inject(Fault("hang", route, f"hanging{suffix}", times=99, seconds=2))
+    for route, offer, word in (("status", "rejected", "failed"), ("operation", "blocked-later", "running")):
+        report = report_quoting(portal, told, word)
+        portal.inject(Fault("answer", route, offer, times=99, status=200, body=report))
+    portal.inject(Fault("answer", "status", "odd", times=99, status=200, body=f"no JSON: {sas}"))
+    portal.inject(Fault("answer", "put", "put-refused", times=99, status=422, body=echo))
+    said = f"it was {other.client_secret} and {portal.tokens[0]}"
+    body = json.dumps({"error": "odd", "error_description": said})
+    other.inject(Fault("answer", "token", times=99, status=400, body=body))
+
+
+def test_runs_that_fail_show_nothing(airflow_home: Path) -> None:
+    """Refused, untrusted, late and rejected, at DEBUG: no log, XCom, rendered field or error has a secret in it."""
+    signatures = {name: base64.b64encode(b"\xff\xfe" + secrets.token_bytes(30)).decode() for name in SIGNED}
+    urls = {name: signed_url(name, signature) for name, signature in signatures.items()}
+    with Emulator(Settings(), ManualClock()) as portal, Emulator(Settings(), ManualClock()) as other:
+        environment = os.environ | LOUD | connections(portal, other)
+        environment |= {"AIRFLOW__CORE__DAGS_FOLDER": str(DAGS), "FAILING_RUNS_URLS": json.dumps(urls)}
+        prepare(portal, other, urls["told"])
+        command = [sys.executable, "-m", "airflow", "dags", "test", "failing_runs"]
+        result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+        key = json.loads(environment["AIRFLOW_CONN_WRONG_CERTIFICATE"])["extra"]["private_key"]
+        careless = signatures.pop("careless")
+        hidden = [portal.client_secret, other.client_secret, *signatures.values(), *key.split("\n")[2:-3]]
+        shown = [*portal.tokens, *portal.assertions, *other.tokens]
+        hidden += [part for token in shown for part in parts_of_token(token)]
+        assert portal.assertions
+    output = without_airflows_own(result.stdout)
+    texts = {"stdout": output, "stderr": result.stderr, **texts_of(airflow_home)}
+    assert [word for word in WORDS if word not in output] == [], output[-5000:]
+    assert len(texts) > MANY, len(texts)
+    assert hidden_in(texts, hidden) == []
+    # ``dags test`` prints exceptions past Airflow's masker; in a deployment's log they are masked, which the copies below show.
+    printed = {"stdout", "stderr"}
+    assert hidden_in({where: text for where, text in texts.items() if where not in printed}, [careless]) == []
+
+
+SHOWING = Path(__file__).with_name("everything_shown.py")
+PACKAGE = Path(__file__).parents[2] / "airflow_provider_cpp"
+NOT_SECRET = {"transport/certificates.py repr=False 1"}
+"""A key of the cryptography package, which shows its address."""
+
+BY_HAND = (
+    ("operators/draft.py", "        mask_signatures(value)\n", ""),
+    ("operators/draft.py", "(signature, unquote(signature))", "(signature,)"),
+    ("operators/draft.py", "(signature, unquote(signature))", "(unquote(signature),)"),
+    ("operators/draft.py", '            mask_signatures("".join(traceback.format_exception(error)))\n', ""),
+    ("portal/text.py", 'without_signatures(_WORD_BREAK.sub("", text))', '_WORD_BREAK.sub("", text)'),
+    ("portal/text.py", '_TOKEN.sub("***", without_signatures', "(without_signatures"),
+    ("portal/models.py", 'plain_text(as_text(data.get("messageHtml")))', 'as_text(data.get("messageHtml"))'),
+    ("portal/models.py", 'plain_text(as_text(data.get("level")).lower(), 40)', 'as_text(data.get("level")).lower()'),
+    ("portal/models.py", "text=plain_text(as_text(data))", "text=as_text(data)"),
+    ("portal/calls.py", "plain_text(code, 100)", "code"),
+    ("portal/calls.py", 'plain_text(body[: longest * 20].decode("utf-8", "replace"), longest)', "body.decode()"),
+    ("transport/answers.py", 'text.replace(secret, "***")', "text"),
+    ("transport/answers.py", '.replace(quote_plus(secret), "***")', ""),
+    ("transport/answers.py", "return plain_text(self._unsaid(text), LONGEST_TEXT)", "return text"),
+    ("transport/answers.py", 'TOKEN.sub("***", self._unsaid(text))', "self._unsaid(text)"),
+    ("transport/causes.py", '_USER.sub("//***@", text)', "text"),
+)
+"""Masks: the file, what is taken out of it, and what is put there instead."""
+
+
+def found_by_looking() -> Iterator[tuple[str, str, int, str]]:
+    """Yield every field that is kept out of a repr, and every argument that is masked when it is set."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name, text = path.relative_to(PACKAGE).as_posix(), path.read_text()
+        if not name.startswith("emulator/"):
+            yield from ((name, "repr=False", number, "repr=True") for number in range(text.count("repr=False")))
+            yield from ((name, "= Masked()", number, "= None") for number in range(text.count("= Masked()")))
+
+
+def masks() -> dict[str, tuple[str, str]]:
+    """Return each mask by a name: its file, and the file's text without it."""
+    found: dict[str, tuple[str, str]] = {}
+    for name, old, new in BY_HAND:
+        text = (PACKAGE / name).read_text()
+        assert text.count(old) == 1, f"{old!r} is {text.count(old)} times in {name}"
+        found[f"{name} {old.strip()} {new}".strip()] = name, text.replace(old, new)
+    for name, old, number, new in found_by_looking():
+        parts = (PACKAGE / name).read_text().split(old)
+        before, after = old.join(parts[: number + 1]), old.join(parts[number + 1 :])
+        found[f"{name} {old} {number + 1}"] = name, before + new + after
+    return {name: change for name, change in found.items() if name not in NOT_SECRET}
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[tuple[str, str]]]:
+    """Return a function that says what is shown without a mask; all are taken out in turn, by one process."""
+    home, out = tmp_path_factory.mktemp("copies"), tmp_path_factory.mktemp("shown")
+    changes, numbers = masks() | {"none": ("__init__.py", (PACKAGE / "__init__.py").read_text())}, {}
+    for number, (name, (file, text)) in enumerate(changes.items()):
+        numbers[name] = str(number)
+        copy = home / str(number) / PACKAGE.name
+        shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        (copy / file).write_text(text)
+    command = [sys.executable, str(SHOWING), str(out), *(str(home / number) for number in numbers.values())]
+    subprocess.run(command, check=True, timeout=900, env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"})
+
+    def look(name: str) -> list[tuple[str, str]]:
+        value = json.loads((out / f"{numbers[name]}.json").read_text())
+        return hidden_in({str(number): text for number, text in enumerate(value["texts"])}, value["secrets"])
+
+    return look
+
+
+def test_everything_that_can_be_shown_shows_nothing(shown: Callable[[str], list[tuple[str, str]]]) -> None:
+    """Values, errors, log lines and rendered fields of the package as it is hold nothing secret."""
+    assert shown("none") == []
+
+
+@pytest.mark.parametrize("name", masks())
+def test_each_mask_is_needed(shown: Callable[[str], list[tuple[str, str]]], name: str) -> None:
+    """With any one mask taken out, something secret is shown."""
+    assert shown(name)

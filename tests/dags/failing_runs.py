@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tasks that fail in every way in which something secret could be shown: for tests.
+
+The secret parts come from the environment, as JSON, so that this file holds none.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import datetime, timezone
+from typing import Any
+
+from airflow.providers.common.compat.sdk import dag
+
+from airflow_provider_cpp.operators.offer import AddImageVersionOperator, PublishOfferOperator, UpdateOfferOperator
+from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
+
+URLS: dict[str, str] = json.loads(os.environ.get("FAILING_RUNS_URLS", "{}"))
+
+
+def url(name: str) -> str:
+    """Return the shared access URL that a task is given."""
+    return URLS.get(name, "https://contosoimages.blob.core.windows.net/vhds/none.vhd")
+
+
+def careless(document: dict[str, Any]) -> None:
+    """Fail as a change of somebody's own might."""
+    msg = f"{document['id']} has no place for {url('careless')}"
+    raise LookupError(msg)
+
+
+@dag(schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc), catchup=False, default_args={"retries": 0})
+def failing_runs() -> None:
+    """Fail, each task by itself; only those that add an image do not."""
+    look: dict[str, Any] = {
+        "mode": "poke",
+        "poke_interval": 0.1,
+        "until": "live",
+        "poll_failure_tolerance": 0.0,
+        "timeout": 20,
+    }
+    for conn_id in ("wrong_secret", "wrong_certificate", "revoked", "untrusted", "echoing"):
+        OfferStatusSensor(task_id=conn_id, conn_id=conn_id, offer_id="plain", **look)
+    for offer_id in ("unauthorized", "rejected", "hanging", "odd"):
+        OfferStatusSensor(task_id=offer_id, conn_id="impatient", offer_id=offer_id, **look)
+    for offer_id in ("unauthorized-later", "blocked-later", "hanging-later"):
+        PublishOfferOperator(
+            task_id=offer_id,
+            conn_id="impatient",
+            offer_id=offer_id,
+            wait_for_completion=True,
+            deferrable=True,
+            poll_interval=0.1,
+            poll_failure_tolerance=0.0,
+            timeout=3,
+        )
+    UpdateOfferOperator(task_id="put_refused", offer_id="put-refused", patch={"definition": {"disk": url("patch")}})
+    UpdateOfferOperator(task_id="careless", offer_id="plain", change=careless)
+    image: dict[str, Any] = {"offer_id": "plain", "plan_id": "gold"}
+    AddImageVersionOperator(
+        task_id="image",
+        version="2026.11.1",
+        os_disk_url=url("image"),
+        data_disk_urls={0: url("data")},
+        details={"label": url("details")},
+        **image,
+    )
+    AddImageVersionOperator(task_id="expired", version="2026.11.2", os_disk_url=url("expired"), **image)
+    AddImageVersionOperator.partial(task_id="mapped", plan_id="gold", version="2026.11.3").expand_kwargs(
+        [{"offer_id": f"mapped-{number}", "os_disk_url": url(f"mapped-{number}")} for number in range(2)]
+    )
+
+
+failing_runs()
