@@ -130,7 +130,6 @@ def test_everything_goes_through_the_proxy(
             host=NOWHERE,
             extra={"proxies": {"https": f"http://{USER}@{proxy.address}"}},
         )
-        portal.kit.portal.base = NOWHERE  # what it calls itself, in its discovery too
         assert read().word == "neverPublished"
         assert (set(proxy.asked), len(portal.sign_ins)) == (both(portal), 1)
 
