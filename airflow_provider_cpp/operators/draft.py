@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
+SHORTEST_SIGNATURE = 8
+"""Characters; real ones have more than forty."""
+
+
 class Masked:
     """An argument that may hold SAS URLs: their signatures are masked as soon as it is set, rendered or not.
 
@@ -201,6 +205,8 @@ def mask_signatures(value: Any) -> None:
     """Tell Airflow to mask every SAS signature in a value, as it is written there and decoded."""
     for text in _texts(value):
         for signature in signatures_in(text):
+            if len(signature) < SHORTEST_SIGNATURE or "{" in signature:
+                continue  # a template, or a placeholder: masking that would deface every log line that has it
             for form in dict.fromkeys((signature, unquote(signature))):
                 mask_secret(form)
 

@@ -166,3 +166,10 @@ def test_signatures_are_masked_wherever_they_are_set() -> None:
     UpdateOfferOperator(task_id="u", offer_id=OFFER, patch={"a": [{"b": sas(signature="bWFza2VkLXRocmVl")}]})
     shown = redact("bWFza2VkLW9uZQ%3D%3D bWFza2VkLW9uZQ== bWFza2VkLXR3bw%2B bWFza2VkLXR3bw+ bWFza2VkLXRocmVl")
     assert shown == "*** *** *** *** ***"
+
+
+@pytest.mark.parametrize("signature", ["{{ var.value.signature }}", "{{x}}", "x", "***"])
+def test_a_template_is_not_taken_for_a_signature(signature: str) -> None:
+    """What is no signature yet is not masked: every log line that has it would be defaced."""
+    image(os_disk_url=sas(signature=signature))
+    assert redact(f"before {signature} after") == f"before {signature} after"
