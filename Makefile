@@ -22,8 +22,8 @@ help: ## Show what there is
 demo: .venv/.complete ## Publish an offer on the emulator, in real Airflow, offline
 	@$(BIN)/python scripts/demo.py
 
-test: .venv/.complete ## Run the suite; PYTEST_ARGS takes pytest's options
-	@$(BIN)/python -m pytest -q --cov --cov-report= $(PYTEST_ARGS)
+test: .venv/.complete ## Run the suite; PYTEST_ARGS takes pytest's options, -n 0 among them
+	@$(BIN)/python -m pytest -q -n 4 --dist worksteal --cov --cov-report= $(PYTEST_ARGS)
 	@$(BIN)/coverage report --include='airflow_provider_cpp/portal/*' --fail-under=100
 
 check: .venv/.complete ## Format, lint, types, import rules
