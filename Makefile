@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # pytest and Airflow's commands keep to a home of their own; nothing here reads a user's ~/airflow.
 
-.PHONY: help demo test check docs crash format clean
+.PHONY: help demo test check docs crash matrix format clean
 help: ## Show what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
@@ -32,11 +32,17 @@ check: .venv/.complete ## Format, lint, types, import rules
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-cache >.venv/imports.log 2>&1 || { cat .venv/imports.log; exit 1; }
 
-.venv-2.11/.complete: pyproject.toml constraints-2.11.txt .venv/.complete
-	@echo "making .venv-2.11, with Airflow 2.11 (once; a minute or two)"
-	@$(PYTHON) -m venv --clear .venv-2.11
-	@$(BIN)/uv pip install --quiet --python .venv-2.11/bin/python --constraint constraints-2.11.txt --editable . apache-airflow
+.venv-%/.complete: pyproject.toml constraints-%.txt .venv/.complete
+	@echo "making .venv-$* (once; a minute or two)"
+	@$(PYTHON) -m venv --clear .venv-$*
+	@$(BIN)/uv pip install --quiet --python .venv-$*/bin/python --constraint constraints-$*.txt \
+	  --editable '.[emulator]' --group test apache-airflow
 	@touch $@
+
+MATRIX := $(foreach name,2.11 lowest 3.0 3.1 3.2,.venv-$(name)/.complete)
+.SECONDARY: $(MATRIX)
+matrix: .venv/.complete $(MATRIX) ## Run the suite on each Airflow from 2.11 to 3.3, and with the lowest versions; some ten minutes
+	@$(BIN)/python scripts/matrix.py $(MATRIX_ARGS)
 
 crash: .venv/.complete .venv-2.11/.complete ## Kill publish and go-live at every step, on Airflow 3.3 and 2.11; some minutes
 	@$(BIN)/python tests/crash/table.py --airflow2 .venv-2.11/bin/python $(CRASH_ARGS)
@@ -49,4 +55,4 @@ docs: .venv/.complete ## Build the documentation into docs/_build/html; warnings
 	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html >.venv/docs.log
 
 clean: ## Remove what was made
-	@rm -rf .venv .venv-2.11 docs/_build .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv .venv-* .matrix docs/_build .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import atexit
+import base64
 import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +26,7 @@ atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 os.environ |= {
     "AIRFLOW_HOME": str(HOME),
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    "AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(os.urandom(32)).decode(),
     "AIRFLOW__CORE__DAGS_FOLDER": str(Path(__file__).parent.parent / "example_dags"),
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{HOME / 'airflow.db'}",
 }
@@ -31,8 +34,11 @@ for variable in [name for name in os.environ if name.startswith("AIRFLOW_CONN_")
     del os.environ[variable]
 
 hypothesis.settings.register_profile("default", max_examples=300, deadline=None)
+hypothesis.settings.register_profile("matrix", max_examples=30, deadline=None)
 hypothesis.settings.register_profile("ci", max_examples=10_000, deadline=None)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+WARNING = re.compile(r"\[warning|WARNING")
 
 MASKERS = (
     "airflow.sdk._shared.secrets_masker",
@@ -88,6 +94,24 @@ def serve(connect: Callable[..., None]) -> Iterator[Callable[..., Emulator]]:
             return portal
 
         yield start
+
+
+@pytest.fixture
+def warnings(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
+    """Return a function that returns the warnings since it was last called, however this Airflow writes its log."""
+
+    def told() -> list[str]:
+        printed = [
+            line
+            for line in capsys.readouterr().out.splitlines()
+            if "airflow_provider_cpp" in line and WARNING.search(line)
+        ]
+        own = [record for record in caplog.records if "airflow_provider_cpp" in record.name]
+        logged = [record.getMessage() for record in own if record.levelname == "WARNING"]
+        caplog.clear()
+        return logged or printed
+
+    return told
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 BASE = """
@@ -76,6 +78,7 @@ IMPORT_RULES = (
 )
 
 
+@pytest.mark.tree
 def test_a_planted_import_of_requests_fails_the_rules(tmp_path: Path) -> None:
     """Both guards of `make check` refuse `import requests` in an operator: the lint rule and the import contracts."""
     tree = planted(tmp_path, "import requests")
@@ -85,6 +88,7 @@ def test_a_planted_import_of_requests_fails_the_rules(tmp_path: Path) -> None:
     assert (contracts.returncode, "airflow_provider_cpp.operators.offer -> requests" in contracts.stdout) == (1, True)
 
 
+@pytest.mark.tree
 def test_the_rules_pass_where_nothing_is_planted(tmp_path: Path) -> None:
     """The same two guards let a copy through in which nothing was planted, so that their refusal means something."""
     tree = planted(tmp_path, "# nothing")
@@ -93,6 +97,7 @@ def test_the_rules_pass_where_nothing_is_planted(tmp_path: Path) -> None:
     assert (lint.returncode, contracts.returncode) == (0, 0), lint.stdout + contracts.stdout
 
 
+@pytest.mark.tree
 def test_mocks_stay_out_of_tests(tmp_path: Path) -> None:
     """The linter refuses `unittest.mock` in a test."""
     shutil.copy(ROOT / "pyproject.toml", tmp_path)

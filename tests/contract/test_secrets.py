@@ -27,7 +27,7 @@ OFFERS = (
     *("unauthorized-later", "blocked-later", "hanging-later"),
 )
 SIGNED = ("patch", "careless", "image", "data", "details", "expired", "mapped-0", "mapped-1", "told")
-MANY = 100
+MANY = 60
 """Rows and files that such a run leaves at least, so that the search is known to have found them."""
 
 WORDS = (
@@ -212,11 +212,13 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[tupl
     return look
 
 
+@pytest.mark.tree
 def test_everything_that_can_be_shown_shows_nothing(shown: Callable[[str], list[tuple[str, str]]]) -> None:
     """Values, errors, log lines and rendered fields of the package as it is hold nothing secret."""
     assert shown("none") == []
 
 
+@pytest.mark.tree
 @pytest.mark.parametrize("name", masks())
 def test_each_mask_is_needed(shown: Callable[[str], list[tuple[str, str]]], name: str) -> None:
     """With any one mask taken out, something secret is shown."""

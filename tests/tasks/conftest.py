@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, TaskDeferred
+from versions import SENSORS_ASK_THE_DATABASE
 
 from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
 
@@ -29,7 +30,9 @@ class Ending:
 
 
 class TaskInstance:
-    """What the operator needs of a task instance: somewhere to push an XCom."""
+    """What the operator needs of a task instance: somewhere to push an XCom, and what Airflow 2 asks of a sensor's."""
+
+    dag_id, task_id, run_id, map_index = "release", "wait", "manual", -1
 
     def __init__(self, try_number: int = 1, max_tries: int = 0) -> None:
         self.pushed: dict[str, Any] = {}
@@ -68,7 +71,9 @@ def run_to_end(sensor: OfferStatusSensor, context: dict[str, Any]) -> None:
 
 
 @pytest.fixture
-def context() -> dict[str, Any]:
+def context(request: pytest.FixtureRequest) -> dict[str, Any]:
+    if SENSORS_ASK_THE_DATABASE:
+        request.getfixturevalue("airflow_home")
     return {"ti": TaskInstance(), "dag_run": SimpleNamespace(start_date=datetime.now(timezone.utc))}
 
 

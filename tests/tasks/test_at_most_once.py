@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, TaskDeferred
+from versions import thread_for
 
 from airflow_provider_cpp.emulator import Emulator, Fault
 from airflow_provider_cpp.operators.offer import PublishOfferOperator
@@ -178,7 +178,7 @@ def test_a_person_s_publish_is_waited_for(
     gate = portal.gate("status") if known == "listed" else None
     task = operator(if_running="wait", deferrable=False, poll_interval=0.05)
     results: list[Any] = []
-    thread = threading.Thread(target=lambda: results.append(task.execute(context)))
+    thread = thread_for(lambda: results.append(task.execute(context)))
     thread.start()
     if gate is not None:
         gate.wait_until_reached()
@@ -226,7 +226,7 @@ def test_two_tasks_at_once(serve: Callable[..., Emulator], context: dict[str, An
         except AirflowException as error:
             results.append(type(error).__name__)
 
-    threads = [threading.Thread(target=run, args=(own,)) for own in contexts]
+    threads = [thread_for(run, own) for own in contexts]
     for thread in threads:
         thread.start()
     gate.wait_until_reached()

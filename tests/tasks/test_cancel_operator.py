@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
+from versions import thread_for
 
 from airflow_provider_cpp.emulator import Emulator, Fault
 from airflow_provider_cpp.operators.offer import CancelOfferOperator, PublishOfferOperator
@@ -31,7 +31,7 @@ def finish(portal: Emulator, task: CancelOfferOperator, context: dict[str, Any])
         except AirflowException as error:
             results.append(error)
 
-    thread = threading.Thread(target=run)
+    thread = thread_for(run)
     thread.start()
     while portal.counts["cancel"] == 0 and thread.is_alive():
         thread.join(0.01)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -16,6 +15,7 @@ from airflow.providers.common.compat.sdk import (
     AirflowSensorTimeout,
     TaskDeferred,
 )
+from versions import thread_for
 
 from airflow_provider_cpp.emulator import Emulator, Fault
 from airflow_provider_cpp.operators.offer import PublishOfferOperator
@@ -186,7 +186,7 @@ def test_a_wait_in_the_worker_ends_at_the_preview(serve: Callable[..., Emulator]
     gate = portal.gate("operation")
     task = operator(wait_for_completion=True, deferrable=False, poll_interval=0.01)
     results: list[Any] = []
-    thread = threading.Thread(target=lambda: results.append(task.execute(context)))
+    thread = thread_for(lambda: results.append(task.execute(context)))
     thread.start()
     gate.wait_until_reached()
     pushed = dict(context["ti"].pushed)

@@ -167,7 +167,7 @@ def test_a_failure_says_why_in_one_line(
 def test_a_blocked_step_is_told_and_fails_if_asked(
     serve: Callable[..., Emulator],
     run_sensor: Callable[..., Any],
-    capsys: pytest.CaptureFixture[str],
+    warnings: Callable[[], list[str]],
     mode: str,
     fails: bool,  # noqa: FBT001 - it is the argument under test
     expected: str,
@@ -179,8 +179,7 @@ def test_a_blocked_step_is_told_and_fails_if_asked(
     portal.clock.advance(days=2)
     ending = run_sensor(mode, operation=published, fail_on_blocked=fails)
     assert ending.kind == expected
-    warned = [line for line in capsys.readouterr().out.splitlines() if "[warning" in line]
-    assert any("Certification: Plan gold" in line for line in warned)
+    assert any("Certification: Plan gold" in line for line in warnings())
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -102,12 +102,6 @@ def how(request: pytest.FixtureRequest) -> Callable[[Watch], dict[str, Any]]:
     return found
 
 
-@pytest.fixture
-def warnings(capsys: pytest.CaptureFixture[str]) -> Callable[[], list[str]]:
-    """Return a function that returns the lines of warning since it was last called."""
-    return lambda: [line for line in capsys.readouterr().out.splitlines() if "[warning" in line]
-
-
 def test_a_new_token_in_the_connection_lets_the_wait_go_on(
     begin: Callable[..., Waiting],
     how: Callable[[Watch], dict[str, Any]],

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run the suite in an environment of each Airflow that is supported, and say what came of it in a table."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+ROOT = Path(__file__).resolve().parent.parent
+ENVIRONMENTS = {
+    "2.11": ".venv-2.11",
+    "lowest": ".venv-lowest",
+    "3.0": ".venv-3.0",
+    "3.1": ".venv-3.1",
+    "3.2": ".venv-3.2",
+    "3.3": ".venv",
+}
+"""The rows, and the folder of each one's environment; ``lowest`` has the lowest versions that the package allows."""
+
+RESULTS = ROOT / ".matrix"
+EXAMPLES = "tests.example_dags.test_examples"
+WARNINGS = (
+    # What others deprecated since is not ours to mend; what is left open, or raised where nobody looks, is.
+    "default",
+    "error::ResourceWarning",
+    "error::pytest.PytestUnraisableExceptionWarning",
+    "error::pytest.PytestUnhandledThreadExceptionWarning",
+    "error:::airflow_provider_cpp.*",
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What came of one environment."""
+
+    name: str
+    airflow: str
+    passed: int
+    failed: int
+    skipped: int
+    examples: tuple[str, ...]
+    lacking: tuple[str, ...]
+    seconds: float
+
+    @property
+    def is_good(self) -> bool:
+        """Whether all that ran passed, and something did."""
+        return not self.failed and self.passed > 0 and bool(self.examples)
+
+    def cells(self) -> tuple[str, ...]:
+        """Write the row."""
+        failed = f", {self.failed} failed" if self.failed else ""
+        lacking = "; ".join(self.lacking) or "none"
+        shown = f"{self.airflow} ({self.name})" if self.name == "lowest" else self.airflow
+        examples = f"{len(self.examples)}: {', '.join(self.examples)}"
+        return shown, f"{self.passed}{failed}", str(self.skipped), examples, lacking
+
+
+def main() -> int:
+    """Run the rows asked for and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("rows", nargs="*", help="all of them by default")
+    chosen = parser.parse_args().rows or list(ENVIRONMENTS)
+    RESULTS.mkdir(exist_ok=True)
+    rows = []
+    for name in chosen:
+        rows.append(run(name))
+        print(f"{name}: {rows[-1].passed} passed, {rows[-1].failed} failed in {rows[-1].seconds:.0f} s", flush=True)
+    written = table(rows)
+    (RESULTS / "table.md").write_text(written)
+    print(f"\n{written}", end="")
+    bad = [row.name for row in rows if not row.is_good]
+    for name in bad:
+        print(f"{name} failed: see {(RESULTS / f'{name}.log').relative_to(ROOT)}", file=sys.stderr)
+    return int(bool(bad))
+
+
+def run(name: str) -> Row:
+    """Run the suite in one environment: all but what looks at the tree itself, with few generated examples."""
+    began = time.monotonic()
+    python = ROOT / ENVIRONMENTS[name] / "bin/python"
+    report = RESULTS / f"{name}.xml"
+    report.unlink(missing_ok=True)
+    options = ["-q", "-n", "4", "--dist", "worksteal", "-m", "not tree", "--ignore=tests/docs", f"--junitxml={report}"]
+    command = [str(python), "-m", "pytest", *options, "-o", "filterwarnings=" + "\n".join(WARNINGS)]
+    environment = os.environ | {"HYPOTHESIS_PROFILE": "matrix"}
+    with (RESULTS / f"{name}.log").open("wb") as log:
+        subprocess.run(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT, check=False)
+    return read(name, version_in(python), report, time.monotonic() - began)
+
+
+def version_in(python: Path) -> str:
+    """Ask an environment for its Airflow."""
+    program = "from importlib.metadata import version; print(version('apache-airflow'))"
+    return subprocess.run([python, "-c", program], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def read(name: str, airflow: str, report: Path, seconds: float) -> Row:
+    """Read what pytest wrote; a suite that ended before it wrote anything has failed."""
+    if not report.exists():
+        return Row(name, airflow, 0, 1, 0, (), (), seconds)
+    cases = list(ET.parse(report).iter("testcase"))  # noqa: S314 - pytest wrote it just now
+    failed = [case for case in cases if case.find("failure") is not None or case.find("error") is not None]
+    skipped = [case for case in cases if case.find("skipped") is not None]
+    passed = [case for case in cases if case not in failed and case not in skipped]
+    lacking = tuple(sorted({_reason(case) for case in skipped if case.get("classname") == EXAMPLES}))
+    return Row(
+        name, airflow, len(passed), len(failed), len(skipped), tuple(sorted(_examples(passed))), lacking, seconds
+    )
+
+
+def _reason(case: ET.Element) -> str:
+    skipped = case.find("skipped")
+    return skipped.get("message", "") if skipped is not None else ""
+
+
+def _examples(passed: list[ET.Element]) -> Iterator[str]:
+    for case in passed:
+        found = re.fullmatch(r"test_the_example_does_what_it_is_for\[(\w+)\]", case.get("name", ""))
+        if found and case.get("classname") == EXAMPLES:
+            yield found.group(1)
+
+
+def table(rows: list[Row]) -> str:
+    """Write the rows as they stand in the documentation."""
+    titles = ("Airflow", "tests passed", "skipped", "examples run", "examples it cannot run")
+    lines = [titles, tuple("---" for _ in titles), *(row.cells() for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
