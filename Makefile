@@ -5,9 +5,9 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # pytest and Airflow's commands keep to a home of their own; nothing here reads a user's ~/airflow.
 
-.PHONY: help demo test check docs crash matrix format clean
+.PHONY: help demo test check docs crash matrix e2e e2e-long format clean
 help: ## Show what there is
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 .venv/.complete: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -47,6 +47,19 @@ matrix: .venv/.complete $(MATRIX) ## Run the suite on each Airflow from 2.11 to 
 crash: .venv/.complete .venv-2.11/.complete ## Kill publish and go-live at every step, on Airflow 3.3 and 2.11; some minutes
 	@$(BIN)/python tests/crash/table.py --airflow2 .venv-2.11/bin/python $(CRASH_ARGS)
 
+.venv-e2e/.complete: pyproject.toml constraints.txt constraints-e2e.txt .venv/.complete
+	@echo "making .venv-e2e, with Celery and PostgreSQL's drivers (once)"
+	@$(PYTHON) -m venv --clear .venv-e2e
+	@$(BIN)/uv pip install --quiet --python .venv-e2e/bin/python --constraint constraints.txt --constraint constraints-e2e.txt \
+	  --editable '.[emulator]' --group test --group e2e
+	@touch $@
+
+e2e: .venv-e2e/.complete ## Real deployments while parts of them are killed; wants apt-get install postgresql redis-server
+	@.venv-e2e/bin/python -m pytest -q tests/e2e $(E2E_ARGS)
+
+e2e-long: .venv-e2e/.complete ## The random mixture of faults, with three seeds
+	@for seed in 1 2 3; do E2E_SEED=$$seed .venv-e2e/bin/python -m pytest -q tests/e2e -k mixture $(E2E_ARGS) || exit 1; done
+
 format: .venv/.complete ## Format the code and fix what ruff can
 	@$(BIN)/ruff check --quiet --fix-only .
 	@$(BIN)/ruff format --quiet .
@@ -55,4 +68,4 @@ docs: .venv/.complete ## Build the documentation into docs/_build/html; warnings
 	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html >.venv/docs.log
 
 clean: ## Remove what was made
-	@rm -rf .venv .venv-* .matrix docs/_build .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv .venv-* .matrix .e2e docs/_build .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache

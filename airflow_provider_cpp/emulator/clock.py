@@ -20,6 +20,8 @@ class Clock(Protocol):
 class ScaledClock:
     """Runs ``speed`` times as fast as the world; what it writes into answers are the world's times.
 
+    What passes at once, by :meth:`jump`, passes in no time for the world.
+
     :param speed: seconds of the portal in a second of the world; 1 is real time.
     """
 
@@ -29,14 +31,24 @@ class ScaledClock:
             raise ValueError(msg)
         self.speed = speed
         self._start = datetime.now(timezone.utc)
+        self._jumps: list[tuple[datetime, timedelta]] = []  # the portal's time just before each, and how far
 
     def now(self) -> datetime:
         """Return the portal's time."""
-        return self._start + (datetime.now(timezone.utc) - self._start) * self.speed
+        steady = self._start + (datetime.now(timezone.utc) - self._start) * self.speed
+        return steady + sum((span for _, span in self._jumps), timedelta(0))
 
     def shown(self, moment: datetime) -> datetime:
         """Return when in the world that moment was."""
-        return self._start + (moment - self._start) / self.speed
+        jumped = timedelta(0)
+        for before, span in self._jumps:
+            if moment > before:
+                jumped += min(span, moment - before)
+        return self._start + (moment - jumped - self._start) / self.speed
+
+    def jump(self, **spans: float) -> None:
+        """Let time pass at once: ``clock.jump(days=10)``."""
+        self._jumps.append((self.now(), timedelta(**spans)))
 
 
 class ManualClock:

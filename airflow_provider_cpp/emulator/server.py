@@ -65,6 +65,7 @@ class Emulator:
         self._directory, self._own_directory = directory, directory is None
         self._kit = Kit(self._portal, host)
         self._auth = auth
+        self._authority = trustme.CA()
         self._listener: Listener | None = None
 
     def __enter__(self) -> Self:
@@ -81,6 +82,9 @@ class Emulator:
     def start(self) -> None:
         """Listen, and return once requests are served.
 
+        After :meth:`stop` it goes on where it was: with its offers, at its port, trusted as before. On its clock, the
+        time in between has passed.
+
         :raises OSError: if the port is taken.
         """
         self._listener = Listener(self._host, self._port)
@@ -89,9 +93,8 @@ class Emulator:
         self._directory = self._directory or Path(tempfile.mkdtemp(prefix="emulator-"))
         self._directory.mkdir(parents=True, exist_ok=True)
         self._kit.directory = self._directory
-        authority = trustme.CA()
-        authority.cert_pem.write_to_path(str(self.ca_file))
-        context, self._kit.server_thumbprint = _server_context(authority, self._host)
+        self._authority.cert_pem.write_to_path(str(self.ca_file))
+        context, self._kit.server_thumbprint = _server_context(self._authority, self._host)
         environment = self._directory / "emulator.env"
         environment.touch(mode=0o600)
         environment.write_text(self.environment())

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The deployments, each started once, and the table that is printed at the end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from deployments import services
+from deployments.airflow import Deployment, OneMachine
+from deployments.distributed import Distributed
+from e2e.scenario import Row
+
+HERE = Path(__file__).parent
+KEPT = HERE.parent.parent / ".e2e"
+"""Logs and the table."""
+
+REQUIRED = bool(os.environ.get("E2E_REQUIRE_ALL"))
+"""Whether what would be skipped fails instead."""
+
+ROWS = pytest.StashKey[list[Row]]()
+HEADINGS = ("deployment", "fault", "offers", "published", "gone live", "lost", "doubled", "canceled", "how it struck")
+
+
+@pytest.fixture(scope="session")
+def one_machine() -> Iterator[Deployment]:
+    """Serve Airflow on SQLite with LocalExecutor."""
+    with OneMachine(KEPT / "one-machine", HERE / "dags") as deployment:
+        yield deployment
+
+
+@pytest.fixture(scope="session")
+def distributed() -> Iterator[Deployment]:
+    """Serve Airflow on PostgreSQL with CeleryExecutor."""
+    if absent := services.missing():
+        text = f"{', '.join(absent)} missing: {services.INSTALL}"
+        if REQUIRED:
+            pytest.fail(text)
+        pytest.skip(text)
+    with Distributed(KEPT / "distributed", HERE / "dags") as deployment:
+        yield deployment
+
+
+@pytest.fixture(params=["one_machine", "distributed"])
+def deployment(request: pytest.FixtureRequest) -> Deployment:
+    """Each deployment in turn."""
+    found: Deployment = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def report(request: pytest.FixtureRequest) -> Callable[[Row], None]:
+    """Return what puts a row into the table, and fails if something was lost, doubled or canceled."""
+
+    def put(row: Row) -> None:
+        request.config.stash.setdefault(ROWS, []).append(row)
+        assert row.is_good, row
+
+    return put
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print the table, and keep it."""
+    rows = config.stash.get(ROWS, [])
+    if not rows:
+        return
+    lines = [f"| {' | '.join(HEADINGS)} | seconds |", "| --- " * (len(HEADINGS) + 1) + "|"]
+    for row in rows:
+        counts = (row.offers, row.published, row.live, row.lost, row.doubled, row.canceled)
+        cells = (row.deployment, row.fault, *map(str, counts), row.struck, f"{row.seconds:.0f}")
+        lines.append(f"| {' | '.join(cells)} |")
+    KEPT.mkdir(exist_ok=True)
+    (KEPT / "table.md").write_text("\n".join(lines) + "\n")
+    terminalreporter.write_sep("=", "what the portal counted")
+    terminalreporter.write_line("\n".join(lines))

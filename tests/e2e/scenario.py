@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One run of a DAG that publishes offers, a portal of its own behind it, and what was counted there at the end."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, Self
+
+from deployments.airflow import Deployment
+from deployments.processes import wait_until
+
+from airflow_provider_cpp.emulator import Emulator, ScaledClock, Settings
+
+UNTAKEN = (401, 403, 429)
+"""Answers to an order that say that it was not even looked at."""
+
+ENDED = ("success", "failed")
+ORDERS = ("publish", "golive")
+_numbers = itertools.count(1)
+
+
+@dataclass
+class Row:
+    """What came of a scenario: a line of the table.
+
+    :param published: offers that the portal took a publish for.
+    :param live: offers that are live at the end.
+    :param lost: offers that are not, or whose task did not succeed.
+    :param doubled: orders beyond the first one of a kind for an offer, whatever the portal said to them.
+    :param canceled: requests for a cancel, and operations that ended as canceled.
+    :param struck: how the fault struck.
+    """
+
+    deployment: str
+    fault: str
+    offers: int
+    published: int = 0
+    live: int = 0
+    lost: int = 0
+    doubled: int = 0
+    canceled: int = 0
+    struck: str = ""
+    seconds: float = 0.0
+
+    @property
+    def is_good(self) -> bool:
+        """Whether nothing was lost, doubled or canceled."""
+        counts = (self.published, self.live, self.lost, self.doubled, self.canceled)
+        return counts == (self.offers, self.offers, 0, 0, 0)
+
+
+class Scenario:
+    """A run of a DAG for some new offers; a context manager, which serves the portal.
+
+    :param deployment: where it runs.
+    :param fault: names the row.
+    :param offers: how many.
+    :param dag_id: the DAG, of ``tests/e2e/dags``.
+    :param speed: seconds of the portal in one of the world; at 1 publications last for days, until :meth:`finish`.
+    """
+
+    def __init__(
+        self, deployment: Deployment, fault: str, *, offers: int = 10, dag_id: str = "deferred", speed: float = 1.0
+    ) -> None:
+        self.deployment, self.fault, self.dag_id = deployment, fault, dag_id
+        self.clock = ScaledClock(speed)
+        # Whoever signs off comes an hour after the preview.
+        self.portal = Emulator(Settings(sign_off_after=timedelta(hours=1)), self.clock)
+        name = re.sub("[^a-z0-9]+", "-", fault.lower())
+        self.run_id = f"{name}-{next(_numbers)}"
+        self.offers = [f"{name}-{number}" for number in range(offers)]
+        self.struck: list[str] = []
+        self._began = time.monotonic()
+
+    def __enter__(self) -> Self:
+        """Serve the portal with its offers, and tell Airflow the connection."""
+        self.portal.start()
+        for offer in self.offers:
+            self.portal.add_offer(offer, history="succeeded")
+        self.deployment.api.set_connection(self.portal.connection)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop the portal."""
+        self.portal.stop()
+
+    def begin(self) -> None:
+        """Trigger the DAG."""
+        self.deployment.api.trigger(self.dag_id, self.run_id, {"offers": self.offers})
+
+    def tasks(self, *states: str) -> list[dict[str, Any]]:
+        """List the tasks that deal with an offer; only those in these states, if any is named."""
+        found = self.deployment.api.task_instances(self.dag_id, self.run_id)
+        return [one for one in found if one["map_index"] >= 0 and (not states or one["state"] in states)]
+
+    def wait_for(self, *states: str, count: int | None = None, patience: float = 180.0) -> list[dict[str, Any]]:
+        """Wait until so many tasks are in one of these states; all of them, unless a number is given."""
+        wanted = len(self.offers) if count is None else count
+        found: list[dict[str, Any]] = []
+
+        def there() -> bool:
+            found[:] = self.tasks(*states)
+            return len(found) >= wanted
+
+        wait_until(there, f"{wanted} tasks of {self.run_id} are {' or '.join(states)}", patience, 0.3)
+        return found
+
+    def note(self, text: str, *, strikes: int) -> None:
+        """Note how the fault struck.
+
+        :param strikes: how many there are of what it struck; none means that it struck nothing, which is an error.
+        """
+        assert strikes > 0, f"{self.fault}: nothing was struck: {text}"
+        self.struck.append(text)
+
+    def answered(self, status: int, routes: Iterable[str] = ()) -> int:
+        """Count the requests that the portal answered so."""
+        wanted = set(routes)
+        return sum(one.status == status and (not wanted or one.route in wanted) for one in self.portal.requests)
+
+    def finish(self, patience: float = 240.0) -> Row:
+        """Let the days pass, wait for the run's end, and count."""
+        self.clock.jump(days=10)
+        return self.count(patience)
+
+    def count(self, patience: float = 240.0) -> Row:
+        """Wait for the run's end, and until what is signed off is live, and count."""
+        api = self.deployment.api
+        wait_until(lambda: api.run(self.dag_id, self.run_id)["state"] in ENDED, f"{self.run_id} ends", patience, 0.5)
+        self.clock.jump(days=10)
+        failed = {one["rendered_fields"].get("offer_id") for one in self.tasks() if one["state"] != "success"}
+        row = Row(self.deployment.name, self.fault, len(self.offers), struck="; ".join(self.struck))
+        sent = Counter((one.route, one.offer) for one in self.portal.requests if one.status not in UNTAKEN)
+        row.doubled = sum(max(0, sent[order, offer] - 1) for order in ORDERS for offer in self.offers)
+        row.canceled = self.portal.counts["cancel"]
+        for offer in self.offers:
+            operations = self.portal.operations(offer)
+            live = self.portal.status(offer)["status"] == "succeeded"
+            taken = any(one.route == "publish" and one.offer == offer and one.status == 202 for one in self.portal.requests)
+            row.published += taken
+            row.live += live and taken
+            row.lost += not (live and taken) or offer in failed
+            row.canceled += sum(one["submissionState"] == "canceled" for one in operations)
+        row.seconds = time.monotonic() - self._began
+        return row
