@@ -17,6 +17,7 @@ from deployments.airflow import Deployment
 from deployments.processes import wait_until
 
 from airflow_provider_cpp.emulator import Emulator, ScaledClock, Settings
+from airflow_provider_cpp.emulator.faults import Gate
 
 UNTAKEN = (401, 403, 429)
 """Answers to an order that say that it was not even looked at."""
@@ -77,6 +78,7 @@ class Scenario:
         self.run_id = f"{name}-{next(_numbers)}"
         self.offers = [f"{name}-{number}" for number in range(offers)]
         self.struck: list[str] = []
+        self.gates: tuple[Gate, ...] = ()
         self._began = time.monotonic()
 
     def __enter__(self) -> Self:

@@ -35,5 +35,12 @@ def deferred_until_live() -> None:
     OfferStatusSensor.partial(task_id="live", until="live", deferrable=True, **TASK).expand(operation=publish.output)
 
 
+@dag("polling", **COMMON)
+def polling() -> None:
+    """Publish, and wait for the preview in the task's own process."""
+    PublishOfferOperator.partial(wait_for_completion=True, deferrable=False, **PUBLISH).expand(offer_id=offer_ids())
+
+
+polling()
 deferred()
 deferred_until_live()

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What goes wrong in a deployment, each caused for real, and each with the proof that something was struck."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from deployments.distributed import Distributed
+from deployments.processes import Process, wait_until
+
+from airflow_provider_cpp.emulator import Fault
+from e2e.scenario import Scenario
+
+LONGER_THAN_A_POLL = 6.0
+"""Seconds: tasks here poll every two."""
+
+
+def kill_triggerer(scenario: Scenario) -> None:
+    """Kill the triggerer that waits, and start it again; what waited goes on elsewhere, or there anew."""
+    before, victim = _waiting(scenario)
+    victim.kill()
+    victim.start()
+    _note_moved(scenario, before, f"{victim.name} killed")
+
+
+def stall_triggerer(scenario: Scenario) -> None:
+    """Let the triggerer that waits stand still until another one took over, and then go on as if nothing had been."""
+    before, victim = _waiting(scenario)
+    victim.stop()
+    try:
+        _note_moved(scenario, before, f"{victim.name} stood still")
+    finally:
+        victim.go_on()
+
+
+def kill_worker_while_publishing(scenario: Scenario) -> None:
+    """Kill the workers of two publishes: one that the portal has not seen yet, and one that it took."""
+    unseen, taken = scenario.gates
+    for gate in (unseen, taken):
+        gate.wait_until_reached(90)
+    struck = _kill_workers(scenario)
+    for gate in (unseen, taken):
+        gate.open()
+    scenario.note(f"{struck} killed, a publish held before and one after it was taken", strikes=struck)
+
+
+def kill_worker_while_polling(scenario: Scenario) -> None:
+    """Kill the workers of tasks that poll in their own process."""
+    wait_until(lambda: scenario.portal.counts["operation"] > 0, "a task polls")
+    struck = _kill_workers(scenario)
+    scenario.note(f"{struck} killed between two polls", strikes=struck)
+
+
+def kill_scheduler(scenario: Scenario) -> None:
+    """Kill the scheduler, with the tasks that it runs itself, and start it again."""
+    gate, _ = scenario.gates
+    gate.wait_until_reached(90)
+    (scheduler,) = scenario.deployment.named("scheduler")
+    waiting = len(scenario.tasks("deferred", "running"))
+    scheduler.kill()
+    scheduler.start()
+    for one in scenario.gates:
+        one.open()
+    scenario.note(f"killed while {waiting} tasks ran or waited", strikes=waiting)
+
+
+def restart_postgres(scenario: Scenario) -> None:
+    """Restart the database below everybody."""
+    deployment = scenario.deployment
+    assert isinstance(deployment, Distributed)
+    waiting = len(scenario.tasks("deferred", "running"))
+    deployment.postgres.end()
+    time.sleep(2)
+    deployment.postgres.start()
+    scenario.note(f"restarted while {waiting} tasks ran or waited", strikes=waiting)
+
+
+def stop_portal(scenario: Scenario) -> None:
+    """Stop the portal for longer than a poll, and start it again where it was."""
+    waiting = len(scenario.tasks("deferred"))
+    scenario.portal.stop()
+    time.sleep(LONGER_THAN_A_POLL)
+    scenario.portal.start()
+    scenario.note(f"away for {LONGER_THAN_A_POLL:g} s while {waiting} tasks waited", strikes=waiting)
+
+
+def revoke_tokens(scenario: Scenario) -> None:
+    """Revoke every token."""
+    before = scenario.answered(401)
+    scenario.portal.revoke_tokens()
+    wait_until(lambda: scenario.answered(401) > before, "a revoked token is used")
+    scenario.note(f"{scenario.answered(401) - before} requests refused", strikes=scenario.answered(401) - before)
+
+
+def rotate_secret(scenario: Scenario) -> None:
+    """Replace the client secret, so that renewal fails, and correct the connection some polls later."""
+    before = scenario.answered(401, ["token"])
+    scenario.portal.rotate_secret()
+    scenario.portal.revoke_tokens()
+    wait_until(lambda: scenario.answered(401, ["token"]) > before, "the old secret is refused")
+    time.sleep(LONGER_THAN_A_POLL)
+    refused = scenario.answered(401, ["token"]) - before
+    scenario.deployment.api.set_connection(scenario.portal.connection)
+    scenario.note(f"{refused} sign-ins refused", strikes=refused)
+
+
+def throttle(scenario: Scenario) -> None:
+    """Answer 429 to everything for a while."""
+    before = scenario.answered(429)
+    for route in ("operation", "status", "submissions", "publish"):
+        scenario.portal.inject(Fault("answer", route, times=10_000, status=429, headers={"Retry-After": "1"}))
+    time.sleep(LONGER_THAN_A_POLL)
+    wait_until(lambda: scenario.answered(429) > before, "a request is throttled")
+    scenario.portal.clear_faults()
+    throttled = scenario.answered(429) - before
+    scenario.note(f"{throttled} requests throttled", strikes=throttled)
+
+
+def kill_any_worker(scenario: Scenario) -> None:
+    """Kill whatever executes a task just now; in a mixture there may be nothing at that moment."""
+    struck = _kill_workers(scenario)
+    scenario.struck.append(f"{struck} task processes killed")
+
+
+MIXED: tuple[Callable[[Scenario], None], ...] = (
+    kill_triggerer,
+    kill_any_worker,
+    restart_postgres,
+    stop_portal,
+    revoke_tokens,
+    rotate_secret,
+    throttle,
+)
+"""What a mixture is made of."""
+
+
+def _kill_workers(scenario: Scenario) -> int:
+    """Kill everything that executes a task: the tasks' processes, and where there are Celery workers one of those too."""
+    tasks = scenario.deployment.task_processes()
+    workers = scenario.deployment.named("worker")
+    if workers:
+        workers[0].kill()
+        workers[0].start()
+    for process in tasks:
+        if process.is_running():
+            process.kill()
+    return len(tasks)
+
+
+def _waiting(scenario: Scenario) -> tuple[dict[int, int], Process]:
+    """Return who holds which trigger, and the triggerer that holds the most of this run."""
+    triggerers = scenario.deployment.named("triggerer")
+    wait_until(lambda: _holders(scenario), "a triggerer holds triggers")
+    name = f"/{scenario.run_id}/"
+    victim = max(triggerers, key=lambda one: one.tail(2_000_000).count(name))
+    return _holders(scenario), victim
+
+
+def _holders(scenario: Scenario) -> dict[int, int]:
+    """Return the triggerer of each task that waits, by its map index."""
+    found = {}
+    for one in scenario.tasks("deferred"):
+        job = one.get("triggerer_job") or {}
+        if job.get("id") is not None:
+            found[one["map_index"]] = job["id"]
+    return found
+
+
+def _note_moved(scenario: Scenario, before: dict[int, int], text: str) -> None:
+    def moved() -> int:
+        after = _holders(scenario)
+        return sum(after.get(index, job) != job for index, job in before.items())
+
+    wait_until(moved, f"{scenario.run_id}: triggers move to another triggerer")
+    time.sleep(2)
+    scenario.note(f"{text}, {moved()} of {len(before)} triggers moved", strikes=moved())
