@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # pytest and Airflow's commands keep to a home of their own; nothing here reads a user's ~/airflow.
 
-.PHONY: help demo test check docs crash matrix e2e e2e-long format clean
+.PHONY: help demo airflow test check docs crash matrix e2e e2e-long format clean
 help: ## Show what there is
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
@@ -21,6 +21,9 @@ help: ## Show what there is
 
 demo: .venv/.complete ## Publish an offer on the emulator, in real Airflow, offline
 	@$(BIN)/python scripts/demo.py
+
+airflow: .venv/.complete ## Airflow with its web page, the emulator and the examples; Ctrl-C ends it
+	@$(BIN)/python scripts/web_page.py $(AIRFLOW_ARGS)
 
 test: .venv/.complete ## Run the suite; PYTEST_ARGS takes pytest's options, -n 0 among them
 	@$(BIN)/python -m pytest -q -n 4 --dist worksteal --cov --cov-report= $(PYTEST_ARGS)

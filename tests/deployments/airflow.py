@@ -16,7 +16,6 @@ from typing import Self
 
 import psutil
 from cryptography.fernet import Fernet
-
 from deployments.api import Airflow
 from deployments.processes import Process, free_port, wait_until, whole_environment
 
@@ -185,6 +184,7 @@ def _common(deployment: Deployment) -> Mapping[str, str]:
         "CORE__PARALLELISM": str(deployment.parallelism),
         "CORE__MAX_ACTIVE_TASKS_PER_DAG": "1000",
         "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "OPERATORS__DEFAULT_DEFERRABLE": "True",
         "CORE__FERNET_KEY": Fernet.generate_key().decode(),
         "CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
         "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
@@ -210,5 +210,6 @@ def _common(deployment: Deployment) -> Mapping[str, str]:
     return {f"AIRFLOW__{name}": value for name, value in settings.items()} | {
         "AIRFLOW_HOME": str(deployment.home),
         "PYTHONUNBUFFERED": "1",
+        "EXAMPLE_POLL_INTERVAL": "1",
         "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
     }

@@ -97,3 +97,21 @@ class Airflow:
             if refusal.status != 404:
                 raise
             self.ask("POST", "connections", body)
+
+    def set_state(self, dag_id: str, run_id: str, task_id: str, state: str) -> None:
+        """Mark a task, as a person does."""
+        self.ask("PATCH", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}", {"new_state": state})
+
+    def clear(self, dag_id: str, run_id: str, task_id: str) -> None:
+        """Clear a task, as a person does."""
+        wanted = {"dry_run": False, "dag_run_id": run_id, "task_ids": [task_id], "only_failed": False}
+        self.ask("POST", f"dags/{dag_id}/clearTaskInstances", wanted | {"reset_dag_runs": True})
+
+    def pause(self, dag_id: str, *, paused: bool) -> None:
+        """Pause a DAG, or let it go on."""
+        self.ask("PATCH", f"dags/{dag_id}", {"is_paused": paused})
+
+    def log(self, dag_id: str, run_id: str, task_id: str, number: int) -> str:
+        """Return the log of a try, as the web page shows it."""
+        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{number}"
+        return str(self.ask("GET", path, full_content=True))

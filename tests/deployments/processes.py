@@ -30,7 +30,7 @@ class Process:
     :param ends_by: the signal that asks it to end.
     """
 
-    def __init__(  # noqa: PLR0917 - what a process is
+    def __init__(
         self,
         name: str,
         command: Sequence[str],

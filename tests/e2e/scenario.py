@@ -147,7 +147,9 @@ class Scenario:
         for offer in self.offers:
             operations = self.portal.operations(offer)
             live = self.portal.status(offer)["status"] == "succeeded"
-            taken = any(one.route == "publish" and one.offer == offer and one.status == 202 for one in self.portal.requests)
+            taken = any(
+                one.route == "publish" and one.offer == offer and one.status == 202 for one in self.portal.requests
+            )
             row.published += taken
             row.live += live and taken
             row.lost += not (live and taken) or offer in failed

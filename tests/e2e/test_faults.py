@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import pytest
 from deployments.airflow import Deployment
-
 from e2e import faults
 from e2e.scenario import Row, Scenario
 
@@ -51,9 +50,7 @@ def test_what_strikes_a_wait_costs_nothing(deployment: Deployment, strike: Strik
 
 
 @pytest.mark.parametrize("strike", ONLY_DISTRIBUTED, ids=words)
-def test_what_only_several_machines_have_costs_nothing(
-    distributed: Deployment, strike: Strike, report: Report
-) -> None:
+def test_what_only_several_machines_have_costs_nothing(distributed: Deployment, strike: Strike, report: Report) -> None:
     """Ten waiting offers survive a triggerer that seems dead and is not, and a database that is restarted."""
     strike_waiting(distributed, strike, report)
 

@@ -11,7 +11,7 @@ from airflow.sdk import dag, task
 from airflow_provider_cpp.operators.offer import PublishOfferOperator
 from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
 
-COMMON: dict[str, Any] = {"schedule": None, "start_date": datetime(2026, 1, 1, tzinfo=timezone.utc), "catchup": False}
+COMMON: dict[str, Any] = {"start_date": datetime(2026, 1, 1, tzinfo=timezone.utc), "catchup": False}
 TASK: dict[str, Any] = {"retries": 8, "retry_delay": timedelta(0), "poll_interval": 2.0}
 PUBLISH: dict[str, Any] = TASK | {"task_id": "publish", "settle_time": 15.0}
 
@@ -22,20 +22,20 @@ def offer_ids(dag_run: Any = None) -> list[str]:
     return list(dag_run.conf["offers"])
 
 
-@dag("deferred", **COMMON)
+@dag("deferred", schedule=None, **COMMON)
 def deferred() -> None:
     """Publish, and wait for the preview in the triggerer; the emulated person signs off."""
     PublishOfferOperator.partial(wait_for_completion=True, deferrable=True, **PUBLISH).expand(offer_id=offer_ids())
 
 
-@dag("deferred_until_live", **COMMON)
+@dag("deferred_until_live", schedule=None, **COMMON)
 def deferred_until_live() -> None:
     """Publish, and wait in the triggerer until it is live."""
     publish = PublishOfferOperator.partial(**PUBLISH).expand(offer_id=offer_ids())
     OfferStatusSensor.partial(task_id="live", until="live", deferrable=True, **TASK).expand(operation=publish.output)
 
 
-@dag("polling", **COMMON)
+@dag("polling", schedule=None, **COMMON)
 def polling() -> None:
     """Publish, and wait for the preview in the task's own process."""
     PublishOfferOperator.partial(wait_for_completion=True, deferrable=False, **PUBLISH).expand(offer_id=offer_ids())

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Airflow with its web page, the emulator, the connection and the examples: one command, one address, Ctrl-C ends it."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+from airflow_provider_cpp.emulator import Emulator, ScaledClock, Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+OFFERS = ("contoso-vm", "contoso-db")
+CONNECTION = "cloud_partner_portal_default"
+DAY = 20
+"""Seconds that a day of the portal takes: long enough to look at a task that waits."""
+
+PATIENCE = 180.0
+ENDING = 15.0
+
+
+def main() -> int:
+    """Serve until somebody presses Ctrl-C."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=0, help="of the web page; 8080, or a free one, by default")
+    options = parser.parse_args()
+    port = options.port or (8080 if is_free(8080) else 0) or free_port()
+    for number in (signal.SIGINT, signal.SIGTERM):  # who starts it in the background may have told it to ignore the first
+        signal.signal(number, signal.default_int_handler)
+    settings = Settings(certification=timedelta(days=2), going_live=timedelta(days=1), sign_off_after=timedelta(days=1))
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        tempfile.TemporaryDirectory(prefix="airflow-", ignore_cleanup_errors=True) as home,
+        Emulator(settings, ScaledClock(86_400 / DAY)) as portal,
+    ):
+        for offer in OFFERS:
+            portal.add_offer(offer, history="succeeded")
+        environment = environment_for(Path(home), port)
+        prepare(environment, portal)
+        with running(["standalone"], environment, Path(home) / "airflow.log") as process:
+            wait_until_served(port, process, Path(home) / "airflow.log")
+            print(f"http://127.0.0.1:{port}", flush=True)
+            print(f"Airflow, with a portal behind it on which a day takes {DAY} s; Ctrl-C ends both", flush=True)
+            return process.wait()
+    return 0
+
+
+def environment_for(home: Path, port: int) -> dict[str, str]:
+    """Return an environment in which Airflow keeps to its own home, and asks nobody for a password."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
+    url = f"http://127.0.0.1:{port}"
+    return own | {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "example_dags"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
+        "AIRFLOW__API__BASE_URL": url,
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "EXAMPLE_POLL_INTERVAL": "2",
+        "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def prepare(environment: dict[str, str], portal: Emulator) -> None:
+    """Make the database, with the connection in it as a person would have entered it."""
+    connection = Path(environment["AIRFLOW_HOME"]) / "connections.json"
+    connection.touch(mode=0o600)
+    connection.write_text(json.dumps({CONNECTION: portal.connection}))
+    for arguments in (["db", "migrate"], ["connections", "import", str(connection)]):
+        command = [sys.executable, "-m", "airflow", *arguments]
+        result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if result.returncode:
+            sys.exit(f"{result.stdout[-3000:]}{result.stderr[-3000:]}\nairflow {' '.join(arguments)} failed")
+    connection.unlink()
+
+
+@contextlib.contextmanager
+def running(arguments: list[str], environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run an Airflow command with all that it starts in a session of its own, and end all of that."""
+    with log.open("wb") as output:
+        command = [sys.executable, "-m", "airflow", *arguments]
+        process = subprocess.Popen(
+            command, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    try:
+        yield process
+    finally:
+        # A second Ctrl-C, of somebody impatient, must not leave half of it behind.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        end(environment["AIRFLOW_HOME"], signal.SIGTERM)
+        until = time.monotonic() + ENDING
+        while members(environment["AIRFLOW_HOME"]) and time.monotonic() < until:
+            process.poll()
+            time.sleep(0.2)
+        end(environment["AIRFLOW_HOME"], signal.SIGKILL)
+        process.wait()
+
+
+def end(home: str, number: signal.Signals) -> None:
+    """Send a signal to every process of this Airflow."""
+    for one in members(home):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(one, number)
+
+
+def members(home: str) -> list[int]:
+    """List the processes that have this Airflow's home in their environment; tasks leave the session they began in."""
+    import psutil
+
+    found = []
+    for one in psutil.process_iter(["pid"]):
+        with contextlib.suppress(psutil.Error):
+            if one.status() != psutil.STATUS_ZOMBIE and one.environ().get("AIRFLOW_HOME") == home:
+                found.append(one.pid)
+    return found
+
+
+def wait_until_served(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until the page answers; what ended before that shows its log."""
+    until = time.monotonic() + PATIENCE
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    while True:
+        with contextlib.suppress(OSError):
+            if opener.open(f"http://127.0.0.1:{port}/api/v2/version", timeout=5).status == 200:  # noqa: PLR2004 - HTTP's word for good; it is our own address
+                return
+        if process.poll() is not None or time.monotonic() > until:
+            sys.exit(f"{log.read_text(errors='replace')[-4000:]}\nAirflow did not start")
+        time.sleep(0.5)
+
+
+def is_free(port: int) -> bool:
+    """Say whether nobody listens on a port."""
+    with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+        return True
+    return False
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
