@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # pytest and Airflow's commands keep to a home of their own; nothing here reads a user's ~/airflow.
 
-.PHONY: help demo airflow test check docs crash matrix e2e e2e-long format clean
+.PHONY: help demo airflow test check docs crash dist matrix e2e e2e-long format clean
 help: ## Show what there is
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
@@ -28,6 +28,9 @@ airflow: .venv/.complete ## Airflow with its web page, the emulator and the exam
 test: .venv/.complete ## Run the suite; PYTEST_ARGS takes pytest's options, -n 0 among them
 	@$(BIN)/python -m pytest -q -n 4 --dist worksteal --cov --cov-report= $(PYTEST_ARGS)
 	@$(BIN)/coverage report --include='airflow_provider_cpp/portal/*' --fail-under=100
+
+dist: .venv/.complete ## Build wheel and sdist, install the wheel by itself, run the suite against it
+	@$(BIN)/python scripts/distribution.py
 
 check: .venv/.complete ## Format, lint, types, import rules
 	@$(BIN)/ruff format --quiet --check . || { echo "make format puts this right"; exit 1; }

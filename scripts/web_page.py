@@ -36,7 +36,10 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=0, help="of the web page; 8080, or a free one, by default")
     options = parser.parse_args()
     port = options.port or (8080 if is_free(8080) else 0) or free_port()
-    for number in (signal.SIGINT, signal.SIGTERM):  # who starts it in the background may have told it to ignore the first
+    for number in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # who starts it in the background may have told it to ignore the first
         signal.signal(number, signal.default_int_handler)
     settings = Settings(certification=timedelta(days=2), going_live=timedelta(days=1), sign_off_after=timedelta(days=1))
     with (

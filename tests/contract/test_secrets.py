@@ -19,6 +19,7 @@ from urllib.parse import quote
 import pytest
 from searching import LOUD, forms_of, hidden_in, parts_of_token, texts_of, without_airflows_own
 
+import airflow_provider_cpp
 from airflow_provider_cpp.emulator import Emulator, Fault, ManualClock, Settings
 
 DAGS = Path(__file__).parents[1] / "dags"
@@ -144,7 +145,7 @@ def test_runs_that_fail_show_nothing(airflow_home: Path) -> None:
 
 
 SHOWING = Path(__file__).with_name("everything_shown.py")
-PACKAGE = Path(__file__).parents[2] / "airflow_provider_cpp"
+PACKAGE = Path(airflow_provider_cpp.__file__).parent
 NOT_SECRET = {"transport/certificates.py repr=False 1"}
 """A key of the cryptography package, which shows its address."""
 

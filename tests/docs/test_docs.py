@@ -347,3 +347,11 @@ def test_the_crash_tables_have_every_point(heading: str, *, with_notes: bool) ->
     for row in found:
         good = row[2:] == ["1", "1", last[row[0]]] if with_notes else set(row[2:]) <= allowed
         assert (row, good) == (row, True)
+
+
+def test_the_page_on_versions_has_every_version_that_is_tested() -> None:
+    """Each Airflow of the matrix has its line in the table of what a version lacks, and no other one has."""
+    environments = runpy.run_path(str(ROOT / "scripts/matrix.py"))["ENVIRONMENTS"]
+    page = (DOCS / "airflow_versions.md").read_text()
+    named = re.findall(r"^\| (\d+\.\d+) \|", page, re.MULTILINE)
+    assert sorted(named) == sorted(set(environments) - {"lowest"})

@@ -122,7 +122,7 @@ def test_after_some_days_all_that_wait_have_gone_on(people: People) -> None:
         people.until(offer, "deferred")
     people.until("crowded", "deferred", task_id="wait")
     file = people.deployment.home / "dags/people.py"
-    file.write_text(file.read_text().replace('"poll_interval": 1.0', '"poll_interval": 1.5'))
+    file.write_text(file.read_text().replace('"retries": 0', '"retries": 1'))
     versions = f"dags/{RUNS['new-version']}/dagVersions"
     wait_until(lambda: people.api.ask("GET", versions)["total_entries"] > 1, "there is a new version of the DAG")
     people.api.pause("person", paused=True)

@@ -325,3 +325,30 @@ def test_two_emulators_do_not_know_each_other() -> None:
         assert (one.tenant_id == other.tenant_id, one.client_secret == other.client_secret) == (False, False)
         with pytest.raises(requests.exceptions.SSLError):
             requests.get(one.url, verify=str(other.ca_file), timeout=10)
+
+
+def test_time_that_passes_at_once_takes_no_time_of_the_world() -> None:
+    """After a jump the portal's time is further on, and what happened in between is shown at the moment of the jump."""
+    clock = ScaledClock(speed=1)
+    before, world = clock.now(), datetime.now(timezone.utc)
+    clock.jump(days=10)
+    assert timedelta(days=10) <= clock.now() - before < timedelta(days=10, seconds=5)
+    shown = [clock.shown(before + timedelta(days=days)) for days in (0, 5, 10)]
+    assert all(abs(moment - world) < timedelta(seconds=5) for moment in shown)
+    assert shown == sorted(shown)
+
+
+def test_a_portal_that_was_stopped_goes_on_where_it_was() -> None:
+    """After a stop and another start it is at the same address, trusted as before, with its offers and its tokens."""
+    with Emulator(Settings(), ScaledClock(speed=1)) as portal:
+        portal.add_offer(OFFER)
+        portal.person(OFFER, "publish")
+        address, certificate = portal.url, portal.ca_file.read_text()
+        portal.stop()
+        with pytest.raises(requests.ConnectionError):
+            requests.get(address, verify=False, timeout=10)  # noqa: S501 - nobody is there
+        portal.start()
+        assert (portal.url, portal.ca_file.read_text()) == (address, certificate)
+        page = f"{address}/{portal.tenant_id}/v2.0/.well-known/openid-configuration"
+        assert requests.get(page, verify=str(portal.ca_file), timeout=10).ok
+        assert portal.status(OFFER)["status"] == "running"
