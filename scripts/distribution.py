@@ -110,7 +110,7 @@ def run_suite(python: Path, folder: Path) -> None:
     run([UV, "pip", "install", "--quiet", "--python", python, "-c", ROOT / "constraints.txt", *tools], tree)
     proof = f"import {NAME}; assert 'site-packages' in {NAME}.__file__, {NAME}.__file__"
     run([python, "-c", proof], tree)
-    options = ["-q", "-n", "4", "--dist", "worksteal", "-m", "not tree", "--ignore=tests/docs", "-p", "no:cacheprovider"]
+    options = ["-q", "-n", "4", "--dist", "worksteal", "-m", "not tree", "--ignore=tests/docs"]
     options += shlex.split(os.environ.get("PYTEST_ARGS", ""))
     result = subprocess.run([python, "-m", "pytest", *options], cwd=tree, capture_output=True, text=True, check=False)
     last = result.stdout.strip().splitlines()[-1:]
