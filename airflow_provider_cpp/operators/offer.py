@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow_provider_cpp.completion import airflow_errors
 from airflow_provider_cpp.hooks.cloud_partner_portal import DEFAULT_SETTLE_TIME, split_emails
@@ -32,7 +32,8 @@ __all__ = [
 ]
 
 
-IF_RUNNING = ("fail", "wait")
+IfRunning = Literal["fail", "wait"]
+IF_RUNNING: tuple[IfRunning, ...] = get_args(IfRunning)
 
 
 class PublishOfferOperator(OrderOperator):
@@ -76,7 +77,7 @@ class PublishOfferOperator(OrderOperator):
         *,
         offer_id: str,
         notification_emails: str | Sequence[str] = (),
-        if_running: str = "fail",
+        if_running: IfRunning = "fail",
         **kwargs: Any,
     ) -> None:
         super().__init__(offer_id=offer_id, **kwargs)
