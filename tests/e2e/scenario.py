@@ -72,9 +72,10 @@ class Scenario:
     ) -> None:
         self.deployment, self.fault, self.dag_id = deployment, fault, dag_id
         self.clock = ScaledClock(speed)
-        # Whoever signs off comes an hour after the preview.
-        self.portal = Emulator(Settings(sign_off_after=timedelta(hours=1)), self.clock)
         name = re.sub("[^a-z0-9]+", "-", fault.lower())
+        # Whoever signs off comes an hour after the preview. The certificates outlive a portal that is away for a while.
+        settings, certificates = Settings(sign_off_after=timedelta(hours=1)), deployment.home / "portals" / name
+        self.portal = Emulator(settings, self.clock, directory=certificates)
         self.run_id = f"{name}-{next(_numbers)}"
         self.offers = [f"{name}-{number}" for number in range(offers)]
         self.struck: list[str] = []
