@@ -65,17 +65,25 @@ class Scenario:
     :param offers: how many.
     :param dag_id: the DAG, of ``tests/e2e/dags``.
     :param speed: seconds of the portal in one of the world; at 1 publications last for days, until :meth:`finish`.
+    :param signed_off: whether an emulated person goes live, an hour after the preview.
     """
 
     def __init__(
-        self, deployment: Deployment, fault: str, *, offers: int = 10, dag_id: str = "deferred", speed: float = 1.0
+        self,
+        deployment: Deployment,
+        fault: str,
+        *,
+        offers: int = 10,
+        dag_id: str = "deferred",
+        speed: float = 1.0,
+        signed_off: bool = True,
     ) -> None:
         self.deployment, self.fault, self.dag_id = deployment, fault, dag_id
         self.clock = ScaledClock(speed)
         name = re.sub("[^a-z0-9]+", "-", fault.lower())
-        # Whoever signs off comes an hour after the preview. The certificates outlive a portal that is away for a while.
-        settings, certificates = Settings(sign_off_after=timedelta(hours=1)), deployment.home / "portals" / name
-        self.portal = Emulator(settings, self.clock, directory=certificates)
+        settings = Settings(sign_off_after=timedelta(hours=signed_off))
+        # The certificates outlive a portal that is away for a while.
+        self.portal = Emulator(settings, self.clock, directory=deployment.home / "portals" / name)
         self.run_id = f"{name}-{next(_numbers)}"
         self.offers = [f"{name}-{number}" for number in range(offers)]
         self.struck: list[str] = []
@@ -116,6 +124,11 @@ class Scenario:
 
         wait_until(there, f"{wanted} tasks of {self.run_id} are {' or '.join(states)}", patience, 0.3)
         return found
+
+    def wait_until_polled(self) -> None:
+        """Wait until the portal was asked about every offer: what waits then has a token, and a poll behind it."""
+        asked = self.portal.counts_for
+        wait_until(lambda: all(asked(offer)["operation"] for offer in self.offers), "every offer is polled")
 
     def note(self, text: str, *, strikes: int) -> None:
         """Note how the fault struck.

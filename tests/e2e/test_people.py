@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from deployments.airflow import Deployment
 from deployments.processes import wait_until
+from e2e.scenario import Row, Scenario
 
 from airflow_provider_cpp.emulator import Emulator, Fault, ScaledClock, Settings
 
@@ -137,23 +138,25 @@ def test_after_some_days_all_that_wait_have_gone_on(people: People) -> None:
     assert people.portal.counts["cancel"] == 0
 
 
-def test_a_person_approves_between_preview_and_going_live(one_machine: Deployment) -> None:
+def test_a_person_approves_between_preview_and_going_live(
+    deployment: Deployment, report: Callable[[Row], None]
+) -> None:
     """The example waits for a person, who answers through the REST API, and then goes live."""
-    api, offer, run = one_machine.api, "contoso-vm", "approved"
-    with Emulator(Settings(), ScaledClock(5 * 86400 / 15)) as portal:
-        portal.add_offer(offer, history="succeeded")
-        api.set_connection(portal.connection)
+    api, speed = deployment.api, 5 * 86400 / 15
+    with Scenario(deployment, "approval", offers=1, dag_id="full_release", speed=speed, signed_off=False) as scenario:
+        portal, (offer,), run = scenario.portal, scenario.offers, f"dags/full_release/dagRuns/{scenario.run_id}"
         api.ask("POST", "variables", {"key": "image_url_secret", "value": image_url()})
-        shutil.copy(EXAMPLE, one_machine.home / "dags")
-        dags = [{}]
-        wait_until(lambda: dags.append(api.ask("GET", "dags")) or "full_release" in json.dumps(dags[-1]), "it is read")
-        api.trigger("full_release", run)
-        task = f"dags/full_release/dagRuns/{run}/taskInstances/approval"
+        shutil.copy(EXAMPLE, deployment.home / "dags")
+        wait_until(lambda: "full_release" in json.dumps(api.ask("GET", "dags")), "the example is read")
+        api.trigger("full_release", scenario.run_id, {"offer_id": offer})
+        task = f"{run}/taskInstances/approval"
         wait_until(lambda: api.ask("GET", task)["state"] in ("deferred", "awaiting_input"), "it asks", 150)
-        assert portal.counts["golive"] == 0
+        waited = (portal.status(offer)["status"], portal.counts["golive"])
+        assert waited == ("waitingForPublisherReview", 0)
         api.ask("PATCH", f"{task}/-1/hitlDetails", {"chosen_options": ["Approve"], "params_input": {}})
-        wait_until(lambda: api.run("full_release", run)["state"] in OVER, "the run ends", 150)
-        states = {one["task_id"]: one["state"] for one in api.task_instances("full_release", run)}
+        scenario.note("a person approved of the preview through the REST API", strikes=1)
+        report(scenario.count())
+        states = {one["task_id"]: one["state"] for one in api.task_instances("full_release", scenario.run_id)}
         counts: dict[str, Any] = {name: portal.counts[name] for name in ("put", "publish", "golive", "cancel")}
     assert counts == {"put": 1, "publish": 1, "golive": 1, "cancel": 0}
     assert (states.pop("cancel"), set(states.values())) == ("skipped", {"success"})
