@@ -10,6 +10,7 @@ import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -83,6 +84,7 @@ class Deployment:
         migration = Process("migration", _airflow("db", "migrate"), self.environment, self.log("migration"))
         migration.start()
         wait_until(lambda: not migration.is_running, "airflow db migrate ends", patience=180)
+        self._stack.callback(self._end)
         for name, arguments in self.roles().items():
             own = {  # each serves its logs at a port of its own, and thinks of itself as a machine
                 "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
@@ -90,7 +92,6 @@ class Deployment:
             }
             process = Process(name, _airflow(*arguments), self.environment | own, self.log(name))
             self.processes[name] = process
-            self._stack.callback(process.end)
             process.start()
         self._stack.callback(self._revive())
         self.api.token()
@@ -113,6 +114,12 @@ class Deployment:
             thread.join()
 
         return end
+
+    def _end(self) -> None:
+        """End them all at once: some take their time."""
+        with ThreadPoolExecutor(len(self.processes) or 1) as pool:
+            list(pool.map(Process.end, self.processes.values()))
+        self.processes.clear()
 
     def log(self, name: str) -> Path:
         """Return the file that a process writes to."""
