@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
 
 
 @dataclass(frozen=True)
@@ -71,26 +70,3 @@ def points(*, with_notes: bool) -> list[Point]:
         Point("golive_taken", "the order is taken, its answer held back", "golive", ("golive", True)),
         Point("golive_waiting", "while the task waits until it is live", "golive", ("operation", False), waits=True),
     ]
-
-
-class JumpingClock:
-    """The world's time for a portal, but for days that pass at once when a test says so."""
-
-    def __init__(self) -> None:
-        self._jumps: list[tuple[datetime, timedelta]] = []
-
-    def now(self) -> datetime:
-        """Return the portal's time."""
-        return datetime.now(timezone.utc) + sum((span for _, span in self._jumps), timedelta(0))
-
-    def shown(self, moment: datetime) -> datetime:
-        """Return when in the world that moment of the portal's time was."""
-        for at, span in self._jumps:
-            if moment <= at:
-                return moment
-            moment = max(at, moment - span)
-        return moment
-
-    def jump(self, days: float) -> None:
-        """Let days pass at once."""
-        self._jumps.append((datetime.now(timezone.utc), timedelta(days=days)))

@@ -22,9 +22,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from deployment import PATIENCE, Airflow2, Airflow3, Deployment, connection_environment
-from points import JumpingClock, Point, points
+from points import Point, points
 
-from airflow_provider_cpp.emulator import Emulator, Settings
+from airflow_provider_cpp.emulator import Emulator, ScaledClock, Settings
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -61,7 +61,7 @@ class Scenario:
     def __init__(self, point: Point, directory: Path) -> None:
         self.point = point
         self.directory = directory
-        self.clock = JumpingClock()
+        self.clock = ScaledClock()
         # What the portal shows of an order lags, though for less than the settle time.
         self.portal = Emulator(Settings(lag_time=LAG), self.clock)
         self.row = Row(point)
