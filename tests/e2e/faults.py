@@ -110,11 +110,12 @@ def rotate_secret(scenario: Scenario) -> None:
 def throttle(scenario: Scenario) -> None:
     """Answer 429 to everything for a while."""
     before = scenario.answered(429)
-    for route in ("operation", "status", "submissions", "publish"):
-        scenario.portal.inject(Fault("answer", route, times=10_000, status=429, headers={"Retry-After": "1"}))
-    time.sleep(LONGER_THAN_A_POLL)
-    wait_until(lambda: scenario.answered(429) > before, "a request is throttled")
-    scenario.portal.clear_faults()
+    scenario.portal.inject(Fault("answer", times=100_000, status=429, headers={"Retry-After": "1"}))
+    try:
+        time.sleep(LONGER_THAN_A_POLL)
+        wait_until(lambda: scenario.answered(429) > before, "a request is throttled")
+    finally:
+        scenario.portal.clear_faults()
     throttled = scenario.answered(429) - before
     scenario.note(f"{throttled} requests throttled", strikes=throttled)
 
@@ -125,9 +126,20 @@ def kill_any_worker(scenario: Scenario) -> None:
     scenario.struck.append(f"{struck} task processes killed")
 
 
+def kill_any_scheduler(scenario: Scenario) -> None:
+    """Kill the scheduler at any moment, and start it again."""
+    (scheduler,) = scenario.deployment.named("scheduler")
+    alive = len(scenario.tasks("scheduled", "queued", "running", "deferred"))
+    scheduler.kill()
+    scheduler.start()
+    scenario.note(f"killed with {alive} tasks on their way", strikes=alive)
+
+
 MIXED: tuple[Callable[[Scenario], None], ...] = (
     kill_triggerer,
+    stall_triggerer,
     kill_any_worker,
+    kill_any_scheduler,
     restart_postgres,
     stop_portal,
     revoke_tokens,
@@ -169,13 +181,13 @@ def _holders(scenario: Scenario) -> dict[int, int]:
 
 
 def _note_moved(scenario: Scenario, before: dict[int, int], text: str) -> None:
-    """Wait until all that one triggerer held is held by another one."""
+    """Wait until one triggerer holds nothing of what it held, and another one holds what has not ended since."""
 
     def moved() -> int:
         after = _holders(scenario)
         groups = [[index for index, job in before.items() if job == one] for one in set(before.values())]
-        left = [all(after.get(index) not in (None, before[index]) for index in group) for group in groups]
-        return max((len(group) for group, all_left in zip(groups, left, strict=True) if all_left), default=0)
+        left = [group for group in groups if all(after.get(index) != before[index] for index in group)]
+        return max((sum(index in after for index in group) for group in left), default=0)
 
     wait_until(moved, f"{scenario.run_id}: triggers move to another triggerer")
     scenario.note(f"{text}, {moved()} of {len(before)} triggers moved", strikes=moved())

@@ -39,6 +39,7 @@ def strike_waiting(deployment: Deployment, strike: Strike, report: Report) -> No
     with Scenario(deployment, words(strike)) as scenario:
         scenario.begin()
         scenario.wait_for("deferred")
+        scenario.wait_until_polled()
         strike(scenario)
         report(scenario.finish())
 
