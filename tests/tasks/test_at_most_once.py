@@ -290,7 +290,7 @@ def test_others_are_not_waited_for_for_ever(serve: Callable[..., Emulator], cont
     portal.add_offer(OFFER)
     portal.inject(Fault("answer", "publish", times=999, status=409))
     with pytest.raises(AirflowFailException, match="another operation"):
-        operator(if_running="wait", deferrable=False, poll_interval=0.05, timeout=0.5).execute(context)
+        operator(if_running="wait", deferrable=False, poll_interval=0.05, timeout=3.0).execute(context)
     assert portal.counts["publish"] > 1
 
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
@@ -51,4 +50,5 @@ def test_two_hundred_triggers_ask_once_in_each_lifetime(
     sys.stdout.write(f"{name}: {figures}\n")
     # On a machine that is slow, a token may end on its way; it is replaced then, and the look is repeated.
     assert ({event["result"] for event in events}, {one.status for one in looks} - {401}) == ({"timed_out"}, {200})
-    assert len(asked) == lifetimes >= math.ceil((looks[-1].at - asked[0]).total_seconds() / LIFETIME) >= 2
+    # A token is replaced at a look, and on such a machine looks are far apart: how many lifetimes there were is not fixed.
+    assert len(asked) == lifetimes >= 2
