@@ -24,7 +24,7 @@ def person() -> None:
     PublishOfferOperator(wait_for_completion=True, deferrable=True, **PUBLISH)
 
 
-@dag("short_run", schedule=None, dagrun_timeout=timedelta(seconds=12), **COMMON)
+@dag("short_run", schedule=None, dagrun_timeout=timedelta(seconds=40), **COMMON)
 def short_run() -> None:
     """Do the same in a run that may not last."""
     PublishOfferOperator(wait_for_completion=True, deferrable=True, **PUBLISH)
