@@ -89,6 +89,7 @@ def error_table() -> list[list[str]]:
     return [list(row) for row in extension["rows"](extension["read_advice"](lines))]
 
 
+@pytest.mark.tree
 def test_every_error_is_documented() -> None:
     """The table of errors has a row for each class, says of each whether it uses a retry, and what to do."""
     table = {name.strip("`"): (retry.split(" ")[0], bool(advice)) for name, _, _, retry, advice in error_table()}
@@ -100,6 +101,7 @@ def test_every_error_is_documented() -> None:
     assert table == expected
 
 
+@pytest.mark.tree
 def test_the_statuses_of_errors_are_asked_of_the_code() -> None:
     """The table says which HTTP status makes which error."""
     table = {name.strip("`"): status for name, status, *_ in error_table() if status}
@@ -116,6 +118,7 @@ def test_the_statuses_of_errors_are_asked_of_the_code() -> None:
     }
 
 
+@pytest.mark.tree
 def test_advice_for_an_error_that_is_not_there_fails_the_build() -> None:
     """Advice that is missing, superfluous or for no class at all is named."""
     extension = runpy.run_path(str(DOCS / "_extensions/error_table.py"))
