@@ -159,16 +159,8 @@ def run_suite(python: Path, tree: Path) -> str:
     tools = ["--group", f"{tree / 'pyproject.toml'}:test", *PROJECT["optional-dependencies"]["emulator"]]
     run([UV, "pip", "install", "--quiet", "--python", python, "-c", ROOT / "constraints.txt", *tools], tree)
     run([python, "-c", IMPORTED], tree)
-    options = [
-        "-q",
-        "-n",
-        "4",
-        "--dist",
-        "worksteal",
-        "-m",
-        "not tree",
-        *shlex.split(os.environ.get("PYTEST_ARGS", "")),
-    ]
+    options = shlex.split("-q -n 4 --dist worksteal -m 'not tree'")
+    options += shlex.split(os.environ.get("PYTEST_ARGS", ""))
     result = subprocess.run([python, "-m", "pytest", *options], cwd=tree, capture_output=True, text=True, check=False)
     check(result.returncode == 0, result.stdout[-6000:] + result.stderr[-2000:])
     last = result.stdout.strip().splitlines()[-1]

@@ -358,12 +358,3 @@ def test_the_page_on_versions_has_every_version_that_is_tested() -> None:
     page = (DOCS / "airflow_versions.md").read_text()
     named = re.findall(r"^\| (\d+\.\d+) \|", page, re.MULTILINE)
     assert sorted(named) == sorted(set(environments) - {"lowest"})
-
-
-def test_the_workflow_runs_commands_that_there_are() -> None:
-    """Each command of the workflow is a target of the Makefile."""
-    workflow = (ROOT / ".github/workflows/ci.yml").read_text()
-    found = re.search(r"target: \[(.+)\]", workflow)
-    assert found is not None
-    targets = set(re.findall(r"^([a-z0-9-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert set(found.group(1).split(", ")) - targets == set()
