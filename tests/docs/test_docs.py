@@ -89,6 +89,7 @@ def error_table() -> list[list[str]]:
     return [list(row) for row in extension["rows"](extension["read_advice"](lines))]
 
 
+@pytest.mark.tree
 def test_every_error_is_documented() -> None:
     """The table of errors has a row for each class, says of each whether it uses a retry, and what to do."""
     table = {name.strip("`"): (retry.split(" ")[0], bool(advice)) for name, _, _, retry, advice in error_table()}
@@ -100,6 +101,7 @@ def test_every_error_is_documented() -> None:
     assert table == expected
 
 
+@pytest.mark.tree
 def test_the_statuses_of_errors_are_asked_of_the_code() -> None:
     """The table says which HTTP status makes which error."""
     table = {name.strip("`"): status for name, status, *_ in error_table() if status}
@@ -116,6 +118,7 @@ def test_the_statuses_of_errors_are_asked_of_the_code() -> None:
     }
 
 
+@pytest.mark.tree
 def test_advice_for_an_error_that_is_not_there_fails_the_build() -> None:
     """Advice that is missing, superfluous or for no class at all is named."""
     extension = runpy.run_path(str(DOCS / "_extensions/error_table.py"))
@@ -355,12 +358,3 @@ def test_the_page_on_versions_has_every_version_that_is_tested() -> None:
     page = (DOCS / "airflow_versions.md").read_text()
     named = re.findall(r"^\| (\d+\.\d+) \|", page, re.MULTILINE)
     assert sorted(named) == sorted(set(environments) - {"lowest"})
-
-
-def test_the_workflow_runs_commands_that_there_are() -> None:
-    """Each command of the workflow is a target of the Makefile."""
-    workflow = (ROOT / ".github/workflows/ci.yml").read_text()
-    found = re.search(r"target: \[(.+)\]", workflow)
-    assert found is not None
-    targets = set(re.findall(r"^([a-z0-9-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert set(found.group(1).split(", ")) - targets == set()

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any, assert_type
 
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
+from airflow_provider_cpp.links import MarketplaceLink, PublisherPortalLink
 from airflow_provider_cpp.operators.offer import (
     AddImageVersionOperator,
     CancelOfferOperator,
@@ -14,8 +15,10 @@ from airflow_provider_cpp.operators.offer import (
     PublishOfferOperator,
     UpdateOfferOperator,
 )
-from airflow_provider_cpp.portal.models import OfferSummary, Report
-from airflow_provider_cpp.portal.operations import Operation
+from airflow_provider_cpp.portal.errors import OperationRunning, PortalError, RequestError
+from airflow_provider_cpp.portal.models import OfferDocument, OfferSummary, PublisherSummary, Report
+from airflow_provider_cpp.portal.operations import Operation, Submission
+from airflow_provider_cpp.portal.updating import Updated
 from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
 from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
 
@@ -42,7 +45,29 @@ async def hook() -> None:
     assert_type(hook.list_offers(), tuple[OfferSummary, ...])
     assert_type(hook.publish_offer("contoso-vm"), Operation)
     assert_type(hook.get_offer("contoso-vm"), dict[str, Any])
+    assert_type(hook.read_offer("contoso-vm", slot="Preview"), OfferDocument)
+    assert_type(hook.put_offer("contoso-vm", {}, if_match="*"), OfferDocument)
+    assert_type(hook.update_offer("contoso-vm", lambda document: document), Updated)
+    assert_type(hook.list_publishers(), tuple[PublisherSummary, ...])
+    assert_type(hook.list_operations("contoso-vm"), list[Submission])
+    assert_type(hook.get_operation({"operation_id": "1"}), Report)
+    assert_type(hook.go_live("contoso-vm", settle_time=60), Operation)
+    assert_type(hook.cancel("contoso-vm", operation={"operation_id": "1"}), Operation | None)
     assert_type(hook.test_connection(), tuple[bool, str])
+
+
+def errors_and_links() -> None:
+    """Catch what is raised, read what it carries, and name the links."""
+    try:
+        CloudPartnerPortalHook().publish_offer("contoso-vm", notification_emails=["a@contoso.example"])
+    except OperationRunning as error:
+        assert_type(error.retryable, bool)
+    except RequestError as error:
+        assert_type(error.status, int | None)
+        assert_type(error.retry_after, float | None)
+    except PortalError as error:
+        assert_type(str(error), str)
+    assert_type([MarketplaceLink.name, PublisherPortalLink().name], list[str])
 
 
 def wrong() -> None:
@@ -52,3 +77,11 @@ def wrong() -> None:
     OfferStatusSensor(task_id="a", offer_id="x", until="published")  # type: ignore[arg-type]  # no such target
     CloudPartnerPortalHook().get_offer_status()  # type: ignore[call-arg]  # of which offer?
     CloudPartnerPortalHook().publish("x")  # type: ignore[attr-defined]  # it is publish_offer
+    CloudPartnerPortalHook().put_offer("x", "{}")  # type: ignore[arg-type]  # a document, not its text
+    CloudPartnerPortalHook().go_live("x", settle_time="60")  # type: ignore[arg-type]  # seconds are a number
+    CloudPartnerPortalHook().get_offer("x", None, 3)  # type: ignore[call-arg]  # the version goes by name
+    OfferStatusSensor(task_id="a", offer_id="x", timeout="2 days")  # type: ignore[arg-type]  # seconds or a timedelta
+    UpdateOfferOperator(task_id="a", offer_id="x", patch=[])  # type: ignore[arg-type]  # a merge patch is an object
+    AddImageVersionOperator(task_id="a", offer_id="x")  # type: ignore[call-arg]  # of which plan, and what image?
+    CancelOfferOperator(task_id="a", offer_id=7)  # type: ignore[arg-type]  # an id is text
+    OfferStatusTrigger("conn", "watch")  # type: ignore[arg-type]  # what Watch.to_payload returns
