@@ -24,30 +24,23 @@ ROWS = pytest.StashKey[list[Row]]()
 HEADINGS = ("deployment", "fault", "offers", "published", "gone live", "lost", "doubled", "canceled", "how it struck")
 
 
-@pytest.fixture(scope="session")
-def one_machine() -> Iterator[Deployment]:
-    """Serve Airflow on SQLite with LocalExecutor."""
-    with OneMachine(KEPT / "one-machine", HERE / "dags") as deployment:
-        yield deployment
+DEPLOYMENTS = ("one machine", "distributed")
 
 
-@pytest.fixture(scope="session")
-def distributed() -> Iterator[Deployment]:
-    """Serve Airflow on PostgreSQL with CeleryExecutor."""
+@pytest.fixture(scope="session", params=DEPLOYMENTS)
+def deployment(request: pytest.FixtureRequest) -> Iterator[Deployment]:
+    """Serve Airflow in each way in turn: one ends before the other begins, since pytest puts their tests together."""
+    if request.param == "one machine":
+        with OneMachine(KEPT / "one-machine", HERE / "dags") as served:
+            yield served
+        return
     if absent := services.missing():
         text = f"{', '.join(absent)} missing: {services.INSTALL}"
         if REQUIRED:
             pytest.fail(text)
         pytest.skip(text)
-    with Distributed(KEPT / "distributed", HERE / "dags") as deployment:
-        yield deployment
-
-
-@pytest.fixture(params=["one_machine", "distributed"])
-def deployment(request: pytest.FixtureRequest) -> Deployment:
-    """Each deployment in turn."""
-    found: Deployment = request.getfixturevalue(request.param)
-    return found
+    with Distributed(KEPT / "distributed", HERE / "dags") as served:
+        yield served
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 from deployments.airflow import Deployment
 from e2e import faults
 from e2e.scenario import Row, Scenario
+from e2e.where import on_several_machines
 
 WAITING = (
     faults.kill_triggerer,
@@ -50,10 +51,11 @@ def test_what_strikes_a_wait_costs_nothing(deployment: Deployment, strike: Strik
     strike_waiting(deployment, strike, report)
 
 
+@on_several_machines
 @pytest.mark.parametrize("strike", ONLY_DISTRIBUTED, ids=words)
-def test_what_only_several_machines_have_costs_nothing(distributed: Deployment, strike: Strike, report: Report) -> None:
+def test_what_only_several_machines_have_costs_nothing(deployment: Deployment, strike: Strike, report: Report) -> None:
     """Ten waiting offers survive a triggerer that seems dead and is not, and a database that is restarted."""
-    strike_waiting(distributed, strike, report)
+    strike_waiting(deployment, strike, report)
 
 
 @pytest.mark.parametrize("strike", HELD, ids=words)

@@ -14,6 +14,7 @@ import pytest
 from deployments.airflow import Deployment
 from deployments.processes import wait_until
 from e2e.scenario import Row, Scenario
+from e2e.where import on_one_machine
 
 from airflow_provider_cpp.emulator import Emulator, Fault, ScaledClock, Settings
 
@@ -64,19 +65,20 @@ class People:
 
 
 @pytest.fixture(scope="module")
-def people(one_machine: Deployment) -> Iterator[People]:
+def people(deployment: Deployment) -> Iterator[People]:
     """Begin all runs; a publication lasts for days, until somebody lets them pass."""
     clock = ScaledClock(1)
     with Emulator(Settings(), clock) as portal:
-        one_machine.api.set_connection(portal.connection)
+        deployment.api.set_connection(portal.connection)
         for offer, dag_id in RUNS.items():
             portal.add_offer(offer)
             if offer == "retried":
                 portal.inject(Fault("answer", "publish", offer=offer, status=429, headers={"Retry-After": "1"}))
-            one_machine.api.trigger(dag_id, offer, {"offer": offer})
-        yield People(one_machine, portal, clock)
+            deployment.api.trigger(dag_id, offer, {"offer": offer})
+        yield People(deployment, portal, clock)
 
 
+@on_one_machine
 @pytest.mark.parametrize(("offer", "state"), [("failed", "failed"), ("succeeded", "success")])
 def test_marking_a_task_that_waits_ends_the_wait_only(people: People, offer: str, state: str) -> None:
     """A task that a person marks while it waits stays what it was marked, and its publication goes on."""
@@ -86,6 +88,7 @@ def test_marking_a_task_that_waits_ends_the_wait_only(people: People, offer: str
     assert (people.state(offer), people.at_portal(offer)) == (state, ("running", 1, 0))
 
 
+@on_one_machine
 def test_clearing_a_task_that_waits_goes_on_with_its_operation(people: People) -> None:
     """A cleared task waits for the operation that it ordered before, and orders nothing anew."""
     people.until("cleared", "deferred")
@@ -95,6 +98,7 @@ def test_clearing_a_task_that_waits_goes_on_with_its_operation(people: People) -
     assert people.at_portal("cleared") == ("running", 1, 0)
 
 
+@on_one_machine
 def test_dagrun_timeout_ends_the_run_and_not_the_publication(people: People) -> None:
     """A run that took too long fails; the offer's operation goes on."""
     people.until("short-run", "deferred", "skipped", "failed")
@@ -102,6 +106,7 @@ def test_dagrun_timeout_ends_the_run_and_not_the_publication(people: People) -> 
     assert people.at_portal("short-run") == ("running", 1, 0)
 
 
+@on_one_machine
 def test_execution_timeout_ends_the_task_and_not_the_publication(people: People) -> None:
     """A task that executes for too long fails, and says that its operation goes on."""
     assert people.until("short-execution", *OVER) == "failed"
@@ -109,6 +114,7 @@ def test_execution_timeout_ends_the_task_and_not_the_publication(people: People)
     assert "goes on" in people.log("short-execution")
 
 
+@on_one_machine
 @pytest.mark.parametrize(("offer", "state"), [("short-wait", "failed"), ("soft-wait", "skipped")])
 def test_a_sensor_that_gives_up_says_where_the_offer_stood(people: People, offer: str, state: str) -> None:
     """The sensor's timeout fails it, or skips it where that is wanted, with the offer's state in its log."""
@@ -117,6 +123,7 @@ def test_a_sensor_that_gives_up_says_where_the_offer_stood(people: People, offer
     assert "gave up waiting for preview" in people.log(offer, "wait")
 
 
+@on_one_machine
 def test_after_some_days_all_that_wait_have_gone_on(people: People) -> None:
     """Paused and unpaused, changed meanwhile, retried with a delay, and in a crowd: each ends well, published once."""
     for offer in ("paused", "new-version", "retried"):

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from deployments.airflow import Deployment
 from e2e import faults
 from e2e.scenario import ENDED, Row, Scenario
+from e2e.where import on_one_machine, on_several_machines
 
 FEW = 5 * 86400 / 15
 """The clock's speed for some offers: a preview takes 15 seconds."""
@@ -25,31 +26,34 @@ KINDS = 4
 Report = Callable[[Row], None]
 
 
-def test_ten_offers_on_one_machine(one_machine: Deployment, report: Report) -> None:
+@on_one_machine
+def test_ten_offers_on_one_machine(deployment: Deployment, report: Report) -> None:
     """Ten offers are published by one mapped task, wait in the triggerer, and are live at the end."""
-    with Scenario(one_machine, "undisturbed", speed=FEW) as scenario:
+    with Scenario(deployment, "undisturbed", speed=FEW) as scenario:
         scenario.begin()
         scenario.note(f"{len(scenario.wait_for('deferred', count=8))} deferred at once", strikes=8)
         report(scenario.count())
 
 
-def test_two_hundred_offers_on_several_machines(distributed: Deployment, report: Report) -> None:
+@on_several_machines
+def test_two_hundred_offers_on_several_machines(deployment: Deployment, report: Report) -> None:
     """Two hundred offers of one mapped task are all live at the end, each published once."""
-    with Scenario(distributed, "undisturbed", offers=200, speed=MANY) as scenario:
+    with Scenario(deployment, "undisturbed", offers=200, speed=MANY) as scenario:
         scenario.begin()
         scenario.note(f"{len(scenario.wait_for('deferred', count=20))} deferred at once", strikes=20)
         report(scenario.count(PATIENCE))
 
 
-def test_two_hundred_offers_under_a_mixture_of_faults(distributed: Deployment, report: Report) -> None:
+@on_several_machines
+def test_two_hundred_offers_under_a_mixture_of_faults(deployment: Deployment, report: Report) -> None:
     """Whatever strikes in whatever order, each of two hundred offers is published once, and live at the end."""
     seed = int(os.environ.get("E2E_SEED") or 1)
     chance = random.Random(seed)  # noqa: S311 - it is to be repeatable
-    with Scenario(distributed, f"mixture, seed {seed}", offers=200, speed=MANY) as scenario:
+    with Scenario(deployment, f"mixture, seed {seed}", offers=200, speed=MANY) as scenario:
         scenario.begin()
         scenario.wait_for("deferred", count=10)
         struck = set()
-        while distributed.api.run(scenario.dag_id, scenario.run_id)["state"] not in ENDED:
+        while deployment.api.run(scenario.dag_id, scenario.run_id)["state"] not in ENDED:
             strike = chance.choice(faults.MIXED)
             time.sleep(chance.uniform(2, 12))
             try:
