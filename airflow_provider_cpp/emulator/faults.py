@@ -23,7 +23,22 @@ ROUTES = (
     "publish",
     "golive",
     "cancel",
+    "products",
+    "product",
+    "plans",
+    "resource",
+    "resource_tree",
+    "technical_configuration",
+    "submission_list",
+    "submission",
+    "configure_draft",
+    "configure_publish",
+    "configure_golive",
+    "configure_status",
+    "configure_detail",
+    "configure_cancel",
 )
+"""The portal's sign-in and calls, then those of the Product Ingestion API."""
 
 
 @dataclass(slots=True)
@@ -73,7 +88,7 @@ TROUBLES: Mapping[str, Fault] = {
 }
 """What befalls the reads of an offer's state after each publish, by the offer's scenario."""
 
-TROUBLED = ("status", "operation")
+TROUBLED = ("status", "operation", "submission_list", "configure_status")
 
 
 class Gate:

@@ -23,6 +23,9 @@ from airflow_provider_cpp.emulator.assertions import Assertions
 from airflow_provider_cpp.emulator.refusals import SignInRefused, TokenRefused, client_refused
 
 RESOURCE = "https://cloudpartner.azure.com"
+GRAPH = "https://graph.microsoft.com"
+RESOURCES = (RESOURCE, GRAPH)
+"""The portal's audience, and that of the Product Ingestion API; a token is for one of them."""
 KEY_ID = "emulator"
 
 
@@ -103,7 +106,7 @@ class Identity:
             raise SignInRefused(400, "unauthorized_client", 700016, text)
         kind, how = self._proof(form, secret, f"{base}/{tenant}")
         wanted = form.get("resource", "") if v1 else form.get("scope", "").removesuffix("/.default")
-        if wanted.rstrip("/") != RESOURCE or (not v1 and not form.get("scope", "").endswith("/.default")):
+        if wanted.rstrip("/") not in RESOURCES or (not v1 and not form.get("scope", "").endswith("/.default")):
             raise SignInRefused(400, "invalid_resource", 500011, "The resource principal was not found in the tenant.")
         value = self.grant(wanted, base, kind, self.client_id, how)
         if v1:  # whose numbers are text
@@ -113,16 +116,17 @@ class Identity:
         life_time = int(self.lifetime) if self.lifetime >= 1 else self.lifetime
         return {"token_type": "Bearer", "expires_in": life_time, "ext_expires_in": life_time, "access_token": value}
 
-    def verify(self, header: str | None) -> None:
+    def verify(self, header: str | None, audience: str = RESOURCE) -> None:
         """Check what came as Authorization: signature, audience and expiry.
 
+        :param audience: for whom it must be.
         :raises TokenRefused: if it is not a good bearer token of ours.
         """
         scheme, _, value = (header or "").partition(" ")
         if scheme.lower() != "bearer" or not value:
             raise TokenRefused
         try:
-            claims = jwt.decode(value, signing_key().public_key(), algorithms=["RS256"], audience=RESOURCE, leeway=0)
+            claims = jwt.decode(value, signing_key().public_key(), algorithms=["RS256"], audience=audience, leeway=0)
         except jwt.InvalidTokenError as error:
             raise TokenRefused from error
         # JWT's own times are whole seconds; tests want tokens that live for less than one.

@@ -9,12 +9,14 @@ from typing import Any
 from airflow_provider_cpp.emulator.certificates import Authority, Issued
 from airflow_provider_cpp.emulator.control import machine_routes
 from airflow_provider_cpp.emulator.federation import Issuer
-from airflow_provider_cpp.emulator.identity import RESOURCE
+from airflow_provider_cpp.emulator.identity import GRAPH, RESOURCE
+from airflow_provider_cpp.emulator.ingestion.names import BASE
 from airflow_provider_cpp.emulator.listening import Listener
 from airflow_provider_cpp.emulator.machine import HOSTS, Machine
 from airflow_provider_cpp.emulator.portal import Portal
 
 KINDS = ("client_secret", "certificate", "managed_identity", "workload_identity", "access_token")
+PORTAL, INGESTION = APIS = ("cloud_partner_portal", "product_ingestion")
 PASSPHRASE = "correct horse battery staple"  # noqa: S105 - of a file that is thrown away with the emulator
 
 
@@ -81,8 +83,22 @@ class Kit:
         """Write a token of the workload's, or write it anew, as a cluster does."""
         return self._write("federated-token", self.issuer.token(lifetime, **claims).encode())
 
-    def connection(self, kind: str, form: str) -> dict[str, Any]:
-        """Return an Airflow connection that signs in this way."""
+    def connection(self, kind: str, form: str, api: str = PORTAL) -> dict[str, Any]:
+        """Return an Airflow connection that signs in this way.
+
+        :param api: the connection's type, which says to which API: one of :data:`APIS`.
+        """
+        if api not in APIS:
+            msg = f"there is no API that is called {api!r}; there are: {', '.join(APIS)}"
+            raise ValueError(msg)
+        connection = self._signed_in(kind, form, RESOURCE if api == PORTAL else GRAPH)
+        if api == INGESTION:
+            del connection["extra"]["publisher_id"]
+            connection["extra"]["scope"] = f"{GRAPH}/.default"
+            connection |= {"conn_type": INGESTION, "host": self.portal.base + BASE}
+        return connection
+
+    def _signed_in(self, kind: str, form: str, audience: str) -> dict[str, Any]:
         identity, machine = self.portal.identity, self.machine
         application = {"login": identity.client_id, "tenant_id": identity.tenant_id}
         if kind == "client_secret":
@@ -101,7 +117,7 @@ class Kit:
             names["resource_id"] = {"resource_id": user.resource_id}
             return self._filled(names.get(form, {}), auth=kind)
         if kind == "access_token":
-            token = identity.grant(RESOURCE, self.portal.base, kind, identity.client_id, "")
+            token = identity.grant(audience, self.portal.base, kind, identity.client_id, "")
             return self._filled({}, auth=kind, password=token)
         msg = f"there is no way to sign in that is called {kind!r}; there are: {', '.join(KINDS)}"
         raise ValueError(msg)
@@ -138,7 +154,7 @@ class Kit:
         common = {"authority": base, "verify": str((self.directory / "ca.pem").resolve())}
         outer: dict[str, Any] = {name: values.pop(name) for name in ("login", "password") if name in values}
         extra = values | {"publisher_id": next(iter(self.portal.publishers))} | common
-        return {"conn_type": "cloud_partner_portal", "host": base, **outer, "extra": extra}
+        return {"conn_type": PORTAL, "host": base, **outer, "extra": extra}
 
     def _machine_url(self) -> str:
         if self._plain is None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_cpp.emulator.identity import RESOURCE, Identity
+from airflow_provider_cpp.emulator.identity import RESOURCES, Identity
 from airflow_provider_cpp.emulator.refusals import MachineRefused
 
 IMDS = "/metadata/identity/oauth2/token"
@@ -110,7 +110,7 @@ class Machine:
         one = self._find(query, "msi_res_id")
         if one is None:
             raise _imds("Identity not found")
-        if query["resource"].rstrip("/") != RESOURCE:
+        if query["resource"].rstrip("/") not in RESOURCES:
             text = "AADSTS500011: The resource principal was not found in the tenant."
             raise MachineRefused(400, {"error": "invalid_resource", "error_description": text})
         life = str(int(self.identity.lifetime))
@@ -131,7 +131,7 @@ class Machine:
         if found is None:
             text = "No User Assigned or Delegated Managed Identity found for specified ClientId/ResourceId"
             raise one.refused(400, "ManagedIdentityNotFound", text)
-        if query.get("resource", "").rstrip("/") != RESOURCE:
+        if query.get("resource", "").rstrip("/") not in RESOURCES:
             raise one.refused(500, "InternalError", "An unexpected error occurred while fetching the AAD Token")
         return self._granted(found, query["resource"], base)
 

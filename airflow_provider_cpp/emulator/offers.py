@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,6 +27,8 @@ from airflow_provider_cpp.emulator.settings import Settings
 
 FIRST_VERSION = 638_450_001_234_567_890
 """An operation's version has 18 digits, more than a float can hold."""
+FIRST_SUBMISSION = 1_152_921_515_689_840_000
+"""A submission's id has 19 digits."""
 
 
 class PortalRefusal(Exception):  # noqa: N818 - a refusal is what the portal gives
@@ -54,6 +58,7 @@ class Lag:
     old_operation: Any = None
     operation_id: str = ""
     until: float = 0.0
+    old_submissions: Any = None
 
     def takes(self, what: str) -> bool:
         """Say whether an old answer is to be given, and count it: for ``status``, ``list`` or ``operation``."""
@@ -63,8 +68,21 @@ class Lag:
 
 
 @dataclass(slots=True)
+class Change:
+    """A change of a draft that takes effect later."""
+
+    due: datetime
+    apply: Callable[[], None]
+
+
+@dataclass(slots=True)
 class Offer:
-    """An offer: its draft, and its publications, the newest last."""
+    """An offer: its draft, and its publications, the newest last.
+
+    :param resources: what the Product Ingestion API was told, by durable id; what the document says too, it says.
+    :param coming: changes of the draft that are being worked on.
+    :param locked: whether somebody edits the product, so that that API refuses to change it.
+    """
 
     publisher_id: str
     offer_id: str
@@ -75,6 +93,9 @@ class Offer:
     version: int = 0
     changed_at: datetime | None = None
     guid: str = field(default_factory=lambda: str(uuid.uuid4()))
+    resources: dict[str, dict[str, Any]] = field(default_factory=dict)
+    coming: list[Change] = field(default_factory=list)
+    locked: bool = False
 
     @property
     def current(self) -> Publication | None:
@@ -86,6 +107,17 @@ class Offer:
         """The draft's ETag, weak and percent-encoded as the portal's are."""
         moment = f"{self.changed_at:%Y-%m-%dT%H:%M:%S.%f}1Z".replace(":", "%3A")
         return f"W/\"datetime'{moment}'\""
+
+    def touch(self, now: datetime) -> None:
+        """Note that the draft was changed: its ETag is a new one."""
+        self.changed_at = max(now, (self.changed_at or now) + timedelta(microseconds=1))
+
+    def settle(self, now: datetime) -> None:
+        """Let the changes take effect that are due."""
+        due = sorted((change for change in self.coming if change.due <= now), key=lambda change: change.due)
+        self.coming = [change for change in self.coming if change.due > now]
+        for change in due:
+            change.apply()
 
 
 class Offers:
@@ -99,6 +131,7 @@ class Offers:
         self.settings = settings
         self.clock = clock
         self._offers: dict[tuple[str, str], Offer] = {}
+        self._submissions = itertools.count(1)
 
     def add(
         self,
@@ -133,14 +166,17 @@ class Offers:
         offer = self._offers.get((publisher_id.lower(), offer_id.lower()))
         if offer is None:
             raise PortalRefusal(404, "NotFound", f"Offer '{offer_id}' does not exist.")
+        offer.settle(self.clock.now())
         return offer
 
     def of(self, publisher_id: str) -> list[Offer]:
         """List a publisher's offers."""
-        return [offer for (publisher, _), offer in self._offers.items() if publisher == publisher_id.lower()]
+        return [offer for offer in self.all() if offer.publisher_id.lower() == publisher_id.lower()]
 
     def all(self) -> list[Offer]:
         """List every offer."""
+        for offer in self._offers.values():
+            offer.settle(self.clock.now())
         return list(self._offers.values())
 
     def standing(self, offer: Offer) -> Standing | None:
@@ -176,9 +212,10 @@ class Offers:
         offer.current.signed_off_at = self.clock.now()
         return offer.current
 
-    def cancel(self, offer: Offer) -> None:
+    def cancel(self, offer: Offer, takes: timedelta | None = None) -> None:
         """Cancel what runs; where nothing runs, nothing happens.
 
+        :param takes: how long that takes; as it is set if None.
         :raises PortalRefusal: if it is too late for that.
         """
         standing = self.standing(offer)
@@ -190,7 +227,8 @@ class Offers:
         if refuses_parked:
             raise PortalRefusal(400, "BadRequest", "The operation cannot be canceled any more.")
         at_once = self.settings.cancel_answer == 200  # noqa: PLR2004 - HTTP's OK
-        offer.current.canceled_at = self.clock.now() + (timedelta(0) if at_once else self.settings.cancel_takes)
+        span = timedelta(0) if at_once else self.settings.cancel_takes
+        offer.current.canceled_at = self.clock.now() + (span if takes is None else takes)
 
     def put(
         self, publisher_id: str, offer_id: str, document: dict[str, Any], if_match: str | None
@@ -200,6 +238,8 @@ class Offers:
         :raises PortalRefusal: for a missing or stale ETag.
         """
         offer = self._offers.get((publisher_id.lower(), offer_id.lower()))
+        if offer is not None:
+            offer.settle(self.clock.now())
         if offer is None:
             if if_match is not None:
                 status = 404 if if_match == "*" else 412
@@ -211,8 +251,7 @@ class Offers:
         if if_match not in ("*", offer.etag):
             raise PortalRefusal(412, "PreconditionFailed", "The ETag is not the offer's current one.")
         offer.document = copy.deepcopy(document)
-        now = self.clock.now()
-        offer.changed_at = max(now, (offer.changed_at or now) + timedelta(microseconds=1))
+        offer.touch(self.clock.now())
         return 200, offer
 
     def _new_publication(self, offer: Offer, began: datetime, scenario: str) -> Publication:
@@ -225,6 +264,8 @@ class Offers:
             publish_id=str(uuid.uuid4()),
             golive_id=str(uuid.uuid4()),
             document=copy.deepcopy(offer.document),
+            resources=copy.deepcopy(offer.resources),
+            submission_id=FIRST_SUBMISSION + next(self._submissions) * 1213,
         )
         offer.publications.append(publication)
         return publication

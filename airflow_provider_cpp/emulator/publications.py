@@ -71,6 +71,8 @@ class Publication:
     :param began: when it was ordered, on the emulator's clock.
     :param publish_id: the id of the publish operation.
     :param golive_id: the id that going live will have where it is an operation of its own.
+    :param submission_id: its id in the Product Ingestion API, the same for preview and live.
+    :param resources: what that API was told of the draft, as it was then.
     :param signed_off_at: when somebody went live with it.
     :param canceled_at: when a cancel takes effect.
     """
@@ -83,6 +85,8 @@ class Publication:
     golive_id: str
     emails: str = ""
     document: dict[str, Any] = field(default_factory=dict)
+    resources: dict[str, dict[str, Any]] = field(default_factory=dict)
+    submission_id: int = 0
     signed_off_at: datetime | None = None
     canceled_at: datetime | None = None
 

@@ -21,7 +21,8 @@ from airflow_provider_cpp.emulator.clock import Clock, ScaledClock
 from airflow_provider_cpp.emulator.control import Control, identity_routes, machine_routes
 from airflow_provider_cpp.emulator.faults import Fault, Gate
 from airflow_provider_cpp.emulator.identity import Identity, SignIn
-from airflow_provider_cpp.emulator.kit import Kit
+from airflow_provider_cpp.emulator.ingestion.api import Ingestion
+from airflow_provider_cpp.emulator.kit import INGESTION, PORTAL, Kit
 from airflow_provider_cpp.emulator.listening import Listener
 from airflow_provider_cpp.emulator.offers import Offer, Offers
 from airflow_provider_cpp.emulator.portal import Portal
@@ -30,6 +31,7 @@ from airflow_provider_cpp.emulator.settings import Settings
 
 PUBLISHER = "contoso"
 CONNECTION_VARIABLE = "AIRFLOW_CONN_CLOUD_PARTNER_PORTAL_DEFAULT"
+INGESTION_VARIABLE = "AIRFLOW_CONN_PRODUCT_INGESTION_DEFAULT"
 
 
 class Emulator:
@@ -60,6 +62,7 @@ class Emulator:
         self._service = Service(self.settings)
         self._offers = Offers(self.settings, self.clock)
         self._portal = Portal(self._service, self._offers, self._identity, {PUBLISHER: "Contoso"})
+        self._ingestion = Ingestion(self._portal)
         self._control = Control(self._portal)
         self._host, self._port = host, port
         self._directory, self._own_directory = directory, directory is None
@@ -99,7 +102,9 @@ class Emulator:
         environment.touch(mode=0o600)
         environment.write_text(self.environment())
         fabric = [route for route in machine_routes(self._portal, self._kit.machine) if "fabric" in route.path]
-        routes = [*self._portal.routes(), *self._control.routes(), *fabric, *identity_routes(self._portal)]
+        self._ingestion.elsewhere = f"https://{self._other_name}:{self._port}"
+        apis = [*self._portal.routes(), *self._ingestion.routes()]
+        routes = [*apis, *self._control.routes(), *fabric, *identity_routes(self._portal)]
         self._listener.serve(routes, self._service, context)
 
     def stop(self) -> None:
@@ -115,6 +120,11 @@ class Emulator:
     def url(self) -> str:
         """Scheme, host and port."""
         return f"https://{self._host}:{self._port}"
+
+    @property
+    def _other_name(self) -> str:
+        """Another name under which the same machine answers."""
+        return "127.0.0.1" if self._host == "localhost" else "localhost"
 
     @property
     def ca_file(self) -> Path:
@@ -141,16 +151,22 @@ class Emulator:
         """The Airflow connection, as its JSON form."""
         return self.connection_for(self._auth)
 
-    def connection_for(self, kind: str = "client_secret", form: str = "") -> dict[str, Any]:
+    @property
+    def ingestion_connection(self) -> dict[str, Any]:
+        """The Airflow connection to the same offers through the Product Ingestion API, as its JSON form."""
+        return self.connection_for(self._auth, api=INGESTION)
+
+    def connection_for(self, kind: str = "client_secret", form: str = "", api: str = PORTAL) -> dict[str, Any]:
         """Return an Airflow connection that signs in this way; the files that it names are written.
 
         :param kind: as ``auth`` in the connection's extra.
         :param form: of a certificate ``pem``, ``pfx`` or ``inline``; of a managed identity ``client_id``,
             ``object_id`` or ``resource_id`` for one that was assigned to the machine, else its own; of a workload
             identity ``environment`` where nothing but the environment names it.
-        :raises ValueError: if there is no such kind.
+        :param api: the connection's type: ``cloud_partner_portal`` or ``product_ingestion``.
+        :raises ValueError: if there is no such kind, or no such type.
         """
-        return self._kit.connection(kind, form)
+        return self._kit.connection(kind, form, api)
 
     def environment_for(self, kind: str, form: str = "") -> dict[str, str]:
         """Return the variables that this way to sign in needs in the client's environment.
@@ -194,6 +210,7 @@ class Emulator:
             "EMULATOR_CLIENT_ID": self.client_id,
             "EMULATOR_CLIENT_SECRET": self.client_secret,
             **self.environment_for(self._auth),
+            INGESTION_VARIABLE: json.dumps(self.ingestion_connection),
             CONNECTION_VARIABLE: json.dumps(self.connection),
         }
         return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items())
@@ -276,7 +293,7 @@ class Emulator:
 def _server_context(authority: trustme.CA, host: str) -> tuple[ssl.SSLContext, str]:
     """Make the server's certificate; returns its thumbprint too, by which some clients know it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    issued = authority.issue_cert(host, "localhost")
+    issued = authority.issue_cert(host, "localhost", "127.0.0.1")
     issued.configure_cert(context)
     certificate = load_pem_x509_certificate(issued.cert_chain_pems[0].bytes())
     return context, thumbprints(certificate)["x5t"].hex().upper()

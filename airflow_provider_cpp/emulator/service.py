@@ -23,6 +23,8 @@ from airflow_provider_cpp.emulator.settings import Settings
 
 Handler = Callable[[Request, bytes], Response]
 Endpoint = Callable[[Request], Awaitable[Response]]
+Sort = Callable[[Request, bytes], tuple[str, str | None]]
+"""Says of a request on which route it is, and for which offer."""
 
 PORTAL_HEADERS = {
     "Cache-Control": "no-cache",
@@ -62,26 +64,35 @@ class Service:
                 one.route for one in self.served if offer is None or (one.offer or "").lower() == offer.lower()
             )
 
-    def endpoint(self, route: str, handler: Handler) -> Endpoint:
-        """Make an endpoint of a handler."""
+    def endpoint(self, route: str | Sort, handler: Handler) -> Endpoint:
+        """Make an endpoint of a handler.
+
+        :param route: the route by which its requests are counted and disturbed, or what tells it of each.
+        """
 
         async def serve(request: Request) -> Response:
             body = await request.body()
-            offer = request.path_params.get("offer")
+            named, offer = self._sorted(route, request, body)
             if self.settings.latency:
                 await asyncio.sleep(self.settings.latency.total_seconds())
-            fault = self.faults.take(route, offer)
-            await self._held(route, offer, after=False)
+            fault = self.faults.take(named, offer)
+            await self._held(named, offer, after=False)
             response = None if fault is None or fault.after else await self._disturb(fault, request)
             if response is None:
                 response = self._handle(handler, request, body)
             if fault is not None and (fault.after or fault.kind in ("no-location", "location")):
                 response = await self._disturb(fault, request, response) or response
-            self._note(route, request, offer, response)
-            await self._held(route, offer, after=True)
+            self._note(named, request, offer, response)
+            await self._held(named, offer, after=True)
             return response
 
         return serve
+
+    def _sorted(self, route: str | Sort, request: Request, body: bytes) -> tuple[str, str | None]:
+        if isinstance(route, str):
+            return route, request.path_params.get("offer")
+        with self.lock:
+            return route(request, body)
 
     def _handle(self, handler: Handler, request: Request, body: bytes) -> Response:
         with self.lock:

@@ -45,6 +45,27 @@ class Settings:
     :param provisioning: how long the third takes.
     :param packaging: how long the fourth takes.
     :param going_live: how long the last one takes.
+    :param schema_version: whether the Product Ingestion API wants ``$version`` in every call.
+    :param schema_hosts: whether schemas of the host that is no longer taken are refused with 400.
+    :param retired_schema: whether some resources are still given out with a schema of that host.
+    :param configure_code: the HTTP status for a job that was taken.
+    :param first_job_status: what the answer to a configure request says of its job.
+    :param submission_waits: for how long a new submission says that it has not started.
+    :param draft_job: how long a job takes that only changes the draft, or is refused.
+    :param job_lag: for how long a job says that it runs when its submission is done.
+    :param job_end: when a job tells its end: when it has one, always, or never.
+    :param job_kept_for: for how long an ended job is found; 0 for ever.
+    :param resource_uri: whether a job names its address on another host.
+    :param error_details: what stands in a job's error below which there is none: an empty list, nothing, an object.
+    :param refusal_shown_as: whether what cannot be done is a job that fails, or is refused with 400.
+    :param cancel_job: whether a job that runs is cancelled at once, after ``cancel_takes``, or never.
+    :param modular_needs: whether some resources are published only together with the property resource.
+    :param new_versions: whether a plan takes any number of image versions that are not published, or one.
+    :param going_live_listing: whether the old live submission is listed while a new one goes live.
+    :param live_listing: whether a preview that went live is listed as live only, or under preview too.
+    :param resource_order: the order of lists and trees.
+    :param page_size: how many products a page has at most.
+    :param next_link: whether the next page is on the same host.
     :param token_lifetime: how long a token is good, in the world's time.
     :param latency: how long every answer takes, in the world's time.
     """
@@ -77,6 +98,27 @@ class Settings:
     provisioning: timedelta = timedelta(days=1)
     packaging: timedelta = timedelta(hours=1)
     going_live: timedelta = timedelta(days=2)
+    schema_version: Literal["required", "optional"] = "required"
+    schema_hosts: Literal["checked", "any"] = "checked"
+    retired_schema: Literal["given", "gone"] = "given"
+    configure_code: Literal[202, 200] = 202
+    first_job_status: Literal["notStarted", "running"] = "notStarted"
+    submission_waits: timedelta = timedelta(0)
+    draft_job: timedelta = timedelta(seconds=5)
+    job_lag: timedelta = timedelta(0)
+    job_end: Literal["when-done", "always", "never"] = "when-done"
+    job_kept_for: timedelta = timedelta(0)
+    resource_uri: Literal["given", "missing"] = "given"
+    error_details: Literal["list", "missing", "object"] = "list"
+    refusal_shown_as: Literal["job", "400"] = "job"
+    cancel_job: Literal["at-once", "later", "refused"] = "at-once"
+    modular_needs: Literal["property", "nothing"] = "property"
+    new_versions: Literal["any", "one"] = "any"
+    going_live_listing: Literal["two-live", "one-live"] = "two-live"
+    live_listing: Literal["replaces", "same-id"] = "replaces"
+    resource_order: Literal["shuffled", "sorted"] = "shuffled"
+    page_size: int = 100
+    next_link: Literal["same-host", "other-host"] = "same-host"
     token_lifetime: timedelta = timedelta(hours=1)
     latency: timedelta = timedelta(0)
 

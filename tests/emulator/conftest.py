@@ -16,12 +16,91 @@ OFFER = "contoso-vm"
 VERSION = {"api-version": "2017-10-31"}
 
 
+SCHEMAS = "https://schema.mp.microsoft.com/schema"
+GRAPH = "https://graph.microsoft.com/.default"
+
+
+class Ingestion:
+    """Calls the Product Ingestion API, as somebody's script would."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self._token = ""
+
+    def call(self, method: str, path: str, *, token: str | None = None, **options: Any) -> requests.Response:
+        """Send a call; a path that begins with a slash is taken as it is."""
+        self._token = self._token or self.client.sign_in(scope=GRAPH).json()["access_token"]
+        url = path if path.startswith("/") else f"/rp/product-ingestion/{path}"
+        options = {"params": {"$version": "2022-07-01"}, **options}
+        return self.client.call(method, url, token=token or self._token, **options)
+
+    def get(self, path: str, **query: str) -> Any:
+        """Return the JSON of an answer."""
+        return self.call("GET", path, params={"$version": "2022-07-01", **query}).json()
+
+    def product(self, offer: str = OFFER) -> str:
+        """Return a product's durable id."""
+        return str(self.get("product", externalId=offer)["value"][0]["id"])
+
+    def guid(self, offer: str = OFFER) -> str:
+        """Return a product's GUID."""
+        return self.product(offer).removeprefix("product/")
+
+    def submissions(self, offer: str = OFFER, **query: str) -> list[dict[str, Any]]:
+        """Return a product's submissions, the draft first and then by when they were made."""
+        found: list[dict[str, Any]] = self.get(f"submission/{self.guid(offer)}", **query)["value"]
+        return sorted(found, key=lambda one: (one.get("created", ""), one["target"]["targetType"] == "live"))
+
+    def shown(self, offer: str = OFFER) -> list[tuple[str, ...]]:
+        """Return target, status and result of each submission but the draft."""
+        entries = self.submissions(offer)[1:]
+        return [(one["target"]["targetType"], one["status"], one["result"]) for one in entries]
+
+    def submission(self, target: str) -> str:
+        """Return the id of the newest submission to a target."""
+        return str([one["id"] for one in self.submissions() if one["target"]["targetType"] == target][-1])
+
+    def configure(self, *resources: dict[str, Any], **options: Any) -> requests.Response:
+        """Order a job."""
+        body = {"$schema": f"{SCHEMAS}/configure/2022-03-01-preview2", "resources": list(resources)}
+        return self.call("POST", "configure", data=json.dumps(body), **options)
+
+    def publish(self, *resources: dict[str, Any], offer: str = OFFER, **changes: Any) -> requests.Response:
+        """Order a publish to preview."""
+        return self.configure(*resources, self.order("preview", offer) | changes)
+
+    def go_live(self, submission: str | None = None, offer: str = OFFER) -> requests.Response:
+        """Order to go live."""
+        named = {"id": submission} if submission is not None else {}
+        return self.configure(self.order("live", offer) | named)
+
+    def order(self, target: str, offer: str = OFFER) -> dict[str, Any]:
+        """Return a submission."""
+        url = f"{SCHEMAS}/submission/2022-03-01-preview2"
+        return {"$schema": url, "product": self.product(offer), "target": {"targetType": target}}
+
+    def job(self, job: str) -> tuple[str, str]:
+        """Return a job's two words."""
+        body = self.get(f"configure/{job}/status")
+        return body["jobStatus"], body["jobResult"]
+
+    def errors(self, job: str) -> Any:
+        """Return a job's errors."""
+        return self.get(f"configure/{job}/status")["errors"]
+
+    def configuration(self, offer: str = OFFER, plan: str = "gold") -> dict[str, Any]:
+        """Return a plan's technical configuration."""
+        found = self.get("plan", product=self.product(offer), externalId=plan)["value"][0]["id"]
+        return dict(self.get(found.replace("plan/", "virtual-machine-plan-technical-configuration/", 1)))
+
+
 class Client:
     """Signs in and calls, as somebody's script would."""
 
     def __init__(self, portal: Emulator) -> None:
         self.portal = portal
         self._token = ""
+        self.ingestion = Ingestion(self)
 
     def sign_in(self, path: str = "oauth2/v2.0/token", tenant: str | None = None, **changes: str) -> requests.Response:
         """Ask for a token."""

@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The endpoints of the Product Ingestion API."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from airflow_provider_cpp.emulator.identity import GRAPH
+from airflow_provider_cpp.emulator.ingestion.bodies import resources_of, target_of
+from airflow_provider_cpp.emulator.ingestion.calls import Call
+from airflow_provider_cpp.emulator.ingestion.configure import Configure
+from airflow_provider_cpp.emulator.ingestion.jobs import Job, JobViews, State, detail
+from airflow_provider_cpp.emulator.ingestion.names import BASE, DRAFT, LIVE, PREVIEW, product_id, schema
+from airflow_provider_cpp.emulator.ingestion.pages import page_of
+from airflow_provider_cpp.emulator.ingestion.references import Products
+from airflow_provider_cpp.emulator.ingestion.refusals import IngestionRefusal
+from airflow_provider_cpp.emulator.ingestion.resources import Draft, shown
+from airflow_provider_cpp.emulator.ingestion.submissions import Submissions
+from airflow_provider_cpp.emulator.offers import Offer
+from airflow_provider_cpp.emulator.portal import Portal
+from airflow_provider_cpp.emulator.refusals import TokenRefused
+from airflow_provider_cpp.emulator.service import answer
+
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+ORDERS = {DRAFT: "configure_draft", PREVIEW: "configure_publish", LIVE: "configure_golive"}
+NOT_FOUND = "Resource not found."
+
+
+class Ingestion:
+    """Answers the Product Ingestion API's calls, from the portal's offers.
+
+    :param portal: the portal beside which it stands.
+    """
+
+    def __init__(self, portal: Portal) -> None:
+        self.portal = portal
+        self.settings = portal.service.settings
+        self.products = Products(portal.offers, next(iter(portal.publishers)))
+        self.submissions = Submissions(portal.offers, portal.views)
+        self.configure = Configure(portal, self.submissions, self.products)
+        self.jobs = JobViews(portal.views, self.settings)
+        self._handlers: dict[str, Callable[[Call], tuple[int, Any]]] = {
+            "unknown": self._unknown,
+            "method": self._method,
+            "products": self._products,
+            "product": self._resource,
+            "plans": self._plans,
+            "resource": self._resource,
+            "resource_tree": self._resource_tree,
+            "technical_configuration": self._resource,
+            "submission_list": self._submission_list,
+            "submission": self._submission,
+            "configure": self._configure,
+            "configure_status": self._configure_status,
+            "configure_detail": self._configure_detail,
+            "configure_cancel": self._configure_cancel,
+        }
+        self._shuffle = random.Random(1)  # noqa: S311 - an order that nobody should rely on, the same in each run
+
+    elsewhere = ""
+    """Scheme, host and port of another name of the emulator, which a client has no business to call."""
+
+    def routes(self) -> list[Route]:
+        """Return the API's route, and those that nobody should call."""
+        serve = self.portal.service.endpoint
+        return [
+            Route(BASE + "/{rest:path}", serve(self._sort, self._answer), methods=METHODS),
+            Route("/configure/{job}", serve("other_host", self._not_here), methods=METHODS),
+            Route("/other-host/{rest:path}", serve("other_host", self._not_here), methods=METHODS),
+        ]
+
+    def _sort(self, request: Request, body: bytes) -> tuple[str, str | None]:
+        """Say which call it is and for which offer, before anything is checked."""
+        call = Call.of(request, body)
+        name, offer = call.name, None
+        if "job" in call.names:
+            job = self.configure.peek(call.names["job"])
+            offer = job.offer if job is not None else None
+        elif "product" in call.names:
+            offer = self.products.by_guid(call.names["product"])
+        elif call.name == "configure":
+            resources = resources_of(body)
+            name, offer = ORDERS[target_of(resources)], self.products.named_in(resources)
+        elif call.name == "products":
+            offer = self.products.by_external_id(call.query.get("externalid", ""))
+        elif call.name == "plans":
+            offer = self.products.by_guid(call.query.get("product", "").rpartition("/")[2])
+        return name, offer.offer_id if offer is not None else None
+
+    def _answer(self, request: Request, body: bytes) -> Response:
+        call = Call.of(request, body)
+        try:
+            self.portal.identity.verify(request.headers.get("authorization"), GRAPH)
+            call.check_version(required=self.settings.schema_version == "required")
+            status, found = self._handlers[call.name](call)
+            return answer(status, found, headers())
+        except TokenRefused:
+            return self._refused(401, _unauthorized())
+        except IngestionRefusal as refusal:
+            return self._refused(refusal.status, refusal.body)
+
+    def _refused(self, status: int, body: dict[str, Any]) -> Response:
+        if self.settings.error_body == "json":
+            return answer(status, body, headers())
+        said = body["error"]
+        page = f"<html><body><h1>{status} {said['code']}</h1><p>{said['message']}</p></body></html>"
+        content = b"" if self.settings.error_body == "empty" else page.encode()
+        return Response(content, status, headers(), media_type="text/html" if content else None)
+
+    def _not_here(self, _: Request, __: bytes) -> Response:
+        return self._refused(401, _unauthorized())
+
+    def _unknown(self, _: Call) -> tuple[int, Any]:
+        raise IngestionRefusal(404, NOT_FOUND)
+
+    def _method(self, _: Call) -> tuple[int, Any]:
+        raise IngestionRefusal(405, "The method is not allowed.")
+
+    def _products(self, call: Call) -> tuple[int, Any]:
+        external_id, kind = call.query.get("externalid"), call.query.get("type")
+        found = [self._draft(offer).find(product_id(offer)) or {} for offer in self.portal.offers.all()]
+        if external_id is not None:
+            found = [one for one in found if one["identity"]["externalId"].lower() == external_id.lower()]
+        if kind is not None:
+            found = [one for one in found if str(one["type"]).lower() == kind.lower()]
+        other = self.settings.next_link == "other-host"
+        address = f"{self.elsewhere}/other-host/product" if other else f"{self.portal.base}{BASE}/product"
+        return 200, page_of([self._shown(one, call) for one in found], call, self.settings.page_size, address)
+
+    def _resource(self, call: Call) -> tuple[int, Any]:
+        found = self._draft(self._offer(call)).find(call.path)
+        if found is None:
+            raise IngestionRefusal(404, NOT_FOUND)
+        return 200, self._shown(found, call)
+
+    def _plans(self, call: Call) -> tuple[int, Any]:
+        wanted = call.query.get("product")
+        if wanted is None:
+            raise IngestionRefusal(400, "The query parameter 'product' is required.")
+        offer = self.products.by_guid(wanted.rpartition("/")[2])
+        if offer is None or not wanted.lower().startswith("product/"):
+            raise IngestionRefusal(404, NOT_FOUND)
+        plans = [one for one in self._draft(offer).resources() if one["id"].startswith("plan/")]
+        external_id = call.query.get("externalid")
+        if external_id is not None:
+            plans = [one for one in plans if one["identity"]["externalId"].lower() == external_id.lower()]
+        return 200, {"value": [self._shown(one, call) for one in plans]}
+
+    def _resource_tree(self, call: Call) -> tuple[int, Any]:
+        offer, target = self._offer(call), call.target(DRAFT)
+        entries = self.submissions.entries(offer)
+        if target == DRAFT:
+            draft: Draft | None = self._draft(offer)
+        else:
+            draft = self.configure.published(offer, only_live=target == LIVE)
+        if draft is None:
+            raise IngestionRefusal(404, NOT_FOUND)
+        own = [one for one in entries if one["target"]["targetType"] == target] or entries[-1:]
+        resources = self._ordered([self._shown(one, call) for one in draft.resources()] + own[-1:])
+        kind = schema("resource-tree", call.version)
+        return 200, {
+            "$schema": kind,
+            "root": product_id(offer),
+            "target": {"targetType": target},
+            "resources": resources,
+        }
+
+    def _submission_list(self, call: Call) -> tuple[int, Any]:
+        offer, target = self._offer(call), call.target(None)
+        entries = self.submissions.entries(offer)
+        if offer.lag.old_submissions is not None and offer.lag.takes("list"):
+            entries = offer.lag.old_submissions
+        found = [one for one in entries if target in (None, one["target"]["targetType"])]
+        return 200, {"value": self._ordered(found)}
+
+    def _submission(self, call: Call) -> tuple[int, Any]:
+        for entry in reversed(self.submissions.entries(self._offer(call))):
+            if entry["id"].rpartition("/")[2] == call.names["submission"]:
+                return 200, entry
+        raise IngestionRefusal(404, NOT_FOUND)
+
+    def _configure(self, call: Call) -> tuple[int, Any]:
+        job = self.configure.order(call.body)
+        return self.settings.configure_code, self._job(job, State(self.settings.first_job_status))
+
+    def _configure_status(self, call: Call) -> tuple[int, Any]:
+        job = self.configure.find(call.names["job"])
+        if job.hidden_polls > 0:
+            job.hidden_polls -= 1
+            if self.settings.lag_operation_as == "missing":
+                raise IngestionRefusal(404, NOT_FOUND)
+            return 200, self._job(job, State("notStarted"))
+        return 200, self._job(job, self.configure.state(job))
+
+    def _configure_detail(self, call: Call) -> tuple[int, Any]:
+        job = self.configure.find(call.names["job"])
+        state = self.configure.state(job)
+        if state.status != "completed":
+            raise IngestionRefusal(400, "The job has not completed yet.")
+        return 200, detail(job, state)
+
+    def _configure_cancel(self, call: Call) -> tuple[int, Any]:
+        job = self.configure.find(call.names["job"])
+        self.configure.cancel(job)
+        return 200, self._job(job, self.configure.state(job))
+
+    def _job(self, job: Job, state: State) -> dict[str, Any]:
+        return self.jobs.status(job, state, self.elsewhere)
+
+    def _offer(self, call: Call) -> Offer:
+        offer = self.products.by_guid(call.names["product"])
+        if offer is None:
+            raise IngestionRefusal(404, NOT_FOUND)
+        return offer
+
+    def _draft(self, offer: Offer) -> Draft:
+        return Draft(offer, offer.document, offer.resources)
+
+    def _shown(self, resource: dict[str, Any], call: Call) -> dict[str, Any]:
+        return shown(resource, call.version, retired=self.settings.retired_schema == "given")
+
+    def _ordered(self, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        if self.settings.resource_order == "shuffled":
+            return self._shuffle.sample(entries, len(entries))
+        return sorted(entries, key=lambda one: str(one["id"]))
+
+
+def headers() -> dict[str, str]:
+    """Return what is on every answer: the id of the request, new each time, among it."""
+    identifier = str(uuid.uuid4())
+    return {"Cache-Control": "no-cache", "request-id": identifier, "client-request-id": identifier}
+
+
+def _unauthorized() -> dict[str, Any]:
+    said = "Access token is missing, has expired, or is for another audience."
+    inner = {"request-id": str(uuid.uuid4())}
+    return {"error": {"code": "InvalidAuthenticationToken", "message": said, "innerError": inner}}

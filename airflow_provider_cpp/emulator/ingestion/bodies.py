@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is looked at before a configure request is taken: its form, and the schemas that it names."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from airflow_provider_cpp.emulator.ingestion.names import DRAFT, LIVE, PREVIEW, RETIRED_SCHEMAS, kind_of
+from airflow_provider_cpp.emulator.ingestion.refusals import IngestionRefusal, trouble
+
+MISSING_SOURCES = 'Required properties ["sources"] were not present #'
+
+
+def resources_of(body: bytes) -> list[dict[str, Any]]:
+    """Return the resources that a body holds; none if it is not one."""
+    try:
+        found = json.loads(body or b"null")
+    except ValueError:
+        return []
+    entries = found.get("resources") if isinstance(found, dict) else None
+    return [one for one in entries if isinstance(one, dict)] if isinstance(entries, list) else []
+
+
+def target_of(resources: list[dict[str, Any]]) -> str:
+    """Say what a request is for: the draft, or a publish to preview or live."""
+    for resource in resources:
+        target = resource.get("target")
+        word = str(target.get("targetType")).lower() if isinstance(target, dict) else ""
+        if kind_of(resource.get("$schema")) == "submission" and word in (PREVIEW, LIVE):
+            return word
+    return DRAFT
+
+
+def checked(body: bytes, *, check_hosts: bool) -> list[dict[str, Any]]:
+    """Return the resources of a request that has the right form.
+
+    :param check_hosts: whether schemas of the retired host are refused.
+    :raises IngestionRefusal: 400, if it has not.
+    """
+    try:
+        found = json.loads(body or b"null")
+    except ValueError:
+        found = None
+    resources = found.get("resources") if isinstance(found, dict) else None
+    if not isinstance(found, dict) or not isinstance(resources, list) or not resources:
+        raise _invalid("the body is no configuration with at least one resource")
+    if kind_of(found.get("$schema")) != "configure":
+        raise _invalid("'$schema' is not that of configure")
+    for url in [found["$schema"], *(one.get("$schema") for one in resources if isinstance(one, dict))]:
+        if check_hosts and str(url).lower().startswith(RETIRED_SCHEMAS):
+            raise IngestionRefusal(400, f"Schema {url} could not be accessed")
+    for place, resource in enumerate(resources):
+        if not isinstance(resource, dict) or not kind_of(resource.get("$schema")):
+            raise _invalid(f'#/resources/{place}: Required properties ["$schema"] were not present')
+        url = str(resource["$schema"])
+        if kind_of(url) == "submission" and url.endswith("preview7") and "sources" not in resource:
+            raise _invalid(f"Schema validation failed for schema {url}: {MISSING_SOURCES}")
+    if sum(kind_of(one["$schema"]) == "submission" for one in resources) > 1:
+        raise _invalid("there is more than one submission")
+    return resources
+
+
+def _invalid(text: str) -> IngestionRefusal:
+    detail = trouble("schemaValidationError", text)
+    return IngestionRefusal(400, "Invalid configuration: schema validation failed", [detail])
