@@ -48,14 +48,15 @@ def main(arguments: list[str] | None = None) -> int:
         f"The Cloud Partner Portal emulator serves at {emulator.url}, {options.speed:g} times as fast as the real one."
     )
     print(f"Its certificate authority: {emulator.ca_file.resolve()}")
+    print(f"The Product Ingestion API serves the same offers at {emulator.ingestion_url}.")
     print("For a shell, with the Airflow connection (Ctrl-C stops the emulator):\n")
     print(emulator.environment(), flush=True)
     stop.wait()
     emulator.stop()
     print("\nRequests served:")
     for route, count in sorted(emulator.counts.items()):
-        print(f"  {route:<12} {count}")
-    print(f"  {'in all':<12} {emulator.counts.total()}", flush=True)
+        print(f"  {route:<24} {count}")
+    print(f"  {'in all':<24} {emulator.counts.total()}", flush=True)
     return 0
 
 

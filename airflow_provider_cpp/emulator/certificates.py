@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from functools import cache
 
+import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256, HashAlgorithm
@@ -109,3 +111,12 @@ def _named(common_name: str) -> x509.Name:
 
 def _encryption(passphrase: str | None) -> KeySerializationEncryption:
     return BestAvailableEncryption(passphrase.encode()) if passphrase else NoEncryption()
+
+
+def server_context(authority: trustme.CA, host: str) -> tuple[ssl.SSLContext, str]:
+    """Make the server's certificate; returns its thumbprint too, by which some clients know it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    issued = authority.issue_cert(host, "localhost", "127.0.0.1")
+    issued.configure_cert(context)
+    certificate = x509.load_pem_x509_certificate(issued.cert_chain_pems[0].bytes())
+    return context, thumbprints(certificate)["x5t"].hex().upper()

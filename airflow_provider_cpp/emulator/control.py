@@ -90,7 +90,9 @@ class Control:
         return [Route(path, self._endpoint(handler), methods=[method]) for method, path, handler in table]
 
     def person(self, offer_id: str, act: str) -> None:
-        """Do what a person does in the portal: ``publish``, ``sign-off`` or ``cancel``.
+        """Do what a person does in the portal: ``publish``, ``sign-off``, ``cancel``, ``lock`` or ``unlock``.
+
+        A product that is locked since somebody edits it cannot be configured through the Product Ingestion API.
 
         :raises PortalRefusal: as the portal would.
         """
@@ -103,8 +105,10 @@ class Control:
                 portal.order(offer, "golive", lambda: portal.offers.go_live(offer), lag=False)
             elif act == "cancel":
                 portal.offers.cancel(offer)
+            elif act in ("lock", "unlock"):
+                offer.locked = act == "lock"
             else:
-                msg = f"a person can publish, sign-off or cancel, not {act}"
+                msg = f"a person can publish, sign-off, cancel, lock or unlock, not {act}"
                 raise ValueError(msg)
 
     def _endpoint(self, handler: Callable[[Request, bytes], Response]) -> Any:

@@ -39,6 +39,12 @@ ROUTES = (
     "configure_cancel",
 )
 """The portal's sign-in and calls, then those of the Product Ingestion API."""
+ORDERS = {
+    "publish": ("publish", "configure_publish"),
+    "golive": ("golive", "configure_golive"),
+    "cancel": ("cancel", "configure_cancel"),
+}
+"""Each order, and the routes on which it comes."""
 
 
 @dataclass(slots=True)

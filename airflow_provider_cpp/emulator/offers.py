@@ -6,14 +6,12 @@ from __future__ import annotations
 import copy
 import itertools
 import json
-import time
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_provider_cpp.emulator.clock import Clock
+from airflow_provider_cpp.emulator.offer import Offer
 from airflow_provider_cpp.emulator.publications import (
     CANCELED,
     FAILED,
@@ -46,80 +44,6 @@ class PortalRefusal(Exception):  # noqa: N818 - a refusal is what the portal giv
         super().__init__(message)
 
 
-@dataclass(slots=True)
-class Lag:
-    """Old answers that are still to be given after an order."""
-
-    status: int = 0
-    list: int = 0
-    operation: int = 0
-    old_status: Any = None
-    old_list: Any = None
-    old_operation: Any = None
-    operation_id: str = ""
-    until: float = 0.0
-    old_submissions: Any = None
-
-    def takes(self, what: str) -> bool:
-        """Say whether an old answer is to be given, and count it: for ``status``, ``list`` or ``operation``."""
-        left: int = getattr(self, what)
-        setattr(self, what, max(left - 1, 0))
-        return left > 0 or time.monotonic() < self.until
-
-
-@dataclass(slots=True)
-class Change:
-    """A change of a draft that takes effect later."""
-
-    due: datetime
-    apply: Callable[[], None]
-
-
-@dataclass(slots=True)
-class Offer:
-    """An offer: its draft, and its publications, the newest last.
-
-    :param resources: what the Product Ingestion API was told, by durable id; what the document says too, it says.
-    :param coming: changes of the draft that are being worked on.
-    :param locked: whether somebody edits the product, so that that API refuses to change it.
-    """
-
-    publisher_id: str
-    offer_id: str
-    scenario: str
-    document: dict[str, Any]
-    publications: list[Publication] = field(default_factory=list)
-    lag: Lag = field(default_factory=Lag)
-    version: int = 0
-    changed_at: datetime | None = None
-    guid: str = field(default_factory=lambda: str(uuid.uuid4()))
-    resources: dict[str, dict[str, Any]] = field(default_factory=dict)
-    coming: list[Change] = field(default_factory=list)
-    locked: bool = False
-
-    @property
-    def current(self) -> Publication | None:
-        """The newest publication."""
-        return self.publications[-1] if self.publications else None
-
-    @property
-    def etag(self) -> str:
-        """The draft's ETag, weak and percent-encoded as the portal's are."""
-        moment = f"{self.changed_at:%Y-%m-%dT%H:%M:%S.%f}1Z".replace(":", "%3A")
-        return f"W/\"datetime'{moment}'\""
-
-    def touch(self, now: datetime) -> None:
-        """Note that the draft was changed: its ETag is a new one."""
-        self.changed_at = max(now, (self.changed_at or now) + timedelta(microseconds=1))
-
-    def settle(self, now: datetime) -> None:
-        """Let the changes take effect that are due."""
-        due = sorted((change for change in self.coming if change.due <= now), key=lambda change: change.due)
-        self.coming = [change for change in self.coming if change.due > now]
-        for change in due:
-            change.apply()
-
-
 class Offers:
     """All offers of the portal, and the orders that change them.
 
@@ -131,6 +55,7 @@ class Offers:
         self.settings = settings
         self.clock = clock
         self._offers: dict[tuple[str, str], Offer] = {}
+        self._by_guid: dict[str, Offer] = {}
         self._submissions = itertools.count(1)
 
     def add(
@@ -150,7 +75,10 @@ class Offers:
             raise ValueError(msg)
         draft = copy.deepcopy(document) if document else _document(publisher_id, offer_id)
         offer = Offer(publisher_id, offer_id, scenario, draft, changed_at=self.clock.now())
-        self._offers[publisher_id.lower(), offer_id.lower()] = offer
+        key = publisher_id.lower(), offer_id.lower()
+        if (old := self._offers.get(key)) is not None:
+            del self._by_guid[old.guid]
+        self._offers[key] = self._by_guid[offer.guid] = offer
         if history is not None:
             endings = {"succeeded": "succeeds", "failed": "failed"}
             then = self.clock.now() - timedelta(days=30)
@@ -169,14 +97,22 @@ class Offers:
         offer.settle(self.clock.now())
         return offer
 
+    def by_guid(self, guid: str) -> Offer | None:
+        """Find an offer by its GUID."""
+        offer = self._by_guid.get(guid.lower())
+        if offer is not None:
+            offer.settle(self.clock.now())
+        return offer
+
     def of(self, publisher_id: str) -> list[Offer]:
         """List a publisher's offers."""
         return [offer for offer in self.all() if offer.publisher_id.lower() == publisher_id.lower()]
 
     def all(self) -> list[Offer]:
         """List every offer."""
+        now = self.clock.now()
         for offer in self._offers.values():
-            offer.settle(self.clock.now())
+            offer.settle(now)
         return list(self._offers.values())
 
     def standing(self, offer: Offer) -> Standing | None:

@@ -7,7 +7,7 @@ from collections import Counter
 from html import escape
 from typing import Any
 
-from airflow_provider_cpp.emulator.offers import Offer
+from airflow_provider_cpp.emulator.offer import Offer
 
 STYLE = """
 :root { color-scheme: light dark; font-family: system-ui, sans-serif; line-height: 1.45; }

@@ -14,7 +14,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from airflow_provider_cpp.emulator.identity import Identity
-from airflow_provider_cpp.emulator.offers import Lag, Offer, Offers, PortalRefusal
+from airflow_provider_cpp.emulator.offer import Lag, Offer
+from airflow_provider_cpp.emulator.offers import Offers, PortalRefusal
 from airflow_provider_cpp.emulator.publications import Publication
 from airflow_provider_cpp.emulator.service import Handler, Service, answer, portal_headers
 from airflow_provider_cpp.emulator.views import Views

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
-import ssl
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -14,17 +13,18 @@ from types import TracebackType
 from typing import Any, Self
 
 import trustme
-from cryptography.x509 import load_pem_x509_certificate
 
-from airflow_provider_cpp.emulator.certificates import thumbprints
+from airflow_provider_cpp.emulator.certificates import server_context
 from airflow_provider_cpp.emulator.clock import Clock, ScaledClock
 from airflow_provider_cpp.emulator.control import Control, identity_routes, machine_routes
-from airflow_provider_cpp.emulator.faults import Fault, Gate
+from airflow_provider_cpp.emulator.faults import ORDERS, Fault, Gate
 from airflow_provider_cpp.emulator.identity import Identity, SignIn
 from airflow_provider_cpp.emulator.ingestion.api import Ingestion
+from airflow_provider_cpp.emulator.ingestion.names import BASE
 from airflow_provider_cpp.emulator.kit import INGESTION, PORTAL, Kit
 from airflow_provider_cpp.emulator.listening import Listener
-from airflow_provider_cpp.emulator.offers import Offer, Offers
+from airflow_provider_cpp.emulator.offer import Offer
+from airflow_provider_cpp.emulator.offers import Offers
 from airflow_provider_cpp.emulator.portal import Portal
 from airflow_provider_cpp.emulator.service import Served, Service
 from airflow_provider_cpp.emulator.settings import Settings
@@ -97,7 +97,7 @@ class Emulator:
         self._directory.mkdir(parents=True, exist_ok=True)
         self._kit.directory = self._directory
         self._authority.cert_pem.write_to_path(str(self.ca_file))
-        context, self._kit.server_thumbprint = _server_context(self._authority, self._host)
+        context, self._kit.server_thumbprint = server_context(self._authority, self._host)
         environment = self._directory / "emulator.env"
         environment.touch(mode=0o600)
         environment.write_text(self.environment())
@@ -120,6 +120,11 @@ class Emulator:
     def url(self) -> str:
         """Scheme, host and port."""
         return f"https://{self._host}:{self._port}"
+
+    @property
+    def ingestion_url(self) -> str:
+        """Where the Product Ingestion API is served."""
+        return self.url + BASE
 
     @property
     def _other_name(self) -> str:
@@ -224,6 +229,11 @@ class Emulator:
         """How many requests of each kind were served for one offer."""
         return self._service.counts(offer_id)
 
+    def orders_for(self, offer_id: str) -> Counter[str]:
+        """How many orders were sent for one offer, whichever API they came through: publish, golive, cancel."""
+        counts = self.counts_for(offer_id)
+        return Counter({order: sum(counts[route] for route in routes) for order, routes in ORDERS.items()})
+
     @property
     def requests(self) -> list[Served]:
         """Every request served, in order."""
@@ -261,7 +271,7 @@ class Emulator:
             return self._portal.views.operations(self._find(offer_id))
 
     def person(self, offer_id: str, act: str) -> None:
-        """Do what a person does in the portal: ``publish``, ``sign-off`` or ``cancel``."""
+        """Do what a person does in the portal: ``publish``, ``sign-off``, ``cancel``, ``lock`` or ``unlock``."""
         self._control.person(offer_id, act)
 
     def inject(self, fault: Fault) -> None:
@@ -288,12 +298,3 @@ class Emulator:
 
     def _find(self, offer_id: str) -> Offer:
         return self._offers.find(self.publisher_id, offer_id)
-
-
-def _server_context(authority: trustme.CA, host: str) -> tuple[ssl.SSLContext, str]:
-    """Make the server's certificate; returns its thumbprint too, by which some clients know it."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    issued = authority.issue_cert(host, "localhost", "127.0.0.1")
-    issued.configure_cert(context)
-    certificate = load_pem_x509_certificate(issued.cert_chain_pems[0].bytes())
-    return context, thumbprints(certificate)["x5t"].hex().upper()

@@ -6,7 +6,8 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any
 
-from airflow_provider_cpp.emulator.offers import FIRST_VERSION, Offer, Offers
+from airflow_provider_cpp.emulator.offer import Offer
+from airflow_provider_cpp.emulator.offers import FIRST_VERSION, Offers
 from airflow_provider_cpp.emulator.publications import (
     CANCELED,
     FAILED,

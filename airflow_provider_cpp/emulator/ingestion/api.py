@@ -23,7 +23,7 @@ from airflow_provider_cpp.emulator.ingestion.references import Products
 from airflow_provider_cpp.emulator.ingestion.refusals import IngestionRefusal
 from airflow_provider_cpp.emulator.ingestion.resources import Draft, shown
 from airflow_provider_cpp.emulator.ingestion.submissions import Submissions
-from airflow_provider_cpp.emulator.offers import Offer
+from airflow_provider_cpp.emulator.offer import Offer
 from airflow_provider_cpp.emulator.portal import Portal
 from airflow_provider_cpp.emulator.refusals import TokenRefused
 from airflow_provider_cpp.emulator.service import answer
@@ -125,9 +125,10 @@ class Ingestion:
 
     def _products(self, call: Call) -> tuple[int, Any]:
         external_id, kind = call.query.get("externalid"), call.query.get("type")
-        found = [self._draft(offer).find(product_id(offer)) or {} for offer in self.portal.offers.all()]
+        offers = self.portal.offers.all()
         if external_id is not None:
-            found = [one for one in found if one["identity"]["externalId"].lower() == external_id.lower()]
+            offers = [offer for offer in offers if offer.offer_id.lower() == external_id.lower()]
+        found = [self._draft(offer).product() for offer in offers]
         if kind is not None:
             found = [one for one in found if str(one["type"]).lower() == kind.lower()]
         other = self.settings.next_link == "other-host"
@@ -155,15 +156,15 @@ class Ingestion:
 
     def _resource_tree(self, call: Call) -> tuple[int, Any]:
         offer, target = self._offer(call), call.target(DRAFT)
-        entries = self.submissions.entries(offer)
         if target == DRAFT:
-            draft: Draft | None = self._draft(offer)
+            draft, submission = self._draft(offer), self.submissions.entries(offer)[0]
         else:
-            draft = self.configure.published(offer, only_live=target == LIVE)
-        if draft is None:
-            raise IngestionRefusal(404, NOT_FOUND)
-        own = [one for one in entries if one["target"]["targetType"] == target] or entries[-1:]
-        resources = self._ordered([self._shown(one, call) for one in draft.resources()] + own[-1:])
+            publication = self.configure.published(offer, only_live=target == LIVE)
+            if publication is None:
+                raise IngestionRefusal(404, NOT_FOUND)
+            draft = Draft(offer, publication.document, publication.resources)
+            submission = self.submissions.arrived(offer, str(target), publication)
+        resources = self._ordered([*(self._shown(one, call) for one in draft.resources()), submission])
         kind = schema("resource-tree", call.version)
         return 200, {
             "$schema": kind,
@@ -192,8 +193,7 @@ class Ingestion:
 
     def _configure_status(self, call: Call) -> tuple[int, Any]:
         job = self.configure.find(call.names["job"])
-        if job.hidden_polls > 0:
-            job.hidden_polls -= 1
+        if job.lag is not None and job.lag.takes("operation"):
             if self.settings.lag_operation_as == "missing":
                 raise IngestionRefusal(404, NOT_FOUND)
             return 200, self._job(job, State("notStarted"))

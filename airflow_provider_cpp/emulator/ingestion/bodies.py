@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from airflow_provider_cpp.emulator.ingestion.images import AVAILABLE
 from airflow_provider_cpp.emulator.ingestion.names import DRAFT, LIVE, PREVIEW, RETIRED_SCHEMAS, kind_of
 from airflow_provider_cpp.emulator.ingestion.refusals import IngestionRefusal, trouble
 
@@ -36,7 +37,7 @@ def checked(body: bytes, *, check_hosts: bool) -> list[dict[str, Any]]:
     """Return the resources of a request that has the right form.
 
     :param check_hosts: whether schemas of the retired host are refused.
-    :raises IngestionRefusal: 400, if it has not.
+    :raises IngestionRefusal: 400, if it has not; 501 for what is not emulated.
     """
     try:
         found = json.loads(body or b"null")
@@ -45,20 +46,27 @@ def checked(body: bytes, *, check_hosts: bool) -> list[dict[str, Any]]:
     resources = found.get("resources") if isinstance(found, dict) else None
     if not isinstance(found, dict) or not isinstance(resources, list) or not resources:
         raise _invalid("the body is no configuration with at least one resource")
-    if kind_of(found.get("$schema")) != "configure":
+    urls = [found.get("$schema"), *(one.get("$schema") for one in resources if isinstance(one, dict))]
+    if check_hosts and (old := [url for url in urls if str(url).lower().startswith(RETIRED_SCHEMAS)]):
+        raise IngestionRefusal(400, f"Schema {old[0]} could not be accessed")
+    if kind_of(urls[0]) != "configure":
         raise _invalid("'$schema' is not that of configure")
-    for url in [found["$schema"], *(one.get("$schema") for one in resources if isinstance(one, dict))]:
-        if check_hosts and str(url).lower().startswith(RETIRED_SCHEMAS):
-            raise IngestionRefusal(400, f"Schema {url} could not be accessed")
     for place, resource in enumerate(resources):
-        if not isinstance(resource, dict) or not kind_of(resource.get("$schema")):
-            raise _invalid(f'#/resources/{place}: Required properties ["$schema"] were not present')
-        url = str(resource["$schema"])
-        if kind_of(url) == "submission" and url.endswith("preview7") and "sources" not in resource:
-            raise _invalid(f"Schema validation failed for schema {url}: {MISSING_SOURCES}")
+        _check(resource, place)
     if sum(kind_of(one["$schema"]) == "submission" for one in resources) > 1:
         raise _invalid("there is more than one submission")
     return resources
+
+
+def _check(resource: Any, place: int) -> None:
+    if not isinstance(resource, dict) or not kind_of(resource.get("$schema")):
+        raise _invalid(f'#/resources/{place}: Required properties ["$schema"] were not present')
+    url = str(resource["$schema"])
+    if kind_of(url) == "submission" and url.endswith("preview7") and "sources" not in resource:
+        raise _invalid(f"Schema validation failed for schema {url}: {MISSING_SOURCES}")
+    state = resource.get("lifecycleState") or AVAILABLE
+    if state != AVAILABLE and kind_of(url) in ("product", "submission"):
+        raise IngestionRefusal(501, f"The emulator knows no {kind_of(url)} that is {state}.")
 
 
 def _invalid(text: str) -> IngestionRefusal:

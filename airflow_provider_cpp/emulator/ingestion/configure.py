@@ -22,7 +22,8 @@ from airflow_provider_cpp.emulator.ingestion.refusals import (
 from airflow_provider_cpp.emulator.ingestion.resources import Draft
 from airflow_provider_cpp.emulator.ingestion.rules import check
 from airflow_provider_cpp.emulator.ingestion.submissions import Submissions
-from airflow_provider_cpp.emulator.offers import Change, Offer, PortalRefusal
+from airflow_provider_cpp.emulator.offer import Change, Offer
+from airflow_provider_cpp.emulator.offers import PortalRefusal
 from airflow_provider_cpp.emulator.portal import Portal
 from airflow_provider_cpp.emulator.publications import Publication
 
@@ -96,6 +97,8 @@ class Configure:
         settings, now = self._settings, self._clock.now()
         if settings.cancel_job == "refused" or self.state(job).status == "completed":
             raise IngestionRefusal(400, TOO_LATE)
+        if job.canceled_at is not None:
+            return
         takes = settings.cancel_takes if settings.cancel_job == "later" else timedelta(0)
         if job.publication is not None and job.publication is job.offer.current:
             try:
@@ -106,12 +109,12 @@ class Configure:
             job.offer.coming.remove(job.change)
         job.canceled_at = now + takes
 
-    def published(self, offer: Offer, *, only_live: bool = False) -> Draft | None:
-        """Return what of an offer is in preview, or live; None if nothing is."""
+    def published(self, offer: Offer, *, only_live: bool = False) -> Publication | None:
+        """Return the publication of an offer that is in preview, or live; None if nothing is."""
         for publication in reversed(offer.publications):
             steps = publication.standing(self._settings, self._clock.now()).steps
             if steps[-1 if only_live else PREVIEW_READY].status == "complete":
-                return Draft(offer, publication.document, publication.resources)
+                return publication
         return None
 
     def _offer(self, resources: Resources) -> Offer:
@@ -177,13 +180,15 @@ class Configure:
             details = [trouble("businessValidationError", one["message"]) for one in refusal.details]
             raise invalid(f"submission/{offer.guid}/0", *details) from None
         offer.lag.old_submissions = before
-        job.hidden_polls = self._settings.lag_operation
+        job.lag = offer.lag
         for resource in job.resources:
             if kind_of(resource["$schema"]) == "submission":
                 resource["id"] = f"submission/{offer.guid}/{job.publication.submission_id}"
 
     def _check(self, offer: Offer, resources: Resources) -> None:
-        check(resources, self.published(offer), one_at_a_time=self._settings.new_versions == "one")
+        before = self.published(offer)
+        published = None if before is None else Draft(offer, before.document, before.resources)
+        check(resources, published, one_at_a_time=self._settings.new_versions == "one")
 
     def _apply(self, offer: Offer, resources: Resources) -> None:
         Draft(offer, offer.document, offer.resources).apply(resources)

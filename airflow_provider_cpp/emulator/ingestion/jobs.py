@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow_provider_cpp.emulator.ingestion.names import DRAFT, PREVIEW, schema
 from airflow_provider_cpp.emulator.ingestion.refusals import trouble
-from airflow_provider_cpp.emulator.offers import Change, Offer
+from airflow_provider_cpp.emulator.offer import Change, Lag, Offer
 from airflow_provider_cpp.emulator.publications import CANCELED, FAILED, STRANGE, SUCCEEDED, Publication
 from airflow_provider_cpp.emulator.settings import Settings
 from airflow_provider_cpp.emulator.views import SIGN_OFF, Views
@@ -18,6 +18,7 @@ NOT_FINISHED = "0001-01-01T00:00:00"
 NOT_STARTED_FOR = timedelta(seconds=1)
 PREVIEW_READY = 3
 """The step with whose end a preview is there."""
+RESULTS = {SUCCEEDED: "succeeded", CANCELED: "cancelled", FAILED: "failed"}
 
 
 @dataclass(slots=True)
@@ -29,7 +30,7 @@ class Job:
     :param publication: what it publishes; None if it only changes the draft, or was refused.
     :param errors: why it was refused.
     :param change: its change of the draft, while that is still to come.
-    :param hidden_polls: for how many polls more it is not found, or has not begun.
+    :param lag: for how long it is not found, or has not begun.
     """
 
     job_id: str
@@ -41,7 +42,7 @@ class Job:
     errors: list[dict[str, Any]] = field(default_factory=list)
     change: Change | None = None
     canceled_at: datetime | None = None
-    hidden_polls: int = 0
+    lag: Lag | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,32 +57,32 @@ class State:
 
 def state_of(job: Job, settings: Settings, now: datetime) -> State:
     """Say how far a job is by a time."""
-    if job.canceled_at is not None and now >= job.canceled_at:
-        return State("completed", "cancelled", job.canceled_at)
     publication = job.publication
     if publication is None:
+        if job.canceled_at is not None and now >= job.canceled_at:
+            return State("completed", "cancelled", job.canceled_at)
         if now >= (ended := job.began + settings.draft_job):
             errors = tuple(job.errors)
             return State("completed", "failed" if errors else "succeeded", ended, errors)
-    elif (ended_state := _ended(job, publication, settings, now - settings.job_lag)) is not None:
-        return ended_state
+    elif (state := _ended(job, publication, settings, now)) is not None:
+        return state
     return State("notStarted" if now < job.began + NOT_STARTED_FOR else "running")
 
 
-def _ended(job: Job, publication: Publication, settings: Settings, then: datetime) -> State | None:
-    standing = publication.standing(settings, then)
-    since = standing.since + settings.job_lag
+def _ended(job: Job, publication: Publication, settings: Settings, now: datetime) -> State | None:
+    standing = publication.standing(settings, now)
+    if standing.status == CANCELED and standing.steps[PREVIEW_READY].status != "complete":
+        return State("completed", "cancelled", standing.since)
+    standing = publication.standing(settings, now - settings.job_lag)
     if standing.status == STRANGE:
         return State(STRANGE)
     if job.target == PREVIEW and standing.steps[PREVIEW_READY].status == "complete":
         return State("completed", "succeeded", publication.parked_at(settings) + settings.job_lag)
-    if standing.status == SUCCEEDED:
-        return State("completed", "succeeded", since)
-    if standing.status == CANCELED:
-        return State("completed", "cancelled", since)
-    if standing.status == FAILED:
-        return State("completed", "failed", since, (_failure(job, publication, standing.steps[SIGN_OFF].status),))
-    return None
+    if standing.status not in RESULTS:
+        return None
+    failed = standing.status == FAILED
+    errors = (_failure(job, publication, standing.steps[SIGN_OFF].status),) if failed else ()
+    return State("completed", RESULTS[standing.status], standing.since + settings.job_lag, errors)
 
 
 def _failure(job: Job, publication: Publication, sign_off: str) -> dict[str, Any]:

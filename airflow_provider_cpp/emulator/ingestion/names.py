@@ -7,7 +7,7 @@ import re
 import uuid
 from typing import Any
 
-from airflow_provider_cpp.emulator.offers import Offer
+from airflow_provider_cpp.emulator.offer import Offer
 
 BASE = "/rp/product-ingestion"
 SCHEMAS = "https://schema.mp.microsoft.com/schema"

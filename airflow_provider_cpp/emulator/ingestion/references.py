@@ -15,7 +15,8 @@ from airflow_provider_cpp.emulator.ingestion.names import (
 )
 from airflow_provider_cpp.emulator.ingestion.refusals import IngestionRefusal, trouble
 from airflow_provider_cpp.emulator.ingestion.resources import Draft
-from airflow_provider_cpp.emulator.offers import Offer, Offers
+from airflow_provider_cpp.emulator.offer import Offer
+from airflow_provider_cpp.emulator.offers import Offers
 
 OF_A_PLAN = (VM_CONFIGURATION, CORE_CONFIGURATION)
 Resources = list[dict[str, Any]]
@@ -33,7 +34,7 @@ class Products:
 
     def by_guid(self, guid: str) -> Offer | None:
         """Find a product by its GUID."""
-        return next((offer for offer in self._offers.all() if offer.guid == guid.lower()), None)
+        return self._offers.by_guid(guid)
 
     def by_external_id(self, external_id: str) -> Offer | None:
         """Find a product by its external id."""
@@ -73,18 +74,18 @@ def resolved(offer: Offer, resources: Resources) -> Resources:
     """
     draft = Draft(offer, offer.document, offer.resources)
     plans = {str(plan["planId"]).lower() for plan in draft.plans()}
-    plans |= {_external_id(one).lower() for one in resources if kind_of(one["$schema"]) == "plan"}
-    known = {plan_guid(offer, plan): plan for plan in plans}
+    plans |= {_external_id(one).lower() for one in resources if kind_of(one["$schema"]) == "plan"} - {""}
+    known = {plan_guid(offer, plan) for plan in plans}
     named = {str(one["resourceName"]): one for one in resources if "resourceName" in one}
 
     def plan_of(reference: Any) -> str:
         if isinstance(reference, str) and reference.rpartition("/")[2].lower() in known:
             return reference.rpartition("/")[2].lower()
-        external_id = _mapping(reference).get("externalId")
-        if (name := _mapping(reference).get("resourceName")) is not None and name in named:
+        external_id = str(_mapping(reference).get("externalId") or "")
+        if (name := str(_mapping(reference).get("resourceName") or "")) in named:
             external_id = _external_id(named[name])
-        if str(external_id).lower() in plans:
-            return plan_guid(offer, str(external_id))
+        if external_id.lower() in plans:
+            return plan_guid(offer, external_id)
         raise _not_found(f"The plan {reference!r} does not exist.")
 
     def identified(resource: dict[str, Any]) -> dict[str, Any]:
@@ -104,9 +105,9 @@ def resolved(offer: Offer, resources: Resources) -> Resources:
     return [identified(resource) for resource in resources]
 
 
-def _own_id(kind: str, offer: Offer, resource: dict[str, Any]) -> str | None:
+def _own_id(kind: str, offer: Offer, resource: dict[str, Any]) -> str:
     if kind == "submission":
-        return None
+        return f"{kind}/{offer.guid}/0"
     if kind in ("product", "price-and-availability-offer", "commercial-marketplace-setup"):
         return f"{kind}/{offer.guid}"
     if kind in ("property", "listing"):
@@ -117,7 +118,7 @@ def _own_id(kind: str, offer: Offer, resource: dict[str, Any]) -> str | None:
 
 def _check(offer: Offer, kind: str, identifier: str) -> None:
     parts = identifier.lower().split("/")
-    if identifier != "None" and (parts[0] != kind or parts[1:2] != [offer.guid]):
+    if parts[:2] != [kind, offer.guid]:
         detail = trouble("invalidId", f"'{identifier}' is no id of a {kind} of this product.")
         raise IngestionRefusal(400, "Invalid configuration: an id is not valid", [detail])
 

@@ -12,6 +12,7 @@ CODES = {
     405: "methodNotAllowed",
     409: "conflict",
     423: "locked",
+    501: "notImplemented",
 }
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from airflow_provider_cpp.emulator.ingestion.images import IMAGE_KEYS, store, written
+from airflow_provider_cpp.emulator.ingestion.images import DELETED, IMAGE_KEYS, store, written
 from airflow_provider_cpp.emulator.ingestion.names import (
     RETIRED_SCHEMAS,
     SCHEMAS,
@@ -16,7 +16,7 @@ from airflow_provider_cpp.emulator.ingestion.names import (
     product_id,
     schema,
 )
-from airflow_provider_cpp.emulator.offers import Offer
+from airflow_provider_cpp.emulator.offer import Offer
 
 TYPES = {"microsoft-azure-virtualmachines": "azureVirtualMachine", "microsoft-azure-corevm": "coreVirtualMachine"}
 Kept = dict[str, dict[str, Any]]
@@ -35,7 +35,7 @@ class Draft:
 
     def resources(self) -> list[dict[str, Any]]:
         """Write every resource but the submission."""
-        found = [self._product(), self._property(), self._audience()]
+        found = [self.product(), self._property(), self._audience()]
         for plan in self.plans():
             found.append(self._plan(plan))
             if (kind := configuration_kind(self.document)) is not None:
@@ -80,6 +80,10 @@ class Draft:
 
     def _store_plan(self, resource: dict[str, Any]) -> None:
         plan = self.plan_of(resource["id"].rpartition("/")[2])
+        if resource.get("lifecycleState") == DELETED:
+            if plan is not None:
+                self.document["definition"]["plans"].remove(plan)
+            return
         if plan is None:
             plan = {"planId": resource["identity"]["externalId"]}
             self.document.setdefault("definition", {}).setdefault("plans", []).append(plan)
@@ -94,7 +98,8 @@ class Draft:
         if ids or name in texts:
             texts[name] = ids
 
-    def _product(self) -> dict[str, Any]:
+    def product(self) -> dict[str, Any]:
+        """Write the product itself."""
         alias = (self.document.get("definition") or {}).get("displayText") or self.offer.offer_id
         kind = str(self.document.get("offerTypeId"))
         own = {"identity": {"externalId": self.offer.offer_id}, "type": TYPES.get(kind, kind), "alias": alias}

@@ -24,8 +24,12 @@ def check(resources: list[dict[str, Any]], published: Draft | None, *, one_at_a_
     :raises JobRefused: naming everything that is wrong with the first that is.
     """
     for resource in resources:
-        if kind_of(resource["$schema"]) in (VM_CONFIGURATION, CORE_CONFIGURATION):
-            before = published.find(resource["id"]) if published is not None else None
+        before = published.find(resource["id"]) if published is not None else None
+        kind = kind_of(resource["$schema"])
+        if kind == "plan" and before is not None and resource.get("lifecycleState") == DELETED:
+            text = "A plan that was published cannot be deleted; deprecate it."
+            raise invalid(resource["id"], trouble("invalidState", text))
+        if kind in (VM_CONFIGURATION, CORE_CONFIGURATION):
             wrong = [*_own(resource), *_published(resource, before or {}, one_at_a_time=one_at_a_time)]
             if wrong:
                 raise invalid(resource["id"], *wrong)

@@ -6,7 +6,8 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_cpp.emulator.ingestion.names import DRAFT, LIVE, PREVIEW, product_id, schema
-from airflow_provider_cpp.emulator.offers import Offer, Offers
+from airflow_provider_cpp.emulator.offer import Offer
+from airflow_provider_cpp.emulator.offers import Offers
 from airflow_provider_cpp.emulator.publications import (
     CANCELED,
     FAILED,
@@ -42,6 +43,10 @@ class Submissions:
                 found.append(self._entry(offer, PREVIEW, current, "completed", "succeeded"))
             found.append(self._entry(offer, self._target(current), current, *self._words(current)))
         return found
+
+    def arrived(self, offer: Offer, target: str, publication: Publication) -> dict[str, Any]:
+        """Write the submission of a publication that is at a target."""
+        return self._entry(offer, target, publication, "completed", "succeeded")
 
     def is_in_progress(self, offer: Offer) -> bool:
         """Say whether a submission is on its way, which stands in the way of others."""
