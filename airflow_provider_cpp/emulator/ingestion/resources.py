@@ -93,7 +93,7 @@ class Draft:
     def _store_audience(self, resource: dict[str, Any]) -> None:
         name = self._audience_key()
         people = [one for one in resource.get("previewAudiences") or [] if isinstance(one, dict)]
-        ids = [one["id"] for one in people if one.get("type", "subscription") == "subscription" and "id" in one]
+        ids = [one["id"] for one in people if one.get("type") == "subscription" and "id" in one]
         texts = self.document.setdefault("definition", {}).setdefault("offer", {})
         if ids or name in texts:
             texts[name] = ids
@@ -111,10 +111,12 @@ class Draft:
 
     def _audience(self) -> dict[str, Any]:
         identifier = f"price-and-availability-offer/{self.offer.guid}"
-        before = {one.get("id"): one for one in self.kept.get(identifier, {}).get("previewAudiences") or []}
         texts = (self.document.get("definition") or {}).get("offer") or {}
         ids = texts.get(self._audience_key()) or []
-        people = [before.get(one, {"type": "subscription", "id": one, "label": ""}) for one in ids]
+        before = [one for one in self.kept.get(identifier, {}).get("previewAudiences") or [] if isinstance(one, dict)]
+        people = [one for one in before if one.get("type") != "subscription" or one.get("id") in ids]
+        known = {one.get("id") for one in people}
+        people += [{"type": "subscription", "id": one, "label": ""} for one in ids if one not in known]
         return self._resource(
             "price-and-availability-offer", identifier, self._belongs() | {"previewAudiences": people}
         )
