@@ -117,6 +117,40 @@ def test_each_api_refuses_the_other_s_token(client: Callable[..., Any]) -> None:
     assert mine.sign_in(scope="https://graph.microsoft.com/User.Read").status_code == 400
 
 
+@pytest.mark.parametrize(
+    "kind", ["client_secret", "certificate", "workload_identity", "managed_identity", "access_token"]
+)
+def test_the_connection_to_this_api(client: Callable[..., Any], kind: str) -> None:
+    """Each way to sign in has a connection to this API: its address, the scope of its tokens, and no publisher."""
+    mine = client()
+    found = mine.portal.connection_for(kind, api="product_ingestion")
+    assert (found["conn_type"], found["host"]) == ("product_ingestion", mine.portal.ingestion_url)
+    extra, other = found["extra"], mine.portal.connection_for(kind)["extra"]
+    assert extra["scope"] == "https://graph.microsoft.com/.default"
+    assert set(other) ^ set(extra) == {"scope", "publisher_id"}
+    if kind == "access_token":
+        assert mine.ingestion.call("GET", "product", token=found["password"]).status_code == 200
+    if kind == "client_secret":
+        assert mine.portal.ingestion_connection == found
+
+
+def test_an_api_that_there_is_not(client: Callable[..., Any]) -> None:
+    """A connection to an API that is not served is an error that names those that are."""
+    with pytest.raises(ValueError, match="cloud_partner_portal, product_ingestion"):
+        client().portal.connection_for(api="graph")
+
+
+def test_a_machine_has_tokens_for_this_api(client: Callable[..., Any]) -> None:
+    """A managed identity is given a token for either API."""
+    mine = client()
+    home = mine.portal.environment_for("managed_identity", "imds")["AZURE_POD_IDENTITY_AUTHORITY_HOST"]
+    query = {"api-version": "2018-02-01", "resource": "https://graph.microsoft.com/"}
+    path = f"{home}/metadata/identity/oauth2/token"
+    token = requests.get(path, query, headers={"Metadata": "true"}, timeout=10).json()["access_token"]
+    assert mine.ingestion.call("GET", "product", token=token).status_code == 200
+    assert mine.call("GET", OFFER, token=token).status_code == 401
+
+
 @pytest.mark.parametrize(("setting", "codes"), [("required", [400, 400, 200]), ("optional", [200, 400, 200])])
 def test_the_version_is_wanted_or_not(client: Callable[..., Any], setting: str, codes: list[int]) -> None:
     """Without $version a call is refused or taken, as is set; a version that is none is always refused."""

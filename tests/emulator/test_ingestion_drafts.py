@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -399,6 +399,47 @@ def test_a_reference_that_leads_nowhere(client: Callable[..., Any], resource: di
     assert (answer.status_code, text in answer.json()["error"]["details"][0]["message"]) == (400, True)
 
 
+def test_a_plan_s_skus_have_ids_of_their_own(client: Callable[..., Any]) -> None:
+    """A plan whose SKUs are named otherwise than the plan itself comes back as it was configured, with ARM too."""
+    api = client().ingestion
+    configuration = api.configuration()
+    kinds = {"gold-gen2": "x64Gen2", "gold-gen1": "x64Gen1", "gold-arm64": "arm64Gen2"}
+    configuration["skus"] = [{"imageType": kind, "skuId": name} for name, kind in kinds.items()]
+    images = [image(kind, name) for name, kind in kinds.items()]
+    configuration["vmImageVersions"] = [
+        {"versionNumber": "3.0.0", "lifecycleState": "generallyAvailable", "vmImages": images}
+    ]
+    assert change(api, configuration) == (DONE, [])
+    assert api.configuration() == configuration
+    configuration["skus"] = configuration["skus"][:1]
+    configuration["vmImageVersions"][0]["vmImages"] = images[:1]
+    assert change(api, configuration) == (DONE, [])
+    assert api.configuration() == configuration
+    del configuration["skus"], configuration["vmImageVersions"]
+    assert change(api, configuration | {"openPorts": []}) == (DONE, [])
+    assert api.configuration()["vmImageVersions"] != []
+
+
+@pytest.mark.parametrize(
+    ("fields", "plan", "skus"),
+    [
+        ({}, "gold", ["x64Gen1"]),
+        ({"diskGenerations": [{"planId": "gold-gen1"}]}, "gold", ["x64Gen2", "x64Gen1"]),
+        ({"diskGenerations": [{"planId": "other"}]}, "gold", ["x64Gen1", "x64Gen2"]),
+        ({f"{MAIN}.vmImagesArchitecture": "Arm64"}, "gold", ["arm64Gen2"]),
+        ({"diskGenerations": [{"planId": "gold-arm64"}]}, "gold-gen2", ["x64Gen2", "arm64Gen2"]),
+    ],
+)
+def test_the_generations_of_a_document(
+    client: Callable[..., Any], fields: dict[str, Any], plan: str, skus: list[str]
+) -> None:
+    """A generation is told by what the plan says of it, else by its id, else as what the other one is not."""
+    mine = client()
+    definition = {"plans": [{"planId": plan, **fields}]}
+    mine.portal.add_offer(OFFER, document={"offerTypeId": MAIN, "id": OFFER, "definition": definition})
+    assert [one["imageType"] for one in mine.ingestion.configuration(plan=plan)["skus"]] == skus
+
+
 def test_a_shared_image_goes_both_ways(client: Callable[..., Any]) -> None:
     """An image of a gallery has no place in the portal's document as it is documented, and is kept there all the same."""
     api = client().ingestion
@@ -408,3 +449,39 @@ def test_a_shared_image_goes_both_ways(client: Callable[..., Any]) -> None:
     configuration["vmImageVersions"].append(version | {"lifecycleState": "generallyAvailable"})
     assert change(api, configuration) == (DONE, [])
     assert api.configuration() == configuration
+
+
+def spoiled(value: Any, junk: Any) -> Iterator[Any]:
+    """Return a body once for each of its places, with something else in that place."""
+    yield junk
+    if isinstance(value, dict):
+        for name, part in value.items():
+            yield from ({**value, name: other} for other in spoiled(part, junk))
+    elif isinstance(value, list):
+        for number, part in enumerate(value):
+            yield from ([*value[:number], other, *value[number + 1 :]] for other in spoiled(part, junk))
+
+
+@pytest.mark.parametrize("junk", [None, ["x"], {"x": 1}])
+def test_whatever_is_sent_is_answered(client: Callable[..., Any], junk: Any) -> None:
+    """A body that is wrong in any one place is taken or refused, and the product can still be read and published."""
+    mine = client(draft_job=timedelta(0))
+    api = mine.ingestion
+    guid, configuration = api.guid(), api.configuration()
+    configuration["skus"][0]["securityType"] = []
+    version = configuration["vmImageVersions"][0]
+    version["deprecationSchedule"] = {"date": "2030-01-01", "reason": "other"}
+    version["vmImages"][0]["source"]["dataDisks"] = [{"lunNumber": 0, "uri": VHD}]
+    audience = api.get(f"price-and-availability-offer/{guid}") | {
+        "previewAudiences": [{"type": "subscription", "id": "a"}]
+    }
+    listing = {"$schema": f"{SCHEMA}/listing/1", "product": {"externalId": OFFER}, "languageId": "en-us"}
+    resources = [api.get(api.product()), api.get(configuration["plan"]), configuration, audience, listing]
+    body = {"$schema": f"{SCHEMA}/configure/2022-03-01-preview2", "resources": resources}
+    codes = []
+    for other in spoiled(body, junk):
+        codes.append(api.call("POST", "configure", data=json.dumps(other)).status_code)
+        if codes[-1] == 202:
+            assert len(api.get(f"resource-tree/product/{guid}")["resources"]) >= 6
+    assert (set(codes), len(codes) > 50) == ({202, 400}, True)
+    assert api.publish().status_code == 202

@@ -63,6 +63,11 @@ def test_a_job_may_lag_behind_its_submission(client: Callable[..., Any]) -> None
     assert api.call("POST", f"configure/{again}/cancel").json()["jobResult"] == "cancelled"
 
 
+def test_a_job_need_not_name_its_address(client: Callable[..., Any]) -> None:
+    """The address on another host may be missing."""
+    assert "resourceUri" not in client(resource_uri="missing").ingestion.publish().json()
+
+
 def test_a_submission_may_not_have_started(client: Callable[..., Any]) -> None:
     """For a while a new submission may say that it has not started, and it stands in the way all the same."""
     mine = client(submission_waits=timedelta(minutes=5))
@@ -110,6 +115,9 @@ def test_the_details_of_a_job_come_with_its_end(client: Callable[..., Any]) -> N
     mine.portal.clock.advance(days=4)
     (resource,) = api.get(f"configure/{job}")["resources"]
     assert resource["id"] == api.submission("preview")
+    refused = api.go_live().json()["jobId"]
+    mine.portal.clock.advance(seconds=5)
+    assert (api.job(refused), api.get(f"configure/{refused}")["resources"]) == (FAILED, [])
 
 
 def leaves(errors: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -354,6 +362,14 @@ BODIES: list[tuple[Any, int, str]] = [
     ({"resources": [{"$schema": "https://schema.mp.microsoft.com/schema/product/2022-07-01"}]}, 400, "configure"),
     ({"$schema": "https://schema.mp.microsoft.com/schema/configure/1", "resources": [{"id": "x"}]}, 400, '["$schema"]'),
     ({"$schema": "https://schema.mp.microsoft.com/schema/configure/1", "resources": ["x"]}, 400, '["$schema"]'),
+    (
+        {
+            "$schema": "https://schema.mp.microsoft.com/schema/configure/1",
+            "resources": [{"$schema": "https://schema.mp.microsoft.com/schema/submission/1"}] * 2,
+        },
+        400,
+        "more than one submission",
+    ),
 ]
 
 
@@ -374,7 +390,8 @@ RESOURCES: list[tuple[dict[str, Any], int, str]] = [
     ({"lifecycleState": "deprecated"}, 501, "deprecated"),
     ({"product": "product/00000000-0000-0000-0000-000000000000"}, 400, "does not exist"),
     ({"product": {"externalId": "nobody"}}, 400, "does not exist"),
-    ({"product": None}, 400, "does not exist"),
+    ({"product": None}, 400, "Expected type string but found type null"),
+    ({"target": {"targetType": "moon"}}, 400, "'moon' is not valid"),
     ({"id": "submission/00000000-0000-0000-0000-000000000000/5"}, 400, "is no id"),
 ]
 

@@ -21,6 +21,7 @@ import pytest
 import requests
 
 from airflow_provider_cpp.emulator import SCENARIOS, Emulator, Fault, ScaledClock, Settings
+from airflow_provider_cpp.emulator.faults import ROUTES
 
 OFFER = "contoso-vm"
 PAGE = Path(__file__).parents[2] / "docs/emulator.md"
@@ -229,6 +230,27 @@ def test_the_commands_of_the_page_work(command: Callable[..., subprocess.Popen[s
     assert (counted["token"], counted["publish"], counted["status"], counted["in all"]) == ("1", "1", "1", "3")
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="as above")
+def test_the_other_api_s_commands_of_the_page_work(
+    command: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    """The page's curl commands for the Product Ingestion API find the product, publish it and read the job."""
+    section = PAGE.read_text().split("## The Product Ingestion API")[1]
+    curls = re.search(r"```bash\n(.*?)```", section, re.DOTALL)
+    assert curls
+    process = command("--port", str(free_port()), "--directory", "emulator")
+    wait_for(tmp_path / "emulator/emulator.env", process)
+    run = subprocess.run(["bash", "-e", "-c", curls.group(1)], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert re.findall(r'"jobStatus": "(\w+)"', run.stdout)[0] == "notStarted"
+    assert len(re.findall(r'"jobId": "([^"]+)"', run.stdout)) == 2
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=20)
+    assert dict(re.findall(r"^  (configure\w+) +(\d+)$", out, re.MULTILINE)) == {
+        "configure_publish": "1",
+        "configure_status": "1",
+    }
+
+
 def test_the_command_ends_on_a_signal_and_tidies_up(
     command: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
@@ -309,6 +331,13 @@ def test_the_page_lists_the_settings_with_their_defaults() -> None:
     assert list(table) == [field.name for field in fields(Settings)]
     for name, cells in table.items():
         assert getattr(Settings().with_text(name, cells[0].strip("`")), name) == getattr(Settings(), name)
+
+
+def test_the_page_lists_the_routes_of_the_other_api() -> None:
+    """The page names every route of the Product Ingestion API by which requests are counted, and no other."""
+    named = [cells[-1] for cells in table_of("The Product Ingestion API").values()]
+    routes = {name for cell in named for name in re.findall(r"`(\w+)`", cell)}
+    assert routes == {*ROUTES[ROUTES.index("products") :], "other_host"}
 
 
 def test_the_page_s_python_runs(client: Callable[..., Any]) -> None:

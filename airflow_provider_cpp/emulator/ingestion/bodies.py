@@ -9,6 +9,7 @@ from typing import Any
 from airflow_provider_cpp.emulator.ingestion.images import AVAILABLE
 from airflow_provider_cpp.emulator.ingestion.names import DRAFT, LIVE, PREVIEW, RETIRED_SCHEMAS, kind_of
 from airflow_provider_cpp.emulator.ingestion.refusals import IngestionRefusal, trouble
+from airflow_provider_cpp.emulator.ingestion.shapes import wrong_in
 
 MISSING_SOURCES = 'Required properties ["sources"] were not present #'
 
@@ -61,14 +62,19 @@ def checked(body: bytes, *, check_hosts: bool) -> list[dict[str, Any]]:
 def _check(resource: Any, place: int) -> None:
     if not isinstance(resource, dict) or not kind_of(resource.get("$schema")):
         raise _invalid(f'#/resources/{place}: Required properties ["$schema"] were not present')
+    if wrong := list(wrong_in(resource, f"#/resources/{place}")):
+        raise _invalid(*wrong)
     url = str(resource["$schema"])
     if kind_of(url) == "submission" and url.endswith("preview7") and "sources" not in resource:
         raise _invalid(f"Schema validation failed for schema {url}: {MISSING_SOURCES}")
+    target = resource.get("target", {}).get("targetType", DRAFT)
+    if kind_of(url) == "submission" and target.lower() not in (DRAFT, PREVIEW, LIVE):
+        raise _invalid(f"#/resources/{place}/target/targetType: '{target}' is not valid")
     state = resource.get("lifecycleState") or AVAILABLE
     if state != AVAILABLE and kind_of(url) in ("product", "submission"):
         raise IngestionRefusal(501, f"The emulator knows no {kind_of(url)} that is {state}.")
 
 
-def _invalid(text: str) -> IngestionRefusal:
-    detail = trouble("schemaValidationError", text)
-    return IngestionRefusal(400, "Invalid configuration: schema validation failed", [detail])
+def _invalid(*texts: str) -> IngestionRefusal:
+    details = [trouble("schemaValidationError", text) for text in texts]
+    return IngestionRefusal(400, "Invalid configuration: schema validation failed", details)

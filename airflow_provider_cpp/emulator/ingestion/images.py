@@ -44,7 +44,7 @@ def store(plan: dict[str, Any], key: str, configuration: dict[str, Any]) -> None
         return
     own = next((sku for sku in skus if sku["skuId"] == plan.get("planId")), skus[0])
     others = {sku["skuId"]: sku for sku in skus if sku is not own}
-    disks = [one for one in plan.get("diskGenerations") or [] if one.get("planId") in others]
+    disks = [one for one in _disks(plan) if one["planId"] in others]
     known = {one["planId"] for one in disks}
     disks += [{"planId": sku_id} for sku_id in others if sku_id not in known]
     if disks or "diskGenerations" in plan:
@@ -63,15 +63,15 @@ def store(plan: dict[str, Any], key: str, configuration: dict[str, Any]) -> None
 def _generations(plan: dict[str, Any], kept: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """Return the SKU of each generation with the part of the document that holds its images."""
     known = {sku["skuId"]: sku for sku in _entries(kept.get("skus"), "skuId")}
-    disks = [one for one in plan.get("diskGenerations") or [] if isinstance(one, dict) and one.get("planId")]
-    plan_id = str(plan.get("planId"))
+    disks = _disks(plan)
+    plan_id = str(plan["planId"])
     own = known.get(plan_id) or next(
         (sku for key, sku in known.items() if key not in {one["planId"] for one in disks}), None
     )
     first = own or {"imageType": _image_type(plan, plan_id, other=_hint(disks)), "skuId": plan_id}
     found = [(first, plan)]
     for disk in disks:
-        sku_id = str(disk["planId"])
+        sku_id = disk["planId"]
         guessed = {"imageType": _image_type(disk, sku_id, other=first["imageType"]), "skuId": sku_id}
         found.append((known.get(sku_id, guessed), disk))
     return [(copy.deepcopy(sku), holder) for sku, holder in found]
@@ -101,7 +101,7 @@ def _state(before: Any, shown: Any) -> Any:
 def _source(fields: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
     if "sharedImage" in fields:
         return {**before, "sourceType": "sharedImageGallery", "sharedImage": fields["sharedImage"]}
-    disks = [one for one in fields.get("lunVhdDetails") or [] if isinstance(one, dict)]
+    disks = [one for one in _list(fields.get("lunVhdDetails")) if isinstance(one, dict)]
     if before.get("sourceType") != "sasUri":
         before = {}
     data = [{"lunNumber": one.get("lun"), "uri": one.get("vhdUrl")} for one in disks]
@@ -114,7 +114,7 @@ def _fields(image: dict[str, Any], state: Any, before: dict[str, Any]) -> dict[s
     if source.get("sourceType") == "sharedImageGallery":
         found = {**before, "osVhdUrl": "", "lunVhdDetails": [], "sharedImage": source.get("sharedImage")}
     else:
-        disks = [{"lun": one.get("lunNumber"), "vhdUrl": one.get("uri")} for one in source.get("dataDisks") or []]
+        disks = [{"lun": one.get("lunNumber"), "vhdUrl": one.get("uri")} for one in _list(source.get("dataDisks"))]
         found = {**before, "osVhdUrl": _mapping(source.get("osDisk")).get("uri", ""), "lunVhdDetails": disks}
         found.pop("sharedImage", None)
     if state == DEPRECATED or "showInGui" in before:
@@ -123,7 +123,16 @@ def _fields(image: dict[str, Any], state: Any, before: dict[str, Any]) -> dict[s
 
 
 def _entries(value: Any, key: str) -> list[dict[str, Any]]:
-    return [one for one in value if isinstance(one, dict) and one.get(key)] if isinstance(value, list) else []
+    return [one for one in _list(value) if isinstance(one, dict) and one.get(key)]
+
+
+def _disks(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    found = _list(plan.get("diskGenerations"))
+    return [one for one in found if isinstance(one, dict) and isinstance(one.get("planId"), str)]
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _mapping(value: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow_provider_cpp.emulator.ingestion.names import DRAFT, PREVIEW, schema
+from airflow_provider_cpp.emulator.ingestion.names import PREVIEW, schema
 from airflow_provider_cpp.emulator.ingestion.refusals import trouble
 from airflow_provider_cpp.emulator.offer import Change, Lag, Offer
 from airflow_provider_cpp.emulator.publications import CANCELED, FAILED, STRANGE, SUCCEEDED, Publication
@@ -136,7 +136,5 @@ class JobViews:
 
 def detail(job: Job, state: State) -> dict[str, Any]:
     """Write the resources that a job really processed."""
-    done = job.resources if state.result == "succeeded" or job.target != DRAFT else []
-    if job.publication is None and job.errors:
-        done = []
-    return {"$schema": schema("configure-detail"), "resources": done}
+    changed = job.publication is not None or state.result == "succeeded"
+    return {"$schema": schema("configure-detail"), "resources": job.resources if changed else []}

@@ -61,7 +61,5 @@ def configuration_kind(document: dict[str, Any]) -> str | None:
 
 
 def _rank(version: str) -> tuple[str, float]:
-    found = VERSION.fullmatch(version)
-    if found is None:
-        return "", 0.0
-    return found.group(1), float(found.group(2) or "inf")
+    day, _, preview = version.partition("-preview")
+    return day, float(preview or "inf")

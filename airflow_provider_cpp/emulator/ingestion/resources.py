@@ -50,8 +50,9 @@ class Draft:
 
     def plans(self) -> list[dict[str, Any]]:
         """Return the document's plans that have an id."""
-        plans = (self.document.get("definition") or {}).get("plans") or []
-        return [plan for plan in plans if isinstance(plan, dict) and plan.get("planId")]
+        plans = _mapping(self.document.get("definition")).get("plans")
+        found = [plan for plan in plans if isinstance(plan, dict)] if isinstance(plans, list) else []
+        return [plan for plan in found if plan.get("planId") and isinstance(plan["planId"], str)]
 
     def plan_of(self, guid: str) -> dict[str, Any] | None:
         """Return the document's plan that has this GUID."""
@@ -76,31 +77,33 @@ class Draft:
 
     def _store_product(self, product: dict[str, Any]) -> None:
         if isinstance(product.get("alias"), str):
-            self.document.setdefault("definition", {})["displayText"] = product["alias"]
+            self._definition()["displayText"] = product["alias"]
 
     def _store_plan(self, resource: dict[str, Any]) -> None:
         plan = self.plan_of(resource["id"].rpartition("/")[2])
         if resource.get("lifecycleState") == DELETED:
             if plan is not None:
-                self.document["definition"]["plans"].remove(plan)
+                self._definition()["plans"].remove(plan)
             return
         if plan is None:
             plan = {"planId": resource["identity"]["externalId"]}
-            self.document.setdefault("definition", {}).setdefault("plans", []).append(plan)
+            definition = self._definition()
+            known = definition.get("plans")
+            definition["plans"] = [*(known if isinstance(known, list) else []), plan]
         if isinstance(resource.get("alias"), str):
             plan[self._title_key()] = resource["alias"]
 
     def _store_audience(self, resource: dict[str, Any]) -> None:
         name = self._audience_key()
-        people = [one for one in resource.get("previewAudiences") or [] if isinstance(one, dict)]
+        people = resource.get("previewAudiences") or []
         ids = [one["id"] for one in people if one.get("type") == "subscription" and "id" in one]
-        texts = self.document.setdefault("definition", {}).setdefault("offer", {})
+        texts = _mapping(self._definition().get("offer"))
         if ids or name in texts:
-            texts[name] = ids
+            self._definition()["offer"] = texts | {name: ids}
 
     def product(self) -> dict[str, Any]:
         """Write the product itself."""
-        alias = (self.document.get("definition") or {}).get("displayText") or self.offer.offer_id
+        alias = _mapping(self.document.get("definition")).get("displayText") or self.offer.offer_id
         kind = str(self.document.get("offerTypeId"))
         own = {"identity": {"externalId": self.offer.offer_id}, "type": TYPES.get(kind, kind), "alias": alias}
         return self._resource("product", product_id(self.offer), own)
@@ -111,9 +114,9 @@ class Draft:
 
     def _audience(self) -> dict[str, Any]:
         identifier = f"price-and-availability-offer/{self.offer.guid}"
-        texts = (self.document.get("definition") or {}).get("offer") or {}
-        ids = texts.get(self._audience_key()) or []
-        before = [one for one in self.kept.get(identifier, {}).get("previewAudiences") or [] if isinstance(one, dict)]
+        said = _mapping(_mapping(self.document.get("definition")).get("offer")).get(self._audience_key())
+        ids = said if isinstance(said, list) else []
+        before = self.kept.get(identifier, {}).get("previewAudiences") or []
         people = [one for one in before if one.get("type") != "subscription" or one.get("id") in ids]
         known = {one.get("id") for one in people}
         people += [{"type": "subscription", "id": one, "label": ""} for one in ids if one not in known]
@@ -131,6 +134,11 @@ class Draft:
         system = {"family": "linux", "friendlyName": plan["planId"], "type": "other"}
         defaults: dict[str, Any] = {"operatingSystem": system, "recommendedVmSizes": [], "openPorts": []}
         return defaults | self._resource(kind, identifier, self._belongs() | {"plan": self._plan_id(plan)} | own)
+
+    def _definition(self) -> dict[str, Any]:
+        """Return the document's definition, for changes."""
+        self.document["definition"] = _mapping(self.document.get("definition"))
+        return self.document["definition"]  # type: ignore[no-any-return]  # it has just been made one
 
     def _resource(self, kind: str, identifier: str, own: dict[str, Any]) -> dict[str, Any]:
         """Write a resource: what is kept of it, and over it what the document says."""
@@ -168,3 +176,7 @@ def shown(resource: dict[str, Any], highest: str | None, *, retired: bool) -> di
     if retired and kind == "property":
         url = url.replace(SCHEMAS, RETIRED_SCHEMAS)
     return resource | {"$schema": url}
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
