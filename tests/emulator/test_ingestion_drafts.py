@@ -94,9 +94,10 @@ def test_a_draft_job_takes_as_long_as_is_set(client: Callable[..., Any]) -> None
     assert (api.job(job), api.get(api.product())["alias"]) == (DONE, "Renamed")
 
 
-def test_a_draft_job_is_canceled(client: Callable[..., Any]) -> None:
-    """A draft job that is canceled before its end changes nothing."""
-    mine = client()
+@pytest.mark.parametrize("setting", ["at-once", "later"])
+def test_a_draft_job_is_canceled(client: Callable[..., Any], setting: str) -> None:
+    """A draft job that is canceled before its end changes nothing, and says so at once."""
+    mine = client(cancel_job=setting)
     api = mine.ingestion
     job = api.configure(api.get(api.product()) | {"alias": "Renamed"}).json()["jobId"]
     assert api.call("POST", f"configure/{job}/cancel").json()["jobResult"] == "cancelled"

@@ -99,8 +99,9 @@ class Configure:
             raise IngestionRefusal(400, TOO_LATE)
         if job.canceled_at is not None:
             return
-        takes = settings.cancel_takes if settings.cancel_job == "later" else timedelta(0)
+        takes = timedelta(0)
         if job.publication is not None and job.publication is job.offer.current:
+            takes = settings.cancel_takes if settings.cancel_job == "later" else takes
             try:
                 self._portal.offers.cancel(job.offer, takes)
             except PortalRefusal:
