@@ -7,7 +7,6 @@ import json
 import shlex
 import shutil
 import tempfile
-from collections import Counter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,8 +16,8 @@ import trustme
 from airflow_provider_cpp.emulator.certificates import server_context
 from airflow_provider_cpp.emulator.clock import Clock, ScaledClock
 from airflow_provider_cpp.emulator.control import Control, identity_routes, machine_routes
-from airflow_provider_cpp.emulator.faults import ORDERS, Fault, Gate
-from airflow_provider_cpp.emulator.identity import Identity, SignIn
+from airflow_provider_cpp.emulator.faults import Fault, Gate
+from airflow_provider_cpp.emulator.identity import Identity
 from airflow_provider_cpp.emulator.ingestion.api import Ingestion
 from airflow_provider_cpp.emulator.ingestion.names import BASE
 from airflow_provider_cpp.emulator.kit import INGESTION, PORTAL, Kit
@@ -26,7 +25,8 @@ from airflow_provider_cpp.emulator.listening import Listener
 from airflow_provider_cpp.emulator.offer import Offer
 from airflow_provider_cpp.emulator.offers import Offers
 from airflow_provider_cpp.emulator.portal import Portal
-from airflow_provider_cpp.emulator.service import Served, Service
+from airflow_provider_cpp.emulator.seen import Seen
+from airflow_provider_cpp.emulator.service import Service
 from airflow_provider_cpp.emulator.settings import Settings
 
 PUBLISHER = "contoso"
@@ -34,7 +34,7 @@ CONNECTION_VARIABLE = "AIRFLOW_CONN_CLOUD_PARTNER_PORTAL_DEFAULT"
 INGESTION_VARIABLE = "AIRFLOW_CONN_PRODUCT_INGESTION_DEFAULT"
 
 
-class Emulator:
+class Emulator(Seen):
     """A Cloud Partner Portal and an Entra ID to try things on; a context manager.
 
     :param settings: how it behaves.
@@ -58,8 +58,7 @@ class Emulator:
         self.settings = settings or Settings()
         self.clock = clock or ScaledClock(1.0)
         self.publisher_id = PUBLISHER
-        self._identity = Identity(self.settings.token_lifetime.total_seconds())
-        self._service = Service(self.settings)
+        super().__init__(Service(self.settings), Identity(self.settings.token_lifetime.total_seconds()))
         self._offers = Offers(self.settings, self.clock)
         self._portal = Portal(self._service, self._offers, self._identity, {PUBLISHER: "Contoso"})
         self._ingestion = Ingestion(self._portal)
@@ -188,24 +187,6 @@ class Emulator:
         """What issues certificates and federated tokens, registers them and writes their files."""
         return self._kit
 
-    @property
-    def sign_ins(self) -> list[SignIn]:
-        """Every sign-in that was given a token, in order."""
-        with self._service.lock:
-            return list(self._identity.sign_ins)
-
-    @property
-    def tokens(self) -> list[str]:
-        """Every token that was given out, in order: for tests that look whether one is shown somewhere."""
-        with self._service.lock:
-            return list(self._identity.granted)
-
-    @property
-    def assertions(self) -> list[str]:
-        """Every assertion that an application proved itself with, or tried to, in order: for the same tests."""
-        with self._service.lock:
-            return list(self._identity.assertions.seen)
-
     def environment(self) -> str:
         """Return lines for a shell to read: addresses, ids, and the Airflow connection."""
         values = {
@@ -219,31 +200,6 @@ class Emulator:
             CONNECTION_VARIABLE: json.dumps(self.connection),
         }
         return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items())
-
-    @property
-    def counts(self) -> Counter[str]:
-        """How many requests of each kind were served."""
-        return self._service.counts()
-
-    def counts_for(self, offer_id: str) -> Counter[str]:
-        """How many requests of each kind were served for one offer."""
-        return self._service.counts(offer_id)
-
-    def orders_for(self, offer_id: str) -> Counter[str]:
-        """How many orders were sent for one offer, whichever API they came through: publish, golive, cancel."""
-        counts = self.counts_for(offer_id)
-        return Counter({order: sum(counts[route] for route in routes) for order, routes in ORDERS.items()})
-
-    @property
-    def requests(self) -> list[Served]:
-        """Every request served, in order."""
-        with self._service.lock:
-            return list(self._service.served)
-
-    @property
-    def tokens_issued(self) -> int:
-        """How many tokens were given out."""
-        return self._identity.issued
 
     def add_offer(
         self,
