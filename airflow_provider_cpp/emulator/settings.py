@@ -48,6 +48,7 @@ class Settings:
     :param schema_version: whether the Product Ingestion API wants ``$version`` in every call.
     :param schema_hosts: whether schemas of the host that is no longer taken are refused with 400.
     :param retired_schema: whether some resources are still given out with a schema of that host.
+    :param null_values: whether technical configurations are given out with nulls that are refused when sent back.
     :param configure_code: the HTTP status for a job that was taken.
     :param first_job_status: what the answer to a configure request says of its job.
     :param submission_waits: for how long a new submission says that it has not started.
@@ -101,6 +102,7 @@ class Settings:
     schema_version: Literal["required", "optional"] = "required"
     schema_hosts: Literal["checked", "any"] = "checked"
     retired_schema: Literal["given", "gone"] = "given"
+    null_values: Literal["left-out", "given"] = "left-out"
     configure_code: Literal[202, 200] = 202
     first_job_status: Literal["notStarted", "running"] = "notStarted"
     submission_waits: timedelta = timedelta(0)

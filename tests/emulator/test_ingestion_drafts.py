@@ -360,6 +360,23 @@ def test_a_schedule_that_was_published_stays(client: Callable[..., Any]) -> None
     assert change(api, configuration) == (FAILED, [text])
 
 
+def test_nulls_are_given_and_not_taken(client: Callable[..., Any]) -> None:
+    """If that is set, a configuration has nulls in two places that were seen, each of which is refused when sent back."""
+    api = client(null_values="given", draft_job=timedelta(0)).ingestion
+    configuration = api.configuration()
+    assert configuration["vmProperties"] == {"supportsHibernation": None}
+    version = configuration["vmImageVersions"][0]
+    version |= {"lifecycleState": "deprecated", "deprecationSchedule": {"date": "2030-01-01", "reason": "other"}}
+    assert change(api, configuration)[0] == FAILED
+    configuration["vmProperties"] = {"supportsBackup": False}
+    assert change(api, configuration)[0] == DONE
+    found = api.configuration()
+    assert found["vmProperties"] == {"supportsHibernation": None, "supportsBackup": False}
+    assert found["vmImageVersions"][0]["deprecationSchedule"] == {"date": "2030-01-01", "reason": None}
+    del found["vmProperties"]
+    assert change(api, found)[0] == FAILED
+
+
 def test_one_version_at_a_time(client: Callable[..., Any]) -> None:
     """If that is set, a plan that was published takes one new version, and no two."""
     mine = client(history="succeeded", new_versions="one")

@@ -21,7 +21,7 @@ from airflow_provider_cpp.emulator.ingestion.names import BASE, DRAFT, LIVE, PRE
 from airflow_provider_cpp.emulator.ingestion.pages import page_of
 from airflow_provider_cpp.emulator.ingestion.references import Products
 from airflow_provider_cpp.emulator.ingestion.refusals import IngestionRefusal
-from airflow_provider_cpp.emulator.ingestion.resources import Draft, shown
+from airflow_provider_cpp.emulator.ingestion.resources import Draft, shown, with_nulls
 from airflow_provider_cpp.emulator.ingestion.submissions import Submissions
 from airflow_provider_cpp.emulator.offer import Offer
 from airflow_provider_cpp.emulator.portal import Portal
@@ -224,7 +224,8 @@ class Ingestion:
         return Draft(offer, offer.document, offer.resources)
 
     def _shown(self, resource: dict[str, Any], call: Call) -> dict[str, Any]:
-        return shown(resource, call.version, retired=self.settings.retired_schema == "given")
+        found = with_nulls(resource) if self.settings.null_values == "given" else resource
+        return shown(found, call.version, retired=self.settings.retired_schema == "given")
 
     def _ordered(self, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if self.settings.resource_order == "shuffled":

@@ -8,8 +8,10 @@ from typing import Any
 
 from airflow_provider_cpp.emulator.ingestion.images import DELETED, IMAGE_KEYS, store, written
 from airflow_provider_cpp.emulator.ingestion.names import (
+    CORE_CONFIGURATION,
     RETIRED_SCHEMAS,
     SCHEMAS,
+    VM_CONFIGURATION,
     configuration_kind,
     kind_of,
     plan_guid,
@@ -176,6 +178,18 @@ def shown(resource: dict[str, Any], highest: str | None, *, retired: bool) -> di
     if retired and kind == "property":
         url = url.replace(SCHEMAS, RETIRED_SCHEMAS)
     return resource | {"$schema": url}
+
+
+def with_nulls(resource: dict[str, Any]) -> dict[str, Any]:
+    """Return a resource as some are given out: with nulls that are not taken back."""
+    if kind_of(resource.get("$schema")) not in (VM_CONFIGURATION, CORE_CONFIGURATION):
+        return resource
+    found = copy.deepcopy(resource)
+    found["vmProperties"] = {"supportsHibernation": None, **found.get("vmProperties", {})}
+    for version in found["vmImageVersions"]:
+        if version.get("deprecationSchedule", {}).get("reason") == "other":
+            version["deprecationSchedule"]["reason"] = None
+    return found
 
 
 def _mapping(value: Any) -> dict[str, Any]:
