@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import psutil
+
 from airflow_provider_cpp.emulator import Emulator, ScaledClock, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -106,31 +108,47 @@ def running(arguments: list[str], environment: dict[str, str], log: Path) -> Ite
     finally:
         # A second Ctrl-C, of somebody impatient, must not leave half of it behind.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        end(environment["AIRFLOW_HOME"], signal.SIGTERM)
+        found = members(process.pid, environment["AIRFLOW_HOME"])
+        end(found, signal.SIGTERM)
         until = time.monotonic() + ENDING
-        while members(environment["AIRFLOW_HOME"]) and time.monotonic() < until:
+        while time.monotonic() < until:
             process.poll()
+            found |= members(process.pid, environment["AIRFLOW_HOME"])
+            if not any(is_alive(one) for one in found):
+                break
             time.sleep(0.2)
-        end(environment["AIRFLOW_HOME"], signal.SIGKILL)
+        end(found, signal.SIGKILL)
         process.wait()
 
 
-def end(home: str, number: signal.Signals) -> None:
-    """Send a signal to every process of this Airflow."""
-    for one in members(home):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(one, number)
-
-
-def members(home: str) -> list[int]:
-    """List the processes that have this Airflow's home in their environment; tasks leave the session they began in."""
-    import psutil
-
-    found = []
-    for one in psutil.process_iter(["pid"]):
+def end(found: set[psutil.Process], number: signal.Signals) -> None:
+    """Send a signal to processes that may have ended."""
+    for one in found:
         with contextlib.suppress(psutil.Error):
-            if one.status() != psutil.STATUS_ZOMBIE and one.environ().get("AIRFLOW_HOME") == home:
-                found.append(one.pid)
+            one.send_signal(number)
+
+
+def is_alive(one: psutil.Process) -> bool:
+    """Say whether a process still does something."""
+    with contextlib.suppress(psutil.Error):
+        return bool(one.is_running() and one.status() != psutil.STATUS_ZOMBIE)
+    return False
+
+
+def members(session: int, home: str) -> set[psutil.Process]:
+    """Find the processes of this Airflow by three signs, since none is enough.
+
+    Tasks leave the session that they began in, those whose parent died are nobody's children, and who gives itself a long
+    title, as the API server does, writes over the environment that the home would be found in.
+    """
+    found = set()
+    with contextlib.suppress(psutil.Error):
+        own = psutil.Process(session)
+        found |= {own, *own.children(recursive=True)}
+    for one in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, ProcessLookupError):
+            if os.getsid(one.pid) == session or one.environ().get("AIRFLOW_HOME") == home:
+                found.add(one)
     return found
 
 
