@@ -28,7 +28,7 @@ CONNECTION = "cloud_partner_portal_default"
 DAY = 20
 """Seconds that a day of the portal takes: long enough to look at a task that waits."""
 
-PATIENCE = 180.0
+PATIENCE = 300.0
 ENDING = 15.0
 
 

@@ -28,7 +28,7 @@ def started(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
             command, cwd=ROOT, env=whole_environment(), stdout=written, text=True, start_new_session=True
         )
     try:
-        wait_until(lambda: "http://" in output.read_text() or process.poll() is not None, "an address is printed", 200)
+        wait_until(lambda: "http://" in output.read_text() or process.poll() is not None, "an address is printed", 400)
         yield process, next(line for line in output.read_text().splitlines() if line.startswith("http://"))
     finally:
         with contextlib.suppress(ProcessLookupError):
