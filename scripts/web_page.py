@@ -17,6 +17,7 @@ import urllib.request
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from types import FrameType
 
 import psutil
 
@@ -30,6 +31,7 @@ DAY = 20
 
 PATIENCE = 300.0
 ENDING = 15.0
+ENDS = (signal.SIGINT, signal.SIGTERM)
 
 
 def main() -> int:
@@ -38,11 +40,8 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=0, help="of the web page; 8080, or a free one, by default")
     options = parser.parse_args()
     port = options.port or (8080 if is_free(8080) else 0) or free_port()
-    for number in (
-        signal.SIGINT,
-        signal.SIGTERM,
-    ):  # who starts it in the background may have told it to ignore the first
-        signal.signal(number, signal.default_int_handler)
+    for number in ENDS:  # who starts it in the background may have told it to ignore the first
+        signal.signal(number, stop)
     settings = Settings(certification=timedelta(days=2), going_live=timedelta(days=1), sign_off_after=timedelta(days=1))
     with (
         contextlib.suppress(KeyboardInterrupt),
@@ -59,6 +58,13 @@ def main() -> int:
             print(f"Airflow, with a portal behind it on which a day takes {DAY} s; Ctrl-C ends both", flush=True)
             return process.wait()
     return 0
+
+
+def stop(_number: int, _frame: FrameType | None) -> None:
+    """End it, once: a second Ctrl-C of somebody impatient, or make, which passes on a signal that all got, leaves no half."""
+    for number in ENDS:
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def environment_for(home: Path, port: int) -> dict[str, str]:
@@ -106,8 +112,8 @@ def running(arguments: list[str], environment: dict[str, str], log: Path) -> Ite
     try:
         yield process
     finally:
-        # A second Ctrl-C, of somebody impatient, must not leave half of it behind.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for number in ENDS:
+            signal.signal(number, signal.SIG_IGN)
         found = members(process.pid, environment["AIRFLOW_HOME"])
         end(found, signal.SIGTERM)
         until = time.monotonic() + ENDING
