@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow_provider_cpp.portal import calls
+from airflow_provider_cpp.portal import calls, pacing
 from airflow_provider_cpp.portal.errors import (
     ConfigurationError,
     NotFound,
@@ -38,7 +38,10 @@ from airflow_provider_cpp.portal.verdict import (
     judge_operation,
 )
 
-VERSION = 1
+VERSION = 2
+"""2 has ``poll_interval`` null; what 1 could say, it said as 2 does."""
+
+VERSIONS = (1, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ class Watch:
     :param deadline: when the wait gives up; an absolute time, so that a restart does not begin it anew.
     :param operation: the operation to watch; None for the offer's overall status.
     :param fail_on_blocked: whether a blocked step ends the wait.
-    :param poll_interval: seconds between two looks.
+    :param poll_interval: seconds between two looks; None for as many as each step is worth: :mod:`.pacing`.
     :param poll_failure_tolerance: seconds without a single answer after which the wait fails.
     :param answered: whether the portal has answered a look of this wait before: until then, credentials that
         are refused fail at once, afterwards they fall under the tolerance.
@@ -61,7 +64,7 @@ class Watch:
     deadline: datetime
     operation: Operation | None = None
     fail_on_blocked: bool = False
-    poll_interval: float = 300.0
+    poll_interval: float | None = None
     poll_failure_tolerance: float = 6 * 3600.0
     answered: bool = False
 
@@ -70,7 +73,7 @@ class Watch:
         problems = []
         if self.until not in (*UNTIL, IDLE):
             problems.append(f"until is {plain_text(repr(self.until), 60)}, not one of {', '.join(UNTIL)}")
-        if not 0 < self.poll_interval < math.inf:
+        if self.poll_interval is not None and not 0 < self.poll_interval < math.inf:
             problems.append("poll_interval must be more than 0 seconds")
         if not self.poll_failure_tolerance >= 0:
             problems.append("poll_failure_tolerance must not be negative")
@@ -82,6 +85,11 @@ class Watch:
             problems.append(f"operation belongs to offer {self.operation.offer}, not to {self.offer}")
         if problems:
             raise ConfigurationError(tuple(problems), "the task's arguments")
+
+    @property
+    def name(self) -> str:
+        """What is waited for, in a few words that no other wait has."""
+        return f"{self.offer} {self.operation.name if self.operation else ''} {self.until}"
 
     @property
     def operation_json(self) -> dict[str, str | None] | None:
@@ -103,7 +111,7 @@ class Watch:
         version, deadline = values.pop("version", None), parse_timestamp(values.pop("deadline", None))
         offer, operation = values.pop("offer", None), values.pop("operation", ...)
         # Without its operation a watch would take the last publication's end for this one's.
-        readable = operation is not ... and version == VERSION and isinstance(offer, dict) and _are_well_typed(values)
+        readable = operation is not ... and version in VERSIONS and isinstance(offer, dict) and _are_well_typed(values)
         if deadline is None or isinstance(version, bool) or not readable:
             problem = "it was written by another release of this package; clear the task to wait anew"
             raise ConfigurationError((problem,), "the trigger's watch")
@@ -119,7 +127,7 @@ def _are_well_typed(values: dict[str, Any]) -> bool:
     kinds: dict[str, tuple[type, ...]] = {
         "until": (str,),
         "fail_on_blocked": (bool,),
-        "poll_interval": (int, float),
+        "poll_interval": (int, float, type(None)),
         "poll_failure_tolerance": (int, float),
         "answered": (bool,),
     }
@@ -166,6 +174,7 @@ def observe(watch: Watch, memory: Memory) -> Flow[Outcome | None]:
     now = yield Now()
     memory.answered_at(now)
     if sighting.report is not None:
+        memory.stands_at(pacing.step_of(sighting.report), now)
         yield from news(str(watch.offer), sighting.report, memory, now)
     return sighting.outcome
 
@@ -174,21 +183,20 @@ def wait(watch: Watch, memory: Memory | None = None) -> Flow[Outcome]:
     """Look again and again until the wait is over; errors of this package's tree become outcomes too."""
     memory = memory or Memory()
     memory.answered = memory.answered or watch.answered
-    # A wait that begins again from its arguments, days later perhaps, begins its patience again.
-    memory.failing_since = memory.warned_at = None
-    if watch.until == IDLE:
-        began: datetime = yield Now()
-        # It was looked at just now, and the portal said that something runs.
-        yield Sleep(min(watch.poll_interval, max((watch.deadline - began).total_seconds(), 0.0)))
+    memory.begin_again()
+    now: datetime = yield Now()
+    seconds, looks = pacing.before_first_look(watch, memory, now), 0
     while True:
+        if seconds > 0:
+            yield Sleep(min(seconds, max((watch.deadline - now).total_seconds(), 0.0)))
         outcome = yield from observe(watch, memory)
         if outcome is not None:
             return outcome
-        now: datetime = yield Now()
-        left = (watch.deadline - now).total_seconds()
-        if left <= 0:
+        now = yield Now()
+        if now >= watch.deadline:
             return timed_out(watch, memory)
-        yield Sleep(min(max(watch.poll_interval, memory.pause), left))
+        looks += 1
+        seconds = pacing.pause(watch, memory, now, looks)
 
 
 def timed_out(watch: Watch, memory: Memory) -> Outcome:
