@@ -22,7 +22,7 @@ from airflow_provider_cpp.portal.verdict import IDLE
 
 if TYPE_CHECKING:
     from airflow_provider_cpp.portal.progress import Memory
-    from airflow_provider_cpp.portal.watching import Watch
+    from airflow_provider_cpp.portal.watch import Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,9 @@ TABLE = (
 
 OTHERWISE = Pace("", "", 120.0, 3600.0)
 """A step that is not in the table, or that the portal does not show."""
+
+ENDING = "ending"
+"""What is not a step: an end that was seen and is not confirmed yet. It is watched as what is new and in no table."""
 
 SHARE = 1 / 6
 """The next look comes after this share of the time for which the step was seen to run."""

@@ -56,15 +56,12 @@ class Memory:
         self.failing_since = self.warned_at = None
         self.pause = 0.0
         self.told_at = self.told_at or now
-        self.since = self.since or now
 
     def stands_at(self, step: str, now: datetime) -> None:
         """Note a step; none is shown for a moment between two, and tells nothing."""
-        if not step or step == self.step:
-            return
-        if self.step:
+        if self.since is None or (self.step and step and step != self.step):
             self.since = now
-        self.step = step
+        self.step = step or self.step
 
     def failed_at(self, now: datetime) -> float:
         """Note a failed look; returns for how many seconds looks have failed."""

@@ -16,7 +16,7 @@ from airflow_provider_cpp.portal.models import OfferRef
 from airflow_provider_cpp.portal.operations import Operation
 from airflow_provider_cpp.portal.outcome import Outcome, Result
 from airflow_provider_cpp.portal.progress import Memory
-from airflow_provider_cpp.portal.watching import VERSION, VERSIONS, Watch
+from airflow_provider_cpp.portal.watch import VERSION, VERSIONS, Watch
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 GOOD = Outcome(Result.REACHED, "it is live", "contoso/contoso-vm", "succeeded").to_payload()

@@ -215,6 +215,36 @@ def test_a_moment_between_two_steps_is_no_step(player: Any, watch: Watch) -> Non
     assert min(player.slept[-2:]) >= 7200.0
 
 
+@pytest.mark.parametrize(
+    ("until", "certifying", "ended", "entry", "offer"),
+    [
+        ("preview", at("displaycertify"), {"status": "failed"}, "running", "running"),
+        ("preview", at("displaycertify"), {"status": "waitingForPublisherReview"}, None, "running"),
+        ("live", at("live"), at("live", "complete"), "running", "running"),
+        ("live", at("live"), {"status": "complete"}, "completed", "failed"),
+    ],
+)
+def test_an_end_that_is_not_confirmed_yet_is_watched_closely(
+    player: Any, watch: Watch, until: Any, certifying: Any, ended: Any, entry: str | None, offer: str
+) -> None:
+    """An end that the list or the offer does not confirm yet is looked at again in minutes, however long its step took."""
+    operation = Operation(OFFER, "publish", player.now, "1")
+    looks = [*[certifying] * 40, ended]
+    listed = [{"id": "1", "submissionType": "publish", "submissionState": entry}] if entry else []
+
+    def answer(call: Any) -> Any:
+        if "submissions" in call.path:
+            return listed
+        if call.path.endswith("/status"):
+            return {"status": offer}
+        return looks.pop(0) if len(looks) > 1 else looks[0]
+
+    player.answer = answer
+    watch = replace(watch, until=until, operation=operation, deadline=player.now + timedelta(days=14))
+    assert player.run(wait(watch)).result is Result.TIMED_OUT
+    assert (player.slept[39] > 5000.0, 120.0 <= player.slept[40] <= 150.0) == (True, True)
+
+
 def test_failures_double_the_pause_and_an_answer_ends_that(player: Any, watch: Watch) -> None:
     """Looks that fail come after pauses that double, up to an hour; after an answer the step's own pace is back."""
     fault = errors.ServerFault("status", status=503)
