@@ -2,7 +2,7 @@
 """How long a wait pauses before it looks again: a table and a few rules, made without a clock.
 
 A publication goes through steps, some of minutes and some of days. A wait that is given no interval of its own looks
-closely where minutes matter and seldom where days pass: after a sixth of the time for which it has seen the step run,
+closely where minutes matter and seldom where days pass: after a fifth of the time for which it has seen the step run,
 within the step's own bounds. What is seen late is so seen late by a share of what it took, whatever it took.
 
 The time that each step takes is what the portal's documents estimate:
@@ -43,11 +43,11 @@ class Pace:
 
 TABLE = (
     Pace("displaydummycertify", "Validate Pre-Requisites", 60.0, 300.0),
-    Pace("displaycertify", "Certification", 1800.0, 7200.0),
+    Pace("displaycertify", "Certification", 2700.0, 7200.0),
     # Packaging follows, takes an hour at most, and ends in the preview: it must not be slept through.
     Pace("displayprovision", "Provisioning", 1200.0, 2400.0),
     Pace("displaypackage", "Packaging and Lead Generation Registration", 120.0, 300.0),
-    Pace(SIGN_OFF_STEP, "Publisher signoff", 180.0, 5400.0),
+    Pace(SIGN_OFF_STEP, "Publisher signoff", 120.0, 5400.0),
     Pace(LIVE_STEP, "Live", 300.0, 5400.0),
 )
 """The steps of a virtual machine offer. Other kinds of offers have others, and operations may show none."""
@@ -58,7 +58,7 @@ OTHERWISE = Pace("", "", 120.0, 3600.0)
 ENDING = "ending"
 """What is not a step: an end that was seen and is not confirmed yet. It is watched as what is new and in no table."""
 
-SHARE = 1 / 6
+SHARE = 0.2
 """The next look comes after this share of the time for which the step was seen to run."""
 
 SPREAD = 0.25

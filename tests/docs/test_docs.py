@@ -264,7 +264,7 @@ def test_the_numbers_on_the_page_of_paces_are_the_code_s() -> None:
     """What the page says in words and numbers beside its table is what the code does."""
     from airflow_provider_cpp.portal import pacing
 
-    words = {1 / 6: "a sixth", 1 / 4: "a quarter", 3: "three"}
+    words = {1 / 5: "a fifth", 1 / 4: "a quarter", 3: "three"}
     text = (DOCS / "pacing.md").read_text()
     for said in (
         f"**{words[pacing.SHARE]}** of the time",
