@@ -69,10 +69,14 @@ def simulate(seed: int = 1, smaller: int = 1, ways: Sequence[Way] = WAYS) -> dic
 
 
 def polls(way: str, name: str, courses: Sequence[Course]) -> Row:
-    """Say how often each publication of a set was looked at."""
+    """Say how often each publication of a set was looked at, and with how many requests.
+
+    A look is one request, but for those at an end, and those of a wait until live whose publish operation is done, where
+    going live is an operation of its own: they ask the list and the offer too.
+    """
     looks = figures(len(course.looks) for course in courses)
-    requests = statistics.median(course.requests for course in courses)
-    return {"way": way, "publications": name, "followed": len(courses), **looks, "median requests": requests}
+    requests = {f"{figure}, in requests": value for figure, value in figures(c.requests for c in courses).items()}
+    return {"way": way, "publications": name, "followed": len(courses), **looks, **requests}
 
 
 def delays(way: str, courses: Sequence[Course]) -> list[Row]:
@@ -156,7 +160,7 @@ def tables(rows: Row) -> str:
         text += [f"| polls per publication, {count} {name} | {' | '.join(names)} |", "| --- " * (len(names) + 1) + "|"]
         text += [
             f"| {figure} | {' | '.join(f'{found[way][figure]:.0f}' for way in names)} |"
-            for figure in ("median", "p95", "max", "median requests", "followed")
+            for figure in ("median", "p95", "max", "median, in requests", "max, in requests", "followed")
         ]
         text.append("")
     text += [f"| told after its end: median, p95, max | {' | '.join(names)} |", "| --- " * (len(names) + 1) + "|"]
