@@ -14,7 +14,7 @@ from airflow.sdk import Param, dag
 from airflow_provider_cpp.operators.offer import CancelOfferOperator, PublishOfferOperator, UpdateOfferOperator
 from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
 
-POLL_INTERVAL = float(os.environ.get("EXAMPLE_POLL_INTERVAL", "300"))
+POLL_INTERVAL = float(os.environ.get("EXAMPLE_POLL_INTERVAL", "0")) or None  # None: a wait paces itself
 
 
 @dag(
@@ -32,7 +32,7 @@ POLL_INTERVAL = float(os.environ.get("EXAMPLE_POLL_INTERVAL", "300"))
 def correct_and_republish() -> None:
     """Cancel, correct, publish, preview."""
     cancel = CancelOfferOperator(
-        task_id="cancel", offer_id="{{ params.offer_id }}", poll_interval=min(15.0, POLL_INTERVAL)
+        task_id="cancel", offer_id="{{ params.offer_id }}", poll_interval=min(15.0, POLL_INTERVAL or 15.0)
     )
     correct = UpdateOfferOperator(
         task_id="correct",

@@ -22,7 +22,7 @@ from airflow_provider_cpp.operators.offer import (
 )
 from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
 
-POLL_INTERVAL = float(os.environ.get("EXAMPLE_POLL_INTERVAL", "300"))
+POLL_INTERVAL = float(os.environ.get("EXAMPLE_POLL_INTERVAL", "0")) or None  # None: a wait paces itself
 WAIT: dict[str, Any] = {"deferrable": True, "poll_interval": POLL_INTERVAL}
 
 

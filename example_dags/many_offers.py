@@ -15,7 +15,7 @@ from airflow.sdk import Param, dag, task
 from airflow_provider_cpp.operators.offer import PublishOfferOperator
 from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
 
-POLL_INTERVAL = float(os.environ.get("EXAMPLE_POLL_INTERVAL", "300"))
+POLL_INTERVAL = float(os.environ.get("EXAMPLE_POLL_INTERVAL", "0")) or None  # None: a wait paces itself
 
 POOL = "default_pool"
 """A pool of your own bounds how many of these tasks talk to the portal at the same moment, in all DAGs together:

@@ -16,7 +16,7 @@ from airflow.sdk import Param, dag
 from airflow_provider_cpp.operators.offer import AddImageVersionOperator, GoLiveOfferOperator, PublishOfferOperator
 from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
 
-POLL_INTERVAL = float(os.environ.get("EXAMPLE_POLL_INTERVAL", "300"))
+POLL_INTERVAL = float(os.environ.get("EXAMPLE_POLL_INTERVAL", "0")) or None  # None: a wait paces itself
 WAIT: dict[str, Any] = {"deferrable": True, "poll_interval": POLL_INTERVAL}
 
 IMAGES = os.environ.get("EXAMPLE_IMAGES", "https://contosoimages.blob.core.windows.net/vhds")

@@ -16,8 +16,9 @@ from airflow.sdk import Param, dag, task
 from airflow_provider_cpp.operators.offer import PublishOfferOperator
 from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
 
-# Certification takes days, so five minutes is often enough; the demonstration, where a day is a second, asks more often.
-POLL_INTERVAL = float(os.environ.get("EXAMPLE_POLL_INTERVAL", "300"))
+# None: a wait paces itself, close together where minutes matter and far apart through days. The demonstration, where a
+# day is a second, gives a number of seconds.
+POLL_INTERVAL = float(os.environ.get("EXAMPLE_POLL_INTERVAL", "0")) or None
 
 
 @dag(

@@ -17,6 +17,7 @@ from airflow_provider_cpp.portal.errors import OperationRunning
 from airflow_provider_cpp.portal.flows import Flow
 from airflow_provider_cpp.portal.models import OfferDocument, OfferRef
 from airflow_provider_cpp.portal.operations import Operation
+from airflow_provider_cpp.portal.progress import Memory
 from airflow_provider_cpp.portal.verdict import IDLE, Target, default_until
 from airflow_provider_cpp.portal.watching import Watch, wait
 from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
@@ -113,7 +114,7 @@ class OrderOperator(OfferOperator):
 
     :param wait_for_completion: whether to wait for its effect, instead of leaving that to a sensor.
     :param deferrable: whether waits are the triggerer's; Airflow's ``[operators] default_deferrable`` if None.
-    :param poll_interval: seconds between two looks of a wait.
+    :param poll_interval: seconds between two looks of a wait; if None, it paces itself by the step that it sees.
     :param timeout: after how long a wait gives up; seconds or a timedelta, 14 days by default.
     :param poll_failure_tolerance: for how long the portal may fail to answer a wait; seconds or a timedelta, 6 hours
         by default.
@@ -127,7 +128,7 @@ class OrderOperator(OfferOperator):
         *,
         wait_for_completion: bool = False,
         deferrable: bool | None = None,
-        poll_interval: float = 300.0,
+        poll_interval: float | None = None,
         timeout: float | timedelta = DEFAULT_TIMEOUT,
         poll_failure_tolerance: float | timedelta = DEFAULT_TOLERANCE,
         settle_time: float = DEFAULT_SETTLE_TIME,
@@ -206,7 +207,8 @@ class OrderOperator(OfferOperator):
             answered=True,
         )
         if self.deferrable:
-            trigger = OfferStatusTrigger(self.conn_id, watch.to_payload())
+            memory = Memory(answered=True, since=datetime.now(timezone.utc))
+            trigger = OfferStatusTrigger(self.conn_id, watch.to_payload(), memory.to_payload())
             self.defer(trigger=trigger, method_name="execute_complete", timeout=as_timedelta(self.timeout) + SLACK)
         finish(self.hook.run(wait(watch)))
 

@@ -53,7 +53,7 @@ class PublishOfferOperator(OrderOperator):
         offers moved to Partner Center. Templated.
     :param wait_for_completion: whether to wait until the preview is ready, instead of leaving that to a sensor.
     :param deferrable: whether waits are the triggerer's; Airflow's ``[operators] default_deferrable`` if None.
-    :param poll_interval: seconds between two looks of a wait.
+    :param poll_interval: seconds between two looks of a wait; if None, it paces itself by the step that it sees.
     :param timeout: after how long a wait gives up; seconds or a timedelta, 14 days by default.
     :param poll_failure_tolerance: for how long the portal may fail to answer a wait; seconds or a timedelta,
         6 hours by default.
@@ -114,7 +114,7 @@ class GoLiveOfferOperator(OrderOperator):
     :param conn_id: the connection, of type ``cloud_partner_portal``. Templated.
     :param wait_for_completion: whether to wait until the offer is live, instead of leaving that to a sensor.
     :param deferrable: as of :class:`PublishOfferOperator`, and all that follow.
-    :param poll_interval: seconds between two looks of a wait.
+    :param poll_interval: seconds between two looks of a wait; if None, it paces itself by the step that it sees.
     :param timeout: after how long a wait gives up; seconds or a timedelta, 14 days by default.
     :param poll_failure_tolerance: for how long the portal may fail to answer a wait; seconds or a timedelta,
         6 hours by default.

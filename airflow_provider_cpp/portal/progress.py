@@ -31,6 +31,8 @@ class Memory:
     :ivar failing_since: when the polls began to fail; None while they succeed.
     :ivar warned_at: when the last failure was told.
     :ivar pause: seconds that the portal asked to wait at the last failure.
+    :ivar step: the step that was seen last; the next process does not know it.
+    :ivar since: since when that step is known to run; for the first step that a process sees, when the wait began.
     """
 
     answered: bool = False
@@ -40,6 +42,13 @@ class Memory:
     failing_since: datetime | None = None
     warned_at: datetime | None = None
     pause: float = 0.0
+    step: str = ""
+    since: datetime | None = None
+
+    def begin_again(self) -> None:
+        """Begin patience anew, in a wait that is begun from its arguments, days after they were written perhaps."""
+        self.failing_since = self.warned_at = None
+        self.pause, self.step = 0.0, ""
 
     def answered_at(self, now: datetime) -> None:
         """Note an answer: what failed before is forgiven."""
@@ -48,9 +57,16 @@ class Memory:
         self.pause = 0.0
         self.told_at = self.told_at or now
 
+    def stands_at(self, step: str, now: datetime) -> None:
+        """Note a step; none is shown for a moment between two, and tells nothing."""
+        if self.since is None or (self.step and step and step != self.step):
+            self.since = now
+        self.step = step or self.step
+
     def failed_at(self, now: datetime) -> float:
         """Note a failed look; returns for how many seconds looks have failed."""
         self.failing_since = self.failing_since or now
+        self.since = self.since or now
         return (now - self.failing_since).total_seconds()
 
     def may_warn(self, now: datetime) -> bool:
@@ -77,6 +93,7 @@ class Memory:
         memory.told_at = parse_timestamp(payload.get("told_at"))
         memory.failing_since = parse_timestamp(payload.get("failing_since"))
         memory.warned_at = parse_timestamp(payload.get("warned_at"))
+        memory.since = parse_timestamp(payload.get("since"))
         return memory
 
 

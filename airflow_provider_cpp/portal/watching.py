@@ -4,12 +4,10 @@
 from __future__ import annotations
 
 import logging
-import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from airflow_provider_cpp.portal import calls
+from airflow_provider_cpp.portal import calls, pacing
 from airflow_provider_cpp.portal.errors import (
     ConfigurationError,
     NotFound,
@@ -19,17 +17,13 @@ from airflow_provider_cpp.portal.errors import (
     Unauthorized,
 )
 from airflow_provider_cpp.portal.flows import Flow, Now, Reconnect, Sleep, Tell, ask
-from airflow_provider_cpp.portal.models import OfferRef, Report
+from airflow_provider_cpp.portal.models import Report
 from airflow_provider_cpp.portal.operations import GRACE, Operation, Submission
 from airflow_provider_cpp.portal.outcome import Outcome, Result
 from airflow_provider_cpp.portal.progress import Memory, news, reasons, summary
-from airflow_provider_cpp.portal.reading import parse_timestamp
 from airflow_provider_cpp.portal.settling import situation
-from airflow_provider_cpp.portal.text import plain_text
 from airflow_provider_cpp.portal.verdict import (
     IDLE,
-    UNTIL,
-    Target,
     confirms,
     ended_badly,
     find_entry,
@@ -37,104 +31,28 @@ from airflow_provider_cpp.portal.verdict import (
     judge_offer,
     judge_operation,
 )
+from airflow_provider_cpp.portal.watch import Watch
 
-VERSION = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """What is waited for, and how patiently: one value, serialized into the trigger as it is.
-
-    :param offer: the offer.
-    :param until: ``preview`` or ``live``; ``idle`` for no operation running any more.
-    :param deadline: when the wait gives up; an absolute time, so that a restart does not begin it anew.
-    :param operation: the operation to watch; None for the offer's overall status.
-    :param fail_on_blocked: whether a blocked step ends the wait.
-    :param poll_interval: seconds between two looks.
-    :param poll_failure_tolerance: seconds without a single answer after which the wait fails.
-    :param answered: whether the portal has answered a look of this wait before: until then, credentials that
-        are refused fail at once, afterwards they fall under the tolerance.
-    """
-
-    offer: OfferRef
-    until: Target
-    deadline: datetime
-    operation: Operation | None = None
-    fail_on_blocked: bool = False
-    poll_interval: float = 300.0
-    poll_failure_tolerance: float = 6 * 3600.0
-    answered: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be waited for."""
-        problems = []
-        if self.until not in (*UNTIL, IDLE):
-            problems.append(f"until is {plain_text(repr(self.until), 60)}, not one of {', '.join(UNTIL)}")
-        if not 0 < self.poll_interval < math.inf:
-            problems.append("poll_interval must be more than 0 seconds")
-        if not self.poll_failure_tolerance >= 0:
-            problems.append("poll_failure_tolerance must not be negative")
-        if self.operation is not None and self.operation.kind == "cancel":
-            problems.append("operation is a cancel, which leads neither to a preview nor to the market")
-        if self.operation is not None and self.until == IDLE:
-            problems.append("until is idle, which is no end of an operation")
-        if self.operation is not None and self.operation.offer != self.offer:
-            problems.append(f"operation belongs to offer {self.operation.offer}, not to {self.offer}")
-        if problems:
-            raise ConfigurationError(tuple(problems), "the task's arguments")
-
-    @property
-    def operation_json(self) -> dict[str, str | None] | None:
-        """The operation as it stands in XCom."""
-        return self.operation.to_json() if self.operation else None
-
-    def to_payload(self) -> dict[str, Any]:
-        """Write it as JSON."""
-        values = asdict(self) | {"deadline": self.deadline.isoformat(), "operation": self.operation_json}
-        return {"version": VERSION, **values}
-
-    @classmethod
-    def from_payload(cls, payload: object) -> Watch:
-        """Read it back.
-
-        :raises ConfigurationError: if it is not a watch, or of a version that this release does not know.
-        """
-        values = dict(payload) if isinstance(payload, dict) else {}
-        version, deadline = values.pop("version", None), parse_timestamp(values.pop("deadline", None))
-        offer, operation = values.pop("offer", None), values.pop("operation", ...)
-        # Without its operation a watch would take the last publication's end for this one's.
-        readable = operation is not ... and version == VERSION and isinstance(offer, dict) and _are_well_typed(values)
-        if deadline is None or isinstance(version, bool) or not readable:
-            problem = "it was written by another release of this package; clear the task to wait anew"
-            raise ConfigurationError((problem,), "the trigger's watch")
-        return cls(
-            offer=OfferRef(offer.get("publisher_id", ""), offer.get("offer_id", "")),
-            operation=None if operation is None else Operation.from_json(operation),
-            deadline=deadline,
-            **values,
-        )
-
-
-def _are_well_typed(values: dict[str, Any]) -> bool:
-    kinds: dict[str, tuple[type, ...]] = {
-        "until": (str,),
-        "fail_on_blocked": (bool,),
-        "poll_interval": (int, float),
-        "poll_failure_tolerance": (int, float),
-        "answered": (bool,),
-    }
-    return "until" in values and all(
-        isinstance(value, kinds.get(key, ())) and (not isinstance(value, bool) or kinds[key] == (bool,))
-        for key, value in values.items()
-    )
+__all__ = ["Sighting", "Watch", "look", "observe", "timed_out", "wait"]
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """What one look saw: a report, and the outcome if it ends the wait."""
+    """What one look saw: a report, and the outcome if it ends the wait.
+
+    :param is_ending: whether it saw an end that nothing else confirms yet, which is a matter of minutes.
+    """
 
     report: Report | None
     outcome: Outcome | None = None
+    is_ending: bool = False
+
+    @property
+    def step(self) -> str:
+        """The step that it saw, by which the next pause is chosen; empty for none."""
+        if self.is_ending:
+            return pacing.ENDING
+        return pacing.step_of(self.report) if self.report is not None else ""
 
 
 def look(watch: Watch) -> Flow[Sighting]:
@@ -165,6 +83,7 @@ def observe(watch: Watch, memory: Memory) -> Flow[Outcome | None]:
         return (yield from _tolerate(watch, memory, error, now))
     now = yield Now()
     memory.answered_at(now)
+    memory.stands_at(sighting.step, now)
     if sighting.report is not None:
         yield from news(str(watch.offer), sighting.report, memory, now)
     return sighting.outcome
@@ -174,21 +93,20 @@ def wait(watch: Watch, memory: Memory | None = None) -> Flow[Outcome]:
     """Look again and again until the wait is over; errors of this package's tree become outcomes too."""
     memory = memory or Memory()
     memory.answered = memory.answered or watch.answered
-    # A wait that begins again from its arguments, days later perhaps, begins its patience again.
-    memory.failing_since = memory.warned_at = None
-    if watch.until == IDLE:
-        began: datetime = yield Now()
-        # It was looked at just now, and the portal said that something runs.
-        yield Sleep(min(watch.poll_interval, max((watch.deadline - began).total_seconds(), 0.0)))
+    memory.begin_again()
+    now: datetime = yield Now()
+    seconds, looks = pacing.before_first_look(watch, memory, now), 0
     while True:
+        if seconds > 0:
+            yield Sleep(min(seconds, max((watch.deadline - now).total_seconds(), 0.0)))
         outcome = yield from observe(watch, memory)
         if outcome is not None:
             return outcome
-        now: datetime = yield Now()
-        left = (watch.deadline - now).total_seconds()
-        if left <= 0:
+        now = yield Now()
+        if now >= watch.deadline:
             return timed_out(watch, memory)
-        yield Sleep(min(max(watch.poll_interval, memory.pause), left))
+        looks += 1
+        seconds = pacing.pause(watch, memory, now, looks)
 
 
 def timed_out(watch: Watch, memory: Memory) -> Outcome:
@@ -209,7 +127,8 @@ def _look_at_operation(watch: Watch, operation: Operation) -> Flow[Sighting]:
         return _sighting(watch, report, None)
     entries = yield from ask(calls.list_submissions(watch.offer))
     if not confirms(find_entry(operation, entries), report, result):
-        return Sighting(None)  # perhaps the publication before this one: neither believed nor told
+        # Perhaps the publication before this one: neither believed nor told.
+        return Sighting(None, is_ending=True)
     if result is Result.REACHED and watch.until == "live":
         return (yield from _look_at_offer_too(watch, operation, report, entries))
     return _sighting(watch, report, result)
@@ -225,7 +144,8 @@ def _look_at_offer_too(
         return _sighting(watch, offer_report, ended_badly(successor.status))
     if offer_report.status.is_success:
         return _sighting(watch, report if report.status.is_success else offer_report, Result.REACHED)
-    return Sighting(offer_report if not offer_report.status.is_terminal else None)
+    told = offer_report if not offer_report.status.is_terminal else None
+    return Sighting(told, is_ending=report.live_step_is_done or told is None)
 
 
 def _not_there_yet(operation: Operation) -> Flow[Sighting]:

@@ -50,7 +50,8 @@ class OfferStatusSensor(BaseSensorOperator):
         operation and ``live`` otherwise. Templated.
     :param fail_on_blocked: whether a blocked step fails the task; by default it is a warning.
     :param deferrable: whether the wait is the triggerer's; Airflow's ``[operators] default_deferrable`` if None.
-    :param poll_interval: seconds between two looks of a deferred wait.
+    :param poll_interval: seconds between two looks of a deferred wait; if None, it paces itself by the step that it
+        sees.
     :param poll_failure_tolerance: for how long the portal may fail to answer; seconds or a timedelta, 6 hours by
         default.
     :param mode: as Airflow's; ``reschedule`` by default. In that mode each look is a process of its own: before
@@ -80,7 +81,7 @@ class OfferStatusSensor(BaseSensorOperator):
         until: Until | None = None,
         fail_on_blocked: bool = False,
         deferrable: bool | None = None,
-        poll_interval: float = 300.0,
+        poll_interval: float | None = None,
         poll_failure_tolerance: float | timedelta = timedelta(hours=6),
         mode: str = "reschedule",
         poke_interval: float | timedelta = 300.0,

@@ -358,7 +358,7 @@ def test_a_memory_is_read_or_forgotten(data: Any) -> None:
     json.dumps(Memory.from_payload(data).to_payload())
 
 
-@given(changed([WATCH]))
+@given(changed([WATCH, WATCH | {"poll_interval": 300.0}]))
 def test_a_watch_is_one_or_an_error(data: Any) -> None:
     """Whatever a trigger was made with is a watch that can be written again, or an error of one harmless line."""
     try:
@@ -367,7 +367,7 @@ def test_a_watch_is_one_or_an_error(data: Any) -> None:
         assert_harmless(str(error))
     else:
         assert Watch.from_payload(watch.to_payload()) == watch
-        assert 0 < watch.poll_interval < float("inf")
+        assert watch.poll_interval is None or 0 < watch.poll_interval < float("inf")
 
 
 LOCATIONS = some.lists(

@@ -247,6 +247,37 @@ def test_the_numbers_of_what_happens_are_the_codes() -> None:
     assert ("an hour after its `timeout`" in text, base.SLACK) == (True, timedelta(hours=1))
 
 
+def test_the_table_of_paces_is_the_code_s() -> None:
+    """The page of paces has each step of the code in its order, with the pauses that the code keeps to, in minutes."""
+    from airflow_provider_cpp.portal import pacing
+
+    shown = [(row[0], row[1], row[2]) for row in rows("pacing.md", "step")]
+    kept = [(one.name, f"{one.shortest / 60:g} min", f"{one.longest / 60:g} min") for one in pacing.TABLE]
+    last = pacing.OTHERWISE
+    assert shown == [
+        *kept,
+        ("any other, or none that is shown", f"{last.shortest / 60:g} min", f"{last.longest / 60:g} min"),
+    ]
+
+
+def test_the_numbers_on_the_page_of_paces_are_the_code_s() -> None:
+    """What the page says in words and numbers beside its table is what the code does."""
+    from airflow_provider_cpp.portal import pacing
+
+    words = {1 / 5: "a fifth", 1 / 4: "a quarter", 3: "three"}
+    text = (DOCS / "pacing.md").read_text()
+    for said in (
+        f"**{words[pacing.SHARE]}** of the time",
+        f"up to {words[pacing.SPREAD]} longer**",
+        f"a pause of {pacing.SHORTEST_AFTER_FAILURE / 60:g} minutes at least",
+        f"up to {pacing.LONGEST_AFTER_FAILURE / 60:g} minutes",
+        f"fewer than {words[pacing.LOOKS_WITHIN_TOLERANCE]} would fit",
+        f"waits older than {pacing.RESUMED_AFTER:g} seconds are spread over {pacing.RESUMED_WITHIN:g} seconds",
+        f"every {inspect.signature(CancelOfferOperator.__init__).parameters['poll_interval'].default:g} seconds",
+    ):
+        assert said in text
+
+
 def test_what_a_change_of_the_draft_returns_is_documented(serve: Callable[..., Emulator]) -> None:
     """The table of what the operators of the draft return is what they return."""
     serve().add_offer("contoso-vm")

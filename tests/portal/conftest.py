@@ -87,6 +87,12 @@ def player() -> Player:
     return Player()
 
 
+@pytest.fixture(scope="session")
+def make_player() -> type[Player]:
+    """Return what makes a player, for tests that need one for each of many examples."""
+    return Player
+
+
 @pytest.fixture
 def make_reply() -> Callable[..., Reply]:
     return reply
@@ -102,6 +108,6 @@ def operation(offer: OfferRef) -> Operation:
     return Operation(offer, "publish", START, "new-id", None)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def start() -> datetime:
     return START

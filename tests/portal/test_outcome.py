@@ -16,7 +16,7 @@ from airflow_provider_cpp.portal.models import OfferRef
 from airflow_provider_cpp.portal.operations import Operation
 from airflow_provider_cpp.portal.outcome import Outcome, Result
 from airflow_provider_cpp.portal.progress import Memory
-from airflow_provider_cpp.portal.watching import Watch
+from airflow_provider_cpp.portal.watch import VERSION, VERSIONS, Watch
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 GOOD = Outcome(Result.REACHED, "it is live", "contoso/contoso-vm", "succeeded").to_payload()
@@ -73,9 +73,9 @@ def test_released_outcomes_are_still_read(path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("watch-*.json")), ids=lambda path: path.stem)
 def test_released_watches_are_still_read(path: Path) -> None:
-    """What a trigger of an earlier release was told to wait for is read by this one, and written the same."""
+    """What a trigger of an earlier release was told to wait for is read by this one, and written the same but for its version."""
     payload = json.loads(path.read_text())
-    assert Watch.from_payload(payload).to_payload() == payload
+    assert Watch.from_payload(payload).to_payload() == payload | {"version": VERSION}
 
 
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("note-*.json")), ids=lambda path: path.stem)
@@ -89,8 +89,15 @@ def test_released_notes_are_still_read(path: Path) -> None:
 
 def test_there_are_golden_files() -> None:
     """The tests before this one have something to read."""
-    names = {"outcome-1", "watch-1", "watch-1-offer", "watch-1-idle", "note-1", "note-1-intent"}
+    names = {"outcome-1", "note-1", "note-1-intent"}
+    names |= {f"watch-{version}{kind}" for version in VERSIONS for kind in ("", "-offer", "-idle")}
     assert {path.stem for path in GOLDEN.iterdir()} >= names
+
+
+def test_a_number_of_an_earlier_release_means_that_number() -> None:
+    """A wait that was begun when 300 seconds were the default goes on looking every 300 seconds."""
+    assert Watch.from_payload(json.loads((GOLDEN / "watch-1.json").read_text())).poll_interval == 300.0
+    assert Watch.from_payload(json.loads((GOLDEN / "watch-2.json").read_text())).poll_interval is None
 
 
 @pytest.mark.parametrize("location", ["https://evil.example/api/x", "@evil.example/api/x", "/api/../x", "/other"])

@@ -40,7 +40,7 @@ class Portal:
 
 @pytest.fixture
 def watch(offer: OfferRef, start: datetime) -> Watch:
-    return Watch(offer, "preview", start + timedelta(days=14), answered=True)
+    return Watch(offer, "preview", start + timedelta(days=14), poll_interval=300.0, answered=True)
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_a_cancel_is_not_waited_for(own: Watch, operation: Operation) -> None:
         replace(own, operation=replace(operation, kind="cancel"))
 
 
-@pytest.mark.parametrize("change", [{"version": 2}, {"version": None}, {"deadline": "soon"}])
+@pytest.mark.parametrize("change", [{"version": 3}, {"version": None}, {"version": True}, {"deadline": "soon"}])
 def test_a_watch_of_another_release(own: Watch, change: dict[str, Any]) -> None:
     """A watch that this release does not understand says that the task is to be cleared."""
     with pytest.raises(errors.ConfigurationError, match="clear the task to wait anew"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -212,6 +212,17 @@ def test_a_deferred_wait_returns_the_operation(serve: Callable[..., Emulator], c
     event = asyncio.run(first_event()).payload
     value = task.execute_complete(context, event)
     assert (value, portal.counts["publish"]) == (context["ti"].pushed["return_value"], 1)
+
+
+def test_a_wait_that_is_given_no_interval_paces_itself(serve: Callable[..., Emulator], context: dict[str, Any]) -> None:
+    """By default the trigger has no interval, and knows when the wait began, so that its pace goes on after a restart."""
+    serve().add_offer(OFFER)
+    before = datetime.now(timezone.utc)
+    with pytest.raises(TaskDeferred) as deferral:
+        operator(wait_for_completion=True, deferrable=True).execute(context)
+    _, arguments = deferral.value.trigger.serialize()
+    since = datetime.fromisoformat(arguments["memory"]["since"])
+    assert (arguments["watch"]["poll_interval"], before <= since <= datetime.now(timezone.utc)) == (None, True)
 
 
 @pytest.mark.parametrize("event", [None, {}, [], "succeeded", {"status": "success"}, {"version": 1, "result": "done"}])

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -356,3 +356,20 @@ def test_a_deferral_has_a_limit_of_airflows_own(serve: Callable[..., Emulator], 
     with pytest.raises(TaskDeferred) as deferral:
         sensor.execute(context)
     assert deferral.value.timeout == timedelta(hours=3)
+
+
+@pytest.mark.parametrize("number", [None, 60])
+def test_a_deferral_has_the_pace_that_was_asked_for(
+    serve: Callable[..., Emulator], context: dict[str, Any], number: float | None
+) -> None:
+    """Without a number the deferred wait paces itself, from when the task looked first; a number is kept."""
+    from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
+
+    serve().add_offer(OFFER)
+    arguments: dict[str, Any] = {} if number is None else {"poll_interval": number}
+    before = datetime.now(timezone.utc)
+    with pytest.raises(TaskDeferred) as deferral:
+        OfferStatusSensor(task_id="wait", offer_id=OFFER, deferrable=True, **arguments).execute(context)
+    _, kept = deferral.value.trigger.serialize()
+    assert kept["watch"]["poll_interval"] == number
+    assert before <= datetime.fromisoformat(kept["memory"]["since"]) <= datetime.now(timezone.utc)
