@@ -6,7 +6,6 @@ from __future__ import annotations
 import io
 import json
 import re
-import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,10 +15,11 @@ from urllib.parse import quote_plus, urlsplit
 import requests
 from urllib3.exceptions import HTTPError
 
+from airflow_provider_cpp.portal.errors import Untrusted
 from airflow_provider_cpp.portal.text import plain_text
 from airflow_provider_cpp.transport import grants
 from airflow_provider_cpp.transport.bodies import Body, drain
-from airflow_provider_cpp.transport.causes import causes_of, network_text, without_users
+from airflow_provider_cpp.transport.causes import network_text, untrusted_text, without_users
 from airflow_provider_cpp.transport.credentials import ManagedIdentity
 from airflow_provider_cpp.transport.settings import Settings
 
@@ -126,8 +126,9 @@ class Wire(requests.Session):
         """Read what the network did instead of an answer."""
         if isinstance(error, requests.exceptions.InvalidHeader):
             return Answer(text="a header that belongs to the sign-in has letters in it that cannot be sent")
-        untrusted = any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes_of(error))
-        return Answer(text=self.clean(network_text(error)), transient=not untrusted)
+        if (untrusted := untrusted_text(error)) is not None:
+            return Answer(text=self.clean(f"{untrusted}; {Untrusted.hint}"))
+        return Answer(text=self.clean(network_text(error)), transient=True)
 
     def _note(self, sent: object) -> None:
         if isinstance(sent, Mapping):
