@@ -84,8 +84,9 @@ class Wire(requests.Session):
         self._sent: set[str] = set()
         self._authority = settings.authority.lower().removesuffix(":443")
         self._is_machine = isinstance(settings.credentials, ManagedIdentity)
-        # A machine's identity is asked for in plain HTTP, on the machine itself: no proxy may see it.
-        self.trust_env = not self._is_machine
+        # A machine's identity is asked for in plain HTTP, on the machine itself: no proxy may see it. Proxies of the
+        # connection count alone.
+        self.trust_env = not self._is_machine and not settings.proxies
         self.headers["Accept-Encoding"] = "gzip"
         # For Service Fabric msal makes a session of its own, which takes over this one's hooks, but not its methods.
         self.hooks["response"] = [self._fit]

@@ -121,6 +121,7 @@ class SyncSession:
 
     def _exchange(self, call: Call[Any], token: Token) -> Reply:
         settings, until = self.settings, time.monotonic() + LONGEST_EXCHANGE
+        self._session.trust_env = not settings.proxies  # or the environment's would be added to the connection's
         try:
             with self._session.request(
                 call.method,
