@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import XCOM_RETURN_KEY, BaseOperator, conf
 
-from airflow_provider_cpp.completion import airflow_errors, finish, resume
+from airflow_provider_cpp.completion import airflow_errors, ended_by_airflow, finish, give_up, resume
 from airflow_provider_cpp.hooks.cloud_partner_portal import DEFAULT_SETTLE_TIME, CloudPartnerPortalHook
 from airflow_provider_cpp.links import PORTAL_PAGE_KEY, MarketplaceLink, PublisherPortalLink, page_of
 from airflow_provider_cpp.portal.attempt import Attempt, Note
@@ -171,6 +171,15 @@ class OrderOperator(OfferOperator):
         page = context["ti"].xcom_pull(task_ids=self.task_id, key=PORTAL_PAGE_KEY)
         self.link_facts |= {XCOM_RETURN_KEY: operation, PORTAL_PAGE_KEY: page}
         return operation
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Resume; where Airflow ended the wait itself, say why rather than what Airflow calls that."""
+        if (word := ended_by_airflow(next_method, next_kwargs)) is not None:
+            given = getattr(self, "operation", None)
+            with airflow_errors():
+                offer = self.named_offer(Operation.from_json(given) if given is not None else None)
+            give_up(str(offer), None, word, self.execution_timeout)
+        return super().resume_execution(next_method, next_kwargs, context)
 
     def on_kill(self) -> None:
         """Say what a killed task leaves behind; it is not canceled, since a signal does not know a person."""
