@@ -11,6 +11,7 @@ from typing import Any
 
 from airflow_provider_cpp.portal import calls
 from airflow_provider_cpp.portal.errors import (
+    SAME_RELEASE,
     ConfigurationError,
     NotFound,
     PortalError,
@@ -105,7 +106,7 @@ class Watch:
         # Without its operation a watch would take the last publication's end for this one's.
         readable = operation is not ... and version == VERSION and isinstance(offer, dict) and _are_well_typed(values)
         if deadline is None or isinstance(version, bool) or not readable:
-            problem = "it was written by another release of this package; clear the task to wait anew"
+            problem = f"it was written by another release of this package; {SAME_RELEASE}"
             raise ConfigurationError((problem,), "the trigger's watch")
         return cls(
             offer=OfferRef(offer.get("publisher_id", ""), offer.get("offer_id", "")),
@@ -275,15 +276,15 @@ def _tolerate(watch: Watch, memory: Memory, error: PortalError, now: datetime) -
     if warns:
         yield Tell(f"{error}; the wait goes on", logging.WARNING)
     if isinstance(error, (SignInError, Unauthorized, ConfigurationError)):
-        yield from _reconnect(tells=warns)
+        yield from _reconnect(error, tells=warns)
     memory.pause = (error.retry_after or 0.0) if isinstance(error, RequestError) else 0.0
     return None
 
 
-def _reconnect(*, tells: bool) -> Flow[None]:
+def _reconnect(refusal: PortalError, *, tells: bool) -> Flow[None]:
     """Read the connection again; one that cannot be used now may be put right while the wait goes on."""
     try:
         yield Reconnect()
     except PortalError as error:
-        if tells:
+        if tells and str(error) != str(refusal):  # which was told already
             yield Tell(f"{error}; the wait goes on with the connection as it was", logging.WARNING)
