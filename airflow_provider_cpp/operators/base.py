@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 NOTE_KEY = "airflow_provider_cpp.order"
+FIRST_TRY_KEY = "airflow_provider_cpp.first_try"
+"""What the first try keeps, so that later ones know: all tries could leave a note, so none means that there was no order."""
+
 NOTE_LASTS = timedelta(days=180)
 """Longer than Airflow keeps a task's state by default: a publish and its waits may take weeks."""
 
@@ -75,12 +78,16 @@ class OfferOperator(BaseOperator):
         """Gather what this try can know of those before it."""
         ti, store = context["ti"], context.get("task_state_store")
         run = getattr(ti, "max_tries", 0) or 0
+        is_first = getattr(ti, "try_number", 1) <= 1
+        if is_first and store is not None:
+            store.set(FIRST_TRY_KEY, True, retention=NOTE_LASTS)
         return Attempt(
             settle_time=settle_time,
-            is_first=getattr(ti, "try_number", 1) <= 1,
+            is_first=is_first,
             run=run,
             was_cleared=run > (self.retries or 0),
             can_note=store is not None,
+            earlier_could_note=is_first or (store is not None and store.get(FIRST_TRY_KEY) is not None),
             note=Note.from_payload(store.get(NOTE_KEY)) if store is not None else None,
             since=context["dag_run"].start_date,
             waits_for_others=waits_for_others,
