@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from itertools import accumulate
 from typing import Any
+from uuid import UUID
 
 from airflow_provider_cpp.emulator.offers import Offers
 from airflow_provider_cpp.emulator.publications import STEPS
@@ -138,8 +139,10 @@ class Portal:
         offers = Offers(settings, self._clock)
         ref = OfferRef("contoso", f"contoso-{publication.number}")
         self._offer = offers.add(ref.publisher_id, ref.offer_id, publication.scenario)
-        self._publish_id = offers.publish(self._offer).publish_id
-        self.operation = Operation(ref, "publish", START, self._publish_id)
+        published = offers.publish(self._offer)
+        # The same each time, since a wait's pauses follow from what it waits for.
+        published.publish_id, published.golive_id = (str(UUID(int=2 * publication.number + one)) for one in (0, 1))
+        self.operation = Operation(ref, "publish", START, published.publish_id)
         self._views = Views(offers)
         self._ends = list(publication.ends)
         self._seconds = publication.seconds
@@ -163,4 +166,4 @@ class Portal:
             return self._views.status(self._offer)
         if kind == "submissions":
             return self._views.operations(self._offer)
-        return self._views.operation(self._offer, self._publish_id)
+        return self._views.operation(self._offer, kind)

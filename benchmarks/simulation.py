@@ -71,8 +71,7 @@ def simulate(seed: int = 1, smaller: int = 1, ways: Sequence[Way] = WAYS) -> dic
 def polls(way: str, name: str, courses: Sequence[Course]) -> Row:
     """Say how often each publication of a set was looked at, and with how many requests.
 
-    A look is one request, but for those at an end, and those of a wait until live whose publish operation is done, where
-    going live is an operation of its own: they ask the list and the offer too.
+    A look is one request, but for those at an end, which ask the list and the offer too.
     """
     looks = figures(len(course.looks) for course in courses)
     requests = {f"{figure}, in requests": value for figure, value in figures(c.requests for c in courses).items()}

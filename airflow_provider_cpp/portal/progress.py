@@ -31,6 +31,8 @@ class Memory:
     :ivar failing_since: when the polls began to fail; None while they succeed.
     :ivar warned_at: when the last failure was told.
     :ivar pause: seconds that the portal asked to wait at the last failure.
+    :ivar going_live: the id of the operation that is going live, where that is not the one that is watched; None if it
+        cannot be asked for by its id. The next process finds it again.
     :ivar step: the step that was seen last; the next process does not know it.
     :ivar since: since when that step is known to run; for the first step that a process sees, when the wait began.
     """
@@ -42,13 +44,14 @@ class Memory:
     failing_since: datetime | None = None
     warned_at: datetime | None = None
     pause: float = 0.0
+    going_live: str | None = ""
     step: str = ""
     since: datetime | None = None
 
     def begin_again(self) -> None:
         """Begin patience anew, in a wait that is begun from its arguments, days after they were written perhaps."""
         self.failing_since = self.warned_at = None
-        self.pause, self.step = 0.0, ""
+        self.pause, self.step, self.going_live = 0.0, "", ""
 
     def answered_at(self, now: datetime) -> None:
         """Note an answer: what failed before is forgiven."""
@@ -62,6 +65,10 @@ class Memory:
         if self.since is None or (self.step and step and step != self.step):
             self.since = now
         self.step = step or self.step
+
+    def follow(self, going_live: str | None) -> None:
+        """Note the operation that is going live; what could not be asked for once is not asked for again."""
+        self.going_live = None if self.going_live is None else going_live
 
     def failed_at(self, now: datetime) -> float:
         """Note a failed look; returns for how many seconds looks have failed."""

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from airflow_provider_cpp.portal import calls, pacing
@@ -41,11 +41,13 @@ class Sighting:
     """What one look saw: a report, and the outcome if it ends the wait.
 
     :param is_ending: whether it saw an end that nothing else confirms yet, which is a matter of minutes.
+    :param going_live: the id of the operation that is going live, where that is not the one that is watched.
     """
 
     report: Report | None
     outcome: Outcome | None = None
     is_ending: bool = False
+    going_live: str = ""
 
     @property
     def step(self) -> str:
@@ -77,13 +79,14 @@ def observe(watch: Watch, memory: Memory) -> Flow[Outcome | None]:
     :returns: the outcome if the wait is over, for better or worse; None if it goes on.
     """
     try:
-        sighting = yield from look(watch)
+        sighting = (yield from _look_at_going_live(watch, memory)) or (yield from look(watch))
     except PortalError as error:
         now: datetime = yield Now()
         return (yield from _tolerate(watch, memory, error, now))
     now = yield Now()
     memory.answered_at(now)
     memory.stands_at(sighting.step, now)
+    memory.follow(sighting.going_live)
     if sighting.report is not None:
         yield from news(str(watch.offer), sighting.report, memory, now)
     return sighting.outcome
@@ -141,11 +144,35 @@ def _look_at_offer_too(
     offer_report = yield from ask(calls.get_offer_status(watch.offer))
     successor = going_live(operation, entries)
     if successor is not None and not successor.status.is_success:
-        return _sighting(watch, offer_report, ended_badly(successor.status))
+        sighting = _sighting(watch, offer_report, ended_badly(successor.status))
+        return replace(sighting, going_live=successor.id)
     if offer_report.status.is_success:
         return _sighting(watch, report if report.status.is_success else offer_report, Result.REACHED)
     told = offer_report if not offer_report.status.is_terminal else None
     return Sighting(told, is_ending=report.live_step_is_done or told is None)
+
+
+def _look_at_going_live(watch: Watch, memory: Memory) -> Flow[Sighting | None]:
+    """Look at the operation that goes live, if it is known; while it says itself that it has not ended, nothing has.
+
+    :returns: None if there is more to look at.
+    """
+    name = memory.going_live
+    if watch.operation is None or not name:
+        return None
+    try:
+        call = calls.get_operation(Operation(watch.offer, "golive", watch.operation.submitted_at, name))
+    except ConfigurationError:  # the list's ids are the portal's, and need not fit into a path
+        memory.follow(None)
+        return None
+    try:
+        report = yield from ask(call)
+    except NotFound:
+        memory.follow(None)
+        return None
+    if report.status.is_terminal or report.live_step_is_done:
+        return None
+    return replace(_sighting(watch, report, None), going_live=name)
 
 
 def _not_there_yet(operation: Operation) -> Flow[Sighting]:

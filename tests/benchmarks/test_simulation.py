@@ -43,6 +43,12 @@ def test_five_days_cost_few_looks(paced: list[Course]) -> None:
     assert_few(paced)
 
 
+def test_a_look_is_a_request(paced: list[Course]) -> None:
+    """A look asks for one thing, but at the ends and where going live is found to be an operation of its own."""
+    assert {course.publication.one_operation for course in paced} == {True, False}
+    assert all(course.requests <= len(course.looks) + 12 for course in paced)
+
+
 def test_restarts_cost_no_more(paced: list[Course]) -> None:
     """It is no more where the triggerer restarts each day and begins its waits again."""
     assert_few([follow(course.publication, RESTARTED) for course in paced[:15]])
@@ -78,8 +84,9 @@ def test_a_failure_is_told_as_one() -> None:
 
 
 def test_the_same_seed_makes_up_the_same_publications() -> None:
-    """Publications come from their seed alone, and stay within what the portal's documents estimate."""
+    """Publications and waits come from their seed alone, and stay within what the portal's documents estimate."""
     assert as_documented(50, seed=4) == as_documented(50, seed=4) != as_documented(50, seed=5)
+    assert follow(as_documented(1, seed=4)[0], PACED) == follow(as_documented(1, seed=4)[0], PACED)
     for publication in [*as_documented(50, seed=4), *of_days(5, 20, seed=4)]:
         validation, certification, provisioning, packaging, _, live = publication.seconds
         assert validation <= 15 * MINUTE
