@@ -21,6 +21,7 @@ import pytest
 import airflow_provider_cpp
 from airflow_provider_cpp.emulator import Emulator
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
+from airflow_provider_cpp.hooks.trial import SIGN_IN
 from airflow_provider_cpp.operators.offer import (
     AddImageVersionOperator,
     CancelOfferOperator,
@@ -195,8 +196,15 @@ def test_every_field_of_the_connection_is_documented() -> None:
     named = {re.findall(r"`(\w+)`", row[0])[0] for row in rows("connection.md", "field")}
     source = "".join((PACKAGE / f"transport/{name}.py").read_text() for name in ("settings", "credentials"))
     read = set(re.findall(r'form\.(?:text|seconds|flag|file)\("(\w+)"', source)) | {"verify", "proxies"}
-    assert named == read | {"login", "password", "host"}
+    assert named == read | {"login", "password", "host", "port"}
     assert set(CONNECTION_FIELDS) <= named
+
+
+def test_what_the_test_button_advises_is_what_the_page_says() -> None:
+    """The table of what Entra ID says has each number that the Test button knows, with the same words."""
+    plain = [re.sub(r"\[([^]]+)\]\([^)]+\)", r"\1", " | ".join(row)) for row in rows("connection.md", "what you see")]
+    table = [row.split(" | ") for row in plain if row.startswith("`AADSTS")]
+    assert {row[0].strip("`").removeprefix("AADSTS"): tuple(row[1:]) for row in table} == SIGN_IN
 
 
 @pytest.mark.parametrize("kind", KINDS)
