@@ -330,6 +330,33 @@ def test_files_are_short() -> None:
     assert long == []
 
 
+def test_every_picture_is_shown_described_and_made_by_a_test() -> None:
+    """The pictures that are there are those that pages show, with a text for who cannot see them, and that tests take."""
+    folder = DOCS / "_static/screenshots"
+    shown = {}
+    for page in DOCS.rglob("*.md"):
+        for text, path in re.findall(r"!\[([^]]*)\]\(([^)]+)\)", page.read_text()):
+            shown[(page.parent / path).resolve()] = text
+    taken = {
+        folder / f"{name}.png"
+        for path in (ROOT / "tests/web").glob("test_*.py")
+        for name in re.findall(r'picture\(\s*"([\w-]+)"', path.read_text())
+    }
+    assert set(shown) == taken == set(folder.iterdir())
+    assert [path.name for path, text in shown.items() if len(text) < 20] == []
+
+
+def test_pictures_are_small() -> None:
+    """No picture is larger than what a page can show, and none weighs more than 150 kB."""
+    large = []
+    for path in (DOCS / "_static/screenshots").glob("*.png"):
+        content = path.read_bytes()
+        width, height = (int.from_bytes(content[start : start + 4]) for start in (16, 20))
+        if width > 1000 or height > 800 or len(content) > 150_000:
+            large.append((path.name, width, height, len(content)))
+    assert large == []
+
+
 @pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda path: path.stem)
 def test_every_python_snippet_of_the_docs_is_python(page: Path) -> None:
     """Every Python snippet compiles."""

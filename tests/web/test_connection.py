@@ -86,7 +86,7 @@ def test_the_standard_fields_say_what_they_are_for(page: Page, picture: Callable
         form.dialog.get_by_role("heading", name="Add Connection"),
         form.dialog.get_by_role("button", name="Close"),
     ]
-    picture("connection-form", *around, form.sections, margin=16)
+    picture("connection-form", *around, form.sections)
 
 
 def test_a_token_is_masked_while_it_is_typed(page: Page) -> None:

@@ -54,7 +54,6 @@ def operation(connected: Emulator, deployment: Deployment) -> dict[str, Any]:
 
 def test_the_log_says_what_happens(page: Page, operation: dict[str, Any], picture: Callable[..., None]) -> None:
     """The publish names its operation, and the wait tells step by step until the preview is ready."""
-    page.set_viewport_size({"width": 1500, "height": 800})  # lines are long
     page.goto(f"{PAGE}/tasks/publish")
     lines = page.get_by_role("code").first
     expect(lines).to_contain_text(f"offer contoso/{OFFER}: publish is operation {operation['id']}")
