@@ -116,6 +116,19 @@ def test_a_secret_never_comes_back(page: Page, connected: Emulator, deployment: 
     assert connected.client_secret not in page.content()
 
 
+def test_a_secret_that_comes_is_seen(visit: Callable[[str], Any], portal: Emulator) -> None:
+    """Whatever Airflow sends to a page of these tests is looked through: a secret in any answer fails the test."""
+
+    def look() -> None:
+        with visit("a-secret-comes") as page:
+            page.route("**/api/v2/version", lambda route: route.fulfill(json={"version": portal.client_secret}))
+            page.goto("/connections")
+            expect(page.get_by_role("button", name="Add Connection")).to_be_visible()
+
+    with pytest.raises(AssertionError, match="api/v2/version"):
+        look()
+
+
 def renamed(form: dict[str, Any]) -> None:
     form["extra_fields"]["tenant"] = form["extra_fields"].pop("tenant_id")
 

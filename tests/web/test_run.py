@@ -26,19 +26,19 @@ def operation(connected: Emulator, deployment: Deployment) -> dict[str, Any]:
     """Run the example with the connection that was made in the form; returns what the portal knows of its publish."""
     api, portal = deployment.api, connected
 
-    def reaches(task: str, state: str) -> None:
-        def there() -> bool:
-            states = {one["task_id"]: one["state"] for one in api.task_instances(DAG, RUN)}
-            assert "failed" not in states.values(), states
-            return states.get(task) == state
+    def states() -> dict[str, str]:
+        found = {one["task_id"]: one["state"] for one in api.task_instances(DAG, RUN)}
+        assert "failed" not in found.values(), found
+        return found
 
-        wait_until(there, f"{task} is {state}", 240)
+    def reaches(task: str, state: str) -> None:
+        wait_until(lambda: states().get(task) == state, f"{task} is {state}", 240)
 
     def looks() -> int:
         return portal.counts_for(OFFER)["operation"]
 
     api.trigger(DAG, RUN)
-    wait_until(lambda: portal.counts_for(OFFER)["publish"], "the offer is published", 240)
+    wait_until(lambda: states() and portal.counts_for(OFFER)["publish"], "the offer is published", 240)
     portal.clock.jump(hours=20)
     reaches("preview", "deferred")
     before = looks()
