@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # pytest and Airflow's commands keep to a home of their own; nothing here reads a user's ~/airflow.
 
-.PHONY: help demo airflow test check docs crash dist matrix e2e e2e-long format clean
+.PHONY: help demo airflow test check docs crash dist matrix e2e e2e-long web screenshots format clean
 help: ## Show what there is
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
@@ -54,7 +54,7 @@ crash: .venv/.complete .venv-2.11/.complete ## Kill publish and go-live at every
 	@$(BIN)/python tests/crash/table.py --airflow2 .venv-2.11/bin/python $(CRASH_ARGS)
 
 .venv-e2e/.complete: pyproject.toml constraints.txt constraints-e2e.txt .venv/.complete
-	@echo "making .venv-e2e, with Celery and PostgreSQL's drivers (once)"
+	@echo "making .venv-e2e, with Celery, PostgreSQL's drivers and Playwright (once)"
 	@$(PYTHON) -m venv --clear .venv-e2e
 	@$(BIN)/uv pip install --quiet --python .venv-e2e/bin/python --constraint constraints.txt --constraint constraints-e2e.txt \
 	  --editable '.[emulator]' --group test --group e2e
@@ -65,6 +65,12 @@ e2e: .venv-e2e/.complete ## Real deployments while parts of them are killed; wan
 
 e2e-long: .venv-e2e/.complete ## The random mixture of faults, with three seeds
 	@for seed in 1 2 3; do E2E_SEED=$$seed .venv-e2e/bin/python -m pytest -q tests/e2e -k mixture $(E2E_ARGS) || exit 1; done
+
+web: .venv-e2e/.complete ## Airflow's web page in a browser, against the emulator; wants apt-get install chromium
+	@.venv-e2e/bin/python -m pytest -q tests/web $(WEB_ARGS)
+
+screenshots: .venv-e2e/.complete ## The same, and what is seen is what the documentation shows
+	@SCREENSHOTS=docs/_static/screenshots .venv-e2e/bin/python -m pytest -q tests/web $(WEB_ARGS)
 
 format: .venv/.complete ## Format the code and fix what ruff can
 	@$(BIN)/ruff check --quiet --fix-only .

@@ -101,13 +101,14 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
 }
 
 FIELD_BEHAVIOUR: dict[str, Any] = {
-    "hidden-fields": ["port", "schema"],
+    "hidden-fields": ["schema"],
     "relabeling": {
         "host": "Portal address",
+        "port": "Portal port",
         "login": "Application (client) ID",
         "password": "Client secret, passphrase or token",
     },
-    "placeholders": {"host": "https://cloudpartner.azure.com"},
+    "placeholders": {"host": "https://cloudpartner.azure.com", "port": "443"},
 }
 
 

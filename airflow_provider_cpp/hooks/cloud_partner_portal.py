@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 from airflow_provider_cpp.portal import calls, flows
 from airflow_provider_cpp.portal.attempt import Attempt
 from airflow_provider_cpp.portal.canceling import Cancel, cancel
-from airflow_provider_cpp.portal.errors import ConfigurationError, PortalError
+from airflow_provider_cpp.portal.errors import ConfigurationError
 from airflow_provider_cpp.portal.going_live import GoLive, go_live
 from airflow_provider_cpp.portal.models import OfferDocument, OfferRef, OfferSummary, PublisherSummary, Report
 from airflow_provider_cpp.portal.operations import Operation, Submission, newest_first
@@ -256,14 +256,13 @@ class CloudPartnerPortalHook(BaseHook):
         return self.run(cancel(Cancel(offer, Attempt(0.0), meant, timeout=timeout)))
 
     def test_connection(self) -> tuple[bool, str]:
-        """Sign in and ask once for the publisher's offers; what Airflow's Test button shows."""
-        try:
-            with self.get_conn() as session:
-                settings = session.settings
-                offers = session.run(flows.ask(calls.list_offers(self._publisher(settings.publisher_id))))
-        except PortalError as error:
-            return False, str(error)
-        return True, f"Signed in to {settings.base_url}: publisher {settings.publisher_id} has {len(offers)} offers"
+        """Sign in and ask once for the publisher's offers, or where none is named for publishers; Airflow's Test button.
+
+        :return: whether that worked, and in words what was found, or what is wrong and what to do.
+        """
+        from airflow_provider_cpp.hooks import trial
+
+        return trial.run(self.get_settings, self.log)
 
     @property
     def _name(self) -> str:
@@ -272,11 +271,13 @@ class CloudPartnerPortalHook(BaseHook):
     def _settings(self, connection: Connection, extra: Mapping[str, Any]) -> Settings:
         from airflow_provider_cpp.transport.settings import Settings
 
-        host = connection.host
-        if host and connection.port:
-            host = f"{host}:{connection.port}"
         return Settings.from_fields(
-            host=host, login=connection.login, password=connection.password, extra=extra, where=self._name
+            host=connection.host,
+            port=connection.port,
+            login=connection.login,
+            password=connection.password,
+            extra=extra,
+            where=self._name,
         )
 
     def _offer(self, offer_id: str, publisher_id: str | None) -> OfferRef:

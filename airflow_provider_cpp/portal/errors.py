@@ -62,12 +62,20 @@ class SignInError(PortalError):
     :param code: Entra's own error code, ``invalid_client`` for example; None where nothing answered.
     :param transient: whether it was the network or the service rather than the credentials.
     :param correlation_id: the id that Microsoft's support asks for.
+    :param answered: False where no answer came, or from somebody who is not trusted.
     """
 
     def __init__(
-        self, message: str, *, code: str | None = None, transient: bool = False, correlation_id: str | None = None
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        transient: bool = False,
+        correlation_id: str | None = None,
+        answered: bool = True,
     ) -> None:
         self.code = code
+        self.answered = answered
         self.correlation_id = correlation_id
         self.retryable = transient  # type: ignore[misc]  # an instance knows better than its class
         super().__init__(message)

@@ -54,6 +54,7 @@ class Answer:
     :param transient: whether it may be given later.
     :param correlation_id: the id that Microsoft's support asks for.
     :param retry_after: seconds for which not to ask again.
+    :param answered: False where no answer came, or from somebody who is not trusted.
     """
 
     token: str | None = field(default=None, repr=False)
@@ -63,6 +64,7 @@ class Answer:
     transient: bool = False
     correlation_id: str | None = None
     retry_after: float = 0.0
+    answered: bool = True
 
 
 class Unfit(Exception):  # noqa: N818 - it carries an answer past msal, and ends there
@@ -127,7 +129,7 @@ class Wire(requests.Session):
         if isinstance(error, requests.exceptions.InvalidHeader):
             return Answer(text="a header that belongs to the sign-in has letters in it that cannot be sent")
         untrusted = any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes_of(error))
-        return Answer(text=self.clean(network_text(error)), transient=not untrusted)
+        return Answer(text=self.clean(network_text(error)), transient=not untrusted, answered=False)
 
     def _note(self, sent: object) -> None:
         if isinstance(sent, Mapping):

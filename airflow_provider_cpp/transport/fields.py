@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+HTTPS = 443
 TRUE, FALSE = (True, "true", "True", "1"), (False, None, "", "false", "False", "0")
 
 
@@ -88,8 +89,11 @@ class Form:
             self.problems.append(f"{key} in extra must be a number of seconds above 0")
         return seconds
 
-    def origin(self, key: str, value: str, example: str) -> str:
-        """Read scheme, host and port; a path there would be a guess at what is meant."""
+    def origin(self, key: str, value: str, example: str, port: int | None = None) -> str:
+        """Read scheme, host and port; a path there would be a guess at what is meant.
+
+        :param port: the port, where it stands in a field of its own; 443 is what https means anyway.
+        """
         address = value.strip().rstrip("/")
         address = address if "://" in address else f"https://{address}"
         try:
@@ -99,6 +103,10 @@ class Form:
             good = False
         if not good or parts.path or parts.query or parts.fragment or parts.username is not None:
             self.problems.append(f"{key} must be an https address with neither path nor user, like {example}")
+        elif port and parts.port not in (None, port):
+            self.problems.append(f"{key} names port {parts.port}, and port says {port}")
+        elif port and parts.port is None and port != HTTPS:
+            return f"{address}:{port}"
         return address
 
     def bundle(self) -> str | None:

@@ -61,17 +61,19 @@ class Settings:
         return self.verify or next((environ[name] for name in BUNDLES if environ.get(name)), None)
 
     @classmethod
-    def from_fields(
+    def from_fields(  # noqa: PLR0913 - a connection has this many fields, all by name
         cls,
         *,
         host: str | None,
         login: str | None,
         password: str | None,
         extra: Mapping[str, Any],
+        port: int | None = None,
         where: str = "the connection",
     ) -> Settings:
         """Make settings of a connection's fields.
 
+        :param port: the portal's, where it is not part of ``host``.
         :param where: what to call the connection in an error.
         :raises ConfigurationError: naming all that is missing or wrong at once.
         """
@@ -80,7 +82,7 @@ class Settings:
         if (known := KINDS.get(kind or ClientSecret.kind)) is None:
             form.problems.append(f"auth in extra is {kind!r}, not one of: {', '.join(KINDS)}")
         values: dict[str, Any] = {
-            "base_url": form.origin("host", host or DEFAULT_HOST, DEFAULT_HOST),
+            "base_url": form.origin("host", host or DEFAULT_HOST, DEFAULT_HOST, port),
             "credentials": known.read(form) if known else None,
             "publisher_id": form.text("publisher_id"),
             "authority": form.origin("authority", form.text("authority") or DEFAULT_AUTHORITY, DEFAULT_AUTHORITY),

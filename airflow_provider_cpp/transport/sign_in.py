@@ -48,6 +48,7 @@ class Refusal:
     :param correlation_id: the id that Microsoft's support asks for.
     :param retry_after: seconds for which nobody is to ask again.
     :param problems: what is the matter with the connection, if that is what it is.
+    :param answered: False where no answer came, or from somebody who is not trusted.
     """
 
     message: str
@@ -56,12 +57,19 @@ class Refusal:
     correlation_id: str | None = None
     retry_after: float = 0.0
     problems: tuple[str, ...] = ()
+    answered: bool = True
 
     def error(self) -> SignInError | ConfigurationError:
         """Make the exception."""
         if self.problems:
             return ConfigurationError(self.problems)
-        return SignInError(self.message, code=self.code, transient=self.transient, correlation_id=self.correlation_id)
+        return SignInError(
+            self.message,
+            code=self.code,
+            transient=self.transient,
+            correlation_id=self.correlation_id,
+            answered=self.answered,
+        )
 
 
 def sign_in(settings: Settings, *, refused: bool = False) -> Grant | Refusal:
@@ -99,6 +107,7 @@ def sign_in(settings: Settings, *, refused: bool = False) -> Grant | Refusal:
         answer.transient,
         support,
         answer.retry_after,
+        answered=answer.answered,
     )
 
 

@@ -21,6 +21,7 @@ import pytest
 import airflow_provider_cpp
 from airflow_provider_cpp.emulator import Emulator
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
+from airflow_provider_cpp.hooks.trial import SIGN_IN
 from airflow_provider_cpp.operators.offer import (
     AddImageVersionOperator,
     CancelOfferOperator,
@@ -195,8 +196,15 @@ def test_every_field_of_the_connection_is_documented() -> None:
     named = {re.findall(r"`(\w+)`", row[0])[0] for row in rows("connection.md", "field")}
     source = "".join((PACKAGE / f"transport/{name}.py").read_text() for name in ("settings", "credentials"))
     read = set(re.findall(r'form\.(?:text|seconds|flag|file)\("(\w+)"', source)) | {"verify", "proxies"}
-    assert named == read | {"login", "password", "host"}
+    assert named == read | {"login", "password", "host", "port"}
     assert set(CONNECTION_FIELDS) <= named
+
+
+def test_what_the_test_button_advises_is_what_the_page_says() -> None:
+    """The table of what Entra ID says has each number that the Test button knows, with the same words."""
+    plain = [re.sub(r"\[([^]]+)\]\([^)]+\)", r"\1", " | ".join(row)) for row in rows("connection.md", "what you see")]
+    table = [row.split(" | ") for row in plain if row.startswith("`AADSTS")]
+    assert {row[0].strip("`").removeprefix("AADSTS"): tuple(row[1:]) for row in table} == SIGN_IN
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -351,6 +359,33 @@ def test_files_are_short() -> None:
             if length > 60:
                 long.append(f"{path.name}: {function.name}")
     assert long == []
+
+
+def test_every_picture_is_shown_described_and_made_by_a_test() -> None:
+    """The pictures that are there are those that pages show, with a text for who cannot see them, and that tests take."""
+    folder = DOCS / "_static/screenshots"
+    shown = {}
+    for page in DOCS.rglob("*.md"):
+        for text, path in re.findall(r"!\[([^]]*)\]\(([^)]+)\)", page.read_text()):
+            shown[(page.parent / path).resolve()] = text
+    taken = {
+        folder / f"{name}.png"
+        for path in (ROOT / "tests/web").glob("test_*.py")
+        for name in re.findall(r'picture\(\s*"([\w-]+)"', path.read_text())
+    }
+    assert set(shown) == taken == set(folder.iterdir())
+    assert [path.name for path, text in shown.items() if len(text) < 20] == []
+
+
+def test_pictures_are_small() -> None:
+    """No picture is larger than what a page can show, and none weighs more than 150 kB."""
+    large = []
+    for path in (DOCS / "_static/screenshots").glob("*.png"):
+        content = path.read_bytes()
+        width, height = (int.from_bytes(content[start : start + 4]) for start in (16, 20))
+        if width > 1000 or height > 800 or len(content) > 150_000:
+            large.append((path.name, width, height, len(content)))
+    assert large == []
 
 
 @pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda path: path.stem)

@@ -48,13 +48,18 @@ def of_port(port: str) -> list[str]:
 
 
 def test_one_command_serves_airflow_until_ctrl_c(started: tuple[subprocess.Popen[str], str]) -> None:
-    """The page answers, the example that is triggered succeeds, and Ctrl-C leaves no process behind."""
+    """The page answers, its Test button works, the example that is triggered succeeds, and Ctrl-C leaves no process."""
     process, address = started
     port = address.rpartition(":")[2]
     api = Airflow(address)
     api.token()
     assert "<html" in api.session.get(f"{address}/", timeout=30).text.lower()
-    assert api.ask("GET", "connections/cloud_partner_portal_default")["conn_type"] == "cloud_partner_portal"
+    connection = api.ask("GET", "connections/cloud_partner_portal_default")
+    assert connection["conn_type"] == "cloud_partner_portal"
+    del connection["team_name"]
+    # As the page sends it: 0 for a port that is not there.
+    tested = api.ask("POST", "connections/test", connection | {"port": connection["port"] or 0})
+    assert (tested["status"], "publisher contoso has 2 offers" in tested["message"]) == (True, True), tested
     wait_until(lambda: api.ask("GET", "dags")["total_entries"] >= 6, "the examples are read", 120)
     api.trigger("publish_and_wait", "first")
     wait_until(lambda: api.run("publish_and_wait", "first")["state"] in ("success", "failed"), "the run ends", 240)

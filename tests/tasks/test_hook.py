@@ -269,26 +269,6 @@ def test_a_connection_that_does_not_exist(monkeypatch: pytest.MonkeyPatch, airfl
             call()
 
 
-@pytest.mark.parametrize(
-    ("changes", "expected"),
-    [
-        ({}, (True, "publisher contoso has 1 offers")),
-        ({"password": "wrong-secret"}, (False, "AADSTS7000215")),
-        ({"extra": {"publisher_id": None}}, (False, "no publisher is named")),
-        ({"extra": {"publisher_id": "fabrikam"}}, (False, "enterprise application")),
-    ],
-)
-def test_the_test_button(
-    serve: Callable[..., Emulator], connect: Callable[..., None], changes: dict[str, Any], expected: tuple[bool, str]
-) -> None:
-    """The Test button says in words what is right or wrong."""
-    portal = serve()
-    portal.add_offer(OFFER)
-    connect(portal, **changes)
-    good, text = CloudPartnerPortalHook().test_connection()
-    assert (good, expected[1] in text) == (expected[0], True), text
-
-
 def test_secrets_show_themselves_to_nobody(serve: Callable[..., Emulator]) -> None:
     """Neither settings nor tokens print what they hold."""
     from airflow_provider_cpp.transport.auth import token_source
