@@ -8,8 +8,10 @@ may raises ``AirflowException``. The same, whether the wait was deferred or not.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
 
 from airflow.providers.common.compat.sdk import (
     AirflowException,
@@ -25,6 +27,10 @@ log = logging.getLogger(__name__)
 
 SKIPPABLE = frozenset({Result.FAILED, Result.CANCELED, Result.TIMED_OUT})
 """What ``soft_fail`` skips for: the publication's own bad ends, never an error of ours or of the connection."""
+
+
+RESUMED_TO_FAIL = "__fail__"
+"""The method with which Airflow resumes a deferred task only to let it fail."""
 
 
 class SkippedOutcome(AirflowSkipException):
@@ -72,3 +78,36 @@ def resume(event: object, *, soft_fail: bool = False) -> Outcome:
     with airflow_errors():
         outcome = Outcome.from_payload(event)
     return finish(outcome, soft_fail=soft_fail)
+
+
+def ended_by_airflow(next_method: str, next_kwargs: Mapping[str, Any] | None) -> str | None:
+    """Return Airflow's word for a deferral that it ended itself because time ran out; None for every other resumption."""
+    word = str((next_kwargs or {}).get("error", ""))
+    return word if next_method == RESUMED_TO_FAIL and "timeout" in word.casefold() else None
+
+
+def give_up(
+    offer: str, until: str | None, word: str, execution_timeout: timedelta | None, *, soft_fail: bool = False
+) -> None:
+    """End a deferred wait that Airflow ended: a triggerer would have done so an hour before.
+
+    :param offer: the offer, as ``publisher/offer``.
+    :param until: what was waited for; None if that is not known any more.
+    :param word: what :func:`ended_by_airflow` returned.
+    :param execution_timeout: the task's; Airflow 2 bounds the deferred time by it as well, and says so in its word.
+    :param soft_fail: whether the task is skipped instead.
+    :raises AirflowSkipException: if asked for.
+    :raises AirflowException: if it was ``execution_timeout``, which leaves the task its retries.
+    :raises AirflowSensorTimeout: otherwise.
+    """
+    by_execution = execution_timeout is not None and "execution" in word.casefold()
+    why = (
+        f"its execution_timeout of {execution_timeout} was over while it waited."
+        if by_execution
+        else "no triggerer ended the wait in its time, so Airflow did: does one run, and has it room for it?"
+    )
+    target = f" for {until}" if until else ""
+    message = f"offer {offer}: gave up waiting{target}; {why} The publication itself goes on"
+    if by_execution and not soft_fail:
+        raise AirflowException(message)
+    finish(Outcome(Result.TIMED_OUT, message, offer), soft_fail=soft_fail)

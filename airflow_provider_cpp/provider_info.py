@@ -90,7 +90,7 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     },
     "verify": {
         "label": "CA bundle",
-        "description": "Path of a file of certificate authorities, on every worker and triggerer. Empty: the machine's own.",
+        "description": "Path of a file of certificate authorities, on every worker and triggerer. Empty: REQUESTS_CA_BUNDLE, or what comes with requests.",
         "schema": {"type": ["string", "null"]},
     },
     "request_timeout": {

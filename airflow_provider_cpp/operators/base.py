@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import XCOM_RETURN_KEY, BaseOperator, conf
 
-from airflow_provider_cpp.completion import airflow_errors, finish, resume
+from airflow_provider_cpp.completion import airflow_errors, ended_by_airflow, finish, give_up, resume
 from airflow_provider_cpp.hooks.cloud_partner_portal import DEFAULT_SETTLE_TIME, CloudPartnerPortalHook
 from airflow_provider_cpp.links import PORTAL_PAGE_KEY, MarketplaceLink, PublisherPortalLink, page_of
 from airflow_provider_cpp.portal.attempt import Attempt, Note
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 NOTE_KEY = "airflow_provider_cpp.order"
+FIRST_TRY_KEY = "airflow_provider_cpp.first_try"
+"""What the first try keeps, so that later ones know: all tries could leave a note, so none means that there was no order."""
+
 NOTE_LASTS = timedelta(days=180)
 """Longer than Airflow keeps a task's state by default: a publish and its waits may take weeks."""
 
@@ -76,12 +79,16 @@ class OfferOperator(BaseOperator):
         """Gather what this try can know of those before it."""
         ti, store = context["ti"], context.get("task_state_store")
         run = getattr(ti, "max_tries", 0) or 0
+        is_first = getattr(ti, "try_number", 1) <= 1
+        if is_first and store is not None:
+            store.set(FIRST_TRY_KEY, True, retention=NOTE_LASTS)
         return Attempt(
             settle_time=settle_time,
-            is_first=getattr(ti, "try_number", 1) <= 1,
+            is_first=is_first,
             run=run,
             was_cleared=run > (self.retries or 0),
             can_note=store is not None,
+            earlier_could_note=is_first or (store is not None and store.get(FIRST_TRY_KEY) is not None),
             note=Note.from_payload(store.get(NOTE_KEY)) if store is not None else None,
             since=context["dag_run"].start_date,
             waits_for_others=waits_for_others,
@@ -172,6 +179,15 @@ class OrderOperator(OfferOperator):
         page = context["ti"].xcom_pull(task_ids=self.task_id, key=PORTAL_PAGE_KEY)
         self.link_facts |= {XCOM_RETURN_KEY: operation, PORTAL_PAGE_KEY: page}
         return operation
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Resume; where Airflow ended the wait itself, say why rather than what Airflow calls that."""
+        if (word := ended_by_airflow(next_method, next_kwargs)) is not None:
+            given = getattr(self, "operation", None)
+            with airflow_errors():
+                offer = self.named_offer(Operation.from_json(given) if given is not None else None)
+            give_up(str(offer), None, word, self.execution_timeout)
+        return super().resume_execution(next_method, next_kwargs, context)
 
     def on_kill(self) -> None:
         """Say what a killed task leaves behind; it is not canceled, since a signal does not know a person."""

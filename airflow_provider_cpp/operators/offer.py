@@ -14,7 +14,7 @@ from airflow_provider_cpp.operators.draft import AddImageVersionOperator, Update
 from airflow_provider_cpp.portal.attempt import Attempt
 from airflow_provider_cpp.portal.calls import get_offer
 from airflow_provider_cpp.portal.canceling import Cancel, cancel
-from airflow_provider_cpp.portal.errors import ConfigurationError, RequestError
+from airflow_provider_cpp.portal.errors import RequestError
 from airflow_provider_cpp.portal.flows import Flow, ask
 from airflow_provider_cpp.portal.going_live import GoLive, go_live
 from airflow_provider_cpp.portal.operations import Operation
@@ -204,7 +204,4 @@ def read_operation(value: Any, *, wanted: bool) -> Operation | None:
     :param wanted: whether one was given; a task that was skipped, and so returned None, must not mean any operation.
     :raises ConfigurationError: if it is no operation.
     """
-    if value is None and wanted:
-        problem = "it came out as None: the task that should have returned it was skipped, or pushed nothing"
-        raise ConfigurationError((problem,), "the argument operation")
-    return None if value is None else Operation.from_json(value)
+    return Operation.from_json(value) if wanted or value is not None else None

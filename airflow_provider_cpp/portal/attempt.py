@@ -111,6 +111,7 @@ class Attempt:
     :param run: which run of the task this is: Airflow's ``max_tries``, which a clear raises and a retry does not.
     :param was_cleared: whether this run of the task began with a clear, as far as can be told.
     :param can_note: whether there is a place that outlives the try, as there is from Airflow 3.3 on.
+    :param earlier_could_note: whether the tries before had that place too, so that without a note they did not order.
     :param note: the note found there.
     :param since: when the DAG run began.
     :param waits_for_others: whether the task waits where somebody else's operation runs.
@@ -121,6 +122,7 @@ class Attempt:
     run: int = 0
     was_cleared: bool = False
     can_note: bool = False
+    earlier_could_note: bool = True
     note: Note | None = None
     since: datetime | None = None
     waits_for_others: bool = False
@@ -129,6 +131,11 @@ class Attempt:
     def own_note(self) -> Note | None:
         """The note of an earlier try of this very run of the task."""
         return self.note if self.note is not None and self.note.run == self.run else None
+
+    @property
+    def knows_earlier(self) -> bool:
+        """Whether what the tries before did is known: where all of them could leave a note, none means no order."""
+        return self.can_note and self.earlier_could_note
 
     def is_recent(self, changed_at: datetime | None) -> bool:
         """Say whether an operation may have changed since the DAG run began; without times, it may."""

@@ -109,7 +109,7 @@ def _target(wanted: Cancel, now_there: Situation) -> Submission | None:
         if running is None:
             return None
         raise OperationRunning(str(wanted.offer), f"another operation than the one to cancel, {running.description},")
-    if not attempt.is_first and not attempt.can_note:
+    if not attempt.is_first and not attempt.knows_earlier:
         _check_earlier_cancel(wanted, target, now_there)
     return target
 

@@ -32,6 +32,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+SAME_RELEASE = "workers and triggerers must run the same release of this package"
+
 
 class PortalError(Exception):
     """The root: everything this package raises on purpose.
@@ -187,6 +189,7 @@ class Throttled(RequestError):
     """429: too many requests; nothing was done."""
 
     retryable = True
+    hint = "it was asked too often: let fewer tasks ask at a time, or less often"
 
 
 class ServerFault(RequestError):
@@ -253,12 +256,20 @@ class OutcomeUnknown(PortalError):
         self.order = order
         self.reason = reason
         self.retryable = may_settle  # type: ignore[misc]  # an instance knows better than its class
-        advice = "look at the offer's operations, and clear this task only if there is no new one"
+        advice = (
+            "look at the offer's operations: if none is new, clear this task; if one is, it goes on without this task"
+        )
         super().__init__(
-            f"offer {offer}: it is not known whether the portal took the {order}: {reason}. It was not sent again:"
-            f" {'another try of the task looks once more' if may_settle else advice}"
+            f"offer {offer}: it is not known whether the portal took the {order.replace('golive', 'go-live')}: {reason}."
+            f" It was not sent again: {'another try of the task looks once more' if may_settle else advice}"
         )
 
 
 class InvalidOutcome(PortalError):
-    """What a trigger handed back is not an outcome: None, another type, a missing or unknown field."""
+    """What a trigger handed back is not an outcome: None, another type, a missing or unknown field.
+
+    :param what: what it is instead, in words.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"the trigger ended {what}: {SAME_RELEASE}. The publication goes on")

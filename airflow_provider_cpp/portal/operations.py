@@ -130,6 +130,8 @@ def _shown(value: object) -> str:
 
 
 def _not_an_operation(data: object) -> str:
+    if data is None:
+        return "it came out as None: the task that should have returned it was skipped, marked as success, or pushed nothing"
     if isinstance(data, (list, tuple)):
         entries = list(data)
         if len(entries) == 2 and isinstance(entries[0], str):  # noqa: PLR2004 - a key and its value

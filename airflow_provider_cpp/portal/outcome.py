@@ -59,19 +59,19 @@ class Outcome:
             type or word.
         """
         if not isinstance(payload, dict):
-            msg = f"the trigger ended with {type(payload).__name__} instead of an outcome"
+            msg = f"with {type(payload).__name__} instead of an outcome"
             raise InvalidOutcome(msg)
         values = dict(payload)
         version = values.pop("version", None)
         wrong = sorted(map(str, set(values) ^ {field.name for field in fields(cls)}))
         if version != VERSION or isinstance(version, bool) or wrong:
-            msg = f"the trigger ended with something other than an outcome: version {version!r}, keys at odds: {wrong}"
+            msg = f"with something other than an outcome, version {version!r}, keys at odds: {wrong}"
             raise InvalidOutcome(plain_text(msg))
         _check_types(values)
         try:
             return cls(**{**values, "result": Result(values["result"])})
         except ValueError:
-            msg = f"the trigger ended in a way that nobody knows: {values['result']!r}"
+            msg = f"in a way that nobody knows, {values['result']!r}"
             raise InvalidOutcome(plain_text(msg)) from None
 
     @classmethod
@@ -93,5 +93,5 @@ def _check_types(values: dict[str, Any]) -> None:
     }
     for key, types in expected.items():
         if not isinstance(values[key], types):
-            msg = f"the trigger's outcome has a {type(values[key]).__name__} for {key}"
+            msg = f"with an outcome that has a {type(values[key]).__name__} for {key}"
             raise InvalidOutcome(msg)

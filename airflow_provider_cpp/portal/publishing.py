@@ -72,7 +72,7 @@ def publish(wanted: Publish) -> Flow[Operation]:
                 yield Keep(replace(note, run=attempt.run, operation=own).to_payload())
             yield Tell(f"offer {wanted.offer}: this task published it before, going on with operation {own.name}")
             return own
-    elif not (attempt.is_first or attempt.can_note):  # where there are notes, no note means that there was no order
+    elif not (attempt.is_first or attempt.knows_earlier):
         found = yield from _without_note(wanted)
         if found is not None:
             return found
@@ -118,7 +118,10 @@ def _settle(wanted: Publish, note: Note) -> Flow[Operation | None]:
 
 
 def _without_note(wanted: Publish) -> Flow[Operation | None]:
-    """Decide by the list alone, before Airflow 3.3: what changed since the DAG run began may be an earlier try's."""
+    """Decide by the list alone: what changed since the DAG run began may be an earlier try's that could leave no note.
+
+    So it is before Airflow 3.3, and for the first try after an upgrade to it.
+    """
     attempt = wanted.attempt
     began: datetime = yield Now()
     while True:
@@ -150,8 +153,9 @@ def _check_own(wanted: Publish, now_there: Situation, running: Submission) -> No
         raise OperationRunning(str(wanted.offer), running.description)
     is_publish = running.kind == "publish" and running.status.is_under_way
     is_alone = [entry for entry in now_there.entries if entry.status.is_open] == [running]
-    # The first try would have refused, for good, what ran when it looked; one that waits goes on instead.
-    if attempt.was_cleared or attempt.waits_for_others or not is_publish or not is_alone:
+    # The first try would have refused, for good, what ran when it looked; one that waits goes on instead. With notes
+    # at hand nobody's operation is guessed to be our own: no note can as well mean that no earlier try came to execute.
+    if attempt.was_cleared or attempt.waits_for_others or attempt.can_note or not is_publish or not is_alone:
         raise _undecidable(wanted, running)
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from airflow_provider_cpp.portal.errors import ConfigurationError
+from airflow_provider_cpp.portal.errors import SAME_RELEASE, ConfigurationError
 from airflow_provider_cpp.portal.models import OfferRef
 from airflow_provider_cpp.portal.operations import Operation
 from airflow_provider_cpp.portal.reading import parse_timestamp
@@ -90,7 +90,7 @@ class Watch:
         # Without its operation a watch would take the last publication's end for this one's.
         readable = operation is not ... and version in VERSIONS and isinstance(offer, dict) and _are_well_typed(values)
         if deadline is None or isinstance(version, bool) or not readable:
-            problem = "it was written by another release of this package; clear the task to wait anew"
+            problem = f"it was written by another release of this package; {SAME_RELEASE}"
             raise ConfigurationError((problem,), "the trigger's watch")
         return cls(
             offer=OfferRef(offer.get("publisher_id", ""), offer.get("offer_id", "")),

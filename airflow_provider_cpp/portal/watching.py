@@ -222,15 +222,15 @@ def _tolerate(watch: Watch, memory: Memory, error: PortalError, now: datetime) -
     if warns:
         yield Tell(f"{error}; the wait goes on", logging.WARNING)
     if isinstance(error, (SignInError, Unauthorized, ConfigurationError)):
-        yield from _reconnect(tells=warns)
+        yield from _reconnect(error, tells=warns)
     memory.pause = (error.retry_after or 0.0) if isinstance(error, RequestError) else 0.0
     return None
 
 
-def _reconnect(*, tells: bool) -> Flow[None]:
+def _reconnect(refusal: PortalError, *, tells: bool) -> Flow[None]:
     """Read the connection again; one that cannot be used now may be put right while the wait goes on."""
     try:
         yield Reconnect()
     except PortalError as error:
-        if tells:
+        if tells and str(error) != str(refusal):  # which was told already
             yield Tell(f"{error}; the wait goes on with the connection as it was", logging.WARNING)

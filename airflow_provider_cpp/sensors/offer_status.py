@@ -15,7 +15,14 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_cpp.completion import SkippedOutcome, airflow_errors, finish, resume
+from airflow_provider_cpp.completion import (
+    SkippedOutcome,
+    airflow_errors,
+    ended_by_airflow,
+    finish,
+    give_up,
+    resume,
+)
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
 from airflow_provider_cpp.portal.errors import ConfigurationError
 from airflow_provider_cpp.portal.operations import Operation
@@ -137,6 +144,9 @@ class OfferStatusSensor(BaseSensorOperator):
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume, keeping Airflow from skipping for errors that ``soft_fail`` is not meant for."""
+        if (word := ended_by_airflow(next_method, next_kwargs)) is not None:
+            watch, skips = self._watch(), self.soft_fail or getattr(self, "never_fail", False)
+            give_up(str(watch.offer), watch.until, word, self.execution_timeout, soft_fail=skips)
         try:
             return super().resume_execution(next_method, next_kwargs, context)
         except _NotSkippable as held:
@@ -181,12 +191,9 @@ class OfferStatusSensor(BaseSensorOperator):
             )
 
     def _own_operation(self) -> Operation | None:
-        if self.operation is not None:
+        if self.operation is not None or self._wants_operation:
+            # One that came out as None is an error: the offer's overall status may be the last publication's.
             return Operation.from_json(self.operation)
-        if self._wants_operation:
-            # Falling back to the offer's overall status would take the last publication's end for this one's.
-            problem = "it came out as None: the task that should have returned it was skipped, or pushed nothing"
-            raise ConfigurationError((problem,), "the argument operation")
         if not self.offer_id:
             raise ConfigurationError(("give operation or offer_id",), "the task's arguments")
         return None

@@ -151,7 +151,7 @@ class AsyncSession:
                 async for chunk in response.content.iter_chunked(CHUNK):
                     body.take(chunk)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise unreachable(call, error, sent=not _never_left(error)) from None
+            raise unreachable(call, settings.base_url, error, sent=not _never_left(error)) from None
         names = {name.lower(): value for name, value in response.headers.items()}
         return Reply(response.status, bytes(body.content), names, settings.base_url, datetime.now(timezone.utc))
 

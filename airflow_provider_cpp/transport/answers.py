@@ -6,7 +6,6 @@ from __future__ import annotations
 import io
 import json
 import re
-import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,10 +15,11 @@ from urllib.parse import quote_plus, urlsplit
 import requests
 from urllib3.exceptions import HTTPError
 
+from airflow_provider_cpp.portal.errors import Untrusted
 from airflow_provider_cpp.portal.text import plain_text
 from airflow_provider_cpp.transport import grants
 from airflow_provider_cpp.transport.bodies import Body, drain
-from airflow_provider_cpp.transport.causes import causes_of, network_text, without_users
+from airflow_provider_cpp.transport.causes import network_text, untrusted_text, without_users
 from airflow_provider_cpp.transport.credentials import ManagedIdentity
 from airflow_provider_cpp.transport.settings import Settings
 
@@ -86,8 +86,9 @@ class Wire(requests.Session):
         self._sent: set[str] = set()
         self._authority = settings.authority.lower().removesuffix(":443")
         self._is_machine = isinstance(settings.credentials, ManagedIdentity)
-        # A machine's identity is asked for in plain HTTP, on the machine itself: no proxy may see it.
-        self.trust_env = not self._is_machine
+        # A machine's identity is asked for in plain HTTP, on the machine itself: no proxy may see it. Proxies of the
+        # connection count alone.
+        self.trust_env = not self._is_machine and not settings.proxies
         self.headers["Accept-Encoding"] = "gzip"
         # For Service Fabric msal makes a session of its own, which takes over this one's hooks, but not its methods.
         self.hooks["response"] = [self._fit]
@@ -128,8 +129,9 @@ class Wire(requests.Session):
         """Read what the network did instead of an answer."""
         if isinstance(error, requests.exceptions.InvalidHeader):
             return Answer(text="a header that belongs to the sign-in has letters in it that cannot be sent")
-        untrusted = any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes_of(error))
-        return Answer(text=self.clean(network_text(error)), transient=not untrusted, answered=False)
+        if (untrusted := untrusted_text(error)) is not None:
+            return Answer(text=self.clean(f"{untrusted}; {Untrusted.hint}"), answered=False)
+        return Answer(text=self.clean(network_text(error)), transient=True, answered=False)
 
     def _note(self, sent: object) -> None:
         if isinstance(sent, Mapping):

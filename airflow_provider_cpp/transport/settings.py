@@ -31,7 +31,7 @@ class Settings:
     :param authority: where tokens come from.
     :param scope: what the token is for.
     :param api_version: the portal's API version.
-    :param verify: the path of a CA bundle; None for the machine's own.
+    :param verify: the path of a CA bundle; None for the environment's, or else the list that comes with requests.
     :param proxies: proxy URL by scheme, ``(("https", "http://proxy:3128"),)``.
     :param request_timeout: seconds for connecting, and for waiting on an answer.
     :param order_timeout: seconds for waiting on the answer to an order, if that is more.

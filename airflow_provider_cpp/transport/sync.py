@@ -121,6 +121,7 @@ class SyncSession:
 
     def _exchange(self, call: Call[Any], token: Token) -> Reply:
         settings, until = self.settings, time.monotonic() + LONGEST_EXCHANGE
+        self._session.trust_env = not settings.proxies  # or the environment's would be added to the connection's
         try:
             with self._session.request(
                 call.method,
@@ -137,7 +138,7 @@ class SyncSession:
                 body = body_of(call, response.headers.get("Content-Encoding"))
                 drain(response.raw, body, until)
         except (requests.RequestException, HTTPError, OSError) as error:
-            raise unreachable(call, error, sent=not _never_left(error)) from None
+            raise unreachable(call, settings.base_url, error, sent=not _never_left(error)) from None
         names = {name.lower(): value for name, value in response.headers.items()}
         return Reply(response.status_code, bytes(body.content), names, settings.base_url, datetime.now(timezone.utc))
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import ssl
 from typing import Any, Protocol
 
 from airflow_provider_cpp import __version__
@@ -12,7 +11,7 @@ from airflow_provider_cpp.portal.errors import BadReply, Unreachable, Untrusted
 from airflow_provider_cpp.portal.text import plain_text
 from airflow_provider_cpp.transport.auth import Token
 from airflow_provider_cpp.transport.bodies import Body
-from airflow_provider_cpp.transport.causes import causes_of, network_text
+from airflow_provider_cpp.transport.causes import network_text, untrusted_text
 
 LONGEST_EXCHANGE = 900.0
 """Seconds from the request to the last byte of its answer, which might otherwise trickle for ever."""
@@ -45,10 +44,13 @@ def body_of(call: Call[Any], encoding: str | None) -> Body:
     return Body(encoding, lambda text: BadReply(call.words, text=text))
 
 
-def unreachable(call: Call[Any], error: BaseException, *, sent: bool) -> Unreachable:
-    """Make the error for a request without an answer, from whatever a library raised."""
-    causes = list(causes_of(error))
-    certificate = next((cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)), None)
-    if certificate is not None:
-        return Untrusted(call.words, text=f"TLS: {certificate.verify_message}", sent=False)
-    return Unreachable(call.words, text=plain_text(network_text(error), 300), sent=sent)
+def unreachable(call: Call[Any], address: str, error: BaseException, *, sent: bool) -> Unreachable:
+    """Make the error for a request without an answer, from whatever a library raised.
+
+    :param address: where the portal should be: scheme, host and port.
+    :param sent: whether the request may have arrived.
+    """
+    silence = f"no answer from {address}"
+    if (untrusted := untrusted_text(error)) is not None:
+        return Untrusted(call.words, text=f"{silence}: {plain_text(untrusted, 300)}", sent=False)
+    return Unreachable(call.words, text=f"{silence}: {plain_text(network_text(error), 300)}", sent=sent)

@@ -116,7 +116,8 @@ def show_answers(shown: Shown, portal: Any, fault: Any) -> None:
         shown.texts.append(repr(Message.from_json(echo)))
     portal.inject(fault("answer", "status", status=200, body=f"no JSON: {url('told')}"))
     shown.failing(lambda: hook.run(ask(get_offer_status(OfferRef("contoso", OFFER)))))
-    shown.texts.append(str(unreachable(list_publishers(), OSError(f"http://us:{PROXY}@proxy.example"), sent=False)))
+    lost = OSError(f"http://us:{PROXY}@proxy.example")
+    shown.texts.append(str(unreachable(list_publishers(), "https://portal.example", lost, sent=False)))
 
 
 def show_fields(shown: Shown) -> None:

@@ -35,7 +35,7 @@ WORDS = (
     "AADSTS7000215",
     "AADSTS700027",
     "put a new one into the connection",
-    "CERTIFICATE_VERIFY_FAILED",
+    "TLS: unable to get local issuer certificate",
     "ReadTimeout",
     "publication failed at step Certification",
     "SocketTimeoutError",

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A state store for the API server that stops before or after writing, where a test asks it to.
 
-A file ``holds/<run id>`` says where, ``2 before`` for example: before the second note is written.
+A file ``holds/<run id>`` says where, ``2 before`` for example: before the second note of an order is written.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from typing import Any
 
 from airflow.state.metastore import MetastoreBackend
 
+NOTE = "airflow_provider_cpp.order"
+
 
 class HeldBackend(MetastoreBackend):
     """Airflow's own store, which can be held."""
@@ -27,6 +29,9 @@ class HeldBackend(MetastoreBackend):
     def set(self, scope: Any, key: str, value: str, *, expires_at: Any = None, session: Any = None) -> None:
         """Write; held before, whose write is then lost with its writer, or after."""
         hold, run_id = self._holds / scope.run_id, scope.run_id
+        if key != NOTE:
+            super().set(scope, key, value, expires_at=expires_at)
+            return
         with self._lock:
             self._written[run_id] += 1
             number = self._written[run_id]

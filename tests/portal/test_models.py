@@ -204,7 +204,12 @@ def test_an_operation_that_is_none(operation: Operation, change: dict[str, Any],
 
 @pytest.mark.parametrize(
     ("value", "said"),
-    [(3, "it is a number"), (None, "it is null"), ([1, 2], "it is a list of 2"), (("api", "x"), "it is one field of")],
+    [
+        (3, "it is a number"),
+        (None, "it came out as None"),
+        ([1, 2], "it is a list of 2"),
+        (("api", "x"), "it is one field of"),
+    ],
 )
 def test_what_is_no_operation_at_all(value: Any, said: str) -> None:
     """Anything but one operation is refused, saying what it is instead."""

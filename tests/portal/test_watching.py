@@ -74,8 +74,8 @@ def test_a_cancel_is_not_waited_for(own: Watch, operation: Operation) -> None:
 
 @pytest.mark.parametrize("change", [{"version": 3}, {"version": None}, {"version": True}, {"deadline": "soon"}])
 def test_a_watch_of_another_release(own: Watch, change: dict[str, Any]) -> None:
-    """A watch that this release does not understand says that the task is to be cleared."""
-    with pytest.raises(errors.ConfigurationError, match="clear the task to wait anew"):
+    """A watch that this release does not understand says that releases differ."""
+    with pytest.raises(errors.ConfigurationError, match="written by another release of this package"):
         Watch.from_payload(own.to_payload() | change)
 
 

@@ -138,6 +138,37 @@ def test_a_cleared_task_goes_on_while_its_operation_runs_and_publishes_anew_afte
     assert anew["operation_id"] == portal.operations(OFFER)[0]["id"] != first["operation_id"]
 
 
+def test_a_try_that_could_leave_no_note_is_not_taken_for_one_that_did_not_order(
+    serve: Callable[..., Emulator], context: dict[str, Any], retry: Callable[[], None]
+) -> None:
+    """A publish before an upgrade to an Airflow with notes is not repeated by the retry after it, which stops instead."""
+    portal = serve()
+    portal.add_offer(OFFER)
+    operator().execute(context)
+    portal.clock.advance(days=5)
+    context["task_state_store"] = Kept()
+    for _ in range(2):
+        retry()
+        with pytest.raises(AirflowFailException, match="an earlier try of this task may have sent it"):
+            operator().execute(context)
+    assert portal.counts["publish"] == 1
+
+
+def test_a_retry_after_a_first_try_that_ordered_nothing_orders_at_once(
+    serve: Callable[..., Emulator], context: dict[str, Any], store: Any, retry: Callable[[], None]
+) -> None:
+    """A first try that could note and did not, for the portal refused it with 429, lets the next one look once and order."""
+    portal = serve()
+    portal.add_offer(OFFER)
+    portal.inject(Fault("answer", "publish", status=429))
+    with pytest.raises(AirflowException, match="HTTP 429"):
+        operator().execute(context)
+    before = portal.counts["submissions"]
+    retry()
+    operator().execute(context)
+    assert (portal.counts["submissions"] - before, portal.counts["publish"]) == (1, 2)
+
+
 def test_a_note_for_another_offer_is_refused(
     serve: Callable[..., Emulator], context: dict[str, Any], store: Any, retry: Callable[[], None]
 ) -> None:

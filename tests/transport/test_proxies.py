@@ -150,6 +150,25 @@ def test_a_proxy_of_the_environment_is_used(
     assert (read().word, set(proxy.asked)) == ("neverPublished", both(portal))
 
 
+@pytest.mark.parametrize("kind", ["client_secret", "access_token"])
+def test_a_proxy_of_the_connection_beats_the_environment_s(
+    sign_in_by: Callable[..., Emulator],
+    use: Callable[..., Any],
+    proxy_to: Callable[..., Proxy],
+    read: Callable[[], Any],
+    ways: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+) -> None:
+    """Where the connection names a proxy for all, nothing goes through the environment's, which is for https alone."""
+    portal = sign_in_by(ways[kind])
+    proxy, other = proxy_to(portal), proxy_to(portal)
+    monkeypatch.setenv("HTTPS_PROXY", f"http://{other.address}")
+    use(portal.connection_for(kind), host=NOWHERE, extra={"proxies": {"all": f"http://{proxy.address}"}})
+    wanted = both(portal) if kind == "client_secret" else {"CONNECT localhost:1"}
+    assert (read().word, set(proxy.asked), other.asked) == ("neverPublished", wanted, [])
+
+
 def test_a_managed_identity_s_token_is_seen_by_no_proxy(
     sign_in_by: Callable[..., Emulator],
     use: Callable[..., Any],
