@@ -15,7 +15,8 @@ from airflow_provider_cpp.portal.errors import ConfigurationError
 from airflow_provider_cpp.portal.going_live import GoLive, go_live
 from airflow_provider_cpp.portal.models import OfferDocument, OfferRef, OfferSummary, PublisherSummary, Report
 from airflow_provider_cpp.portal.operations import Operation, Submission, newest_first
-from airflow_provider_cpp.portal.publishing import Publish, publish
+from airflow_provider_cpp.portal.ordering import Publish
+from airflow_provider_cpp.portal.publishing import publish
 from airflow_provider_cpp.portal.updating import Change, Update, Updated, update
 from airflow_provider_cpp.provider_info import CONNECTION_FIELDS, CONNECTION_TYPE, FIELD_BEHAVIOUR, HOOK_NAME
 

@@ -18,7 +18,8 @@ from airflow_provider_cpp.portal.errors import RequestError
 from airflow_provider_cpp.portal.flows import Flow, ask
 from airflow_provider_cpp.portal.going_live import GoLive, go_live
 from airflow_provider_cpp.portal.operations import Operation
-from airflow_provider_cpp.portal.publishing import Publish, publish
+from airflow_provider_cpp.portal.ordering import Publish
+from airflow_provider_cpp.portal.publishing import publish
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

@@ -10,6 +10,7 @@ What is this API's own (paths, parameters, headers, bodies) stands here and nowh
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
@@ -77,6 +78,7 @@ class Call(Generic[T]):
     :param headers: what is sent beside what every request carries.
     :param offer: which offer it is about, as ``publisher/offer``.
     :param operation: which operation of it.
+    :param version: the name of the parameter that tells the API's version.
     """
 
     words: str
@@ -87,6 +89,7 @@ class Call(Generic[T]):
     headers: Mapping[str, str] = field(default_factory=dict)
     offer: str | None = None
     operation: str | None = None
+    version: str = "api-version"
 
     @property
     def is_safe(self) -> bool:
@@ -95,9 +98,10 @@ class Call(Generic[T]):
 
     def target(self, api_version: str) -> str:
         """Return path and query, the API's version added where it is missing."""
-        if "api-version=" in self.path:
+        name = quote(self.version, safe="")
+        if re.search(rf"[?&](?:{re.escape(self.version)}|{re.escape(name)})=", self.path):
             return self.path
-        return f"{self.path}{'&' if '?' in self.path else '?'}api-version={quote(api_version, safe='')}"
+        return f"{self.path}{'&' if '?' in self.path else '?'}{name}={quote(api_version, safe='')}"
 
 
 def get_offer_status(offer: OfferRef) -> Call[Report]:
@@ -210,7 +214,8 @@ def _document(reply: Reply) -> OfferDocument:
 
 
 def _offer(offer: OfferRef) -> str:
-    return f"/api/publishers/{quote(offer.publisher_id, safe='')}/offers/{quote(offer.offer_id, safe='')}"
+    publisher = quote(check_identifier("publisher_id", offer.publisher_id), safe="")
+    return f"/api/publishers/{publisher}/offers/{quote(offer.offer_id, safe='')}"
 
 
 def _parse(reply: Reply) -> Any:

@@ -25,7 +25,7 @@ from airflow_provider_cpp.portal.errors import (
 from airflow_provider_cpp.portal.flows import Flow, Keep, Now, Sleep, Tell, ask
 from airflow_provider_cpp.portal.models import OfferRef
 from airflow_provider_cpp.portal.operations import Operation, Submission, id_in_location
-from airflow_provider_cpp.portal.publishing import is_taken_perhaps
+from airflow_provider_cpp.portal.ordering import is_taken_perhaps
 from airflow_provider_cpp.portal.settling import Situation, look_again, situation
 from airflow_provider_cpp.portal.verdict import find_entry
 

@@ -10,7 +10,7 @@ LONGEST = 2000
 """Characters of a location that are followed; those of the portal have some 150."""
 
 _LETTER = r"(?:[A-Za-z0-9/$_.~:@!&'()*+,;=-]|%[0-9A-Fa-f]{2})"
-_OUR_OWN = re.compile(rf"/api/{_LETTER}*(?:\?{_LETTER}*)?")
+_PATH = re.compile(rf"/{_LETTER}*(?:\?{_LETTER}*)?")
 """What every reader of URLs reads alike."""
 
 
@@ -33,12 +33,14 @@ def local_location(value: str | None, origin: str) -> str | None:
     return location if same and target.username is None and is_ours(location) else None
 
 
-def is_ours(location: str) -> bool:
+def is_ours(location: str, below: str = "/api/") -> bool:
     """Say whether a text is path and query of something below the API, whoever reads it.
+
+    :param below: the path that all of the API's locations begin with.
 
     urllib3 and yarl decode dot segments and follow them, so these would lead out of the API, however written.
     """
-    if len(location) > LONGEST or ".." in location or not _OUR_OWN.fullmatch(location):
+    if not location.startswith(below) or len(location) > LONGEST or ".." in location or not _PATH.fullmatch(location):
         return False
     path = location.partition("?")[0]
     while (plain := unquote(path)) != path:

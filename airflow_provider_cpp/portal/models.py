@@ -34,19 +34,20 @@ def check_identifier(what: str, value: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class OfferRef:
-    """Which offer: the publisher's id and the offer's."""
+    """Which offer: the publisher's id, None where the API takes it from the token, and the offer's."""
 
-    publisher_id: str
+    publisher_id: str | None
     offer_id: str
 
     def __post_init__(self) -> None:
         """Refuse identifiers that could not stand in a path."""
-        check_identifier("publisher_id", self.publisher_id)
+        if self.publisher_id is not None:
+            check_identifier("publisher_id", self.publisher_id)
         check_identifier("offer_id", self.offer_id)
 
     def __str__(self) -> str:
         """Show it as people name it."""
-        return f"{self.publisher_id}/{self.offer_id}"
+        return self.offer_id if self.publisher_id is None else f"{self.publisher_id}/{self.offer_id}"
 
 
 @dataclass(frozen=True, slots=True)

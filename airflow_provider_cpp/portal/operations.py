@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 from urllib.parse import unquote
 
 from airflow_provider_cpp.portal.errors import ConfigurationError
@@ -21,7 +21,24 @@ from airflow_provider_cpp.portal.status import Status
 from airflow_provider_cpp.portal.text import plain_text
 
 API = "cloud_partner_portal"
-"""The API that an operation belongs to, as it stands in XCom."""
+"""The portal's API, as an operation names it in XCom."""
+
+INGESTION = "product_ingestion"
+
+
+class Shape(NamedTuple):
+    """What an API's operations look like as JSON.
+
+    :ivar below: the path that their locations begin with.
+    :ivar has_publisher: whether they name the publisher; otherwise the token does.
+    """
+
+    below: str
+    has_publisher: bool
+
+
+APIS = {API: Shape("/api/", has_publisher=True), INGESTION: Shape("/configure/", has_publisher=False)}
+"""The APIs that an operation may belong to."""
 
 Kind = Literal["publish", "golive", "cancel"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -30,6 +47,8 @@ GRACE = timedelta(minutes=15)
 """For how long after its order an operation may be unknown to the portal."""
 
 _ELSEWHERE = "its location is not a path of the portal's API"
+_DURABLE = re.compile(r"[a-z](?:-?[a-z0-9])*(?:/[A-Za-z0-9-]{1,200}){1,4}")
+"""An id as the Product Ingestion API makes them, ``submission/<product>/<number>``."""
 _BY_PLACE = re.compile(r"/operations/[^/?]+[$]([0-9]+)[$][^/?]+/?(?:[?]|$)")
 _BY_ID = re.compile(r"/operations/([^/?$]+)/?(?:[?]|$)")
 
@@ -43,6 +62,7 @@ class Operation:
     :param submitted_at: when the order was sent.
     :param operation_id: its id; None where the location has none and the list could not tell.
     :param location: path and query under which the portal reports on it; None where it named none.
+    :param api: the API that it belongs to.
     """
 
     offer: OfferRef
@@ -50,10 +70,11 @@ class Operation:
     submitted_at: datetime
     operation_id: str | None = None
     location: str | None = None
+    api: str = API
 
     def __post_init__(self) -> None:
         """Refuse a location that a token must not go to, whoever made this."""
-        if self.location is not None and not is_ours(self.location):
+        if self.location is not None and not is_ours(self.location, APIS[self.api].below):
             raise ConfigurationError((_ELSEWHERE,), "the operation")
 
     @property
@@ -74,7 +95,7 @@ class Operation:
     def to_json(self) -> dict[str, str | None]:
         """Write it as the JSON that tasks return."""
         return {
-            "api": API,
+            "api": self.api,
             "publisher_id": self.offer.publisher_id,
             "offer_id": self.offer.offer_id,
             "operation_id": self.operation_id,
@@ -92,27 +113,31 @@ class Operation:
         if not isinstance(data, dict):
             raise ConfigurationError((_not_an_operation(data),), "the argument operation")
         problems = []
-        if data.get("api") != API:
-            problems.append(f"its api is {_shown(data.get('api'))}, not {API!r}")
+        shape = APIS.get(str(data.get("api")))
+        if shape is None:
+            problems.append(f"its api is {_shown(data.get('api'))}, not one of {', '.join(APIS)}")
         if data.get("kind") not in KINDS:
             problems.append(f"its kind is {_shown(data.get('kind'))}, not one of {', '.join(KINDS)}")
         submitted_at = parse_timestamp(data.get("submitted_at"))
         if submitted_at is None:
             problems.append("its submitted_at is not an ISO 8601 time")
         location = data.get("location")
-        if location is not None and not (isinstance(location, str) and is_ours(location)):
+        if location is not None and not (isinstance(location, str) and shape and is_ours(location, shape.below)):
             problems.append(_ELSEWHERE)
         identifier = data.get("operation_id")
         if identifier is None and location is None:
             problems.append("it has neither an operation_id nor a location")
-        if submitted_at is None or problems:
+        if submitted_at is None or shape is None or problems:
             raise ConfigurationError(tuple(problems), "the argument operation")
+        if shape.has_publisher:
+            check_identifier("publisher_id", data.get("publisher_id", ""))
         return cls(
             offer=OfferRef(data.get("publisher_id", ""), data.get("offer_id", "")),
             kind=data["kind"],
             submitted_at=submitted_at,
-            operation_id=None if identifier is None else check_identifier("operation_id", identifier),
+            operation_id=None if identifier is None else _check_id(identifier),
             location=location,
+            api=data["api"],
         )
 
 
@@ -123,6 +148,13 @@ def id_in_location(location: str | None) -> str | None:
         return check_identifier("operation_id", found.group(1)) if found else None
     except ConfigurationError:  # an id that could not be asked for is as good as none
         return None
+
+
+def _check_id(value: object) -> str:
+    """Return an operation's id; each API's own calls look at it again before they put it into a path."""
+    if isinstance(value, str) and _DURABLE.fullmatch(value):
+        return value
+    return check_identifier("operation_id", value)
 
 
 def _shown(value: object) -> str:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -81,9 +81,15 @@ def only_one(operation: Operation, new: list[Submission]) -> Submission:
     return new[0]
 
 
-def find_new(operation: Operation, known: Iterable[str], patience: Patience) -> Flow[Submission | None]:
+def find_new(
+    submissions: Callable[[OfferRef], Flow[tuple[Submission, ...]]],
+    operation: Operation,
+    known: Iterable[str],
+    patience: Patience,
+) -> Flow[Submission | None]:
     """Look for the one operation that an order began, until a time; one look at least.
 
+    :param submissions: lists an offer's operations.
     :param operation: what was ordered.
     :param known: the ids of the operations before the order.
     :raises OutcomeUnknown: if there are several.
@@ -91,7 +97,7 @@ def find_new(operation: Operation, known: Iterable[str], patience: Patience) -> 
     number = operation.publishing_version
     while True:
         try:
-            entries = yield from fetch(calls.list_submissions(operation.offer))
+            entries = yield from submissions(operation.offer)
         except PortalError as error:
             yield Tell(f"{error}; the order may be with the portal, going on without its list", logging.WARNING)
         else:

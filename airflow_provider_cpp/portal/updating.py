@@ -17,7 +17,7 @@ from airflow_provider_cpp.portal import calls
 from airflow_provider_cpp.portal.errors import ConfigurationError, Conflict, NotFound, PortalError, PreconditionFailed
 from airflow_provider_cpp.portal.flows import Flow, Sleep, Tell, ask, fetch
 from airflow_provider_cpp.portal.models import OfferDocument, OfferRef
-from airflow_provider_cpp.portal.publishing import is_taken_perhaps
+from airflow_provider_cpp.portal.ordering import is_taken_perhaps
 
 Change = Callable[[dict[str, Any]], dict[str, Any] | None]
 """Takes the document; returns it changed, or None where it changed it in place."""

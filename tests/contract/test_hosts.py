@@ -25,7 +25,8 @@ from airflow_provider_cpp.portal import calls, errors, flows
 from airflow_provider_cpp.portal.attempt import Attempt
 from airflow_provider_cpp.portal.models import OfferRef
 from airflow_provider_cpp.portal.operations import Operation
-from airflow_provider_cpp.portal.publishing import Publish, publish
+from airflow_provider_cpp.portal.ordering import Publish
+from airflow_provider_cpp.portal.publishing import publish
 from airflow_provider_cpp.portal.watching import Watch
 from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
 from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger

@@ -17,7 +17,8 @@ from airflow_provider_cpp.portal.calls import Call, Reply
 from airflow_provider_cpp.portal.flows import Flow, Keep, Now, Send, Sleep
 from airflow_provider_cpp.portal.models import OfferRef
 from airflow_provider_cpp.portal.operations import Operation
-from airflow_provider_cpp.portal.publishing import Publish, publish
+from airflow_provider_cpp.portal.ordering import Publish
+from airflow_provider_cpp.portal.publishing import publish
 
 OFFER = OfferRef("contoso", "contoso-vm")
 BEGAN = datetime.fromisoformat("2026-11-03T08:00:00+00:00")

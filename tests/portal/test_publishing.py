@@ -13,7 +13,8 @@ from airflow_provider_cpp.portal import calls, errors
 from airflow_provider_cpp.portal.attempt import Attempt, Note
 from airflow_provider_cpp.portal.models import OfferRef
 from airflow_provider_cpp.portal.operations import Operation
-from airflow_provider_cpp.portal.publishing import Publish, publish
+from airflow_provider_cpp.portal.ordering import Publish
+from airflow_provider_cpp.portal.publishing import publish
 
 NEW = {"id": "new-id", "submissionType": "publish", "submissionState": "running", "publishingVersion": 2}
 OLD = {"id": "old-id", "submissionType": "publish", "submissionState": "completed", "publishingVersion": 1}
