@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -41,6 +41,8 @@ LONGEST_RETRY_AFTER = 3600.0
 """Seconds: a longer Retry-After is cut to this, so that a mistake of a gateway cannot park a task for days."""
 
 LONGEST_ERROR_TEXT = 600
+DEEPEST_ERROR = 20
+"""Levels of an error's details that are read; real ones have three."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,8 @@ class Reply:
     @property
     def request_id(self) -> str | None:
         """The portal's own id of the request: the handle that its support asks for."""
-        return plain_text(self.headers.get("x-ms-correlation-request-id", ""), 100) or None
+        names = ("x-ms-correlation-request-id", "request-id")
+        return next((found for name in names if (found := plain_text(self.headers.get(name, ""), 100))), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,7 @@ class Call(Generic[T]):
     :param offer: which offer it is about, as ``publisher/offer``.
     :param operation: which operation of it.
     :param version: the name of the parameter that tells the API's version.
+    :param refusal: knows a refusal by its code and words better than its HTTP status tells; None where it does not.
     """
 
     words: str
@@ -90,6 +94,7 @@ class Call(Generic[T]):
     offer: str | None = None
     operation: str | None = None
     version: str = "api-version"
+    refusal: Callable[[str], type[errors.RequestError] | None] | None = None
 
     @property
     def is_safe(self) -> bool:
@@ -245,6 +250,8 @@ def _error(call: Call[T], reply: Reply) -> errors.RequestError:
         text = "a redirect, which is not followed with a token in hand" if reply.status >= 300 else text  # noqa: PLR2004 - as above
     else:
         kind = _KINDS.get(reply.status) or (errors.ServerFault if reply.status >= 500 else errors.Refused)  # noqa: PLR2004 - a fault of the server
+        if kind is errors.Refused and call.refusal is not None:
+            kind = call.refusal(text) or kind
     return kind(
         call.words,
         status=reply.status,
@@ -261,6 +268,7 @@ _KINDS: dict[int, type[errors.RequestError]] = {
     404: errors.NotFound,
     409: errors.Conflict,
     412: errors.PreconditionFailed,
+    423: errors.Locked,
     429: errors.Throttled,
 }
 
@@ -269,12 +277,18 @@ def _code_and_text(body: bytes) -> tuple[str | None, str]:
     """Read the portal's error envelope; a body that is none is quoted as text."""
     try:
         envelope = json.loads(body)["error"]
-        code, message, details = envelope.get("code"), envelope.get("message"), envelope.get("details") or []
-        said = [message, *(detail.get("message") for detail in details)]
-        text = "; ".join(plain_text(part) for part in said if isinstance(part, str))
+        code, text = envelope.get("code"), "; ".join(_said(envelope))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None, _body_text(body, LONGEST_ERROR_TEXT)
     return plain_text(code, 100) if isinstance(code, str) else None, plain_text(text, LONGEST_ERROR_TEXT)
+
+
+def _said(node: Any, depth: int = 0) -> Iterator[str]:
+    """Walk through the messages of an error and of what it comes of, to any depth that is sane."""
+    if isinstance(message := node.get("message"), str):
+        yield plain_text(message)
+    for detail in node.get("details") or [] if depth < DEEPEST_ERROR else []:
+        yield from _said(detail, depth + 1)
 
 
 def _body_text(body: bytes, longest: int) -> str:

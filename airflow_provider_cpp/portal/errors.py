@@ -16,6 +16,7 @@
     │   ├── Conflict              409
     │   ├── PreconditionFailed    412, the draft changed since it was read
     │   ├── Refused               400, 422 and every other 4xx
+    │   │   └── Locked            423, somebody edits the offer at this moment
     │   ├── Throttled             429
     │   └── ServerFault           5xx
     ├── OperationRunning          another operation of the offer is in the way
@@ -183,6 +184,12 @@ class PreconditionFailed(RequestError):
 
 class Refused(RequestError):
     """400, 422 or another 4xx: the same request will never be accepted."""
+
+
+class Locked(Refused):
+    """423: somebody edits the offer at this moment; nothing was done."""
+
+    retryable = True
 
 
 class Throttled(RequestError):

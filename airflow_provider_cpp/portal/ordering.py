@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from airflow_provider_cpp.portal.attempt import Attempt, Note
+from airflow_provider_cpp.portal.calls import Call
 from airflow_provider_cpp.portal.errors import (
     BadReply,
     Conflict,
@@ -24,7 +25,7 @@ from airflow_provider_cpp.portal.errors import (
     ServerFault,
     Unreachable,
 )
-from airflow_provider_cpp.portal.flows import Flow, Keep, Now, Tell
+from airflow_provider_cpp.portal.flows import Flow, Keep, Now, Tell, ask
 from airflow_provider_cpp.portal.models import OfferRef
 from airflow_provider_cpp.portal.operations import Operation, Submission, newest_first
 from airflow_provider_cpp.portal.settling import (
@@ -67,13 +68,13 @@ class Desk(Protocol):
     def still_runs(self, operation: Operation) -> Flow[bool]:
         """Ask an operation itself, which the list may lag behind; parked counts as ended."""
 
-    def publish(self, wanted: Publish) -> Flow[str | None]:
-        """Order once; returns the operation's location, None where none was named."""
+    def prepare(self, wanted: Publish) -> Flow[Call[str | None]]:
+        """Make the order, which answers with the operation's location; reads what that needs, and orders nothing."""
 
     def operation(self, offer: OfferRef, submitted_at: datetime, location: str | None = None) -> Operation:
         """Make the operation that an order began."""
 
-    def identify(self, operation: Operation, note: Note) -> Flow[Operation]:
+    def identify(self, wanted: Publish, operation: Operation, note: Note) -> Flow[Operation]:
         """Find the id of an operation that the API took, and has named by its location only, if that can be told soon.
 
         :raises RequestError: if the API took it, and refuses it after all.
@@ -200,15 +201,16 @@ def _order(desk: Desk, wanted: Publish, own: Operation | None) -> Flow[Operation
     now: datetime = yield Now()
     known = attempt.own_note.known if attempt.own_note else tuple(entry.id for entry in before)
     note = Note(offer, "publish", now, attempt.run, known, wanted.draft)
+    call = yield from desk.prepare(wanted)
     yield Keep(note.to_payload())
-    return (yield from _send(desk, wanted, note, own))
+    return (yield from _send(desk, wanted, note, own, call))
 
 
-def _send(desk: Desk, wanted: Publish, note: Note, own: Operation | None) -> Flow[Operation]:
+def _send(desk: Desk, wanted: Publish, note: Note, own: Operation | None, call: Call[str | None]) -> Flow[Operation]:
     """Order once, and find out which operation that made."""
     offer, now = wanted.offer, note.noted_at
     try:
-        location = yield from desk.publish(wanted)
+        location = yield from ask(call)
     except PortalError as error:
         if not is_taken_perhaps(error):
             return (yield from _refused(desk, wanted, note, own, error))
@@ -221,7 +223,7 @@ def _send(desk: Desk, wanted: Publish, note: Note, own: Operation | None) -> Flo
     if operation.operation_id is not None:
         return operation
     try:
-        found = yield from desk.identify(operation, note)
+        found = yield from desk.identify(wanted, operation, note)
     except (Conflict, Refused) as error:  # it began nothing, and its end says why
         return (yield from _refused(desk, wanted, note, own, error))
     if found != operation:

@@ -13,7 +13,7 @@ from datetime import datetime
 from airflow_provider_cpp.portal import calls
 from airflow_provider_cpp.portal.attempt import Note
 from airflow_provider_cpp.portal.errors import NotFound, OutcomeUnknown
-from airflow_provider_cpp.portal.flows import Flow, Now, Tell, ask, fetch
+from airflow_provider_cpp.portal.flows import Flow, Now, Tell, fetch
 from airflow_provider_cpp.portal.models import OfferRef
 from airflow_provider_cpp.portal.operations import Operation, Submission, id_in_location
 from airflow_provider_cpp.portal.ordering import Publish, order_once
@@ -40,15 +40,16 @@ class PortalDesk:
             return operation.may_be_unknown(now)
         return report.status.is_open and not report.is_parked
 
-    def publish(self, wanted: Publish) -> Flow[str | None]:
-        """Order once."""
-        return (yield from ask(calls.publish_offer(wanted.offer, wanted.notification_emails)))
+    def prepare(self, wanted: Publish) -> Flow[calls.Call[str | None]]:
+        """Make the order, for which the portal needs nothing but the offer's name."""
+        yield from ()
+        return calls.publish_offer(wanted.offer, wanted.notification_emails)
 
     def operation(self, offer: OfferRef, submitted_at: datetime, location: str | None = None) -> Operation:
         """Make the operation that an order began."""
         return Operation(offer, "publish", submitted_at, id_in_location(location), location)
 
-    def identify(self, operation: Operation, note: Note) -> Flow[Operation]:
+    def identify(self, wanted: Publish, operation: Operation, note: Note) -> Flow[Operation]:  # noqa: ARG002 - as every desk
         """Look once in the list; the location is enough where it does not tell."""
         try:
             found = yield from find_new(self.submissions, operation, note.known, Patience(operation.submitted_at, 0))

@@ -67,9 +67,9 @@ def look(watch: Watch) -> Flow[Sighting]:
     if watch.until == "idle":
         now_there = yield from situation(watch.offer)
         is_idle = now_there.running is None and not now_there.hides_work
-        return _sighting(watch, now_there.report, Result.REACHED if is_idle else None)
+        return sighting(watch, now_there.report, Result.REACHED if is_idle else None)
     report = yield from ask(calls.get_offer_status(watch.offer))
-    return _sighting(watch, report, judge_offer(report, watch.until))
+    return sighting(watch, report, judge_offer(report, watch.until))
 
 
 def observe(watch: Watch, memory: Memory) -> Flow[Outcome | None]:
@@ -79,17 +79,17 @@ def observe(watch: Watch, memory: Memory) -> Flow[Outcome | None]:
     :returns: the outcome if the wait is over, for better or worse; None if it goes on.
     """
     try:
-        sighting = (yield from _look_at_going_live(watch, memory)) or (yield from look(watch))
+        seen = (yield from _look_at_going_live(watch, memory)) or (yield from look(watch))
     except PortalError as error:
         now: datetime = yield Now()
         return (yield from _tolerate(watch, memory, error, now))
     now = yield Now()
     memory.answered_at(now)
-    memory.stands_at(sighting.step, now)
-    memory.follow(sighting.going_live)
-    if sighting.report is not None:
-        yield from news(str(watch.offer), sighting.report, memory, now)
-    return sighting.outcome
+    memory.stands_at(seen.step, now)
+    memory.follow(seen.going_live)
+    if seen.report is not None:
+        yield from news(str(watch.offer), seen.report, memory, now)
+    return seen.outcome
 
 
 def wait(watch: Watch, memory: Memory | None = None) -> Flow[Outcome]:
@@ -127,14 +127,14 @@ def _look_at_operation(watch: Watch, operation: Operation) -> Flow[Sighting]:
         return (yield from _not_there_yet(operation))
     result = judge_operation(operation, report, watch.until)
     if result is None:
-        return _sighting(watch, report, None)
+        return sighting(watch, report, None)
     entries = yield from ask(calls.list_submissions(watch.offer))
     if not confirms(find_entry(operation, entries), report, result):
         # Perhaps the publication before this one: neither believed nor told.
         return Sighting(None, is_ending=True)
     if result is Result.REACHED and watch.until == "live":
         return (yield from _look_at_offer_too(watch, operation, report, entries))
-    return _sighting(watch, report, result)
+    return sighting(watch, report, result)
 
 
 def _look_at_offer_too(
@@ -144,10 +144,9 @@ def _look_at_offer_too(
     offer_report = yield from ask(calls.get_offer_status(watch.offer))
     successor = going_live(operation, entries)
     if successor is not None and not successor.status.is_success:
-        sighting = _sighting(watch, offer_report, ended_badly(successor.status))
-        return replace(sighting, going_live=successor.id)
+        return replace(sighting(watch, offer_report, ended_badly(successor.status)), going_live=successor.id)
     if offer_report.status.is_success:
-        return _sighting(watch, report if report.status.is_success else offer_report, Result.REACHED)
+        return sighting(watch, report if report.status.is_success else offer_report, Result.REACHED)
     told = offer_report if not offer_report.status.is_terminal else None
     return Sighting(told, is_ending=report.live_step_is_done or told is None)
 
@@ -172,7 +171,7 @@ def _look_at_going_live(watch: Watch, memory: Memory) -> Flow[Sighting | None]:
         return None
     if report.status.is_terminal or report.live_step_is_done:
         return None
-    return replace(_sighting(watch, report, None), going_live=name)
+    return replace(sighting(watch, report, None), going_live=name)
 
 
 def _not_there_yet(operation: Operation) -> Flow[Sighting]:
@@ -185,7 +184,8 @@ def _not_there_yet(operation: Operation) -> Flow[Sighting]:
     raise NotFound(f"operation {name} of offer {operation.offer}", status=404, text=text)
 
 
-def _sighting(watch: Watch, report: Report, result: Result | None) -> Sighting:
+def sighting(watch: Watch, report: Report, result: Result | None) -> Sighting:
+    """Make what one look saw, with the outcome that its result is, in words."""
     if result is None and watch.fail_on_blocked and report.blocked_step is not None:
         result = Result.BLOCKED
     if result is None:
