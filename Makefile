@@ -27,7 +27,7 @@ airflow: .venv/.complete ## Airflow with its web page, the emulator and the exam
 
 test: .venv/.complete ## Run the suite; PYTEST_ARGS takes pytest's options, -n 0 among them
 	@$(BIN)/python -m pytest -q -n 4 --dist worksteal --cov --cov-report= $(PYTEST_ARGS)
-	@$(BIN)/coverage report --include='airflow_provider_cpp/portal/*,airflow_provider_cpp/ingestion/*' --fail-under=100
+	@$(BIN)/coverage report --include='airflow_provider_cpp/rules/*,airflow_provider_cpp/portal/*,airflow_provider_cpp/ingestion/*,airflow_provider_cpp/errors.py' --fail-under=100
 
 dist: .venv/.complete ## Build wheel and sdist, install the wheel by itself, run the suite against it
 	@$(BIN)/python scripts/distribution.py

@@ -16,15 +16,15 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote, urljoin, urlsplit
 
+from airflow_provider_cpp import errors
 from airflow_provider_cpp.ingestion.models import Entry, Job, Product, resources_of, says_conflict
 from airflow_provider_cpp.ingestion.schemas import CONFIGURE, SUBMISSION, sent_back
 from airflow_provider_cpp.ingestion.status import Target
-from airflow_provider_cpp.portal import errors
-from airflow_provider_cpp.portal.calls import Call, Reply
-from airflow_provider_cpp.portal.location import is_ours
-from airflow_provider_cpp.portal.models import OfferRef, check_identifier
-from airflow_provider_cpp.portal.operations import APIS, INGESTION, Operation
-from airflow_provider_cpp.portal.reading import items, json_object
+from airflow_provider_cpp.rules.calls import Call, Reply
+from airflow_provider_cpp.rules.location import is_ours
+from airflow_provider_cpp.rules.models import OfferRef, check_identifier
+from airflow_provider_cpp.rules.operations import APIS, INGESTION, Operation
+from airflow_provider_cpp.rules.reading import items, json_object
 
 T = TypeVar("T")
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
+from airflow_provider_cpp.errors import ConfigurationError, NotCanceled, PortalError, Refused
 from airflow_provider_cpp.ingestion import calls
 from airflow_provider_cpp.ingestion.models import Job
-from airflow_provider_cpp.portal.canceling import Cancel
-from airflow_provider_cpp.portal.errors import ConfigurationError, NotCanceled, PortalError, Refused
-from airflow_provider_cpp.portal.flows import Flow, Now, Sleep, Tell, ask, fetch
-from airflow_provider_cpp.portal.operations import INGESTION, Operation
-from airflow_provider_cpp.portal.ordering import is_taken_perhaps
+from airflow_provider_cpp.rules.flows import Flow, Now, Sleep, Tell, ask, fetch
+from airflow_provider_cpp.rules.operations import INGESTION, Operation
+from airflow_provider_cpp.rules.ordering import is_taken_perhaps
+from airflow_provider_cpp.rules.orders import Cancel
 
 NO_OPERATION = (
     "this API cancels the job of an operation, and cannot be asked to cancel whatever runs: give operation, as a"

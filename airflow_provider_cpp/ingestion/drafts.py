@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from airflow_provider_cpp.errors import ConfigurationError
 from airflow_provider_cpp.ingestion import calls
 from airflow_provider_cpp.ingestion.schemas import schema_type, sent_back
 from airflow_provider_cpp.ingestion.status import Target
-from airflow_provider_cpp.portal.errors import ConfigurationError
-from airflow_provider_cpp.portal.flows import Flow, fetch
-from airflow_provider_cpp.portal.models import OfferRef
-from airflow_provider_cpp.portal.reading import as_text, kind_of
+from airflow_provider_cpp.rules.flows import Flow, fetch
+from airflow_provider_cpp.rules.models import OfferRef
+from airflow_provider_cpp.rules.reading import as_text, kind_of
 
 Resource = dict[str, Any]
 

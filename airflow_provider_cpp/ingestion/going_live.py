@@ -11,27 +11,20 @@ import logging
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from airflow_provider_cpp.errors import Conflict, NotParked, OperationRunning, OutcomeUnknown, PortalError, RequestError
 from airflow_provider_cpp.ingestion import calls
 from airflow_provider_cpp.ingestion.looking import find_product, publications, report
 from airflow_provider_cpp.ingestion.models import Entry, Job
 from airflow_provider_cpp.ingestion.publishing import looks, refuse
 from airflow_provider_cpp.ingestion.status import Target
 from airflow_provider_cpp.ingestion.watching import find_entry
-from airflow_provider_cpp.portal.attempt import Note
-from airflow_provider_cpp.portal.errors import (
-    Conflict,
-    NotParked,
-    OperationRunning,
-    OutcomeUnknown,
-    PortalError,
-    RequestError,
-)
-from airflow_provider_cpp.portal.flows import Flow, Keep, Now, Sleep, Tell, ask, fetch
-from airflow_provider_cpp.portal.going_live import MOST_ORDERS, STALE_FOR, GoLive
-from airflow_provider_cpp.portal.models import OfferRef
-from airflow_provider_cpp.portal.operations import INGESTION, Operation
-from airflow_provider_cpp.portal.ordering import is_taken_perhaps
-from airflow_provider_cpp.portal.settling import Patience
+from airflow_provider_cpp.rules.attempt import Note
+from airflow_provider_cpp.rules.flows import Flow, Keep, Now, Sleep, Tell, ask, fetch
+from airflow_provider_cpp.rules.models import OfferRef
+from airflow_provider_cpp.rules.operations import INGESTION, Operation
+from airflow_provider_cpp.rules.ordering import is_taken_perhaps
+from airflow_provider_cpp.rules.orders import MOST_ORDERS, STALE_FOR, GoLive
+from airflow_provider_cpp.rules.settling import Patience
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,12 @@ import copy
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from airflow_provider_cpp.errors import ConfigurationError
 from airflow_provider_cpp.ingestion.drafts import Resource, same_blob
 from airflow_provider_cpp.ingestion.schemas import schema_type
-from airflow_provider_cpp.portal.errors import ConfigurationError
-from airflow_provider_cpp.portal.images import ImageVersion
-from airflow_provider_cpp.portal.reading import as_text, whole_number
-from airflow_provider_cpp.portal.text import plain_text
+from airflow_provider_cpp.rules.images import ImageVersion
+from airflow_provider_cpp.rules.reading import as_text, whole_number
+from airflow_provider_cpp.rules.text import plain_text
 
 CONFIGURATIONS = (
     "virtual-machine-plan-technical-configuration",

@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timezone
 from typing import Any, TypeVar
 
+from airflow_provider_cpp.errors import BadReply, NotFound
 from airflow_provider_cpp.ingestion import calls
 from airflow_provider_cpp.ingestion.models import SUBMISSION, Entry, Job, Product
 from airflow_provider_cpp.ingestion.status import Target, offer_status
-from airflow_provider_cpp.portal.calls import Call
-from airflow_provider_cpp.portal.errors import BadReply, NotFound
-from airflow_provider_cpp.portal.flows import Flow, fetch
-from airflow_provider_cpp.portal.models import Message, OfferRef, Report, Step
-from airflow_provider_cpp.portal.operations import Operation, Submission
-from airflow_provider_cpp.portal.settling import Situation
-from airflow_provider_cpp.portal.status import Status
+from airflow_provider_cpp.rules.calls import Call
+from airflow_provider_cpp.rules.flows import Flow, fetch
+from airflow_provider_cpp.rules.models import Message, OfferRef, Report, Step
+from airflow_provider_cpp.rules.operations import Operation, Submission
+from airflow_provider_cpp.rules.settling import Situation
+from airflow_provider_cpp.rules.status import Status
 
 T = TypeVar("T")
 Asking = Callable[[Call[Any]], Flow[Any]]
@@ -129,13 +129,13 @@ def report(entries: tuple[Entry, ...], job: Job | None = None) -> Report:
 
 
 def _step(target: Target, entry: Entry | None, why: tuple[Message, ...], *, done: bool = False) -> Step:
-    if done:
-        return Step(target.value, target.value, Status.SUCCEEDED, Status.SUCCEEDED.value)
-    if entry is None:
-        return Step(target.value, target.value, Status.NOT_STARTED, Status.NOT_STARTED.value)
+    name, is_live = target.value, target is Target.LIVE
+    if done or entry is None:
+        status = Status.SUCCEEDED if done else Status.NOT_STARTED
+        return Step(name, name, status, status.value, is_live=is_live)
     # A submission for the market is there because going live was ordered, whether or not it is at work already.
-    state = Status.RUNNING if target is Target.LIVE and entry.state is Status.NOT_STARTED else entry.state
-    return Step(target.value, target.value, state, entry.word.partition(" ")[2], why)
+    state = Status.RUNNING if is_live and entry.state is Status.NOT_STARTED else entry.state
+    return Step(name, name, state, entry.word.partition(" ")[2], why, is_live=is_live)
 
 
 def _messages(job: Job | None) -> tuple[Message, ...]:

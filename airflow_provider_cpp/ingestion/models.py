@@ -13,9 +13,9 @@ from datetime import datetime
 from typing import Any
 
 from airflow_provider_cpp.ingestion.status import Target, read_state
-from airflow_provider_cpp.portal.reading import as_text, items, json_object, parse_timestamp
-from airflow_provider_cpp.portal.status import Status
-from airflow_provider_cpp.portal.text import plain_text
+from airflow_provider_cpp.rules.reading import as_text, items, json_object, parse_timestamp
+from airflow_provider_cpp.rules.status import Status
+from airflow_provider_cpp.rules.text import plain_text
 
 PRODUCT = re.compile(r"product/([A-Za-z0-9-]{1,100})")
 SUBMISSION = re.compile(r"submission/([A-Za-z0-9-]{1,100})/([A-Za-z0-9-]{1,100})")

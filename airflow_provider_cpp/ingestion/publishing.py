@@ -12,19 +12,20 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from airflow_provider_cpp.errors import Conflict, NotFound, PortalError, Refused
 from airflow_provider_cpp.ingestion import calls
 from airflow_provider_cpp.ingestion.drafts import for_preview, read_draft
 from airflow_provider_cpp.ingestion.looking import find_product, operations, publications, situation
 from airflow_provider_cpp.ingestion.models import Job
 from airflow_provider_cpp.ingestion.watching import read_operation
-from airflow_provider_cpp.portal.attempt import Note
-from airflow_provider_cpp.portal.calls import Call
-from airflow_provider_cpp.portal.errors import Conflict, NotFound, PortalError, Refused
-from airflow_provider_cpp.portal.flows import Flow, Sleep, Tell, fetch
-from airflow_provider_cpp.portal.models import OfferRef
-from airflow_provider_cpp.portal.operations import INGESTION, Operation, Submission
-from airflow_provider_cpp.portal.ordering import Publish, order_once
-from airflow_provider_cpp.portal.settling import Situation, new_ones
+from airflow_provider_cpp.rules.attempt import Note
+from airflow_provider_cpp.rules.calls import Call
+from airflow_provider_cpp.rules.flows import Flow, Sleep, Tell, fetch
+from airflow_provider_cpp.rules.models import OfferRef
+from airflow_provider_cpp.rules.operations import INGESTION, Operation, Submission
+from airflow_provider_cpp.rules.ordering import order_once
+from airflow_provider_cpp.rules.orders import Publish
+from airflow_provider_cpp.rules.settling import Situation, new_ones
 
 LATER = 60.0
 """Seconds between the two looks for what an order began: the API asks for no more than one a minute."""
@@ -37,7 +38,7 @@ def looks(settle_time: float) -> tuple[float, ...]:
 
 
 class IngestionDesk:
-    """Where this API takes orders; :class:`~airflow_provider_cpp.portal.ordering.Desk` says what each is for."""
+    """Where this API takes orders; :class:`~airflow_provider_cpp.rules.ordering.Desk` says what each is for."""
 
     def submissions(self, offer: OfferRef) -> Flow[tuple[Submission, ...]]:
         """List an offer's submissions."""

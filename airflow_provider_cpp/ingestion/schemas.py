@@ -12,7 +12,7 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
-from airflow_provider_cpp.portal.reading import as_text
+from airflow_provider_cpp.rules.reading import as_text
 
 SCHEMAS = "https://schema.mp.microsoft.com/schema"
 RETIRED = frozenset({"product-ingestion.azureedge.net"})

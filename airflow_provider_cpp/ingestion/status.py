@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from airflow_provider_cpp.portal.status import Status
+from airflow_provider_cpp.rules.status import Status
 
 
 class Target(str, Enum):

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from airflow_provider_cpp.errors import NotFound, OutcomeUnknown, PortalError, Refused
 from airflow_provider_cpp.ingestion import calls
 from airflow_provider_cpp.ingestion.drafts import Resource, check_resources, holds, read_draft
 from airflow_provider_cpp.ingestion.images import with_image
@@ -20,12 +20,11 @@ from airflow_provider_cpp.ingestion.models import Job
 from airflow_provider_cpp.ingestion.publishing import refuse
 from airflow_provider_cpp.ingestion.schemas import schema_type
 from airflow_provider_cpp.ingestion.status import Target
-from airflow_provider_cpp.portal.errors import NotFound, OutcomeUnknown, PortalError, Refused
-from airflow_provider_cpp.portal.flows import Flow, Now, Sleep, Tell, ask, fetch
-from airflow_provider_cpp.portal.images import ImageVersion
-from airflow_provider_cpp.portal.models import OfferRef
-from airflow_provider_cpp.portal.operations import INGESTION, Operation
-from airflow_provider_cpp.portal.ordering import is_taken_perhaps
+from airflow_provider_cpp.rules.flows import Flow, Now, Sleep, Tell, ask, fetch
+from airflow_provider_cpp.rules.models import OfferRef
+from airflow_provider_cpp.rules.operations import INGESTION, Operation
+from airflow_provider_cpp.rules.ordering import is_taken_perhaps
+from airflow_provider_cpp.rules.orders import AddImage, Update, Updated
 
 FIRST_POLL = 5.0
 """Seconds after which a job is asked first: one that only changes a draft takes some seconds."""
@@ -37,23 +36,10 @@ DRAFT_JOB_TAKES = 1800.0
 """Seconds after which a job that only changes a draft should have ended."""
 
 
-@dataclass(frozen=True, slots=True)
-class Configure:
-    """What is to be configured.
+def configure(wanted: Update, timeout: float = DRAFT_JOB_TAKES) -> Flow[Updated]:
+    """Make a draft what some resources say, and wait until it is.
 
-    :param offer: the offer.
-    :param resources: the resources, raw.
     :param timeout: seconds for which its job is waited for.
-    """
-
-    offer: OfferRef
-    resources: tuple[Resource, ...]
-    timeout: float = DRAFT_JOB_TAKES
-
-
-def configure(wanted: Configure) -> Flow[bool]:
-    """Make a draft what some resources say, and wait until it is; returns whether anything had to be written.
-
     :raises ConfigurationError: if these are no resources, or there is a submission among them.
     :raises Refused: if the API refuses them, at once or by a job that fails; with its whole tree of errors.
     :raises OutcomeUnknown: if the answer was lost, and the draft does not show whether it was taken.
@@ -62,18 +48,20 @@ def configure(wanted: Configure) -> Flow[bool]:
     draft = yield from _draft(wanted.offer, resources)
     if holds(draft, resources):
         yield Tell(f"offer {wanted.offer}: its draft is as it should be, nothing was written")
-        return False
-    yield from _write(wanted, resources, lambda there: holds(there, resources))
-    return True
+        return Updated(None, written=False)
+    yield from _write(wanted.offer, resources, lambda there: holds(there, resources), timeout)
+    return Updated(None, written=True)
 
 
-def add_image(offer: OfferRef, image: ImageVersion, timeout: float = DRAFT_JOB_TAKES) -> Flow[bool]:
-    """Add a version of an image to a plan, and wait until it is there; returns whether anything had to be written.
+def add_image(wanted: AddImage, timeout: float = DRAFT_JOB_TAKES) -> Flow[Updated]:
+    """Add a version of an image to a plan, and wait until it is there.
 
+    :param timeout: seconds for which its job is waited for.
     :raises ConfigurationError: if there is no such plan, or another blob stands under the version.
     :raises Refused: as of :func:`configure`.
     :raises OutcomeUnknown: as of :func:`configure`.
     """
+    offer, image = wanted.offer, wanted.image
     product = yield from find_product(offer)
     published = [
         *(yield from _published(offer, product.guid, Target.PREVIEW)),
@@ -82,10 +70,9 @@ def add_image(offer: OfferRef, image: ImageVersion, timeout: float = DRAFT_JOB_T
     changed = with_image(image, (yield from read_draft(offer, product.guid)), published)
     if changed is None:
         yield Tell(f"offer {offer}: version {image.version} of plan {image.plan_id} is there, nothing was written")
-        return False
-    wanted = Configure(offer, (changed,), timeout)
-    yield from _write(wanted, (changed,), lambda there: with_image(image, there, ()) is None)
-    return True
+        return Updated(None, written=False)
+    yield from _write(offer, (changed,), lambda there: with_image(image, there, ()) is None, timeout)
+    return Updated(None, written=True)
 
 
 def _draft(offer: OfferRef, resources: tuple[Resource, ...]) -> Flow[tuple[Resource, ...]]:
@@ -107,45 +94,49 @@ def _published(offer: OfferRef, product: str, target: Target) -> Flow[tuple[Reso
         return ()
 
 
-def _write(wanted: Configure, resources: tuple[Resource, ...], is_done: Callable[[Any], bool]) -> Flow[None]:
+def _write(
+    offer: OfferRef, resources: tuple[Resource, ...], is_done: Callable[[Any], bool], timeout: float
+) -> Flow[None]:
     began: datetime = yield Now()
     try:
-        job: Job = yield from ask(calls.configure(wanted.offer, resources))
+        job: Job = yield from ask(calls.configure(offer, resources))
     except PortalError as error:
         if not is_taken_perhaps(error):
             raise
         yield Tell(f"{error}; it may have been taken all the same, reading the draft", logging.WARNING)
-        yield from _shows(wanted, resources, is_done, error)
+        yield from _shows(lambda: _is_done(offer, resources, is_done), offer, timeout, error)
         return
-    operation = Operation(wanted.offer, "publish", began, None, calls.location_of(job), INGESTION)
+    operation = Operation(offer, "publish", began, None, calls.location_of(job), INGESTION)
     pause = FIRST_POLL
     while not job.state.is_terminal:
         yield Sleep(pause)
         now: datetime = yield Now()
         job = yield from fetch(calls.get_job(operation))
-        if (now - began).total_seconds() >= wanted.timeout and not job.state.is_terminal:
-            reason = f"job {job.id} says {job.word} after {wanted.timeout:g} s"
-            raise OutcomeUnknown(str(wanted.offer), "update", reason, may_settle=True)
+        if (now - began).total_seconds() >= timeout and not job.state.is_terminal:
+            reason = f"job {job.id} says {job.word} after {timeout:g} s"
+            raise OutcomeUnknown(str(offer), "update", reason, may_settle=True)
         pause = POLL
     if job.state.is_canceled:
-        raise Refused(f"configure offer {wanted.offer}", text=f"job {job.id} was canceled")
+        raise Refused(f"configure offer {offer}", text=f"job {job.id} was canceled")
     refuse(operation, job, "configure")
 
 
-def _shows(
-    wanted: Configure, resources: tuple[Resource, ...], is_done: Callable[[Any], bool], lost: PortalError
-) -> Flow[None]:
+def _is_done(offer: OfferRef, resources: tuple[Resource, ...], is_done: Callable[[Any], bool]) -> Flow[bool]:
+    return is_done((yield from _draft(offer, resources)))
+
+
+def _shows(read: Callable[[], Flow[bool]], offer: OfferRef, timeout: float, lost: PortalError) -> Flow[None]:
     """Read a draft until it shows what was ordered; an order is not sent again."""
     began: datetime = yield Now()
     pause = FIRST_POLL
     while True:
         yield Sleep(pause)
         try:
-            if is_done((yield from _draft(wanted.offer, resources))):
+            if (yield from read()):
                 return
         except PortalError as error:
             yield Tell(f"{error}; asking again", logging.WARNING)
         now: datetime = yield Now()
-        if (now - began).total_seconds() >= wanted.timeout / 3:
-            raise OutcomeUnknown(str(wanted.offer), "update", str(lost), may_settle=True) from lost
+        if (now - began).total_seconds() >= timeout / 3:
+            raise OutcomeUnknown(str(offer), "update", str(lost), may_settle=True) from lost
         pause = POLL

@@ -11,19 +11,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from airflow_provider_cpp.errors import NotFound
 from airflow_provider_cpp.ingestion import calls
 from airflow_provider_cpp.ingestion.looking import product_of, publications, report, situation
 from airflow_provider_cpp.ingestion.models import Entry, Job
 from airflow_provider_cpp.ingestion.status import Target
-from airflow_provider_cpp.portal.errors import NotFound
-from airflow_provider_cpp.portal.flows import Flow, Now, Sleep, ask
-from airflow_provider_cpp.portal.models import Report
-from airflow_provider_cpp.portal.operations import GRACE, Operation
-from airflow_provider_cpp.portal.outcome import Result
-from airflow_provider_cpp.portal.status import Status
-from airflow_provider_cpp.portal.verdict import IDLE, ended_badly, judge_offer
-from airflow_provider_cpp.portal.verdict import Target as Until
-from airflow_provider_cpp.portal.watching import Sighting, Watch, sighting
+from airflow_provider_cpp.rules.flows import Flow, Now, Sleep, ask
+from airflow_provider_cpp.rules.models import Report
+from airflow_provider_cpp.rules.operations import GRACE, Operation
+from airflow_provider_cpp.rules.outcome import Result
+from airflow_provider_cpp.rules.status import Status
+from airflow_provider_cpp.rules.verdict import IDLE, ended_badly, judge_offer
+from airflow_provider_cpp.rules.verdict import Target as Until
+from airflow_provider_cpp.rules.watch import Watch
+from airflow_provider_cpp.rules.watching import Sighting, sighting
 
 LATE_LOOKS = 5
 LATE_PAUSE = 60.0

@@ -10,14 +10,18 @@ import logging
 from dataclasses import replace
 from datetime import datetime
 
+from airflow_provider_cpp.errors import NotFound, OutcomeUnknown
 from airflow_provider_cpp.portal import calls
-from airflow_provider_cpp.portal.attempt import Note
-from airflow_provider_cpp.portal.errors import NotFound, OutcomeUnknown
-from airflow_provider_cpp.portal.flows import Flow, Now, Tell, fetch
-from airflow_provider_cpp.portal.models import OfferRef
-from airflow_provider_cpp.portal.operations import Operation, Submission, id_in_location
-from airflow_provider_cpp.portal.ordering import Publish, order_once
-from airflow_provider_cpp.portal.settling import Patience, Situation, find_new, situation
+from airflow_provider_cpp.portal.location import id_in_location
+from airflow_provider_cpp.portal.looking import situation
+from airflow_provider_cpp.rules.attempt import Note
+from airflow_provider_cpp.rules.calls import Call
+from airflow_provider_cpp.rules.flows import Flow, Now, Tell, fetch
+from airflow_provider_cpp.rules.models import OfferRef
+from airflow_provider_cpp.rules.operations import Operation, Submission
+from airflow_provider_cpp.rules.ordering import order_once
+from airflow_provider_cpp.rules.orders import Publish
+from airflow_provider_cpp.rules.settling import Patience, Situation, find_new
 
 
 class PortalDesk:
@@ -40,7 +44,7 @@ class PortalDesk:
             return operation.may_be_unknown(now)
         return report.status.is_open and not report.is_parked
 
-    def prepare(self, wanted: Publish) -> Flow[calls.Call[str | None]]:
+    def prepare(self, wanted: Publish) -> Flow[Call[str | None]]:
         """Make the order, for which the portal needs nothing but the offer's name."""
         yield from ()
         return calls.publish_offer(wanted.offer, wanted.notification_emails)

@@ -16,10 +16,10 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import pytest
 
 from airflow_provider_cpp import portal
-from airflow_provider_cpp.portal.calls import Call
-from airflow_provider_cpp.portal.errors import ConfigurationError
-from airflow_provider_cpp.portal.models import OfferRef
-from airflow_provider_cpp.portal.operations import Operation
+from airflow_provider_cpp.errors import ConfigurationError
+from airflow_provider_cpp.rules.calls import Call
+from airflow_provider_cpp.rules.models import OfferRef
+from airflow_provider_cpp.rules.operations import Operation
 
 OFFER = OfferRef("contoso", "contoso-vm")
 NOW = datetime(2026, 11, 3, 9, 0, tzinfo=timezone.utc)

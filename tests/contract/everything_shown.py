@@ -27,6 +27,8 @@ from airflow.providers.common.compat.sdk import BaseHook, BaseOperator  # noqa: 
 from airflow.sdk._shared.secrets_masker import redact
 from airflow.sdk.execution_time.task_runner import _serialize_rendered_fields
 
+from airflow_provider_cpp.portal.models import read_message
+
 OFFER = "contoso-vm"
 SECRET = "so~secret+and/so=on&8Q"
 PROXY = "proxy-password-of-ours"
@@ -61,9 +63,10 @@ class Shown:
 
 def show_values(shown: Shown, portal: Any) -> None:
     """Show each value that holds something secret."""
+    from airflow_provider_cpp.portal.api import PORTAL
     from airflow_provider_cpp.portal.calls import put_offer
-    from airflow_provider_cpp.portal.images import ImageVersion
-    from airflow_provider_cpp.portal.models import OfferDocument, OfferRef
+    from airflow_provider_cpp.rules.images import ImageVersion
+    from airflow_provider_cpp.rules.models import OfferDocument, OfferRef
     from airflow_provider_cpp.transport.answers import Answer
     from airflow_provider_cpp.transport.auth import token_source
     from airflow_provider_cpp.transport.settings import Settings
@@ -75,8 +78,8 @@ def show_values(shown: Shown, portal: Any) -> None:
         made = portal.connection_for(kind, form)
         extra = made["extra"] | {"proxies": {"https": f"http://us:{PROXY}@proxy.example:3128"}}
         fields = {"host": made["host"], "login": made.get("login"), "password": made.get("password")}
-        settings = Settings.from_fields(**fields, extra=made["extra"])
-        proxied = Settings.from_fields(**fields, extra=extra)
+        settings = Settings.from_fields(PORTAL.endpoint, **fields, extra=made["extra"])
+        proxied = Settings.from_fields(PORTAL.endpoint, **fields, extra=extra)
         shown.texts += [repr(one) for one in (settings, proxied, settings.credentials, SyncSession(settings))]
         source, grant = token_source(settings), sign_in(settings)
         shown.texts += [repr(one) for one in (source, source.token(), grant, Answer(grant.value, 1.0))]
@@ -92,9 +95,10 @@ def show_values(shown: Shown, portal: Any) -> None:
 def show_answers(shown: Shown, portal: Any, fault: Any) -> None:
     """Show what becomes of answers that repeat what nobody should see."""
     from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
+    from airflow_provider_cpp.portal.api import PORTAL
     from airflow_provider_cpp.portal.calls import get_offer_status, list_publishers
-    from airflow_provider_cpp.portal.flows import ask
-    from airflow_provider_cpp.portal.models import Message, OfferRef
+    from airflow_provider_cpp.rules.flows import ask
+    from airflow_provider_cpp.rules.models import OfferRef
     from airflow_provider_cpp.transport.settings import Settings
     from airflow_provider_cpp.transport.sign_in import sign_in
     from airflow_provider_cpp.transport.wire import unreachable
@@ -102,7 +106,7 @@ def show_answers(shown: Shown, portal: Any, fault: Any) -> None:
     hook, token = CloudPartnerPortalHook(), portal.tokens[0]
     made = portal.connection_for("client_secret")
     settings = Settings.from_fields(
-        host=made["host"], login=made["login"], password=made["password"], extra=made["extra"]
+        PORTAL.endpoint, host=made["host"], login=made["login"], password=made["password"], extra=made["extra"]
     )
     for echo in (SECRET, quote_plus(SECRET), html.escape(SECRET), token, " ".join(token.split(".")[:2])):
         body = json.dumps({"error": "odd", "error_description": f"it was {echo} that came"})
@@ -112,8 +116,8 @@ def show_answers(shown: Shown, portal: Any, fault: Any) -> None:
         for body in (json.dumps({"error": {"code": echo, "message": echo}}), f"<p>{echo}</p>"):
             portal.inject(fault("answer", "status", status=400, body=body))
             shown.failing(lambda: hook.get_offer_status(OFFER))
-        shown.texts.append(repr(Message.from_json({"messageHtml": f"<p>{echo}</p>", "level": echo})))
-        shown.texts.append(repr(Message.from_json(echo)))
+        shown.texts.append(repr(read_message({"messageHtml": f"<p>{echo}</p>", "level": echo})))
+        shown.texts.append(repr(read_message(echo)))
     portal.inject(fault("answer", "status", status=200, body=f"no JSON: {url('told')}"))
     shown.failing(lambda: hook.run(ask(get_offer_status(OfferRef("contoso", OFFER)))))
     lost = OSError(f"http://us:{PROXY}@proxy.example")

@@ -18,13 +18,15 @@ from hypothesis import given
 from hypothesis import strategies as some
 from yarl import URL
 
-from airflow_provider_cpp.portal import errors
-from airflow_provider_cpp.portal.calls import Call, Reply, decode, get_operation
-from airflow_provider_cpp.portal.models import Message, OfferRef, OfferSummary, Report, Step
-from airflow_provider_cpp.portal.operations import Operation, Submission
-from airflow_provider_cpp.portal.outcome import Outcome, Result
-from airflow_provider_cpp.portal.progress import Memory
-from airflow_provider_cpp.portal.watching import Watch
+from airflow_provider_cpp import errors
+from airflow_provider_cpp.portal.calls import get_operation
+from airflow_provider_cpp.portal.models import OfferSummary, read_message, read_report, read_step, read_submission
+from airflow_provider_cpp.rules.calls import Call, Reply, decode
+from airflow_provider_cpp.rules.models import OfferRef
+from airflow_provider_cpp.rules.operations import Operation
+from airflow_provider_cpp.rules.outcome import Outcome, Result
+from airflow_provider_cpp.rules.progress import Memory
+from airflow_provider_cpp.rules.watch import Watch
 
 HOME = "https://cloudpartner.azure.com"
 NOW = datetime(2026, 11, 3, 9, 0, tzinfo=timezone.utc)
@@ -220,11 +222,11 @@ def test_no_text_of_the_portal_forges_anything(one: str, two: str, three: str) -
     message = {"messageHtml": one, "level": two, "timestamp": three}
     step = {"id": one, "stepName": two, "status": three, "messages": [message, three]}
     models = [
-        Message.from_json(message),
-        Message.from_json(one),
-        Step.from_json(step),
-        Report.from_json({"status": f"x{one}", "messages": [two, [three], {"messageHtml": [one]}], "steps": [step]}),
-        Submission.from_json({"id": f"x{one}", "submissionType": two, "submissionState": three}),
+        read_message(message),
+        read_message(one),
+        read_step(step),
+        read_report({"status": f"x{one}", "messages": [two, [three], {"messageHtml": [one]}], "steps": [step]}),
+        read_submission({"id": f"x{one}", "submissionType": two, "submissionState": three}),
         OfferSummary.from_json({"id": one, "offerTypeId": two, "status": three, "definition": {"displayText": one}}),
     ]
     for text in texts(models):

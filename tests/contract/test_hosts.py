@@ -19,15 +19,17 @@ import pytest
 import requests
 from airflow.providers.common.compat.sdk import AirflowFailException
 
+from airflow_provider_cpp import errors
 from airflow_provider_cpp.emulator import Emulator, Fault, ManualClock, Settings
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
-from airflow_provider_cpp.portal import calls, errors, flows
-from airflow_provider_cpp.portal.attempt import Attempt
-from airflow_provider_cpp.portal.models import OfferRef
-from airflow_provider_cpp.portal.operations import Operation
-from airflow_provider_cpp.portal.ordering import Publish
+from airflow_provider_cpp.portal import calls
 from airflow_provider_cpp.portal.publishing import publish
-from airflow_provider_cpp.portal.watching import Watch
+from airflow_provider_cpp.rules import flows
+from airflow_provider_cpp.rules.attempt import Attempt
+from airflow_provider_cpp.rules.models import OfferRef
+from airflow_provider_cpp.rules.operations import Operation
+from airflow_provider_cpp.rules.orders import Publish
+from airflow_provider_cpp.rules.watch import Watch
 from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
 from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
 

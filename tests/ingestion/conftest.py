@@ -11,9 +11,9 @@ from ingestion_market import GUID, JOB
 from playing import START, Player, reply
 
 from airflow_provider_cpp.ingestion.calls import DEFAULT_HOST
-from airflow_provider_cpp.portal.calls import Reply
-from airflow_provider_cpp.portal.models import OfferRef
-from airflow_provider_cpp.portal.operations import INGESTION, Operation
+from airflow_provider_cpp.rules.calls import Reply
+from airflow_provider_cpp.rules.models import OfferRef
+from airflow_provider_cpp.rules.operations import INGESTION, Operation
 
 
 @pytest.fixture

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from ingestion_market import GUID, JOB, Market, job, sample, submission
 
+from airflow_provider_cpp import errors
 from airflow_provider_cpp.ingestion import calls
 from airflow_provider_cpp.ingestion.looking import every, find_product, publications
 from airflow_provider_cpp.ingestion.schemas import RETIRED, schema_type, sent_back
-from airflow_provider_cpp.portal import errors
-from airflow_provider_cpp.portal.calls import decode
-from airflow_provider_cpp.portal.flows import ask
-from airflow_provider_cpp.portal.models import OfferRef
-from airflow_provider_cpp.portal.operations import INGESTION, Operation
+from airflow_provider_cpp.rules.calls import decode
+from airflow_provider_cpp.rules.flows import ask
+from airflow_provider_cpp.rules.models import OfferRef
+from airflow_provider_cpp.rules.operations import INGESTION, Operation
 
 OLD = "https://product-ingestion.azureedge.net/schema/property/2022-03-01-preview3"
 NEW = "https://schema.mp.microsoft.com/schema/property/2022-03-01-preview3"

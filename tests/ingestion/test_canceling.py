@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from ingestion_market import JOB, Market, job
 
+from airflow_provider_cpp import errors
 from airflow_provider_cpp.ingestion.canceling import cancel
-from airflow_provider_cpp.portal import errors
-from airflow_provider_cpp.portal.attempt import Attempt
-from airflow_provider_cpp.portal.canceling import Cancel
-from airflow_provider_cpp.portal.models import OfferRef
-from airflow_provider_cpp.portal.operations import Operation
+from airflow_provider_cpp.rules.attempt import Attempt
+from airflow_provider_cpp.rules.models import OfferRef
+from airflow_provider_cpp.rules.operations import Operation
+from airflow_provider_cpp.rules.orders import Cancel
 
 CANCELED = job("completed/cancelled")
 TOO_LATE = errors.Refused("cancel", status=400, text="Cannot cancel job, job has already completed.")

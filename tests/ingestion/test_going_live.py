@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from ingestion_market import GUID, JOB, Market, job, sample, submission
 
+from airflow_provider_cpp import errors
 from airflow_provider_cpp.ingestion.going_live import go_live
-from airflow_provider_cpp.portal import errors
-from airflow_provider_cpp.portal.attempt import Attempt, Note
-from airflow_provider_cpp.portal.going_live import GoLive
-from airflow_provider_cpp.portal.models import OfferRef
-from airflow_provider_cpp.portal.operations import INGESTION, Operation
+from airflow_provider_cpp.rules.attempt import Attempt, Note
+from airflow_provider_cpp.rules.models import OfferRef
+from airflow_provider_cpp.rules.operations import INGESTION, Operation
+from airflow_provider_cpp.rules.orders import GoLive
 
 OLD = submission(3, "live")
 PARKED = submission(7, "preview")

@@ -13,15 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as some
 from ingestion_market import GUID, SAMPLES, sample, submission
 
+from airflow_provider_cpp import errors
 from airflow_provider_cpp.ingestion import calls
 from airflow_provider_cpp.ingestion.looking import operations, report
 from airflow_provider_cpp.ingestion.models import DEEPEST, Entry, Job, JobError, Product, resources_of
 from airflow_provider_cpp.ingestion.status import PROGRESS, RESULTS, SPELLINGS, Target, offer_status, read_state
-from airflow_provider_cpp.portal import errors
-from airflow_provider_cpp.portal.calls import Reply, decode
-from airflow_provider_cpp.portal.models import OfferRef
-from airflow_provider_cpp.portal.operations import INGESTION, Operation
-from airflow_provider_cpp.portal.status import Status
+from airflow_provider_cpp.rules.calls import Reply, decode
+from airflow_provider_cpp.rules.models import OfferRef
+from airflow_provider_cpp.rules.operations import INGESTION, Operation
+from airflow_provider_cpp.rules.status import Status
 
 OFFER = OfferRef(None, "contoso-vm")
 OPERATION = Operation(

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from ingestion_market import DRAFT, GUID, JOB, Market, job, sample, submission
 
+from airflow_provider_cpp import errors
 from airflow_provider_cpp.ingestion.publishing import publish
-from airflow_provider_cpp.portal import errors
-from airflow_provider_cpp.portal.attempt import Attempt, Note
-from airflow_provider_cpp.portal.models import OfferRef
-from airflow_provider_cpp.portal.operations import INGESTION, Operation
-from airflow_provider_cpp.portal.ordering import Publish
+from airflow_provider_cpp.rules.attempt import Attempt, Note
+from airflow_provider_cpp.rules.models import OfferRef
+from airflow_provider_cpp.rules.operations import INGESTION, Operation
+from airflow_provider_cpp.rules.orders import Publish
 
 OLD = submission(3, "live")
 NEW = submission(9, "preview", "running/pending")

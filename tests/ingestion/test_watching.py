@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from ingestion_market import GUID, JOB, Market, job, sample, submission
 
+from airflow_provider_cpp import errors
 from airflow_provider_cpp.ingestion.watching import LATE_LOOKS, look
-from airflow_provider_cpp.portal import errors
-from airflow_provider_cpp.portal.models import OfferRef
-from airflow_provider_cpp.portal.operations import INGESTION, Operation
-from airflow_provider_cpp.portal.outcome import Result
-from airflow_provider_cpp.portal.watching import Watch
+from airflow_provider_cpp.rules.models import OfferRef
+from airflow_provider_cpp.rules.operations import INGESTION, Operation
+from airflow_provider_cpp.rules.outcome import Result
+from airflow_provider_cpp.rules.watch import Watch
 
 PREVIEW = submission(7, "preview")
 RUNNING = submission(7, "preview", "running/pending")

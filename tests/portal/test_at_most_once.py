@@ -11,14 +11,14 @@ from typing import Any
 from hypothesis import event, given
 from hypothesis import strategies as some
 
-from airflow_provider_cpp.portal import errors
-from airflow_provider_cpp.portal.attempt import Attempt, Note
-from airflow_provider_cpp.portal.calls import Call, Reply
-from airflow_provider_cpp.portal.flows import Flow, Keep, Now, Send, Sleep
-from airflow_provider_cpp.portal.models import OfferRef
-from airflow_provider_cpp.portal.operations import Operation
-from airflow_provider_cpp.portal.ordering import Publish
+from airflow_provider_cpp import errors
 from airflow_provider_cpp.portal.publishing import publish
+from airflow_provider_cpp.rules.attempt import Attempt, Note
+from airflow_provider_cpp.rules.calls import Call, Reply
+from airflow_provider_cpp.rules.flows import Flow, Keep, Now, Send, Sleep
+from airflow_provider_cpp.rules.models import OfferRef
+from airflow_provider_cpp.rules.operations import Operation
+from airflow_provider_cpp.rules.orders import Publish
 
 OFFER = OfferRef("contoso", "contoso-vm")
 BEGAN = datetime.fromisoformat("2026-11-03T08:00:00+00:00")

@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_cpp.portal.models import Message, Report
-from airflow_provider_cpp.portal.reading import parse_timestamp
+from airflow_provider_cpp.rules.models import Message, Report
+from airflow_provider_cpp.rules.reading import parse_timestamp
 
 if TYPE_CHECKING:
-    from airflow_provider_cpp.portal.flows import Flow
+    from airflow_provider_cpp.rules.flows import Flow
 
 AT_LEAST_EVERY = timedelta(hours=1)
 REMEMBERED_MESSAGES = 100
@@ -106,7 +106,7 @@ class Memory:
 
 def news(offer: str, report: Report, memory: Memory, now: datetime) -> Flow[None]:
     """Tell what is new in a report, and remember it."""
-    from airflow_provider_cpp.portal.flows import Tell
+    from airflow_provider_cpp.rules.flows import Tell
 
     line = summary(report)
     if line != memory.summary:

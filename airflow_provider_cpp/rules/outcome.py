@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, fields
 from enum import Enum
 from typing import Any
 
-from airflow_provider_cpp.portal.errors import InvalidOutcome, PortalError
-from airflow_provider_cpp.portal.text import plain_text
+from airflow_provider_cpp.errors import InvalidOutcome, PortalError
+from airflow_provider_cpp.rules.text import plain_text
 
 VERSION = 1
 

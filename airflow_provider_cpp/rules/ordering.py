@@ -9,13 +9,11 @@ asked for these is its own; what follows from the answers is here, once.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
-from airflow_provider_cpp.portal.attempt import Attempt, Note
-from airflow_provider_cpp.portal.calls import Call
-from airflow_provider_cpp.portal.errors import (
+from airflow_provider_cpp.errors import (
     BadReply,
     Conflict,
     OperationRunning,
@@ -25,35 +23,14 @@ from airflow_provider_cpp.portal.errors import (
     ServerFault,
     Unreachable,
 )
-from airflow_provider_cpp.portal.flows import Flow, Keep, Now, Tell, ask
-from airflow_provider_cpp.portal.models import OfferRef
-from airflow_provider_cpp.portal.operations import Operation, Submission, newest_first
-from airflow_provider_cpp.portal.settling import (
-    Patience,
-    Situation,
-    find_new,
-    new_ones,
-    only_one,
-)
-from airflow_provider_cpp.portal.verdict import find_entry
-
-
-@dataclass(frozen=True, slots=True)
-class Publish:
-    """What is to be published.
-
-    :param offer: the offer.
-    :param notification_emails: who is told by mail.
-    :param attempt: which try this is.
-    :param draft: the version of its draft, where that is known: a later try tells it to people.
-    :param resources: what is configured and published in the same order; empty for the draft as it is.
-    """
-
-    offer: OfferRef
-    notification_emails: tuple[str, ...]
-    attempt: Attempt
-    draft: int | None = None
-    resources: tuple[dict[str, Any], ...] = ()
+from airflow_provider_cpp.rules.attempt import Note
+from airflow_provider_cpp.rules.calls import Call
+from airflow_provider_cpp.rules.flows import Flow, Keep, Now, Tell, ask
+from airflow_provider_cpp.rules.models import OfferRef
+from airflow_provider_cpp.rules.operations import Operation, Submission, newest_first
+from airflow_provider_cpp.rules.orders import Publish
+from airflow_provider_cpp.rules.settling import Patience, Situation, find_new, new_ones, only_one
+from airflow_provider_cpp.rules.verdict import find_entry
 
 
 class Desk(Protocol):

@@ -4,36 +4,30 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
-from airflow_provider_cpp.portal import calls, pacing
-from airflow_provider_cpp.portal.errors import (
+from airflow_provider_cpp.errors import (
     ConfigurationError,
-    NotFound,
     PortalError,
     RequestError,
     SignInError,
     Unauthorized,
 )
-from airflow_provider_cpp.portal.flows import Flow, Now, Reconnect, Sleep, Tell, ask
-from airflow_provider_cpp.portal.models import Report
-from airflow_provider_cpp.portal.operations import GRACE, Operation, Submission
-from airflow_provider_cpp.portal.outcome import Outcome, Result
-from airflow_provider_cpp.portal.progress import Memory, news, reasons, summary
-from airflow_provider_cpp.portal.settling import situation
-from airflow_provider_cpp.portal.verdict import (
-    IDLE,
-    confirms,
-    ended_badly,
-    find_entry,
-    going_live,
-    judge_offer,
-    judge_operation,
-)
-from airflow_provider_cpp.portal.watch import Watch
+from airflow_provider_cpp.rules import pacing
+from airflow_provider_cpp.rules.flows import Flow, Now, Reconnect, Sleep, Tell
+from airflow_provider_cpp.rules.models import Report
+from airflow_provider_cpp.rules.operations import check_api
+from airflow_provider_cpp.rules.outcome import Outcome, Result
+from airflow_provider_cpp.rules.progress import Memory, news, reasons, summary
+from airflow_provider_cpp.rules.verdict import IDLE
+from airflow_provider_cpp.rules.watch import Watch
 
-__all__ = ["Sighting", "Watch", "look", "observe", "timed_out", "wait"]
+if TYPE_CHECKING:
+    from airflow_provider_cpp.rules.api import Api
+
+__all__ = ["Sighting", "Watch", "observe", "sighting", "timed_out", "wait"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,29 +51,18 @@ class Sighting:
         return pacing.step_of(self.report) if self.report is not None else ""
 
 
-def look(watch: Watch) -> Flow[Sighting]:
-    """Look once; what fails raises.
-
-    :raises PortalError: if the portal did not answer, or not as it promises.
-    """
-    if watch.operation is not None:
-        return (yield from _look_at_operation(watch, watch.operation))
-    if watch.until == "idle":
-        now_there = yield from situation(watch.offer)
-        is_idle = now_there.running is None and not now_there.hides_work
-        return sighting(watch, now_there.report, Result.REACHED if is_idle else None)
-    report = yield from ask(calls.get_offer_status(watch.offer))
-    return sighting(watch, report, judge_offer(report, watch.until))
-
-
-def observe(watch: Watch, memory: Memory) -> Flow[Outcome | None]:
+def observe(api: Api, watch: Watch, memory: Memory) -> Flow[Outcome | None]:
     """Look once, tell what changed, and tolerate what may pass.
 
+    :param api: the API that the connection is for.
     :param memory: what was told and when polls began to fail; changed in place.
     :returns: the outcome if the wait is over, for better or worse; None if it goes on.
+    :raises ConfigurationError: if the wait is for another API: the connection was switched.
     """
+    operation = watch.operation
+    check_api(api.name, watch.api or (operation.api if operation is not None else None), f"the wait for {watch.offer}")
     try:
-        seen = (yield from _look_at_going_live(watch, memory)) or (yield from look(watch))
+        seen = yield from api.look(watch, memory)
     except PortalError as error:
         now: datetime = yield Now()
         return (yield from _tolerate(watch, memory, error, now))
@@ -92,8 +75,12 @@ def observe(watch: Watch, memory: Memory) -> Flow[Outcome | None]:
     return seen.outcome
 
 
-def wait(watch: Watch, memory: Memory | None = None) -> Flow[Outcome]:
-    """Look again and again until the wait is over; errors of this package's tree become outcomes too."""
+def wait(api: Api, watch: Watch, memory: Memory | None = None) -> Flow[Outcome]:
+    """Look again and again until the wait is over; errors of this package's tree become outcomes too.
+
+    :param api: the API that the connection is for.
+    :raises ConfigurationError: if the wait is for another API: the connection was switched.
+    """
     memory = memory or Memory()
     memory.answered = memory.answered or watch.answered
     memory.begin_again()
@@ -102,7 +89,7 @@ def wait(watch: Watch, memory: Memory | None = None) -> Flow[Outcome]:
     while True:
         if seconds > 0:
             yield Sleep(min(seconds, max((watch.deadline - now).total_seconds(), 0.0)))
-        outcome = yield from observe(watch, memory)
+        outcome = yield from observe(api, watch, memory)
         if outcome is not None:
             return outcome
         now = yield Now()
@@ -118,70 +105,6 @@ def timed_out(watch: Watch, memory: Memory) -> Outcome:
     seen = f"last seen: {memory.summary}" if memory.summary else silence
     message = f"offer {watch.offer}: gave up waiting for {watch.until}; {seen}. The publication itself goes on"
     return Outcome(Result.TIMED_OUT, message, str(watch.offer), operation=watch.operation_json)
-
-
-def _look_at_operation(watch: Watch, operation: Operation) -> Flow[Sighting]:
-    try:
-        report = yield from ask(calls.get_operation(operation))
-    except NotFound:
-        return (yield from _not_there_yet(operation))
-    result = judge_operation(operation, report, watch.until)
-    if result is None:
-        return sighting(watch, report, None)
-    entries = yield from ask(calls.list_submissions(watch.offer))
-    if not confirms(find_entry(operation, entries), report, result):
-        # Perhaps the publication before this one: neither believed nor told.
-        return Sighting(None, is_ending=True)
-    if result is Result.REACHED and watch.until == "live":
-        return (yield from _look_at_offer_too(watch, operation, report, entries))
-    return sighting(watch, report, result)
-
-
-def _look_at_offer_too(
-    watch: Watch, operation: Operation, report: Report, entries: tuple[Submission, ...]
-) -> Flow[Sighting]:
-    """Ask the second witness: the operation is done, and the offer is live only if it says so itself."""
-    offer_report = yield from ask(calls.get_offer_status(watch.offer))
-    successor = going_live(operation, entries)
-    if successor is not None and not successor.status.is_success:
-        return replace(sighting(watch, offer_report, ended_badly(successor.status)), going_live=successor.id)
-    if offer_report.status.is_success:
-        return sighting(watch, report if report.status.is_success else offer_report, Result.REACHED)
-    told = offer_report if not offer_report.status.is_terminal else None
-    return Sighting(told, is_ending=report.live_step_is_done or told is None)
-
-
-def _look_at_going_live(watch: Watch, memory: Memory) -> Flow[Sighting | None]:
-    """Look at the operation that goes live, if it is known; while it says itself that it has not ended, nothing has.
-
-    :returns: None if there is more to look at.
-    """
-    name = memory.going_live
-    if watch.operation is None or not name:
-        return None
-    try:
-        call = calls.get_operation(Operation(watch.offer, "golive", watch.operation.submitted_at, name))
-    except ConfigurationError:  # the list's ids are the portal's, and need not fit into a path
-        memory.follow(None)
-        return None
-    try:
-        report = yield from ask(call)
-    except NotFound:
-        memory.follow(None)
-        return None
-    if report.status.is_terminal or report.live_step_is_done:
-        return None
-    return replace(sighting(watch, report, None), going_live=name)
-
-
-def _not_there_yet(operation: Operation) -> Flow[Sighting]:
-    """Let some minutes pass for an operation that was just accepted; after them, its absence is an error."""
-    now: datetime = yield Now()
-    if operation.may_be_unknown(now):
-        return Sighting(None)
-    name = operation.operation_id or operation.location
-    text = f"the portal does not know it, {GRACE.total_seconds() / 60:g} minutes after its order"
-    raise NotFound(f"operation {name} of offer {operation.offer}", status=404, text=text)
 
 
 def sighting(watch: Watch, report: Report, result: Result | None) -> Sighting:

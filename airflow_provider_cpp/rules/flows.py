@@ -13,9 +13,9 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from airflow_provider_cpp.portal.calls import Call, Reply, decode
-from airflow_provider_cpp.portal.errors import PortalError, RequestError
-from airflow_provider_cpp.portal.retry import pause_before_retry
+from airflow_provider_cpp.errors import PortalError, RequestError
+from airflow_provider_cpp.rules.calls import Call, Reply, decode
+from airflow_provider_cpp.rules.retry import pause_before_retry
 
 T = TypeVar("T")
 

@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from airflow_provider_cpp.portal import calls
-from airflow_provider_cpp.portal.errors import OutcomeUnknown, PortalError
-from airflow_provider_cpp.portal.flows import Flow, Now, Sleep, Tell, fetch
-from airflow_provider_cpp.portal.models import OfferRef, Report
-from airflow_provider_cpp.portal.operations import KINDS, Kind, Operation, Submission, newest_first
+from airflow_provider_cpp.errors import OutcomeUnknown, PortalError
+from airflow_provider_cpp.rules.flows import Flow, Now, Sleep, Tell
+from airflow_provider_cpp.rules.models import OfferRef, Report
+from airflow_provider_cpp.rules.operations import KINDS, Kind, Operation, Submission
 
 LOOKS = 60
 """How often one looks within the settle time for what became of an order: every 15 seconds of the usual 15 minutes."""
@@ -42,21 +41,6 @@ class Situation:
     def hides_work(self) -> bool:
         """Whether the portal is at work, or may be, on something that the list does not show."""
         return self.running is None and self.report.status.is_running and not self.report.is_parked
-
-
-def situation(offer: OfferRef) -> Flow[Situation]:
-    """Look at an offer's operations and at its status."""
-    entries = newest_first((yield from fetch(calls.list_submissions(offer))))
-    return Situation(tuple(entries), (yield from fetch(calls.get_offer_status(offer))))
-
-
-def look_again(offer: OfferRef) -> Flow[Situation | None]:
-    """Look after an order: a look that fails is told, and None, since the order may be with the portal."""
-    try:
-        return (yield from situation(offer))
-    except PortalError as error:
-        yield Tell(f"{error}; the order may be with the portal, asking again", logging.WARNING)
-        return None
 
 
 def is_of_kind(entry: Submission, kind: Kind) -> bool:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow_provider_cpp.portal.errors import ConfigurationError
-from airflow_provider_cpp.portal.models import OfferRef
-from airflow_provider_cpp.portal.operations import KINDS, Kind, Operation
-from airflow_provider_cpp.portal.reading import parse_timestamp
+from airflow_provider_cpp.errors import ConfigurationError
+from airflow_provider_cpp.rules.models import OfferRef
+from airflow_provider_cpp.rules.operations import KINDS, Kind, Operation
+from airflow_provider_cpp.rules.reading import parse_timestamp
 
 VERSION = 1
 

@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from airflow_provider_cpp.portal.errors import SAME_RELEASE, ConfigurationError
-from airflow_provider_cpp.portal.models import OfferRef
-from airflow_provider_cpp.portal.operations import Operation
-from airflow_provider_cpp.portal.reading import parse_timestamp
-from airflow_provider_cpp.portal.text import plain_text
-from airflow_provider_cpp.portal.verdict import IDLE, UNTIL, Target
+from airflow_provider_cpp.errors import SAME_RELEASE, ConfigurationError
+from airflow_provider_cpp.rules.models import OfferRef
+from airflow_provider_cpp.rules.operations import Operation
+from airflow_provider_cpp.rules.reading import parse_timestamp
+from airflow_provider_cpp.rules.text import plain_text
+from airflow_provider_cpp.rules.verdict import IDLE, UNTIL, Target
 
 VERSION = 2
 """2 has ``poll_interval`` null; what 1 could say, it said as 2 does."""
@@ -34,6 +34,7 @@ class Watch:
     :param poll_failure_tolerance: seconds without a single answer after which the wait fails.
     :param answered: whether the portal has answered a look of this wait before: until then, credentials that
         are refused fail at once, afterwards they fall under the tolerance.
+    :param api: the API through which it is looked; None in what an older release wrote.
     """
 
     offer: OfferRef
@@ -44,6 +45,7 @@ class Watch:
     poll_interval: float | None = None
     poll_failure_tolerance: float = 6 * 3600.0
     answered: bool = False
+    api: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be waited for."""
@@ -76,6 +78,8 @@ class Watch:
     def to_payload(self) -> dict[str, Any]:
         """Write it as JSON."""
         values = asdict(self) | {"deadline": self.deadline.isoformat(), "operation": self.operation_json}
+        if self.api is None:
+            del values["api"]
         return {"version": VERSION, **values}
 
     @classmethod
@@ -107,6 +111,7 @@ def _are_well_typed(values: dict[str, Any]) -> bool:
         "poll_interval": (int, float, type(None)),
         "poll_failure_tolerance": (int, float),
         "answered": (bool,),
+        "api": (str,),
     }
     return "until" in values and all(
         isinstance(value, kinds.get(key, ())) and (not isinstance(value, bool) or kinds[key] == (bool,))

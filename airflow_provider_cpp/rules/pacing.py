@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from airflow_provider_cpp.portal.models import Report
-from airflow_provider_cpp.portal.status import LIVE_STEP, SIGN_OFF_STEP
-from airflow_provider_cpp.portal.verdict import IDLE
+from airflow_provider_cpp.rules.models import Report
+from airflow_provider_cpp.rules.status import LIVE_STEP, SIGN_OFF_STEP
+from airflow_provider_cpp.rules.verdict import IDLE
 
 if TYPE_CHECKING:
-    from airflow_provider_cpp.portal.progress import Memory
-    from airflow_provider_cpp.portal.watch import Watch
+    from airflow_provider_cpp.rules.progress import Memory
+    from airflow_provider_cpp.rules.watch import Watch
 
 
 @dataclass(frozen=True, slots=True)

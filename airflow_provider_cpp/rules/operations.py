@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operations: one that this package started, and the portal's list of an offer's operations.
+"""Operations: one that this package started, and an API's list of an offer's operations.
 
 `Retrieve operations <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-retrieve-operations>`_
 """
@@ -13,12 +13,12 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, Literal, NamedTuple, get_args
 from urllib.parse import unquote
 
-from airflow_provider_cpp.portal.errors import ConfigurationError
-from airflow_provider_cpp.portal.location import is_ours
-from airflow_provider_cpp.portal.models import OfferRef, check_identifier
-from airflow_provider_cpp.portal.reading import as_text, json_object, kind_of, parse_timestamp, whole_number
-from airflow_provider_cpp.portal.status import Status
-from airflow_provider_cpp.portal.text import plain_text
+from airflow_provider_cpp.errors import ConfigurationError
+from airflow_provider_cpp.rules.location import is_ours
+from airflow_provider_cpp.rules.models import OfferRef, check_identifier
+from airflow_provider_cpp.rules.reading import kind_of, parse_timestamp
+from airflow_provider_cpp.rules.status import Status
+from airflow_provider_cpp.rules.text import plain_text
 
 API = "cloud_partner_portal"
 """The portal's API, as an operation names it in XCom."""
@@ -50,7 +50,6 @@ _ELSEWHERE = "its location is not a path of the portal's API"
 _DURABLE = re.compile(r"[a-z](?:-?[a-z0-9])*(?:/[A-Za-z0-9-]{1,200}){1,4}")
 """An id as the Product Ingestion API makes them, ``submission/<product>/<number>``."""
 _BY_PLACE = re.compile(r"/operations/[^/?]+[$]([0-9]+)[$][^/?]+/?(?:[?]|$)")
-_BY_ID = re.compile(r"/operations/([^/?$]+)/?(?:[?]|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +140,20 @@ class Operation:
         )
 
 
-def id_in_location(location: str | None) -> str | None:
-    """Find the operation's id in the path that the portal named, where it has one."""
-    found = _BY_ID.search(unquote(location or ""))
-    try:
-        return check_identifier("operation_id", found.group(1)) if found else None
-    except ConfigurationError:  # an id that could not be asked for is as good as none
-        return None
+def check_api(name: str, named: str | None, what: str) -> None:
+    """Refuse what belongs to another API than the connection is for: its answer would be about something else.
+
+    :param name: the API that the connection is for.
+    :param named: the API that it belongs to; None where it does not say.
+    :param what: what to call it.
+    :raises ConfigurationError: if the connection was switched, or another one is meant.
+    """
+    if named is not None and named != name:
+        problem = (
+            f"it belongs to the API {named}, and the connection is of type {name}: the connection was switched, or"
+            " another one is meant. What was begun through one API is waited for through the same one"
+        )
+        raise ConfigurationError((problem,), what)
 
 
 def _check_id(value: object) -> str:
@@ -195,28 +201,6 @@ class Submission:
         """Name it for a person."""
         changed = f", changed {self.changed_at:%Y-%m-%d %H:%M:%S} UTC" if self.changed_at else ""
         return f"operation {self.id} ({self.kind or 'of an unknown kind'}, {self.word}{changed})"
-
-    @classmethod
-    def from_json(cls, data: Any) -> Submission:
-        """Read an entry.
-
-        :raises ValueError: if it is not an object with an id.
-        """
-        fields = json_object(data, "an operation")
-        identifier = fields.get("id")
-        if not isinstance(identifier, str) or not identifier.strip():
-            msg = "an operation has no id"
-            raise ValueError(msg)
-        word = as_text(fields.get("submissionState"))
-        return cls(
-            id=plain_text(identifier, 200),
-            kind=plain_text(as_text(fields.get("submissionType")), 40).lower(),
-            status=Status.parse(word),
-            word=plain_text(word, 60) or "without a state",
-            publishing_version=whole_number(fields.get("publishingVersion")),
-            version=whole_number(fields.get("version")),
-            changed_at=parse_timestamp(fields.get("changedTime")),
-        )
 
 
 def newest_first(submissions: Iterable[Submission]) -> list[Submission]:

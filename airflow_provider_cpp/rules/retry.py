@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from airflow_provider_cpp.portal.errors import PortalError, RequestError
+from airflow_provider_cpp.errors import PortalError, RequestError
 
 TRIES = 4
 """How often a read is asked in all before its error is let through."""
