@@ -20,7 +20,7 @@ from airflow_provider_cpp.rules.progress import Memory
 from airflow_provider_cpp.rules.watch import Watch
 from airflow_provider_cpp.rules.watching import Sighting
 
-NO_DOCUMENT = "this API has resources instead of one document: give resources, not patch or change"
+NO_DOCUMENT = "this API has resources instead of one document: give configure, not patch or change"
 
 
 class IngestionApi:

@@ -82,8 +82,8 @@ class UpdateOfferOperator(_DraftOperator):
     :param offer_id: the offer. Templated.
     :param patch: the change as a JSON merge patch: null takes a key out, a list replaces a list. Templated.
     :param change: the change as a callable, which gets the document, and changes it in place or returns another
-        one; it may be called several times. Give one of ``patch``, ``change`` and ``resources``.
-    :param resources: with a connection of type ``product_ingestion``, which has resources instead of one document, those
+        one; it may be called several times. Give one of ``patch``, ``change`` and ``configure``.
+    :param configure: with a connection of type ``product_ingestion``, which has resources instead of one document, those
         to configure: raw JSON, unknown keys kept. The task waits for the job that does it. Templated.
     :param create: whether an offer that is not there is created, out of an empty document.
     :param overwrite: whether to store over whatever is there where the portal gives no ETag.
@@ -97,10 +97,10 @@ class UpdateOfferOperator(_DraftOperator):
     <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-creating-offer>`_
     """
 
-    template_fields: Sequence[str] = ("conn_id", "publisher_id", "offer_id", "patch", "resources")
-    template_fields_renderers = {"patch": "json", "resources": "json"}  # noqa: RUF012 - as Airflow has it
+    template_fields: Sequence[str] = ("conn_id", "publisher_id", "offer_id", "patch", "configure")
+    template_fields_renderers = {"patch": "json", "configure": "json"}  # noqa: RUF012 - as Airflow has it
     patch = Masked()
-    resources = Masked()
+    configure = Masked()
 
     def __init__(  # noqa: PLR0913 - an operator's arguments are its user interface, all by name
         self,
@@ -108,18 +108,18 @@ class UpdateOfferOperator(_DraftOperator):
         offer_id: str,
         patch: dict[str, Any] | None = None,
         change: Change | None = None,
-        resources: Sequence[Mapping[str, Any]] | None = None,
+        configure: Sequence[Mapping[str, Any]] | None = None,
         create: bool = False,
         overwrite: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(offer_id=offer_id, **kwargs)
-        if [patch, change, resources].count(None) != 2:  # noqa: PLR2004 - all but one of three
-            msg = "give one of patch, change and resources"
+        if [patch, change, configure].count(None) != 2:  # noqa: PLR2004 - all but one of three
+            msg = "give one of patch, change and configure"
             raise ValueError(msg)
         self.patch = patch
-        self.resources = resources
-        self._takes_resources = resources is not None
+        self.configure = configure
+        self._takes_resources = configure is not None
         self.change = change
         self.create = create
         self.overwrite = overwrite
@@ -128,7 +128,7 @@ class UpdateOfferOperator(_DraftOperator):
         """Change the draft."""
         with airflow_errors():
             offer = self.named_offer()
-            wanted = Update(offer, self._wanted_change(), self.create, self.overwrite, self.resources)
+            wanted = Update(offer, self._wanted_change(), self.create, self.overwrite, self.configure)
             return self.write(context, offer, self.hook.api.update(wanted))
 
     def _wanted_change(self) -> Change | None:

@@ -48,7 +48,7 @@ class PublishOfferOperator(OrderOperator):
     :param conn_id: the connection; its type says which API it is. Templated.
     :param notification_emails: who is told by mail, as a list or with commas between; the portal ignores it for
         offers moved to Partner Center, and its successor has no mails. Templated.
-    :param resources: with a connection of type ``product_ingestion``, the resources to configure and publish alone, raw;
+    :param configure: with a connection of type ``product_ingestion``, the resources to configure and publish alone, raw;
         None for all of the draft, as the portal does. Templated.
     :param wait_for_completion: whether to wait until the preview is ready, instead of leaving that to a sensor.
     :param deferrable: whether waits are the triggerer's; Airflow's ``[operators] default_deferrable`` if None.
@@ -69,16 +69,16 @@ class PublishOfferOperator(OrderOperator):
     `Publish an offer <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-publish-offer>`_
     """
 
-    template_fields: Sequence[str] = ("conn_id", "publisher_id", "offer_id", "notification_emails", "resources")
-    template_fields_renderers = {"resources": "json"}  # noqa: RUF012 - as Airflow has it
-    resources = Masked()
+    template_fields: Sequence[str] = ("conn_id", "publisher_id", "offer_id", "notification_emails", "configure")
+    template_fields_renderers = {"configure": "json"}  # noqa: RUF012 - as Airflow has it
+    configure = Masked()
 
     def __init__(
         self,
         *,
         offer_id: str,
         notification_emails: str | Sequence[str] = (),
-        resources: Sequence[Mapping[str, Any]] | None = None,
+        configure: Sequence[Mapping[str, Any]] | None = None,
         if_running: IfRunning = "fail",
         **kwargs: Any,
     ) -> None:
@@ -87,7 +87,7 @@ class PublishOfferOperator(OrderOperator):
             msg = f"if_running is {if_running!r}, not one of {', '.join(IF_RUNNING)}"
             raise ValueError(msg)
         self.notification_emails = notification_emails
-        self.resources = resources
+        self.configure = configure
         self.if_running = if_running
 
     def order(self, context: Context, attempt: Attempt) -> Flow[Operation]:
@@ -101,7 +101,7 @@ class PublishOfferOperator(OrderOperator):
         self.leave_page(context, draft)
         version = draft.version if draft else None
         emails = split_emails(self.notification_emails or ())
-        return hook.api.publish(Publish(offer, emails, attempt, version, tuple(self.resources or ())))
+        return hook.api.publish(Publish(offer, emails, attempt, version, tuple(self.configure or ())))
 
 
 class GoLiveOfferOperator(OrderOperator):
