@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cpp.rules.models import Message, Report
 from airflow_provider_cpp.rules.reading import parse_timestamp
+from airflow_provider_cpp.rules.status import Status
 
 if TYPE_CHECKING:
     from airflow_provider_cpp.rules.flows import Flow
@@ -127,7 +128,9 @@ def news(offer: str, report: Report, memory: Memory, now: datetime) -> Flow[None
 
 def summary(report: Report) -> str:
     """Say in a few words where a report stands: ``running; Certification inProgress 40 %``."""
-    word = report.word if report.status.value != "unknown" else f"{report.word} (a status this release does not know)"
+    word = (
+        report.word if report.status is not Status.UNKNOWN else f"{report.word} (a status this release does not know)"
+    )
     step = report.current_step
     if step is None or report.status.is_terminal:
         return word

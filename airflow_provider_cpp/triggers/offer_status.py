@@ -55,4 +55,4 @@ def _name(watch: object) -> str:
     offer = watch.get("offer") if isinstance(watch, dict) else None
     offer = offer if isinstance(offer, dict) else {}
     names = (offer.get("publisher_id"), offer.get("offer_id"))
-    return "/".join(str(name) for name in names if name is not None) or "unknown"
+    return "/".join(str(name) for name in names if name is not None) or "an offer"
