@@ -366,7 +366,7 @@ def test_a_task_without_its_connection(context: dict[str, Any], conn_id: str) ->
 def test_golden_files_of_the_successor() -> None:
     """What crosses from task to task and to the triggerer is read by every later release as it is written now."""
     golden = Path(__file__).parents[1] / "golden"
-    watch = json.loads((golden / "watch-1-successor.json").read_text())
+    watch = json.loads((golden / "watch-2-successor.json").read_text())
     assert Watch.from_payload(watch).to_payload() == watch
     operation = watch["operation"]
     assert Operation.from_json(operation).to_json() == operation
