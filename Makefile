@@ -19,8 +19,8 @@ help: ## Show what there is
 	  --editable '.[emulator]' --group dev --group docs
 	@touch $@
 
-demo: .venv/.complete ## Publish an offer on the emulator, in real Airflow, offline
-	@$(BIN)/python scripts/demo.py
+demo: .venv/.complete ## Publish an offer on the emulator, in real Airflow, offline; API=product-ingestion through the successor
+	@$(BIN)/python scripts/demo.py $(API)
 
 airflow: .venv/.complete ## Airflow with its web page, the emulator and the examples; Ctrl-C ends it
 	@$(BIN)/python scripts/web_page.py $(AIRFLOW_ARGS)
