@@ -23,7 +23,7 @@ from airflow_provider_cpp.ingestion.status import Target
 from airflow_provider_cpp.rules.calls import Call, Reply
 from airflow_provider_cpp.rules.location import is_ours
 from airflow_provider_cpp.rules.models import OfferRef, check_identifier
-from airflow_provider_cpp.rules.operations import APIS, INGESTION, Operation
+from airflow_provider_cpp.rules.operations import APIS, INGESTION, Operation, check_api
 from airflow_provider_cpp.rules.reading import items, json_object
 
 T = TypeVar("T")
@@ -81,6 +81,7 @@ def get_job(operation: Operation) -> Call[Job]:
 
     :raises ConfigurationError: if the operation has none: it was found by its submission alone.
     """
+    check_api(INGESTION, operation.api, "the operation")
     job = job_id(operation)
     if job is None:
         problem = f"operation {operation.name} of offer {operation.offer} names no job of this API"

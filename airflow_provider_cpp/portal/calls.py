@@ -24,7 +24,7 @@ from airflow_provider_cpp.portal.models import (
 )
 from airflow_provider_cpp.rules.calls import Call, Reply, parse
 from airflow_provider_cpp.rules.models import OfferDocument, OfferRef, Report, check_identifier
-from airflow_provider_cpp.rules.operations import Operation, Submission
+from airflow_provider_cpp.rules.operations import API, Operation, Submission, check_api
 from airflow_provider_cpp.rules.reading import document, list_of
 
 T = TypeVar("T")
@@ -48,8 +48,9 @@ def list_submissions(offer: OfferRef) -> Call[tuple[Submission, ...]]:
 def get_operation(operation: Operation) -> Call[Report]:
     """Ask where an operation stands, at the location that the portal named or else by its id.
 
-    :raises ConfigurationError: if the operation has neither.
+    :raises ConfigurationError: if the operation has neither, or is another API's.
     """
+    check_api(API, operation.api, "the operation")
     words = f"operation {operation.name} of offer {operation.offer}"
     path = operation.location
     if path is None:
