@@ -71,9 +71,11 @@ def go_live(wanted: GoLive) -> Flow[Operation]:
             yield Tell(f"offer {wanted.offer}: an earlier try went live with it, going on with {note.operation.name}")
             return note.operation
     began: datetime = yield Now()
-    if attempt.own_note is not None or not (attempt.is_first or attempt.can_note):
+    if note is not None or not (attempt.is_first or attempt.can_note):
         found = yield from _of_earlier(wanted, began)
         if found is not None:
+            if note is not None:  # it is this run's from now on, also where the task was cleared since
+                yield Keep(replace(note, run=attempt.run, operation=found).to_payload())
             yield Tell(f"offer {wanted.offer}: an earlier try went live with it, going on with {found.name}")
             return found
     sight, meant = yield from _parked(wanted, Patience(began, min(attempt.settle_time, STALE_FOR)))
@@ -100,15 +102,18 @@ def _look_again(offer: OfferRef) -> Flow[_Sight | None]:
 
 
 def _of_earlier(wanted: GoLive, began: datetime) -> Flow[Operation | None]:
-    """Look for the settle time what an earlier try may have begun; None if nothing shows."""
-    note = wanted.attempt.own_note
+    """Look for the settle time what an earlier try may have begun; None if nothing shows, or another preview waits."""
+    note = wanted.attempt.note
     patience = Patience(note.noted_at if note is not None else began, wanted.attempt.settle_time)
     while True:
         sight = yield from _sight(wanted.offer)
         meant = note.known[0] if note is not None and note.known else (yield from _meant(wanted, sight))
         entry = sight.live(meant) if meant is not None else _recent(wanted, sight)
+        if sight.parked is not None and meant not in (None, sight.parked.id):
+            return None
         if entry is not None:
-            return _operation(wanted, patience.began, entry.id)
+            noted = note.operation if note is not None else None
+            return noted or _operation(wanted, patience.began, entry.id)
         if sight.parked is None or not (yield from patience.pause()):
             return None
 

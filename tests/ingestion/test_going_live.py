@@ -225,10 +225,29 @@ def test_a_retry_without_a_note_keeps_to_what_was_meant(player: Any, offer: Offe
     assert market.posted == []
 
 
+@pytest.mark.parametrize("entries", [[OLD, GOING], [LIVE]])
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_cleared_task_goes_on_with_what_it_went_live_with(
+    player: Any,
+    offer: OfferRef,
+    start: Any,
+    entries: list[Any],
+    is_known: bool,  # noqa: FBT001
+) -> None:
+    """Where nothing else waits, a cleared task goes on with what an earlier run of it ordered, ended or not."""
+    own = Operation(offer, "golive", start, PARKED["id"], LOCATION, INGESTION)
+    player.answer = market = Market(entries)
+    earlier = note(offer, start, own if is_known else None)
+    found = player.run(go_live(wanted(offer, run=3, is_first=False, was_cleared=True, note=earlier)))
+    assert (found.operation_id, found.location, market.posted) == (PARKED["id"], LOCATION if is_known else None, [])
+    assert (player.notes[-1]["run"], player.notes[-1]["operation"]) == (3, found.to_json())
+
+
 def test_a_cleared_task_goes_live_with_what_waits_now(player: Any, offer: OfferRef, start: Any) -> None:
     """What an earlier run of the task went live with is not this one's, nor is another order's note."""
     own = Operation(offer, "golive", start, PARKED["id"], LOCATION, INGESTION)
-    player.answer = market = Market([LIVE, submission(9, "preview")], [submission(9, "live", "running/pending")])
+    waits = [LIVE, submission(9, "preview")]
+    player.answer = market = Market(waits, waits, [submission(9, "live", "running/pending")])
     cleared = wanted(offer, run=3, is_first=False, was_cleared=True, note=note(offer, start, own))
     assert player.run(go_live(cleared)).operation_id == f"submission/{GUID}/9"
     assert len(market.posted) == 1
