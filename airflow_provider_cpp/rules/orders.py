@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_cpp.errors import ConfigurationError
@@ -38,7 +38,7 @@ class Publish:
     notification_emails: tuple[str, ...]
     attempt: Attempt
     draft: int | None = None
-    resources: tuple[dict[str, Any], ...] = ()
+    resources: tuple[dict[str, Any], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class Update:
     change: Change | None = None
     create: bool = False
     overwrite: bool = False
-    resources: object = None
+    resources: object = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

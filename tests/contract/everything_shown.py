@@ -27,8 +27,6 @@ from airflow.providers.common.compat.sdk import BaseHook, BaseOperator  # noqa: 
 from airflow.sdk._shared.secrets_masker import redact
 from airflow.sdk.execution_time.task_runner import _serialize_rendered_fields
 
-from airflow_provider_cpp.portal.models import read_message
-
 OFFER = "contoso-vm"
 SECRET = "so~secret+and/so=on&8Q"
 PROXY = "proxy-password-of-ours"
@@ -63,10 +61,14 @@ class Shown:
 
 def show_values(shown: Shown, portal: Any) -> None:
     """Show each value that holds something secret."""
+    from airflow_provider_cpp.ingestion.calls import configure, publish
+    from airflow_provider_cpp.ingestion.models import Entry, Job, Product
     from airflow_provider_cpp.portal.api import PORTAL
     from airflow_provider_cpp.portal.calls import put_offer
+    from airflow_provider_cpp.rules.attempt import Attempt
     from airflow_provider_cpp.rules.images import ImageVersion
     from airflow_provider_cpp.rules.models import OfferDocument, OfferRef
+    from airflow_provider_cpp.rules.orders import AddImage, Publish, Update
     from airflow_provider_cpp.transport.answers import Answer
     from airflow_provider_cpp.transport.auth import token_source
     from airflow_provider_cpp.transport.settings import Settings
@@ -90,6 +92,26 @@ def show_values(shown: Shown, portal: Any) -> None:
     image = ImageVersion("gold", "1.2.3", url("os"), {0: url("data")}, {"label": url("details")})
     call = put_offer(OfferRef("contoso", OFFER), document, None)
     shown.texts += [repr(one) for one in (call, OfferDocument(document, None), image)]
+    offer, resource = OfferRef(None, OFFER), {"$schema": "x", "uri": url("resource")}
+    orders = Publish(offer, (), Attempt(0), resources=(resource,)), Update(offer, resources=[resource])
+    calls = configure(offer, [resource]), publish(offer, "1", [resource])
+    shown.texts += [repr(one) for one in (*orders, *calls, AddImage(offer, image))]
+    told = {
+        "code": url("told"),
+        "message": f"<p>{url('told')}</p>",
+        "resourceId": url("told"),
+        "details": [url("told")],
+    }
+    job = {"jobId": "1", "jobStatus": "completed", "jobResult": "failed", "errors": [told, url("told")]}
+    shown.texts += [repr(Job.from_json(job)), Job.from_json(job).reason]
+    entry = {
+        "id": "submission/1/2",
+        "status": url("told"),
+        "result": url("told"),
+        "target": {"targetType": url("told")},
+    }
+    product = {"id": "product/1", "identity": {"externalId": url("told")}, "type": url("told"), "alias": url("told")}
+    shown.texts += [repr(Entry.from_json(entry)), repr(Product.from_json(product))]
 
 
 def show_answers(shown: Shown, portal: Any, fault: Any) -> None:
@@ -97,6 +119,7 @@ def show_answers(shown: Shown, portal: Any, fault: Any) -> None:
     from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
     from airflow_provider_cpp.portal.api import PORTAL
     from airflow_provider_cpp.portal.calls import get_offer_status, list_publishers
+    from airflow_provider_cpp.portal.models import read_message
     from airflow_provider_cpp.rules.flows import ask
     from airflow_provider_cpp.rules.models import OfferRef
     from airflow_provider_cpp.transport.settings import Settings
@@ -127,6 +150,7 @@ def show_answers(shown: Shown, portal: Any, fault: Any) -> None:
 def show_fields(shown: Shown) -> None:
     """Show the fields of tasks as Airflow does, and a text that has their URLs in other words."""
     from airflow_provider_cpp.operators.draft import AddImageVersionOperator, UpdateOfferOperator
+    from airflow_provider_cpp.operators.offer import PublishOfferOperator
 
     image = AddImageVersionOperator(
         task_id="image",
@@ -138,8 +162,11 @@ def show_fields(shown: Shown) -> None:
         details={"label": [url("details")]},
     )
     patch = UpdateOfferOperator(task_id="patch", offer_id=OFFER, patch={"disk": url("patch")})
-    shown.texts += [json.dumps(_serialize_rendered_fields(task)) for task in (image, patch)]
-    shown.texts += [str(redact(unquote(url(name)))) for name in ("os", "data", "details", "patch")]
+    resources = UpdateOfferOperator(task_id="resources", offer_id=OFFER, configure=[{"uri": url("configure")}])
+    part = PublishOfferOperator(task_id="part", offer_id=OFFER, configure=[{"uri": url("part")}])
+    shown.texts += [json.dumps(_serialize_rendered_fields(task)) for task in (image, patch, resources, part)]
+    names = ("os", "data", "details", "patch", "configure", "part")
+    shown.texts += [str(redact(unquote(url(name)))) for name in names]
 
     def careless(document: dict[str, Any]) -> None:
         raise LookupError(f"no place for {url('careless')}")
@@ -173,7 +200,7 @@ def show() -> Shown:
         tokens = [*portal.tokens, *portal.assertions]
         pieces = [piece for token in tokens for piece in (token, *token.split(".")[1:])]
         shown.secrets += [SECRET, PROXY, "correct horse battery staple", *pieces]
-        names = ("os", "data", "details", "patch", "document", "told", "careless")
+        names = ("os", "data", "details", "patch", "document", "told", "careless", "configure", "part", "resource")
         shown.secrets += [signature(name) for name in names]
     return shown
 
