@@ -57,7 +57,7 @@ def list_products(external_id: str | None = None, page: str | None = None) -> Ca
     """
     words = "products" if external_id is None else f"product of offer {external_id}"
     query = "" if external_id is None else f"?externalId={quote(check_identifier('offer_id', external_id), safe='')}"
-    return _call(words, page or f"/product{query}", _page(Product.from_json))
+    return _call(words, _place(page) or f"/product{query}", _page(Product.from_json))
 
 
 def list_submissions(product: str, offer: OfferRef, page: str | None = None) -> Call[Page[Entry]]:
@@ -66,7 +66,7 @@ def list_submissions(product: str, offer: OfferRef, page: str | None = None) -> 
     :param product: its bare id.
     :param page: the page to ask for, as the page before named it.
     """
-    path = page or f"/submission/{_segment(product)}"
+    path = _place(page) or f"/submission/{_segment(product)}"
     return _call(f"submissions of offer {offer}", path, _page(Entry.from_json), offer)
 
 
@@ -160,6 +160,13 @@ def _refusal(text: str) -> type[errors.RequestError] | None:
 
 def _target(target: Target) -> dict[str, str]:
     return {"targetType": target.value}
+
+
+def _place(page: str | None) -> str | None:
+    """Return path and query of a page, which stay below the API's address whoever reads them."""
+    if page is not None and not is_ours(page, "/"):
+        raise errors.ConfigurationError(("it is not a path of the API",), "the page")
+    return page
 
 
 def _segment(identifier: str) -> str:

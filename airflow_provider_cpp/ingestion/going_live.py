@@ -71,7 +71,7 @@ def go_live(wanted: GoLive) -> Flow[Operation]:
             yield Tell(f"offer {wanted.offer}: an earlier try went live with it, going on with {note.operation.name}")
             return note.operation
     began: datetime = yield Now()
-    if note is not None or not (attempt.is_first or attempt.can_note):
+    if note is not None or not (attempt.is_first or attempt.knows_earlier):
         found = yield from _of_earlier(wanted, began)
         if found is not None:
             if note is not None:  # it is this run's from now on, also where the task was cleared since

@@ -24,7 +24,6 @@ from airflow_provider_cpp.completion import (
     resume,
 )
 from airflow_provider_cpp.errors import ConfigurationError
-from airflow_provider_cpp.hooks.base import MarketplaceHook
 from airflow_provider_cpp.hooks.connections import DEFAULT_CONN_ID, hook_for
 from airflow_provider_cpp.rules.operations import Operation
 from airflow_provider_cpp.rules.outcome import Outcome
@@ -177,8 +176,10 @@ class OfferStatusSensor(BaseSensorOperator):
 
     def _watch(self) -> Watch:
         with airflow_errors():
+            operation = self._own_operation()  # before the connection is asked for
             hook = hook_for(self.conn_id)
-            operation = self._own_operation(hook)
+            if operation is not None:
+                hook.operation(operation)
             publisher_id = self.publisher_id or (operation.offer.publisher_id if operation else None)
             offer_id = self.offer_id or (operation.offer.offer_id if operation else "")
             if self.until not in (None, *UNTIL):
@@ -195,10 +196,10 @@ class OfferStatusSensor(BaseSensorOperator):
                 api=hook.api.name,
             )
 
-    def _own_operation(self, hook: MarketplaceHook) -> Operation | None:
+    def _own_operation(self) -> Operation | None:
         if self.operation is not None or self._wants_operation:
             # One that came out as None is an error: the offer's overall status may be the last publication's.
-            return hook.operation(self.operation)
+            return Operation.from_json(self.operation)
         if not self.offer_id:
             raise ConfigurationError(("give operation or offer_id",), "the task's arguments")
         return None

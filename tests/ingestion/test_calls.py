@@ -315,3 +315,10 @@ def test_odd_resources_are_sent_back_as_they_are(odd: Any) -> None:
 def test_the_type_of_a_resource(resource: dict[str, Any], kind: str) -> None:
     """A type is a segment of the schema's path, whatever the host, or else the beginning of the id."""
     assert schema_type(resource) == kind
+
+
+@pytest.mark.parametrize("page", ["product", "@evil.example/x", ":8443/x", "https://evil.example/x", "/../x", ""])
+def test_a_page_is_a_path(page: str) -> None:
+    """What is no path below the API's address is asked for as no page."""
+    with pytest.raises(errors.ConfigurationError, match="not a path of the API"):
+        calls.list_products(None, page)

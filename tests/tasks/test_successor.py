@@ -322,7 +322,7 @@ def test_the_connections_test(portal: Emulator, connect: Callable[..., None]) ->
     hook = ProductIngestionHook("cloud_partner_portal_default")
     assert hook.test_connection() == (
         True,
-        f"Signed in to {portal.url}/rp/product-ingestion: the account has 1 products",
+        f"Signed in to {portal.url}/rp/product-ingestion: the account has 1 product",
     )
     connect(portal, conn_type=SUCCESSOR, password="wrong")
     good, said = hook.test_connection()
