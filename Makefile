@@ -19,15 +19,15 @@ help: ## Show what there is
 	  --editable '.[emulator]' --group dev --group docs
 	@touch $@
 
-demo: .venv/.complete ## Publish an offer on the emulator, in real Airflow, offline
-	@$(BIN)/python scripts/demo.py
+demo: .venv/.complete ## Publish an offer on the emulator, in real Airflow, offline; API=product-ingestion through the successor
+	@$(BIN)/python scripts/demo.py $(API)
 
 airflow: .venv/.complete ## Airflow with its web page, the emulator and the examples; Ctrl-C ends it
 	@$(BIN)/python scripts/web_page.py $(AIRFLOW_ARGS)
 
 test: .venv/.complete ## Run the suite; PYTEST_ARGS takes pytest's options, -n 0 among them
 	@$(BIN)/python -m pytest -q -n 4 --dist worksteal --cov --cov-report= $(PYTEST_ARGS)
-	@$(BIN)/coverage report --include='airflow_provider_cpp/portal/*' --fail-under=100
+	@$(BIN)/coverage report --include='airflow_provider_cpp/rules/*,airflow_provider_cpp/portal/*,airflow_provider_cpp/ingestion/*,airflow_provider_cpp/errors.py' --fail-under=100
 
 dist: .venv/.complete ## Build wheel and sdist, install the wheel by itself, run the suite against it
 	@$(BIN)/python scripts/distribution.py

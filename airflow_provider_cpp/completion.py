@@ -20,8 +20,8 @@ from airflow.providers.common.compat.sdk import (
     AirflowSkipException,
 )
 
-from airflow_provider_cpp.portal.errors import PortalError
-from airflow_provider_cpp.portal.outcome import Outcome, Result
+from airflow_provider_cpp.errors import PortalError
+from airflow_provider_cpp.rules.outcome import Outcome, Result
 
 log = logging.getLogger(__name__)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
-CONNECTION_TYPE = "cloud_partner_portal"
-HOOK_CLASS_NAME = "airflow_provider_cpp.hooks.cloud_partner_portal.CloudPartnerPortalHook"
+PORTAL_CONNECTION = "cloud_partner_portal"
 HOOK_NAME = "Cloud Partner Portal (Azure Marketplace)"
+INGESTION_CONNECTION = "product_ingestion"
+INGESTION_HOOK_NAME = "Product Ingestion API (Azure Marketplace)"
 
 CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     "auth": {
@@ -111,6 +112,38 @@ FIELD_BEHAVIOUR: dict[str, Any] = {
     "placeholders": {"host": "https://cloudpartner.azure.com", "port": "443"},
 }
 
+INGESTION_FIELDS = CONNECTION_FIELDS | {
+    "publisher_id": CONNECTION_FIELDS["publisher_id"]
+    | {"description": "Not needed: the token names the account. Given, offers and links are shown with it."},
+    "scope": CONNECTION_FIELDS["scope"]
+    | {"description": "What the token is for. Empty: https://graph.microsoft.com/.default"},
+    "api_version": CONNECTION_FIELDS["api_version"]
+    | {"description": "The highest version of a schema in which resources are wanted. Empty: 2022-07-01"},
+}
+
+INGESTION_BEHAVIOUR: dict[str, Any] = FIELD_BEHAVIOUR | {
+    "relabeling": FIELD_BEHAVIOUR["relabeling"] | {"host": "API address"},
+    "placeholders": {"host": "https://graph.microsoft.com/rp/product-ingestion"},
+}
+
+CONNECTIONS: dict[str, dict[str, Any]] = {
+    PORTAL_CONNECTION: {
+        "connection-type": PORTAL_CONNECTION,
+        "hook-class-name": "airflow_provider_cpp.hooks.cloud_partner_portal.CloudPartnerPortalHook",
+        "hook-name": HOOK_NAME,
+        "ui-field-behaviour": FIELD_BEHAVIOUR,
+        "conn-fields": CONNECTION_FIELDS,
+    },
+    INGESTION_CONNECTION: {
+        "connection-type": INGESTION_CONNECTION,
+        "hook-class-name": "airflow_provider_cpp.hooks.product_ingestion.ProductIngestionHook",
+        "hook-name": INGESTION_HOOK_NAME,
+        "ui-field-behaviour": INGESTION_BEHAVIOUR,
+        "conn-fields": INGESTION_FIELDS,
+    },
+}
+"""The connection types, each with the hook that belongs to it; tasks find theirs by the connection's type."""
+
 
 def get_provider_info() -> dict[str, Any]:
     """Return the provider's metadata; the entry point ``apache_airflow_provider`` names this function."""
@@ -119,7 +152,7 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": "airflow-provider-cpp",
         "name": "Cloud Partner Portal",
-        "description": "Publish Azure Marketplace offers through the Cloud Partner Portal API.",
+        "description": "Publish Azure Marketplace offers through the Cloud Partner Portal API, or its successor.",
         "integrations": [
             {
                 "integration-name": integration,
@@ -129,16 +162,13 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "operators": [{"integration-name": integration, "python-modules": [f"{package}.operators.offer"]}],
         "sensors": [{"integration-name": integration, "python-modules": [f"{package}.sensors.offer_status"]}],
-        "hooks": [{"integration-name": integration, "python-modules": [f"{package}.hooks.cloud_partner_portal"]}],
-        "triggers": [{"integration-name": integration, "python-modules": [f"{package}.triggers.offer_status"]}],
-        "extra-links": [f"{package}.links.MarketplaceLink", f"{package}.links.PublisherPortalLink"],
-        "connection-types": [
+        "hooks": [
             {
-                "connection-type": CONNECTION_TYPE,
-                "hook-class-name": HOOK_CLASS_NAME,
-                "hook-name": HOOK_NAME,
-                "ui-field-behaviour": FIELD_BEHAVIOUR,
-                "conn-fields": CONNECTION_FIELDS,
+                "integration-name": integration,
+                "python-modules": [f"{package}.hooks.cloud_partner_portal", f"{package}.hooks.product_ingestion"],
             }
         ],
+        "triggers": [{"integration-name": integration, "python-modules": [f"{package}.triggers.offer_status"]}],
+        "extra-links": [f"{package}.links.MarketplaceLink", f"{package}.links.PublisherPortalLink"],
+        "connection-types": list(CONNECTIONS.values()),
     }

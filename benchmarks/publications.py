@@ -23,9 +23,10 @@ from airflow_provider_cpp.emulator.offers import Offers
 from airflow_provider_cpp.emulator.publications import STEPS
 from airflow_provider_cpp.emulator.settings import Settings
 from airflow_provider_cpp.emulator.views import Views
-from airflow_provider_cpp.portal.calls import DEFAULT_HOST, Call, Reply
-from airflow_provider_cpp.portal.models import OfferRef
-from airflow_provider_cpp.portal.operations import Operation
+from airflow_provider_cpp.portal.calls import DEFAULT_HOST
+from airflow_provider_cpp.rules.calls import Call, Reply
+from airflow_provider_cpp.rules.models import OfferRef
+from airflow_provider_cpp.rules.operations import Operation
 
 START = datetime(2026, 11, 3, 9, 0, tzinfo=timezone.utc)
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
@@ -138,7 +139,7 @@ class Portal:
         self._clock = Clock()
         offers = Offers(settings, self._clock)
         ref = OfferRef("contoso", f"contoso-{publication.number}")
-        self._offer = offers.add(ref.publisher_id, ref.offer_id, publication.scenario)
+        self._offer = offers.add("contoso", ref.offer_id, publication.scenario)
         published = offers.publish(self._offer)
         # The same each time, since a wait's pauses follow from what it waits for.
         published.publish_id, published.golive_id = (str(UUID(int=2 * publication.number + one)) for one in (0, 1))

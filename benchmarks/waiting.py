@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from airflow_provider_cpp.portal.flows import Flow, Now, Send, Sleep, Tell
-from airflow_provider_cpp.portal.outcome import Outcome, Result
-from airflow_provider_cpp.portal.progress import Memory
-from airflow_provider_cpp.portal.verdict import UNTIL, Until
-from airflow_provider_cpp.portal.watching import Watch, observe, wait
+from airflow_provider_cpp.portal.api import PORTAL
+from airflow_provider_cpp.rules.flows import Flow, Now, Send, Sleep, Tell
+from airflow_provider_cpp.rules.outcome import Outcome, Result
+from airflow_provider_cpp.rules.progress import Memory
+from airflow_provider_cpp.rules.verdict import UNTIL, Until
+from airflow_provider_cpp.rules.watch import Watch
+from airflow_provider_cpp.rules.watching import observe, wait
 from benchmarks.publications import HOUR, NAMES, SIGN_OFF, START, Portal, Publication
 
 TIMEOUT = timedelta(days=21)
@@ -163,7 +165,7 @@ def look_as_sensor(player: Player, way: Way, until: Until) -> Outcome | str:
     """Look once; returns the outcome, or the arguments of a trigger as Airflow stores them."""
     operation, memory = player.portal.operation, Memory()
     watch = Watch(operation.offer, until, START + TIMEOUT, operation, poll_interval=way.poll_interval)
-    outcome: Outcome | None = player.run(observe(watch, memory))
+    outcome: Outcome | None = player.run(observe(PORTAL, watch, memory))
     player.now += timedelta(seconds=2)  # until a triggerer takes it up
     return outcome or json.dumps([watch.to_payload(), memory.to_payload()])
 
@@ -174,5 +176,5 @@ def wait_as_trigger(player: Player, arguments: str) -> Outcome:
     :raises Restart: if the triggerer restarts.
     """
     watch, memory = json.loads(arguments)
-    outcome: Outcome = player.run(wait(Watch.from_payload(watch), Memory.from_payload(memory)))
+    outcome: Outcome = player.run(wait(PORTAL, Watch.from_payload(watch), Memory.from_payload(memory)))
     return outcome

@@ -70,10 +70,14 @@ def _no_masks_of_the_test_before() -> Iterator[None]:
 
 @pytest.fixture
 def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Return a function that makes an emulator's connection Airflow's default one, with fields changed."""
+    """Return a function that makes an emulator's connection Airflow's default one, with fields changed.
+
+    Of which type it is, ``conn_type`` among the changes says; the portal's if it does not.
+    """
 
     def set_connection(portal: Emulator, **changes: object) -> None:
-        connection = portal.connection
+        successor = changes.get("conn_type") == "product_ingestion"
+        connection = portal.ingestion_connection if successor else portal.connection
         extra = connection["extra"] | changes.pop("extra", {})
         value = json.dumps(
             connection | changes | {"extra": {key: entry for key, entry in extra.items() if entry is not None}}

@@ -1,125 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The hook: from an Airflow connection to the portal, blocking for tasks and asynchronous for triggers."""
+"""The hook of the Cloud Partner Portal's API."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
-
-from airflow_provider_cpp.portal import calls, flows
-from airflow_provider_cpp.portal.attempt import Attempt
-from airflow_provider_cpp.portal.canceling import Cancel, cancel
-from airflow_provider_cpp.portal.errors import ConfigurationError
-from airflow_provider_cpp.portal.going_live import GoLive, go_live
-from airflow_provider_cpp.portal.models import OfferDocument, OfferRef, OfferSummary, PublisherSummary, Report
-from airflow_provider_cpp.portal.operations import Operation, Submission, newest_first
-from airflow_provider_cpp.portal.publishing import Publish, publish
-from airflow_provider_cpp.portal.updating import Change, Update, Updated, update
-from airflow_provider_cpp.provider_info import CONNECTION_FIELDS, CONNECTION_TYPE, FIELD_BEHAVIOUR, HOOK_NAME
-
-if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Connection
-
-    from airflow_provider_cpp.transport.settings import Settings
-    from airflow_provider_cpp.transport.sync import SyncSession
-
-T = TypeVar("T")
-
-DEFAULT_SETTLE_TIME = 900.0
-Keeper = Callable[[dict[str, Any] | None], None]
+from airflow_provider_cpp.hooks.base import DEFAULT_SETTLE_TIME, MarketplaceHook, split_emails
+from airflow_provider_cpp.portal import calls
+from airflow_provider_cpp.portal.api import PORTAL
+from airflow_provider_cpp.portal.models import OfferSummary, PublisherSummary
+from airflow_provider_cpp.provider_info import HOOK_NAME, PORTAL_CONNECTION
+from airflow_provider_cpp.rules import flows
+from airflow_provider_cpp.rules.attempt import Attempt
+from airflow_provider_cpp.rules.models import OfferDocument, Report
+from airflow_provider_cpp.rules.operations import Operation, Submission, newest_first
+from airflow_provider_cpp.rules.orders import Cancel, Change, GoLive, Publish, Update, Updated
 
 
-class CloudPartnerPortalHook(BaseHook):
+class CloudPartnerPortalHook(MarketplaceHook):
     """Calls the Cloud Partner Portal API with the credentials of an Airflow connection.
 
-    Its methods raise the errors of :mod:`airflow_provider_cpp.portal.errors`, which carry the HTTP status, the
+    Its methods raise the errors of :mod:`airflow_provider_cpp.errors`, which carry the HTTP status, the
     portal's code and words, and its request id. Reads are asked again a few times where that may help; an order
     never is.
 
     :param conn_id: the connection, of type ``cloud_partner_portal``.
     """
 
-    conn_name_attr = "conn_id"
     default_conn_name = "cloud_partner_portal_default"
-    conn_type = CONNECTION_TYPE
+    conn_type = PORTAL_CONNECTION
     hook_name = HOOK_NAME
-
-    def __init__(self, conn_id: str = default_conn_name) -> None:
-        super().__init__()
-        self.conn_id = conn_id
-
-    @classmethod
-    def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Return the form's fields for Airflow before 3.2, which does not read them from the provider info."""
-        from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
-        from wtforms import StringField
-
-        return {
-            name: StringField(field["label"], description=field["description"], widget=BS3TextFieldWidget())
-            for name, field in CONNECTION_FIELDS.items()
-        }
-
-    @classmethod
-    def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Return the labels of the standard fields for Airflow before 3.2."""
-        return {key.replace("-", "_"): value for key, value in FIELD_BEHAVIOUR.items()}
-
-    def get_conn(self, keep: Keeper | None = None) -> SyncSession:
-        """Return an open session, to be closed or used with ``with``.
-
-        :param keep: keeps the notes of flows; without it they are dropped.
-        """
-        from airflow_provider_cpp.transport.sync import SyncSession
-
-        return SyncSession(self.get_settings(), self.log, keep=keep, reread=self.get_settings)
-
-    def get_settings(self) -> Settings:
-        """Read the connection.
-
-        :raises ConfigurationError: if there is none, or naming all that it lacks.
-        """
-        try:
-            connection = self.get_connection(self.conn_id)
-        except AirflowNotFoundException as error:
-            raise ConfigurationError((str(error),), self._name) from error
-        return self._settings(connection, connection.extra_dejson)
-
-    async def aget_settings(self) -> Settings:
-        """Read the connection without blocking the event loop.
-
-        :raises ConfigurationError: as :meth:`get_settings`.
-        """
-        from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
-
-        try:
-            connection = await get_async_connection(self.conn_id, hook=type(self))
-        except AirflowNotFoundException as error:
-            raise ConfigurationError((str(error),), self._name) from error
-        return self._settings(connection, await get_async_extra_dejson(connection))
-
-    def run(self, flow: flows.Flow[T], keep: Keeper | None = None) -> T:
-        """Run a flow of :mod:`airflow_provider_cpp.portal` to its end, blocking.
-
-        :param keep: keeps the flow's notes; without it they are dropped.
-        """
-        with self.get_conn(keep) as session:
-            return session.run(flow)
-
-    async def arun(self, flow: flows.Flow[T]) -> T:
-        """Run a flow of :mod:`airflow_provider_cpp.portal` to its end on the event loop."""
-        from airflow_provider_cpp.transport.aio import AsyncSession
-
-        async with AsyncSession(self.aget_settings, self.log) as session:
-            return await session.run(flow)
-
-    def offer(self, offer_id: str, publisher_id: str | None = None) -> OfferRef:
-        """Name an offer, its publisher taken from the connection where none is given.
-
-        :raises ConfigurationError: if neither names a publisher, or an id could not stand in a path.
-        """
-        return self._offer(offer_id, publisher_id or self.get_settings().publisher_id)
+    api = PORTAL
+    needs_publisher = True
 
     def list_offers(self, publisher_id: str | None = None) -> tuple[OfferSummary, ...]:
         """List a publisher's offers with their statuses."""
@@ -175,7 +88,7 @@ class CloudPartnerPortalHook(BaseHook):
 
         :param change: gets the document, and changes it in place or returns another one; may be called several times.
         """
-        return self.run(update(Update(self.offer(offer_id, publisher_id), change)))
+        return self.run(self.api.update(Update(self.offer(offer_id, publisher_id), change)))
 
     def get_offer_status(self, offer_id: str, publisher_id: str | None = None) -> Report:
         """Return where an offer stands, with its steps and messages."""
@@ -196,8 +109,7 @@ class CloudPartnerPortalHook(BaseHook):
 
         :param operation: what :meth:`publish_offer`, or a task, returned.
         """
-        which = operation if isinstance(operation, Operation) else Operation.from_json(operation)
-        return self.run(flows.fetch(calls.get_operation(which)))
+        return self.run(flows.fetch(calls.get_operation(self.operation(operation))))
 
     def publish_offer(
         self,
@@ -220,7 +132,7 @@ class CloudPartnerPortalHook(BaseHook):
         `Publish an offer <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-publish-offer>`_
         """
         offer, emails = self.offer(offer_id, publisher_id), split_emails(notification_emails)
-        return self.run(publish(Publish(offer, emails, Attempt(settle_time))))
+        return self.run(self.api.publish(Publish(offer, emails, Attempt(settle_time))))
 
     def go_live(
         self, offer_id: str, publisher_id: str | None = None, settle_time: float = DEFAULT_SETTLE_TIME
@@ -233,7 +145,7 @@ class CloudPartnerPortalHook(BaseHook):
 
         `Go live <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-go-live>`_
         """
-        return self.run(go_live(GoLive(self.offer(offer_id, publisher_id), Attempt(settle_time))))
+        return self.run(self.api.go_live(GoLive(self.offer(offer_id, publisher_id), Attempt(settle_time))))
 
     def cancel(
         self,
@@ -251,46 +163,6 @@ class CloudPartnerPortalHook(BaseHook):
 
         `Cancel operations <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-cancel-operations>`_
         """
-        meant = Operation.from_json(operation) if isinstance(operation, Mapping) else operation
+        meant = self.operation(operation) if operation is not None else None
         offer = self.offer(offer_id, publisher_id)
-        return self.run(cancel(Cancel(offer, Attempt(0.0), meant, timeout=timeout)))
-
-    def test_connection(self) -> tuple[bool, str]:
-        """Sign in and ask once for the publisher's offers, or where none is named for publishers; Airflow's Test button.
-
-        :return: whether that worked, and in words what was found, or what is wrong and what to do.
-        """
-        from airflow_provider_cpp.hooks import trial
-
-        return trial.run(self.get_settings, self.log)
-
-    @property
-    def _name(self) -> str:
-        return f"connection {self.conn_id!r}"
-
-    def _settings(self, connection: Connection, extra: Mapping[str, Any]) -> Settings:
-        from airflow_provider_cpp.transport.settings import Settings
-
-        return Settings.from_fields(
-            host=connection.host,
-            port=connection.port,
-            login=connection.login,
-            password=connection.password,
-            extra=extra,
-            where=self._name,
-        )
-
-    def _offer(self, offer_id: str, publisher_id: str | None) -> OfferRef:
-        return OfferRef(self._publisher(publisher_id), offer_id)
-
-    def _publisher(self, publisher_id: str | None) -> str:
-        if not publisher_id:
-            problem = "no publisher is named: give publisher_id to the task, or put it into the connection's extra"
-            raise ConfigurationError((problem,), self._name)
-        return publisher_id
-
-
-def split_emails(addresses: str | Sequence[str]) -> tuple[str, ...]:
-    """Read addresses given as a list, or as one text with commas between them."""
-    parts = addresses.split(",") if isinstance(addresses, str) else addresses
-    return tuple(part.strip() for part in parts if part.strip())
+        return self.run(self.api.cancel(Cancel(offer, Attempt(0.0), meant, timeout=timeout)))

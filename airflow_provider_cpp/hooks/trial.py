@@ -8,16 +8,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from airflow_provider_cpp.portal import calls
-from airflow_provider_cpp.portal.errors import (
+from airflow_provider_cpp.errors import (
     ConfigurationError,
-    Forbidden,
     PortalError,
     SignInError,
     Unreachable,
     Untrusted,
 )
-from airflow_provider_cpp.portal.flows import Flow, ask
+from airflow_provider_cpp.rules.flows import Flow
 
 if TYPE_CHECKING:
     from airflow_provider_cpp.transport.settings import Settings
@@ -25,9 +23,6 @@ if TYPE_CHECKING:
 
 TIMEOUT = 15.0
 """Seconds, at most, for connecting and for waiting on an answer while a person waits for it."""
-
-MOST_NAMED = 5
-"""Publishers that are named in a success."""
 
 SIGN_IN: dict[str, tuple[str, str]] = {
     "7000215": ("the secret is wrong", "enter its value, not its ID"),
@@ -71,11 +66,14 @@ NO_MACHINE = "this test runs on Airflow's API server, and a managed identity ans
 TRY_AGAIN = "this may pass: try again in some minutes"
 
 
-def run(read: Callable[[], Settings], log: Log) -> tuple[bool, str]:
+def run(
+    read: Callable[[], Settings], log: Log, greet: Callable[[str | None, str], Flow[tuple[bool, str]]]
+) -> tuple[bool, str]:
     """Sign in, and ask once for what the connection gives access to.
 
     :param read: reads the connection.
     :param log: where what the session tells goes.
+    :param greet: looks around: of an API, :meth:`airflow_provider_cpp.rules.api.Api.greet`.
     :return: whether that worked, and in words what was found, or what is wrong and what to do.
     """
     from airflow_provider_cpp.transport.sync import SyncSession
@@ -86,7 +84,7 @@ def run(read: Callable[[], Settings], log: Log) -> tuple[bool, str]:
         return False, f"the connection cannot be used: {'; '.join(error.problems)}"
     try:
         with SyncSession(settings, log) as session:
-            return session.run(_look_around(settings.publisher_id, f"Signed in to {settings.base_url}"))
+            return session.run(greet(settings.publisher_id, f"Signed in to {settings.base_url}"))
     except PortalError as error:
         return False, with_advice(error, settings)
 
@@ -94,19 +92,6 @@ def run(read: Callable[[], Settings], log: Log) -> tuple[bool, str]:
 def limited(settings: Settings) -> Settings:
     """Return settings with a limit to requests that suits somebody who waits for an answer."""
     return replace(settings, request_timeout=min(settings.request_timeout, TIMEOUT))
-
-
-def _look_around(publisher_id: str | None, signed_in: str) -> Flow[tuple[bool, str]]:
-    """Ask for the publisher's offers, or where none is named for the publishers, and say what came."""
-    if publisher_id:
-        offers = yield from ask(calls.list_offers(publisher_id))
-        return True, f"{signed_in}: publisher {publisher_id} has {len(offers)} offer{'s' * (len(offers) != 1)}"
-    publishers = yield from ask(calls.list_publishers())
-    names = [one.id for one in publishers[:MOST_NAMED]] + ["..."] * (len(publishers) > MOST_NAMED)
-    if not names:
-        return False, f"{signed_in}: the application may act for no publisher; {Forbidden.hint}"
-    must = "The connection names no publisher, so each task must (publisher_id)"
-    return True, f"{signed_in}: the application may act for {', '.join(names)}. {must}"
 
 
 def with_advice(error: PortalError, settings: Settings) -> str:

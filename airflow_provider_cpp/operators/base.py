@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import XCOM_RETURN_KEY, BaseOperator, conf
 
 from airflow_provider_cpp.completion import airflow_errors, ended_by_airflow, finish, give_up, resume
-from airflow_provider_cpp.hooks.cloud_partner_portal import DEFAULT_SETTLE_TIME, CloudPartnerPortalHook
+from airflow_provider_cpp.errors import OperationRunning
+from airflow_provider_cpp.hooks.base import DEFAULT_SETTLE_TIME, MarketplaceHook
+from airflow_provider_cpp.hooks.connections import DEFAULT_CONN_ID, hook_for
 from airflow_provider_cpp.links import PORTAL_PAGE_KEY, MarketplaceLink, PublisherPortalLink, page_of
-from airflow_provider_cpp.portal.attempt import Attempt, Note
-from airflow_provider_cpp.portal.errors import OperationRunning
-from airflow_provider_cpp.portal.flows import Flow
-from airflow_provider_cpp.portal.models import OfferDocument, OfferRef
-from airflow_provider_cpp.portal.operations import Operation
-from airflow_provider_cpp.portal.progress import Memory
-from airflow_provider_cpp.portal.verdict import IDLE, Target, default_until
-from airflow_provider_cpp.portal.watching import Watch, wait
+from airflow_provider_cpp.rules.attempt import Attempt, Note
+from airflow_provider_cpp.rules.flows import Flow
+from airflow_provider_cpp.rules.models import OfferDocument, OfferRef
+from airflow_provider_cpp.rules.operations import Operation
+from airflow_provider_cpp.rules.progress import Memory
+from airflow_provider_cpp.rules.verdict import IDLE, Target, default_until
+from airflow_provider_cpp.rules.watch import Watch
+from airflow_provider_cpp.rules.watching import wait
 from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ class OfferOperator(BaseOperator):
 
     :param offer_id: the offer.
     :param publisher_id: its publisher; the connection's if None.
-    :param conn_id: the connection, of type ``cloud_partner_portal``.
+    :param conn_id: the connection; its type says which API it is.
     """
 
     template_fields: Sequence[str] = ("conn_id", "publisher_id", "offer_id")
@@ -55,7 +57,7 @@ class OfferOperator(BaseOperator):
         *,
         offer_id: str,
         publisher_id: str | None = None,
-        conn_id: str = CloudPartnerPortalHook.default_conn_name,
+        conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -65,15 +67,26 @@ class OfferOperator(BaseOperator):
         self.link_facts: dict[str, Any] = {}
 
     @property
-    def hook(self) -> CloudPartnerPortalHook:
-        """The hook."""
-        return CloudPartnerPortalHook(self.conn_id)
+    def hook(self) -> MarketplaceHook:
+        """The hook that the connection's type calls for."""
+        return hook_for(self.conn_id)
 
     def named_offer(self, operation: Operation | None = None) -> OfferRef:
         """Return the offer: the one that is named, or else the operation's."""
         given = operation.offer if operation is not None else None
         publisher_id = self.publisher_id or (given.publisher_id if given else None)
         return self.hook.offer(self.offer_id or (given.offer_id if given else ""), publisher_id)
+
+    def read_operation(self, value: Any, *, wanted: bool) -> Operation | None:
+        """Read an argument that holds an operation.
+
+        :param wanted: whether one was given; a task that was skipped, and so returned None, must not mean any operation.
+        :raises ConfigurationError: if it is no operation, or of another API than the connection's.
+        """
+        if value is None and not wanted:
+            return None
+        operation = Operation.from_json(value)  # before the connection is asked for
+        return self.hook.operation(operation)
 
     def attempt(self, context: Context, settle_time: float, *, waits_for_others: bool = False) -> Attempt:
         """Gather what this try can know of those before it."""
@@ -205,7 +218,8 @@ class OrderOperator(OfferOperator):
         deadline = began + as_timedelta(self.timeout)
         while True:
             try:
-                return self.hook.run(self.order(context, attempt), self.keeper(context))
+                flow = self.order(context, attempt)
+                return self.hook.run(flow, self.keeper(context))
             except OperationRunning as running:
                 if self.if_running != "wait" or datetime.now(timezone.utc) >= deadline:
                     raise
@@ -221,12 +235,14 @@ class OrderOperator(OfferOperator):
             poll_interval=self.poll_interval,
             poll_failure_tolerance=as_timedelta(self.poll_failure_tolerance).total_seconds(),
             answered=True,
+            api=self.hook.api.name,
         )
         if self.deferrable:
             memory = Memory(answered=True, since=datetime.now(timezone.utc))
             trigger = OfferStatusTrigger(self.conn_id, watch.to_payload(), memory.to_payload())
             self.defer(trigger=trigger, method_name="execute_complete", timeout=as_timedelta(self.timeout) + SLACK)
-        finish(self.hook.run(wait(watch)))
+        hook = self.hook
+        finish(hook.run(wait(hook.api, watch)))
 
 
 def as_timedelta(value: float | timedelta) -> timedelta:

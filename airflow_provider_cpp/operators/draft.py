@@ -12,10 +12,13 @@ from urllib.parse import unquote
 from airflow.providers.common.compat.sdk import mask_secret
 
 from airflow_provider_cpp.completion import airflow_errors
+from airflow_provider_cpp.errors import ConfigurationError
 from airflow_provider_cpp.operators.base import OfferOperator
-from airflow_provider_cpp.portal.errors import ConfigurationError
-from airflow_provider_cpp.portal.images import PUBLISHING_TAKES, ImageVersion, signatures_in
-from airflow_provider_cpp.portal.updating import Change, Update, merge_patch, update
+from airflow_provider_cpp.rules.flows import Flow
+from airflow_provider_cpp.rules.images import PUBLISHING_TAKES, ImageVersion, signatures_in
+from airflow_provider_cpp.rules.merging import merge_patch
+from airflow_provider_cpp.rules.models import OfferRef
+from airflow_provider_cpp.rules.orders import AddImage, Change, Update, Updated
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -50,24 +53,22 @@ class _DraftOperator(OfferOperator):
 
     ui_color = "#f2ecd0"
 
-    def write(
-        self, context: Context, change: Change, *, create: bool = False, overwrite: bool = False
-    ) -> dict[str, Any]:
-        """Make the change, and return what a task may show of it."""
-        offer = self.named_offer()
+    def write(self, context: Context, offer: OfferRef, flow: Flow[Updated]) -> dict[str, Any]:
+        """Make a change, and return what a task may show of it."""
         try:
-            updated = self.hook.run(update(Update(offer, change, create, overwrite)))
+            updated = self.hook.run(flow)
         except Exception as error:
             # A change of somebody's own fails in words of its own, which may quote the draft's URLs.
             mask_signatures("".join(traceback.format_exception(error)))
             raise
         self.leave_page(context, updated.document)
+        version = updated.document.version if updated.document is not None else None
         if updated.written:
-            self.log.info("offer %s: its draft is stored, version %s", offer, updated.document.version)
+            self.log.info("offer %s: its draft is stored, version %s", offer, version or "unnumbered")
         return {
             "publisher_id": offer.publisher_id,
             "offer_id": offer.offer_id,
-            "version": updated.document.version,
+            "version": version,
             "written": updated.written,
         }
 
@@ -81,11 +82,13 @@ class UpdateOfferOperator(_DraftOperator):
     :param offer_id: the offer. Templated.
     :param patch: the change as a JSON merge patch: null takes a key out, a list replaces a list. Templated.
     :param change: the change as a callable, which gets the document, and changes it in place or returns another
-        one; it may be called several times. Give this or ``patch``.
+        one; it may be called several times. Give one of ``patch``, ``change`` and ``configure``.
+    :param configure: with a connection of type ``product_ingestion``, which has resources instead of one document, those
+        to configure: raw JSON, unknown keys kept. The task waits for the job that does it. Templated.
     :param create: whether an offer that is not there is created, out of an empty document.
     :param overwrite: whether to store over whatever is there where the portal gives no ETag.
     :param publisher_id: its publisher; the connection's if None. Templated.
-    :param conn_id: the connection, of type ``cloud_partner_portal``. Templated.
+    :param conn_id: the connection; its type says which API it is. Templated.
     :returns: ``publisher_id``, ``offer_id``, ``version`` and ``written``, whether anything had to be written.
     :raises AirflowFailException: if there is no such offer, the portal refuses, or there is no ETag.
     :raises AirflowException: if the portal could not be reached, or others wrote every time.
@@ -94,25 +97,29 @@ class UpdateOfferOperator(_DraftOperator):
     <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-creating-offer>`_
     """
 
-    template_fields: Sequence[str] = ("conn_id", "publisher_id", "offer_id", "patch")
-    template_fields_renderers = {"patch": "json"}  # noqa: RUF012 - as Airflow has it
+    template_fields: Sequence[str] = ("conn_id", "publisher_id", "offer_id", "patch", "configure")
+    template_fields_renderers = {"patch": "json", "configure": "json"}  # noqa: RUF012 - as Airflow has it
     patch = Masked()
+    configure = Masked()
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - an operator's arguments are its user interface, all by name
         self,
         *,
         offer_id: str,
         patch: dict[str, Any] | None = None,
         change: Change | None = None,
+        configure: Sequence[Mapping[str, Any]] | None = None,
         create: bool = False,
         overwrite: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(offer_id=offer_id, **kwargs)
-        if (patch is None) == (change is None):
-            msg = "give either patch or change"
+        if [patch, change, configure].count(None) != 2:  # noqa: PLR2004 - all but one of three
+            msg = "give one of patch, change and configure"
             raise ValueError(msg)
         self.patch = patch
+        self.configure = configure
+        self._takes_resources = configure is not None
         self.change = change
         self.create = create
         self.overwrite = overwrite
@@ -120,13 +127,17 @@ class UpdateOfferOperator(_DraftOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Change the draft."""
         with airflow_errors():
-            change = self.change
-            if change is None:
-                if not isinstance(self.patch, dict):
-                    problem = f"patch came out as {type(self.patch).__name__}, not as an object"
-                    raise ConfigurationError((problem,), "the task's arguments")
-                change = merge_patch(self.patch)
-            return self.write(context, change, create=self.create, overwrite=self.overwrite)
+            offer = self.named_offer()
+            wanted = Update(offer, self._wanted_change(), self.create, self.overwrite, self.configure)
+            return self.write(context, offer, self.hook.api.update(wanted))
+
+    def _wanted_change(self) -> Change | None:
+        if self.change is not None or self._takes_resources:
+            return self.change
+        if not isinstance(self.patch, dict):
+            problem = f"patch came out as {type(self.patch).__name__}, not as an object"
+            raise ConfigurationError((problem,), "the task's arguments")
+        return merge_patch(self.patch)
 
 
 class AddImageVersionOperator(_DraftOperator):
@@ -145,7 +156,7 @@ class AddImageVersionOperator(_DraftOperator):
         by default.
     :param overwrite: whether to store over whatever is there where the portal gives no ETag.
     :param publisher_id: its publisher; the connection's if None. Templated.
-    :param conn_id: the connection, of type ``cloud_partner_portal``. Templated.
+    :param conn_id: the connection; its type says which API it is. Templated.
     :returns: as :class:`UpdateOfferOperator`.
     :raises AirflowFailException: if the plan is not there, the version has another blob, or a URL is not good for
         long enough; and as :class:`UpdateOfferOperator`.
@@ -198,7 +209,8 @@ class AddImageVersionOperator(_DraftOperator):
                 self.plan_id, self.version, self.os_disk_url, self.data_disk_urls or {}, self.details or {}
             )
             image.check(datetime.now(timezone.utc), self.valid_for)
-            return self.write(context, image.add_to, overwrite=self.overwrite)
+            offer = self.named_offer()
+            return self.write(context, offer, self.hook.api.add_image(AddImage(offer, image, self.overwrite)))
 
 
 def mask_signatures(value: Any) -> None:

@@ -3,22 +3,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow_provider_cpp.completion import airflow_errors
-from airflow_provider_cpp.hooks.cloud_partner_portal import DEFAULT_SETTLE_TIME, split_emails
+from airflow_provider_cpp.errors import RequestError
+from airflow_provider_cpp.hooks.base import DEFAULT_SETTLE_TIME, split_emails
 from airflow_provider_cpp.operators.base import OfferOperator, OrderOperator, as_timedelta
-from airflow_provider_cpp.operators.draft import AddImageVersionOperator, UpdateOfferOperator
-from airflow_provider_cpp.portal.attempt import Attempt
-from airflow_provider_cpp.portal.calls import get_offer
-from airflow_provider_cpp.portal.canceling import Cancel, cancel
-from airflow_provider_cpp.portal.errors import RequestError
-from airflow_provider_cpp.portal.flows import Flow, ask
-from airflow_provider_cpp.portal.going_live import GoLive, go_live
-from airflow_provider_cpp.portal.operations import Operation
-from airflow_provider_cpp.portal.publishing import Publish, publish
+from airflow_provider_cpp.operators.draft import AddImageVersionOperator, Masked, UpdateOfferOperator
+from airflow_provider_cpp.rules.attempt import Attempt
+from airflow_provider_cpp.rules.flows import Flow
+from airflow_provider_cpp.rules.operations import Operation
+from airflow_provider_cpp.rules.orders import Cancel, GoLive, Publish
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -48,9 +45,11 @@ class PublishOfferOperator(OrderOperator):
 
     :param offer_id: the offer. Templated.
     :param publisher_id: its publisher; the connection's if None. Templated.
-    :param conn_id: the connection, of type ``cloud_partner_portal``. Templated.
+    :param conn_id: the connection; its type says which API it is. Templated.
     :param notification_emails: who is told by mail, as a list or with commas between; the portal ignores it for
-        offers moved to Partner Center. Templated.
+        offers moved to Partner Center, and its successor has no mails. Templated.
+    :param configure: with a connection of type ``product_ingestion``, the resources to configure and publish alone, raw;
+        None for all of the draft, as the portal does. Templated.
     :param wait_for_completion: whether to wait until the preview is ready, instead of leaving that to a sensor.
     :param deferrable: whether waits are the triggerer's; Airflow's ``[operators] default_deferrable`` if None.
     :param poll_interval: seconds between two looks of a wait; if None, it paces itself by the step that it sees.
@@ -70,13 +69,16 @@ class PublishOfferOperator(OrderOperator):
     `Publish an offer <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-publish-offer>`_
     """
 
-    template_fields: Sequence[str] = ("conn_id", "publisher_id", "offer_id", "notification_emails")
+    template_fields: Sequence[str] = ("conn_id", "publisher_id", "offer_id", "notification_emails", "configure")
+    template_fields_renderers = {"configure": "json"}  # noqa: RUF012 - as Airflow has it
+    configure = Masked()
 
     def __init__(
         self,
         *,
         offer_id: str,
         notification_emails: str | Sequence[str] = (),
+        configure: Sequence[Mapping[str, Any]] | None = None,
         if_running: IfRunning = "fail",
         **kwargs: Any,
     ) -> None:
@@ -85,19 +87,21 @@ class PublishOfferOperator(OrderOperator):
             msg = f"if_running is {if_running!r}, not one of {', '.join(IF_RUNNING)}"
             raise ValueError(msg)
         self.notification_emails = notification_emails
+        self.configure = configure
         self.if_running = if_running
 
     def order(self, context: Context, attempt: Attempt) -> Flow[Operation]:
         """Return the flow that publishes."""
-        offer = self.named_offer()
+        hook, offer = self.hook, self.named_offer()
         try:
-            draft = self.hook.run(ask(get_offer(offer)))  # once: nothing hangs on it
+            draft = hook.run(hook.api.draft(offer))
         except RequestError as error:
             self.log.info("%s; going on without the draft's version", error)
             draft = None
         self.leave_page(context, draft)
         version = draft.version if draft else None
-        return publish(Publish(offer, split_emails(self.notification_emails or ()), attempt, version))
+        emails = split_emails(self.notification_emails or ())
+        return hook.api.publish(Publish(offer, emails, attempt, version, tuple(self.configure or ())))
 
 
 class GoLiveOfferOperator(OrderOperator):
@@ -111,7 +115,7 @@ class GoLiveOfferOperator(OrderOperator):
     :param operation: the publish operation whose preview is meant, ``publish.output``: another publication that is
         parked instead is not signed off. None for whichever is parked. Templated.
     :param publisher_id: its publisher; the connection's if None. Templated.
-    :param conn_id: the connection, of type ``cloud_partner_portal``. Templated.
+    :param conn_id: the connection; its type says which API it is. Templated.
     :param wait_for_completion: whether to wait until the offer is live, instead of leaving that to a sensor.
     :param deferrable: as of :class:`PublishOfferOperator`, and all that follow.
     :param poll_interval: seconds between two looks of a wait; if None, it paces itself by the step that it sees.
@@ -137,8 +141,8 @@ class GoLiveOfferOperator(OrderOperator):
 
     def order(self, context: Context, attempt: Attempt) -> Flow[Operation]:  # noqa: ARG002 - as the base has it
         """Return the flow that goes live."""
-        operation = read_operation(self.operation, wanted=self._wants_operation)
-        return go_live(GoLive(self.named_offer(operation), attempt, operation))
+        operation = self.read_operation(self.operation, wanted=self._wants_operation)
+        return self.hook.api.go_live(GoLive(self.named_offer(operation), attempt, operation))
 
 
 class CancelOfferOperator(OfferOperator):
@@ -151,7 +155,7 @@ class CancelOfferOperator(OfferOperator):
     :param operation: the operation that is meant, ``publish.output``: while another one runs the task fails, and
         cancels nothing. None for whichever runs. Templated.
     :param publisher_id: its publisher; the connection's if None. Templated.
-    :param conn_id: the connection, of type ``cloud_partner_portal``. Templated.
+    :param conn_id: the connection; its type says which API it is. Templated.
     :param notification_emails: who is told by mail, as a list or with commas between. Templated.
     :param poll_interval: seconds between two looks while it ends; 15 by default.
     :param timeout: after how long it should have ended; seconds or a timedelta, 15 minutes by default.
@@ -185,7 +189,8 @@ class CancelOfferOperator(OfferOperator):
     def execute(self, context: Context) -> dict[str, str | None] | None:
         """Cancel, and wait until nothing runs."""
         with airflow_errors():
-            operation = read_operation(self.operation, wanted=self._wants_operation)
+            operation = self.read_operation(self.operation, wanted=self._wants_operation)
+            hook = self.hook
             wanted = Cancel(
                 offer=self.named_offer(operation),
                 attempt=self.attempt(context, DEFAULT_SETTLE_TIME),
@@ -194,14 +199,5 @@ class CancelOfferOperator(OfferOperator):
                 poll_interval=self.poll_interval,
                 timeout=as_timedelta(self.timeout).total_seconds(),
             )
-            canceled = self.hook.run(cancel(wanted), self.keeper(context))
+            canceled = hook.run(hook.api.cancel(wanted), self.keeper(context))
         return canceled.to_json() if canceled is not None else None
-
-
-def read_operation(value: Any, *, wanted: bool) -> Operation | None:
-    """Read an argument that holds an operation.
-
-    :param wanted: whether one was given; a task that was skipped, and so returned None, must not mean any operation.
-    :raises ConfigurationError: if it is no operation.
-    """
-    return Operation.from_json(value) if wanted or value is not None else None

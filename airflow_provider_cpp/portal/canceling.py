@@ -10,49 +10,19 @@ that runs is looked at before, and awaited after.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from airflow_provider_cpp.errors import NotCanceled, OperationRunning, OutcomeUnknown, PortalError
 from airflow_provider_cpp.portal import calls
-from airflow_provider_cpp.portal.attempt import Attempt, Note
-from airflow_provider_cpp.portal.errors import (
-    ConfigurationError,
-    NotCanceled,
-    OperationRunning,
-    OutcomeUnknown,
-    PortalError,
-)
-from airflow_provider_cpp.portal.flows import Flow, Keep, Now, Sleep, Tell, ask
-from airflow_provider_cpp.portal.models import OfferRef
-from airflow_provider_cpp.portal.operations import Operation, Submission, id_in_location
-from airflow_provider_cpp.portal.publishing import is_taken_perhaps
-from airflow_provider_cpp.portal.settling import Situation, look_again, situation
-from airflow_provider_cpp.portal.verdict import find_entry
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    """What is to be canceled.
-
-    :param offer: the offer.
-    :param attempt: which try this is.
-    :param operation: the operation that is meant; None for whichever runs.
-    :param notification_emails: who is told by mail.
-    :param poll_interval: seconds between two looks while it ends.
-    :param timeout: seconds after which it should have ended.
-    """
-
-    offer: OfferRef
-    attempt: Attempt
-    operation: Operation | None = None
-    notification_emails: tuple[str, ...] = ()
-    poll_interval: float = 15.0
-    timeout: float = 900.0
-
-    def __post_init__(self) -> None:
-        """Refuse an interval that would never let the portal rest."""
-        if self.poll_interval <= 0:
-            raise ConfigurationError(("poll_interval must be more than 0 seconds",), "the task's arguments")
+from airflow_provider_cpp.portal.location import id_in_location
+from airflow_provider_cpp.portal.looking import look_again, situation
+from airflow_provider_cpp.rules.attempt import Note
+from airflow_provider_cpp.rules.flows import Flow, Keep, Now, Sleep, Tell, ask
+from airflow_provider_cpp.rules.operations import Operation, Submission
+from airflow_provider_cpp.rules.ordering import is_taken_perhaps
+from airflow_provider_cpp.rules.orders import Cancel
+from airflow_provider_cpp.rules.settling import Situation
+from airflow_provider_cpp.rules.verdict import find_entry
 
 
 def cancel(wanted: Cancel) -> Flow[Operation | None]:

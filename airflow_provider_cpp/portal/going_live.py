@@ -10,38 +10,18 @@ after the settle time means that it was not taken, and no longer parked means th
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from datetime import datetime
 
+from airflow_provider_cpp.errors import Conflict, NotParked, OutcomeUnknown, PortalError, Refused
 from airflow_provider_cpp.portal import calls
-from airflow_provider_cpp.portal.attempt import Attempt
-from airflow_provider_cpp.portal.errors import Conflict, NotParked, OutcomeUnknown, PortalError, Refused
-from airflow_provider_cpp.portal.flows import Flow, Now, Tell, ask
-from airflow_provider_cpp.portal.models import OfferRef
-from airflow_provider_cpp.portal.operations import Operation, Submission, id_in_location
-from airflow_provider_cpp.portal.publishing import is_taken_perhaps
-from airflow_provider_cpp.portal.settling import Patience, Situation, is_of_kind, look_again, situation
-from airflow_provider_cpp.portal.verdict import find_entry
-
-MOST_ORDERS = 2
-"""How often one try orders: a second time only after the offer stayed parked for the whole settle time."""
-
-STALE_FOR = 60.0
-"""Seconds for which a status that is not parked may be the last publication's: the preview has just been reached."""
-
-
-@dataclass(frozen=True, slots=True)
-class GoLive:
-    """What is to go live.
-
-    :param offer: the offer.
-    :param attempt: which try this is.
-    :param operation: the publish operation whose preview is meant; None for whichever is parked.
-    """
-
-    offer: OfferRef
-    attempt: Attempt
-    operation: Operation | None = None
+from airflow_provider_cpp.portal.location import id_in_location
+from airflow_provider_cpp.portal.looking import look_again, situation
+from airflow_provider_cpp.rules.flows import Flow, Now, Tell, ask
+from airflow_provider_cpp.rules.operations import Operation, Submission
+from airflow_provider_cpp.rules.ordering import is_taken_perhaps
+from airflow_provider_cpp.rules.orders import MOST_ORDERS, STALE_FOR, GoLive
+from airflow_provider_cpp.rules.settling import Patience, Situation, is_of_kind
+from airflow_provider_cpp.rules.verdict import find_entry
 
 
 def go_live(wanted: GoLive) -> Flow[Operation]:

@@ -6,12 +6,11 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote, urljoin, urlsplit
 
-LONGEST = 2000
-"""Characters of a location that are followed; those of the portal have some 150."""
+from airflow_provider_cpp.errors import ConfigurationError
+from airflow_provider_cpp.rules.location import LONGEST, is_ours
+from airflow_provider_cpp.rules.models import check_identifier
 
-_LETTER = r"(?:[A-Za-z0-9/$_.~:@!&'()*+,;=-]|%[0-9A-Fa-f]{2})"
-_OUR_OWN = re.compile(rf"/api/{_LETTER}*(?:\?{_LETTER}*)?")
-"""What every reader of URLs reads alike."""
+_BY_ID = re.compile(r"/operations/([^/?$]+)/?(?:[?]|$)")
 
 
 def local_location(value: str | None, origin: str) -> str | None:
@@ -33,14 +32,10 @@ def local_location(value: str | None, origin: str) -> str | None:
     return location if same and target.username is None and is_ours(location) else None
 
 
-def is_ours(location: str) -> bool:
-    """Say whether a text is path and query of something below the API, whoever reads it.
-
-    urllib3 and yarl decode dot segments and follow them, so these would lead out of the API, however written.
-    """
-    if len(location) > LONGEST or ".." in location or not _OUR_OWN.fullmatch(location):
-        return False
-    path = location.partition("?")[0]
-    while (plain := unquote(path)) != path:
-        path = plain
-    return {".", ".."}.isdisjoint(path.replace("\\", "/").split("/"))
+def id_in_location(location: str | None) -> str | None:
+    """Find the operation's id in the path that the portal named, where it has one."""
+    found = _BY_ID.search(unquote(location or ""))
+    try:
+        return check_identifier("operation_id", found.group(1)) if found else None
+    except ConfigurationError:  # an id that could not be asked for is as good as none
+        return None

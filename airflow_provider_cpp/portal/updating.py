@@ -9,52 +9,19 @@ from __future__ import annotations
 import copy
 import json
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+from airflow_provider_cpp.errors import ConfigurationError, Conflict, NotFound, PortalError, PreconditionFailed
 from airflow_provider_cpp.portal import calls
-from airflow_provider_cpp.portal.errors import ConfigurationError, Conflict, NotFound, PortalError, PreconditionFailed
-from airflow_provider_cpp.portal.flows import Flow, Sleep, Tell, ask, fetch
-from airflow_provider_cpp.portal.models import OfferDocument, OfferRef
-from airflow_provider_cpp.portal.publishing import is_taken_perhaps
-
-Change = Callable[[dict[str, Any]], dict[str, Any] | None]
-"""Takes the document; returns it changed, or None where it changed it in place."""
+from airflow_provider_cpp.rules.flows import Flow, Sleep, Tell, ask, fetch
+from airflow_provider_cpp.rules.models import OfferDocument
+from airflow_provider_cpp.rules.ordering import is_taken_perhaps
+from airflow_provider_cpp.rules.orders import Update, Updated
 
 TRIES = 5
 """How often a draft is read, changed and stored anew in all, because somebody else wrote or an answer was lost."""
 
 PAUSE = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    """What is to be changed.
-
-    :param offer: the offer.
-    :param change: what is done to its document.
-    :param create: whether an offer that is not there is created, out of an empty document.
-    :param overwrite: whether a draft is stored over whichever is there (``If-Match: *``) if the portal gives no ETag.
-    """
-
-    offer: OfferRef
-    change: Change
-    create: bool = False
-    overwrite: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Updated:
-    """What became of it: the document as the portal stored it, and whether anything was written."""
-
-    document: OfferDocument
-    written: bool
-
-
-def merge_patch(patch: dict[str, Any]) -> Change:
-    """Make a change of a JSON merge patch (RFC 7396): null takes a key out, a list replaces a list."""
-    return lambda document: _merged(document, patch)
 
 
 def update(wanted: Update) -> Flow[Updated]:
@@ -96,6 +63,8 @@ def _read(wanted: Update) -> Flow[OfferDocument | None]:
 
 def _changed(wanted: Update, before: OfferDocument | None) -> dict[str, Any]:
     document = copy.deepcopy(before.content) if before is not None else {}
+    if wanted.change is None:
+        raise ConfigurationError(("give patch or change",), "the task's arguments")
     returned: object = wanted.change(document)
     after = document if returned is None else returned
     if not isinstance(after, dict) or not after:
@@ -124,15 +93,3 @@ def _condition(wanted: Update, before: OfferDocument | None) -> str | None:
         )
         raise ConfigurationError((problem,), f"offer {wanted.offer}")
     return before.etag or "*"
-
-
-def _merged(target: Any, patch: Any) -> Any:
-    if not isinstance(patch, dict):
-        return copy.deepcopy(patch)
-    result = dict(target) if isinstance(target, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = _merged(result.get(key), value)
-    return result

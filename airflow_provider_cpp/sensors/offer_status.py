@@ -23,13 +23,14 @@ from airflow_provider_cpp.completion import (
     give_up,
     resume,
 )
-from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
-from airflow_provider_cpp.portal.errors import ConfigurationError
-from airflow_provider_cpp.portal.operations import Operation
-from airflow_provider_cpp.portal.outcome import Outcome
-from airflow_provider_cpp.portal.progress import Memory
-from airflow_provider_cpp.portal.verdict import UNTIL, Until, default_until
-from airflow_provider_cpp.portal.watching import Watch, observe, timed_out
+from airflow_provider_cpp.errors import ConfigurationError
+from airflow_provider_cpp.hooks.connections import DEFAULT_CONN_ID, hook_for
+from airflow_provider_cpp.rules.operations import Operation
+from airflow_provider_cpp.rules.outcome import Outcome
+from airflow_provider_cpp.rules.progress import Memory
+from airflow_provider_cpp.rules.verdict import UNTIL, Until, default_until
+from airflow_provider_cpp.rules.watch import Watch
+from airflow_provider_cpp.rules.watching import observe, timed_out
 from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class OfferStatusSensor(BaseSensorOperator):
     :param operation: what a publish or go-live task returned, ``publish.output``. Templated.
     :param offer_id: the offer; the operation's if None. Templated.
     :param publisher_id: its publisher; the operation's, or else the connection's, if None. Templated.
-    :param conn_id: the connection, of type ``cloud_partner_portal``. Templated.
+    :param conn_id: the connection; its type says which API it is. Templated.
     :param until: ``preview``, parked at the sign-off or beyond, or ``live``; if None, ``preview`` for a publish
         operation and ``live`` otherwise. Templated.
     :param fail_on_blocked: whether a blocked step fails the task; by default it is a warning.
@@ -84,7 +85,7 @@ class OfferStatusSensor(BaseSensorOperator):
         operation: Any = None,
         offer_id: str | None = None,
         publisher_id: str | None = None,
-        conn_id: str = CloudPartnerPortalHook.default_conn_name,
+        conn_id: str = DEFAULT_CONN_ID,
         until: Until | None = None,
         fail_on_blocked: bool = False,
         deferrable: bool | None = None,
@@ -168,26 +169,31 @@ class OfferStatusSensor(BaseSensorOperator):
     def _look(self, context: Context, watch: Watch) -> Outcome | None:
         memory = self._recall(context)
         with airflow_errors():
-            outcome = CloudPartnerPortalHook(self.conn_id).run(observe(watch, memory))
+            hook = hook_for(self.conn_id)
+            outcome = hook.run(observe(hook.api, watch, memory))
         self._remember(context, memory)
         return outcome
 
     def _watch(self) -> Watch:
         with airflow_errors():
-            operation = self._own_operation()
+            operation = self._own_operation()  # before the connection is asked for
+            hook = hook_for(self.conn_id)
+            if operation is not None:
+                hook.operation(operation)
             publisher_id = self.publisher_id or (operation.offer.publisher_id if operation else None)
             offer_id = self.offer_id or (operation.offer.offer_id if operation else "")
             if self.until not in (None, *UNTIL):
                 problem = f"until is {self.until!r}, not one of {', '.join(UNTIL)}"
                 raise ConfigurationError((problem,), "the task's arguments")
             return Watch(
-                offer=CloudPartnerPortalHook(self.conn_id).offer(offer_id, publisher_id),
+                offer=hook.offer(offer_id, publisher_id),
                 until=self.until or default_until(operation),
                 deadline=datetime.now(timezone.utc) + timedelta(seconds=self.timeout),
                 operation=operation,
                 fail_on_blocked=self.fail_on_blocked,
                 poll_interval=self.poll_interval,
                 poll_failure_tolerance=_seconds(self.poll_failure_tolerance),
+                api=hook.api.name,
             )
 
     def _own_operation(self) -> Operation | None:

@@ -16,9 +16,9 @@ from typing import Any, Self, TypeVar
 import aiohttp
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
 
-from airflow_provider_cpp.portal.calls import Call, Reply
-from airflow_provider_cpp.portal.errors import PortalError
-from airflow_provider_cpp.portal.flows import Flow, Keep, Now, Reconnect, Request, Send, Sleep, Tell
+from airflow_provider_cpp.errors import PortalError
+from airflow_provider_cpp.rules.calls import Call, Reply
+from airflow_provider_cpp.rules.flows import Flow, Keep, Now, Reconnect, Request, Send, Sleep, Tell
 from airflow_provider_cpp.transport.auth import Token, TokenSource, token_source
 from airflow_provider_cpp.transport.bodies import CHUNK
 from airflow_provider_cpp.transport.causes import causes_of

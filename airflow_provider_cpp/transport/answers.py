@@ -15,8 +15,8 @@ from urllib.parse import quote_plus, urlsplit
 import requests
 from urllib3.exceptions import HTTPError
 
-from airflow_provider_cpp.portal.errors import Untrusted
-from airflow_provider_cpp.portal.text import plain_text
+from airflow_provider_cpp.errors import Untrusted
+from airflow_provider_cpp.rules.text import plain_text
 from airflow_provider_cpp.transport import grants
 from airflow_provider_cpp.transport.bodies import Body, drain
 from airflow_provider_cpp.transport.causes import network_text, untrusted_text, without_users

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-from airflow_provider_cpp.portal.text import plain_text
+from airflow_provider_cpp.rules.text import plain_text
 
 CHUNK = 64 * 1024
 

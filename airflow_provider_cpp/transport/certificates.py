@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12
 
-from airflow_provider_cpp.portal.errors import ConfigurationError
+from airflow_provider_cpp.errors import ConfigurationError
 from airflow_provider_cpp.transport.credentials import Certificate
 
 LIFETIME = 600

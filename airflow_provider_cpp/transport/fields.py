@@ -5,12 +5,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 HTTPS = 443
+_PATH = re.compile(r"(?<![:/])(?:/[A-Za-z0-9_~-]+)+$")
+"""A path at the end of an address, without dots, which could lead out of it."""
+
 TRUE, FALSE = (True, "true", "True", "1"), (False, None, "", "false", "False", "0")
 
 
@@ -108,6 +112,19 @@ class Form:
         elif port and parts.port is None and port != HTTPS:
             return f"{address}:{port}"
         return address
+
+    def base(self, key: str, value: str | None, default: str, port: int | None = None) -> str:
+        """Read where an API is: as :meth:`origin`, with the path that it is below, where it has one.
+
+        :param value: the address as it was typed; without a path, the default's is meant.
+        :param default: the address of the API itself.
+        :param port: as of :meth:`origin`.
+        """
+        path = urlsplit(default).path
+        address = (value or "").strip().rstrip("/") or default
+        found = _PATH.search(address) if path else None
+        origin = self.origin(key, address[: found.start()] if found else address, default.removesuffix(path), port)
+        return f"{origin}{found.group() if found else path}"
 
     def bundle(self) -> str | None:
         """Read ``verify``; None for the machine's own authorities."""

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_cpp.portal.calls import API_VERSION, DEFAULT_HOST, DEFAULT_SCOPE
-from airflow_provider_cpp.portal.errors import ConfigurationError
+from airflow_provider_cpp.errors import ConfigurationError
+from airflow_provider_cpp.rules.endpoint import Endpoint
 from airflow_provider_cpp.transport.credentials import KINDS, ClientSecret, Credentials
 from airflow_provider_cpp.transport.fields import Form
 
@@ -25,12 +25,12 @@ BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 class Settings:
     """All that the wire needs to know of a connection. Equal settings share a token.
 
-    :param base_url: scheme, host and port of the portal.
+    :param base_url: scheme, host and port of the API, and the path that it is below.
     :param credentials: who signs in, and how.
+    :param scope: what the token is for.
+    :param api_version: the API's version.
     :param publisher_id: the publisher that is meant where a task names none.
     :param authority: where tokens come from.
-    :param scope: what the token is for.
-    :param api_version: the portal's API version.
     :param verify: the path of a CA bundle; None for the environment's, or else the list that comes with requests.
     :param proxies: proxy URL by scheme, ``(("https", "http://proxy:3128"),)``.
     :param request_timeout: seconds for connecting, and for waiting on an answer.
@@ -39,10 +39,10 @@ class Settings:
 
     base_url: str
     credentials: Credentials
+    scope: str
+    api_version: str
     publisher_id: str | None = None
     authority: str = DEFAULT_AUTHORITY
-    scope: str = DEFAULT_SCOPE
-    api_version: str = API_VERSION
     verify: str | None = None
     proxies: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     request_timeout: float = DEFAULT_REQUEST_TIMEOUT
@@ -63,6 +63,7 @@ class Settings:
     @classmethod
     def from_fields(  # noqa: PLR0913 - a connection has this many fields, all by name
         cls,
+        endpoint: Endpoint,
         *,
         host: str | None,
         login: str | None,
@@ -73,7 +74,8 @@ class Settings:
     ) -> Settings:
         """Make settings of a connection's fields.
 
-        :param port: the portal's, where it is not part of ``host``.
+        :param endpoint: the API that it is for: where that is, unless the connection says otherwise.
+        :param port: the API's, where it is not part of ``host``.
         :param where: what to call the connection in an error.
         :raises ConfigurationError: naming all that is missing or wrong at once.
         """
@@ -82,12 +84,12 @@ class Settings:
         if (known := KINDS.get(kind or ClientSecret.kind)) is None:
             form.problems.append(f"auth in extra is {kind!r}, not one of: {', '.join(KINDS)}")
         values: dict[str, Any] = {
-            "base_url": form.origin("host", host or DEFAULT_HOST, DEFAULT_HOST, port),
+            "base_url": form.base("host", host, endpoint.base_url, port),
             "credentials": known.read(form) if known else None,
             "publisher_id": form.text("publisher_id"),
             "authority": form.origin("authority", form.text("authority") or DEFAULT_AUTHORITY, DEFAULT_AUTHORITY),
-            "scope": form.text("scope") or DEFAULT_SCOPE,
-            "api_version": form.text("api_version") or API_VERSION,
+            "scope": form.text("scope") or endpoint.scope,
+            "api_version": form.text("api_version") or endpoint.version,
             "verify": form.bundle(),
             "proxies": form.proxies(),
             "request_timeout": form.seconds("request_timeout", DEFAULT_REQUEST_TIMEOUT),

@@ -11,7 +11,7 @@ from typing import Any
 import msal
 import requests
 
-from airflow_provider_cpp.portal.errors import ConfigurationError, SignInError
+from airflow_provider_cpp.errors import ConfigurationError, SignInError
 from airflow_provider_cpp.transport import certificates
 from airflow_provider_cpp.transport.answers import Answer, Unfit, Wire
 from airflow_provider_cpp.transport.credentials import (

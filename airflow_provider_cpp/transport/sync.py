@@ -14,9 +14,9 @@ from typing import Any, Self, TypeVar
 import requests
 from urllib3.exceptions import HTTPError, NewConnectionError
 
-from airflow_provider_cpp.portal.calls import Call, Reply
-from airflow_provider_cpp.portal.errors import PortalError
-from airflow_provider_cpp.portal.flows import Flow, Keep, Now, Reconnect, Request, Send, Sleep, Tell
+from airflow_provider_cpp.errors import PortalError
+from airflow_provider_cpp.rules.calls import Call, Reply
+from airflow_provider_cpp.rules.flows import Flow, Keep, Now, Reconnect, Request, Send, Sleep, Tell
 from airflow_provider_cpp.transport.auth import Token, token_source
 from airflow_provider_cpp.transport.bodies import drain
 from airflow_provider_cpp.transport.causes import causes_of

@@ -6,9 +6,9 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from airflow_provider_cpp import __version__
-from airflow_provider_cpp.portal.calls import Call
-from airflow_provider_cpp.portal.errors import BadReply, Unreachable, Untrusted
-from airflow_provider_cpp.portal.text import plain_text
+from airflow_provider_cpp.errors import BadReply, Unreachable, Untrusted
+from airflow_provider_cpp.rules.calls import Call
+from airflow_provider_cpp.rules.text import plain_text
 from airflow_provider_cpp.transport.auth import Token
 from airflow_provider_cpp.transport.bodies import Body
 from airflow_provider_cpp.transport.causes import network_text, untrusted_text

@@ -8,11 +8,12 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
-from airflow_provider_cpp.portal.errors import PortalError
-from airflow_provider_cpp.portal.outcome import Outcome
-from airflow_provider_cpp.portal.progress import Memory
-from airflow_provider_cpp.portal.watching import Watch, wait
+from airflow_provider_cpp.errors import PortalError
+from airflow_provider_cpp.hooks.connections import ahook_for
+from airflow_provider_cpp.rules.outcome import Outcome
+from airflow_provider_cpp.rules.progress import Memory
+from airflow_provider_cpp.rules.watch import Watch
+from airflow_provider_cpp.rules.watching import wait
 
 
 class OfferStatusTrigger(BaseTrigger):
@@ -22,9 +23,9 @@ class OfferStatusTrigger(BaseTrigger):
     them are plain JSON, the deadline is an absolute time, and looking twice does no harm.
 
     :param conn_id: the connection.
-    :param watch: what to wait for: :meth:`airflow_provider_cpp.portal.watching.Watch.to_payload`.
+    :param watch: what to wait for: :meth:`airflow_provider_cpp.rules.watching.Watch.to_payload`.
     :param memory: what the task told before it deferred, so that it is not told again:
-        :meth:`airflow_provider_cpp.portal.progress.Memory.to_payload`.
+        :meth:`airflow_provider_cpp.rules.progress.Memory.to_payload`.
     """
 
     def __init__(self, conn_id: str, watch: dict[str, Any], memory: dict[str, Any] | None = None) -> None:
@@ -42,7 +43,8 @@ class OfferStatusTrigger(BaseTrigger):
         """Wait; errors of this package's own tree are outcomes, so that their text reaches the task."""
         try:
             watch = Watch.from_payload(self.watch)
-            outcome = await CloudPartnerPortalHook(self.conn_id).arun(wait(watch, Memory.from_payload(self.memory)))
+            hook = await ahook_for(self.conn_id)
+            outcome = await hook.arun(wait(hook.api, watch, Memory.from_payload(self.memory)))
         except PortalError as error:
             outcome = Outcome.of_error(error, _name(self.watch))
         yield TriggerEvent(outcome.to_payload())  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
@@ -52,4 +54,5 @@ def _name(watch: object) -> str:
     """Name the offer as well as a watch that cannot be read allows."""
     offer = watch.get("offer") if isinstance(watch, dict) else None
     offer = offer if isinstance(offer, dict) else {}
-    return f"{offer.get('publisher_id')}/{offer.get('offer_id')}"
+    names = (offer.get("publisher_id"), offer.get("offer_id"))
+    return "/".join(str(name) for name in names if name is not None) or "an offer"

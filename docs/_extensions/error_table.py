@@ -17,7 +17,8 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from airflow_provider_cpp.portal import calls, errors
+from airflow_provider_cpp import errors
+from airflow_provider_cpp.rules import calls
 
 
 def classes() -> dict[str, type[errors.PortalError]]:

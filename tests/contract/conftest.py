@@ -7,19 +7,20 @@ import importlib
 import inspect
 import itertools
 import pkgutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from types import NoneType, UnionType
+from types import ModuleType, NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import pytest
 
-from airflow_provider_cpp import portal
-from airflow_provider_cpp.portal.calls import Call
-from airflow_provider_cpp.portal.errors import ConfigurationError
-from airflow_provider_cpp.portal.models import OfferRef
-from airflow_provider_cpp.portal.operations import Operation
+from airflow_provider_cpp import ingestion, portal
+from airflow_provider_cpp.errors import ConfigurationError
+from airflow_provider_cpp.ingestion.status import Target
+from airflow_provider_cpp.rules.calls import Call
+from airflow_provider_cpp.rules.models import OfferRef
+from airflow_provider_cpp.rules.operations import INGESTION, Operation
 
 OFFER = OfferRef("contoso", "contoso-vm")
 NOW = datetime(2026, 11, 3, 9, 0, tzinfo=timezone.utc)
@@ -27,6 +28,11 @@ OPERATIONS = (
     Operation(OFFER, "publish", NOW, "1"),
     Operation(OFFER, "publish", NOW, "1", "/api/publishers/contoso/offers/contoso-vm/operations/1"),
     Operation(OFFER, "publish", NOW, None, "/api/operations/contoso$contoso-vm$2$preview?api-version=2017-10-31"),
+)
+SUBMISSION = "submission/12345678-1234-4321-8765-123456789012/7"
+OPERATIONS += (
+    Operation(OFFER, "publish", NOW, SUBMISSION, "/configure/d4261631-c583/status", INGESTION),
+    Operation(OFFER, "golive", NOW, None, "/configure/d4261631-c583/status", INGESTION),
 )
 SAMPLES: Mapping[object, tuple[Any, ...]] = {
     OfferRef: (OFFER,),
@@ -37,6 +43,8 @@ SAMPLES: Mapping[object, tuple[Any, ...]] = {
     NoneType: (None,),
     tuple[str, ...]: ((), ("a@b",)),
     tuple: ((), ("a@b",)),
+    Target: tuple(Target),
+    Iterable: ((), ({"$schema": "x"},)),
     dict: ({"id": "contoso-vm", "definition": {}},),
 }
 
@@ -71,19 +79,19 @@ def samples(annotation: Any) -> tuple[Any, ...]:
     return SAMPLES.get(kind, ())
 
 
-def functions() -> Iterator[tuple[str, Callable[..., Any]]]:
-    """Return every function of the rules that others may call."""
-    for module in pkgutil.iter_modules(portal.__path__, f"{portal.__name__}."):
+def functions(room: ModuleType) -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Return every function of an API's rules that others may call."""
+    for module in pkgutil.iter_modules(room.__path__, f"{room.__name__}."):
         for name, function in vars(importlib.import_module(module.name)).items():
             if inspect.isfunction(function) and function.__module__ == module.name and not name.startswith("_"):
                 yield name, function
 
 
-@pytest.fixture(scope="session")
-def builders() -> list[Builder]:
-    """Return every function that makes a call, with the calls that it makes of sample arguments."""
+@pytest.fixture(scope="session", params=[portal, ingestion], ids=lambda room: room.__name__.rpartition(".")[2])
+def builders(request: pytest.FixtureRequest) -> list[Builder]:
+    """Return every function of each API that makes a call, with the calls that it makes of sample arguments."""
     found = []
-    for name, function in functions():
+    for name, function in functions(request.param):
         if not str(function.__annotations__.get("return")).startswith("Call["):
             continue
         hints = get_type_hints(function)

@@ -61,9 +61,14 @@ class Shown:
 
 def show_values(shown: Shown, portal: Any) -> None:
     """Show each value that holds something secret."""
+    from airflow_provider_cpp.ingestion.calls import configure, publish
+    from airflow_provider_cpp.ingestion.models import Entry, Job, Product
+    from airflow_provider_cpp.portal.api import PORTAL
     from airflow_provider_cpp.portal.calls import put_offer
-    from airflow_provider_cpp.portal.images import ImageVersion
-    from airflow_provider_cpp.portal.models import OfferDocument, OfferRef
+    from airflow_provider_cpp.rules.attempt import Attempt
+    from airflow_provider_cpp.rules.images import ImageVersion
+    from airflow_provider_cpp.rules.models import OfferDocument, OfferRef
+    from airflow_provider_cpp.rules.orders import AddImage, Publish, Update
     from airflow_provider_cpp.transport.answers import Answer
     from airflow_provider_cpp.transport.auth import token_source
     from airflow_provider_cpp.transport.settings import Settings
@@ -75,8 +80,8 @@ def show_values(shown: Shown, portal: Any) -> None:
         made = portal.connection_for(kind, form)
         extra = made["extra"] | {"proxies": {"https": f"http://us:{PROXY}@proxy.example:3128"}}
         fields = {"host": made["host"], "login": made.get("login"), "password": made.get("password")}
-        settings = Settings.from_fields(**fields, extra=made["extra"])
-        proxied = Settings.from_fields(**fields, extra=extra)
+        settings = Settings.from_fields(PORTAL.endpoint, **fields, extra=made["extra"])
+        proxied = Settings.from_fields(PORTAL.endpoint, **fields, extra=extra)
         shown.texts += [repr(one) for one in (settings, proxied, settings.credentials, SyncSession(settings))]
         source, grant = token_source(settings), sign_in(settings)
         shown.texts += [repr(one) for one in (source, source.token(), grant, Answer(grant.value, 1.0))]
@@ -87,14 +92,36 @@ def show_values(shown: Shown, portal: Any) -> None:
     image = ImageVersion("gold", "1.2.3", url("os"), {0: url("data")}, {"label": url("details")})
     call = put_offer(OfferRef("contoso", OFFER), document, None)
     shown.texts += [repr(one) for one in (call, OfferDocument(document, None), image)]
+    offer, resource = OfferRef(None, OFFER), {"$schema": "x", "uri": url("resource")}
+    orders = Publish(offer, (), Attempt(0), resources=(resource,)), Update(offer, resources=[resource])
+    calls = configure(offer, [resource]), publish(offer, "1", [resource])
+    shown.texts += [repr(one) for one in (*orders, *calls, AddImage(offer, image))]
+    told = {
+        "code": url("told"),
+        "message": f"<p>{url('told')}</p>",
+        "resourceId": url("told"),
+        "details": [url("told")],
+    }
+    job = {"jobId": "1", "jobStatus": "completed", "jobResult": "failed", "errors": [told, url("told")]}
+    shown.texts += [repr(Job.from_json(job)), Job.from_json(job).reason]
+    entry = {
+        "id": "submission/1/2",
+        "status": url("told"),
+        "result": url("told"),
+        "target": {"targetType": url("told")},
+    }
+    product = {"id": "product/1", "identity": {"externalId": url("told")}, "type": url("told"), "alias": url("told")}
+    shown.texts += [repr(Entry.from_json(entry)), repr(Product.from_json(product))]
 
 
 def show_answers(shown: Shown, portal: Any, fault: Any) -> None:
     """Show what becomes of answers that repeat what nobody should see."""
     from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
+    from airflow_provider_cpp.portal.api import PORTAL
     from airflow_provider_cpp.portal.calls import get_offer_status, list_publishers
-    from airflow_provider_cpp.portal.flows import ask
-    from airflow_provider_cpp.portal.models import Message, OfferRef
+    from airflow_provider_cpp.portal.models import read_message
+    from airflow_provider_cpp.rules.flows import ask
+    from airflow_provider_cpp.rules.models import OfferRef
     from airflow_provider_cpp.transport.settings import Settings
     from airflow_provider_cpp.transport.sign_in import sign_in
     from airflow_provider_cpp.transport.wire import unreachable
@@ -102,7 +129,7 @@ def show_answers(shown: Shown, portal: Any, fault: Any) -> None:
     hook, token = CloudPartnerPortalHook(), portal.tokens[0]
     made = portal.connection_for("client_secret")
     settings = Settings.from_fields(
-        host=made["host"], login=made["login"], password=made["password"], extra=made["extra"]
+        PORTAL.endpoint, host=made["host"], login=made["login"], password=made["password"], extra=made["extra"]
     )
     for echo in (SECRET, quote_plus(SECRET), html.escape(SECRET), token, " ".join(token.split(".")[:2])):
         body = json.dumps({"error": "odd", "error_description": f"it was {echo} that came"})
@@ -112,8 +139,8 @@ def show_answers(shown: Shown, portal: Any, fault: Any) -> None:
         for body in (json.dumps({"error": {"code": echo, "message": echo}}), f"<p>{echo}</p>"):
             portal.inject(fault("answer", "status", status=400, body=body))
             shown.failing(lambda: hook.get_offer_status(OFFER))
-        shown.texts.append(repr(Message.from_json({"messageHtml": f"<p>{echo}</p>", "level": echo})))
-        shown.texts.append(repr(Message.from_json(echo)))
+        shown.texts.append(repr(read_message({"messageHtml": f"<p>{echo}</p>", "level": echo})))
+        shown.texts.append(repr(read_message(echo)))
     portal.inject(fault("answer", "status", status=200, body=f"no JSON: {url('told')}"))
     shown.failing(lambda: hook.run(ask(get_offer_status(OfferRef("contoso", OFFER)))))
     lost = OSError(f"http://us:{PROXY}@proxy.example")
@@ -123,6 +150,7 @@ def show_answers(shown: Shown, portal: Any, fault: Any) -> None:
 def show_fields(shown: Shown) -> None:
     """Show the fields of tasks as Airflow does, and a text that has their URLs in other words."""
     from airflow_provider_cpp.operators.draft import AddImageVersionOperator, UpdateOfferOperator
+    from airflow_provider_cpp.operators.offer import PublishOfferOperator
 
     image = AddImageVersionOperator(
         task_id="image",
@@ -134,8 +162,11 @@ def show_fields(shown: Shown) -> None:
         details={"label": [url("details")]},
     )
     patch = UpdateOfferOperator(task_id="patch", offer_id=OFFER, patch={"disk": url("patch")})
-    shown.texts += [json.dumps(_serialize_rendered_fields(task)) for task in (image, patch)]
-    shown.texts += [str(redact(unquote(url(name)))) for name in ("os", "data", "details", "patch")]
+    resources = UpdateOfferOperator(task_id="resources", offer_id=OFFER, configure=[{"uri": url("configure")}])
+    part = PublishOfferOperator(task_id="part", offer_id=OFFER, configure=[{"uri": url("part")}])
+    shown.texts += [json.dumps(_serialize_rendered_fields(task)) for task in (image, patch, resources, part)]
+    names = ("os", "data", "details", "patch", "configure", "part")
+    shown.texts += [str(redact(unquote(url(name)))) for name in names]
 
     def careless(document: dict[str, Any]) -> None:
         raise LookupError(f"no place for {url('careless')}")
@@ -169,7 +200,7 @@ def show() -> Shown:
         tokens = [*portal.tokens, *portal.assertions]
         pieces = [piece for token in tokens for piece in (token, *token.split(".")[1:])]
         shown.secrets += [SECRET, PROXY, "correct horse battery staple", *pieces]
-        names = ("os", "data", "details", "patch", "document", "told", "careless")
+        names = ("os", "data", "details", "patch", "document", "told", "careless", "configure", "part", "resource")
         shown.secrets += [signature(name) for name in names]
     return shown
 

@@ -14,10 +14,12 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_cpp import errors
 from airflow_provider_cpp.emulator import Emulator, Fault
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
-from airflow_provider_cpp.portal import calls, errors, flows
-from airflow_provider_cpp.portal.models import OfferRef
+from airflow_provider_cpp.portal import calls
+from airflow_provider_cpp.rules import flows
+from airflow_provider_cpp.rules.models import OfferRef
 from airflow_provider_cpp.transport.bodies import LARGEST_BODY
 
 READ = calls.get_offer_status(OfferRef("contoso", "contoso-vm"))

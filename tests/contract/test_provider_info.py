@@ -16,7 +16,9 @@ import jsonschema
 import pytest
 from versions import DEFINES_ALL_OF_PROVIDER_INFO, FORM_FROM_HOOK, READS_FORM_FROM_PROVIDER_INFO, SHOWS_FORM
 
-from airflow_provider_cpp.provider_info import CONNECTION_FIELDS, CONNECTION_TYPE, get_provider_info
+from airflow_provider_cpp.provider_info import CONNECTIONS, get_provider_info
+
+TYPES = tuple(CONNECTIONS)
 
 
 def check_connection_types(info: dict[str, Any]) -> None:
@@ -48,10 +50,11 @@ def test_the_connection_type_is_as_airflow_defines_it() -> None:
 
 @pytest.mark.skipif(not DEFINES_ALL_OF_PROVIDER_INFO, reason="its definition knows all of the keys from Airflow 3.3 on")
 @pytest.mark.parametrize("key", ["conn-fields", "ui-field-behaviour", "hook-name"])
-def test_a_misspelt_key_of_the_connection_type_is_seen(key: str) -> None:
+@pytest.mark.parametrize("place", range(len(TYPES)))
+def test_a_misspelt_key_of_the_connection_type_is_seen(key: str, place: int) -> None:
     """A key with an underscore, which Airflow would ignore, fails the check."""
     info = copy.deepcopy(get_provider_info())
-    connection_type = info["connection-types"][0]
+    connection_type = info["connection-types"][place]
     connection_type[key.replace("-", "_")] = connection_type.pop(key)
     with pytest.raises(jsonschema.ValidationError):
         check_connection_types(info)
@@ -59,44 +62,46 @@ def test_a_misspelt_key_of_the_connection_type_is_seen(key: str) -> None:
 
 @pytest.mark.skipif(not DEFINES_ALL_OF_PROVIDER_INFO, reason="its definition knows all of the keys from Airflow 3.3 on")
 @pytest.mark.parametrize("key", ["hidden-fields", "relabeling", "placeholders"])
-def test_a_misspelt_key_of_the_field_behaviour_is_seen(key: str) -> None:
+@pytest.mark.parametrize("place", range(len(TYPES)))
+def test_a_misspelt_key_of_the_field_behaviour_is_seen(key: str, place: int) -> None:
     """A misspelt key one level down fails the check too."""
     info = copy.deepcopy(get_provider_info())
-    behaviour = info["connection-types"][0]["ui-field-behaviour"]
+    behaviour = info["connection-types"][place]["ui-field-behaviour"]
     behaviour[f"{key}s"] = behaviour.pop(key)
     with pytest.raises(jsonschema.ValidationError):
         check_connection_types(info)
 
 
-def form_fields(program_before: str = "") -> set[str]:
+def form_fields(conn_type: str, program_before: str = "") -> set[str]:
     """Return the fields of our connection's form as a fresh Airflow process sees them."""
     if FORM_FROM_HOOK:
         program = (
             f"from {FORM_FROM_HOOK} import HookMetaService as Service\n"
             "hooks = {hook.connection_type: hook for hook in Service.hook_meta_data()}\n"
-            "print('FIELDS', *hooks['cloud_partner_portal'].extra_fields)\n"
+            f"print('FIELDS', *hooks['{conn_type}'].extra_fields)\n"
         )
     else:
-        program = form_program(program_before)
+        program = form_program(conn_type, program_before)
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     line = next(line for line in result.stdout.splitlines() if line.startswith("FIELDS"))
-    return {name.removeprefix(f"extra__{CONNECTION_TYPE}__") for name in line.split()[1:]}
+    return {name.removeprefix(f"extra__{conn_type}__") for name in line.split()[1:]}
 
 
-def form_program(program_before: str) -> str:
+def form_program(conn_type: str, program_before: str) -> str:
     """Return a program that prints the fields that the providers' manager knows."""
     return (
         f"{program_before}\n"
         "from airflow.providers_manager import ProvidersManager\n"
         "widgets = ProvidersManager().connection_form_widgets\n"
-        "print('FIELDS', *sorted(name for name in widgets if name.startswith('extra__cloud_partner_portal__')))\n"
+        f"print('FIELDS', *sorted(name for name in widgets if name.startswith('extra__{conn_type}__')))\n"
     )
 
 
 @pytest.mark.skipif(not SHOWS_FORM, reason="Airflow 3.0 shows no form without Flask AppBuilder")
-def test_the_form_shows_every_field(airflow_home: Path) -> None:
+@pytest.mark.parametrize("conn_type", TYPES)
+def test_the_form_shows_every_field(airflow_home: Path, conn_type: str) -> None:
     """Every declared field is found where Airflow's web page looks for it."""
-    assert form_fields() == set(CONNECTION_FIELDS)
+    assert form_fields(conn_type) == set(CONNECTIONS[conn_type]["conn-fields"])
 
 
 @pytest.mark.skipif(not READS_FORM_FROM_PROVIDER_INFO, reason="the form comes from the hook before Airflow 3.2")
@@ -107,12 +112,12 @@ def test_a_misspelt_key_empties_the_form(airflow_home: Path) -> None:
         "right = module.get_provider_info\n"
         "def wrong():\n"
         "    info = right()\n"
-        "    kind = info['connection-types'][0]\n"
-        "    kind['conn_fields'] = kind.pop('conn-fields')\n"
+        "    for kind in info['connection-types']:\n"
+        "        kind['conn_fields'] = kind.pop('conn-fields')\n"
         "    return info\n"
         "module.get_provider_info = wrong\n"
     )
-    assert form_fields(misspell) == set()
+    assert [form_fields(conn_type, misspell) for conn_type in TYPES] == [set(), set()]
 
 
 def airflow(*arguments: str) -> str:
@@ -123,10 +128,11 @@ def airflow(*arguments: str) -> str:
 def test_the_command_line_shows_the_provider(airflow_home: Path) -> None:
     """`airflow providers get --full` prints the provider with its connection type and its form."""
     shown = airflow("get", "--full", "airflow-provider-cpp", "--output", "json")
-    assert (CONNECTION_TYPE in shown, "tenant_id" in shown) == (True, True)
+    assert [name for name in (*TYPES, "tenant_id") if name not in shown] == []
 
 
 def test_the_command_line_lists_provider_and_hook(airflow_home: Path) -> None:
     """`airflow providers list` and `hooks` show it by its names."""
     listed, hooks = airflow("list", "--output", "json"), airflow("hooks", "--output", "json")
-    assert ("airflow-provider-cpp" in listed, CONNECTION_TYPE in hooks) == (True, True)
+    assert "airflow-provider-cpp" in listed
+    assert [name for name in TYPES if name not in hooks] == []

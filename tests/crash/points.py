@@ -33,6 +33,21 @@ class Point:
         return f"{self.order}_and_wait" if self.waits else self.order
 
 
+SUCCESSORS = {
+    "submissions": "submission_list",
+    "status": "submission_list",
+    "publish": "configure_publish",
+    "golive": "configure_golive",
+    "operation": "configure_status",
+}
+"""What the successor's requests are called, for what the portal's are."""
+
+
+def route(name: str, api: str) -> str:
+    """Return the route that an API has for what the portal calls this."""
+    return SUCCESSORS[name] if api == "product_ingestion" else name
+
+
 def points(*, with_notes: bool) -> list[Point]:
     """List the points, those between notes only where there are notes."""
     found = []

@@ -13,7 +13,7 @@ import pytest
 from airflow.configuration import conf
 
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
-from airflow_provider_cpp.portal import attempt, outcome, watch
+from airflow_provider_cpp.rules import attempt, outcome, watch
 from airflow_provider_cpp.transport.settings import BUNDLES, DEFAULT_AUTHORITY
 
 ROOT = Path(__file__).parents[2]

@@ -19,9 +19,11 @@ from typing import Any
 import pytest
 
 import airflow_provider_cpp
+from airflow_provider_cpp import errors
 from airflow_provider_cpp.emulator import Emulator
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
 from airflow_provider_cpp.hooks.trial import SIGN_IN
+from airflow_provider_cpp.ingestion import status as ingestion
 from airflow_provider_cpp.operators.offer import (
     AddImageVersionOperator,
     CancelOfferOperator,
@@ -29,9 +31,11 @@ from airflow_provider_cpp.operators.offer import (
     PublishOfferOperator,
     UpdateOfferOperator,
 )
-from airflow_provider_cpp.portal import errors
-from airflow_provider_cpp.portal.status import SPELLINGS, Status
+from airflow_provider_cpp.portal import status as portal
+from airflow_provider_cpp.portal.api import PORTAL
+from airflow_provider_cpp.portal.models import read_report
 from airflow_provider_cpp.provider_info import CONNECTION_FIELDS
+from airflow_provider_cpp.rules.status import Status
 from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
 from airflow_provider_cpp.transport.credentials import KINDS
 from airflow_provider_cpp.transport.settings import Settings
@@ -58,21 +62,21 @@ def rows(page: str, heading: str) -> list[list[str]]:
 
 def test_every_status_is_documented_with_its_spellings() -> None:
     """The page of statuses has a row for each, with exactly the spellings that the code knows."""
-    table = {row[0]: re.findall(r"`([^`]+)`", row[1]) for row in rows("statuses.md", "status")}
-    by_words = {tuple(words): name for name, words in table.items() if words}
-    assert set(by_words) == set(SPELLINGS.values())
-    assert len(table) == len(Status)
+    for column, spellings in ((1, portal.SPELLINGS), (2, ingestion.SPELLINGS)):
+        table = {row[0]: re.findall(r"`([^`]+)`", row[column]) for row in rows("statuses.md", "status")}
+        by_words = {tuple(words): name for name, words in table.items() if words}
+        assert set(by_words) == set(spellings.values())
+        assert len(table) == len(Status)
 
 
-@pytest.mark.parametrize(("column", "until"), [(3, "preview"), (4, "live")])
+@pytest.mark.parametrize(("column", "until"), [(4, "preview"), (5, "live")])
 def test_what_the_page_says_of_a_status_is_what_happens(column: int, until: str) -> None:
     """For each row, waiting, success and failure are as the rules decide them."""
-    from airflow_provider_cpp.portal.models import Report
-    from airflow_provider_cpp.portal.verdict import judge_offer
+    from airflow_provider_cpp.rules.verdict import judge_offer
 
     for row in rows("statuses.md", "status"):
         for word in re.findall(r"`([^`]+)`", row[1]) or ["frobnicating"]:
-            result = judge_offer(Report.from_json({"status": word}), until)
+            result = judge_offer(read_report({"status": word}), until)
             said = row[column].strip("* ").split(",")[0]
             happens = {None: "waits", "reached": "succeeds"}.get(result.value if result else None, "fails")
             assert (word, said) == (word, happens)
@@ -113,6 +117,7 @@ def test_the_statuses_of_errors_are_asked_of_the_code() -> None:
         "NotFound": "404",
         "Conflict": "409",
         "PreconditionFailed": "412",
+        "Locked": "423",
         "Refused": "other 4xx",
         "Throttled": "429",
         "ServerFault": "5xx",
@@ -222,15 +227,19 @@ def test_the_connections_on_the_page_of_a_way_to_sign_in_work(
     for connection in connections:
         filled = json.loads(re.sub(r'"/[^"]+"', json.dumps(str(file)), re.sub(r"<[^>]*>", "x", json.dumps(connection))))
         settings = Settings.from_fields(
-            host=None, login=filled.get("login"), password=filled.get("password"), extra=filled["extra"]
+            PORTAL.endpoint,
+            host=None,
+            login=filled.get("login"),
+            password=filled.get("password"),
+            extra=filled["extra"],
         )
         assert (settings.credentials.kind, settings.publisher_id) == (kind, "contoso")
 
 
 def test_the_fields_of_an_operation_are_documented() -> None:
     """The table of what the operator returns is what it returns."""
-    from airflow_provider_cpp.portal.models import OfferRef
-    from airflow_provider_cpp.portal.operations import Operation
+    from airflow_provider_cpp.rules.models import OfferRef
+    from airflow_provider_cpp.rules.operations import Operation
 
     named = [name for row in rows("operators/publish.md", "field") for name in re.findall(r"`(\w+)`", row[0])]
     operation = Operation(OfferRef("p", "o"), "publish", datetime.now(timezone.utc), "1")
@@ -240,12 +249,13 @@ def test_the_fields_of_an_operation_are_documented() -> None:
 def test_the_numbers_of_what_happens_are_the_codes() -> None:
     """Where the page of events gives a span or a count, it is the one of the code."""
     from airflow_provider_cpp.operators import base
-    from airflow_provider_cpp.portal import attempt, retry, updating, watching
+    from airflow_provider_cpp.portal import updating
+    from airflow_provider_cpp.rules import attempt, operations, retry
 
     words = {4: "four", 5: "five"}
     text = (DOCS / "what_happens.md").read_text()
     for said in (
-        f"waits for {watching.GRACE / timedelta(minutes=1):g} minutes after the order",
+        f"waits for {operations.GRACE / timedelta(minutes=1):g} minutes after the order",
         f"The note lasts {base.NOTE_LASTS.days} days",
         f"differ by {words[attempt.CLOCK_MARGIN // timedelta(minutes=1)]} minutes",
         f"reads are asked {words[retry.TRIES]} times",
@@ -257,7 +267,7 @@ def test_the_numbers_of_what_happens_are_the_codes() -> None:
 
 def test_the_table_of_paces_is_the_code_s() -> None:
     """The page of paces has each step of the code in its order, with the pauses that the code keeps to, in minutes."""
-    from airflow_provider_cpp.portal import pacing
+    from airflow_provider_cpp.rules import pacing
 
     shown = [(row[0], row[1], row[2]) for row in rows("pacing.md", "step")]
     kept = [(one.name, f"{one.shortest / 60:g} min", f"{one.longest / 60:g} min") for one in pacing.TABLE]
@@ -270,7 +280,7 @@ def test_the_table_of_paces_is_the_code_s() -> None:
 
 def test_the_numbers_on_the_page_of_paces_are_the_code_s() -> None:
     """What the page says in words and numbers beside its table is what the code does."""
-    from airflow_provider_cpp.portal import pacing
+    from airflow_provider_cpp.rules import pacing
 
     words = {1 / 5: "a fifth", 1 / 4: "a quarter", 3: "three"}
     text = (DOCS / "pacing.md").read_text()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from deployments.distributed import Distributed
 from deployments.processes import Process, wait_until
-from e2e.scenario import Scenario
+from e2e.scenario import POLLS, Scenario
 
 from airflow_provider_cpp.emulator import Fault
 
@@ -47,7 +47,7 @@ def kill_worker_while_publishing(scenario: Scenario) -> None:
 
 def kill_worker_while_polling(scenario: Scenario) -> None:
     """Kill the workers of tasks that poll in their own process."""
-    wait_until(lambda: scenario.portal.counts["operation"] > 0, "a task polls")
+    wait_until(lambda: any(scenario.portal.counts[poll] for poll in POLLS), "a task polls")
     struck = _kill_workers(scenario)
     scenario.note(f"{struck} killed between two polls", strikes=struck)
 
@@ -103,7 +103,7 @@ def rotate_secret(scenario: Scenario) -> None:
         time.sleep(LONGER_THAN_A_POLL)
         refused = scenario.answered(401, ["token"]) - before
     finally:
-        scenario.deployment.api.set_connection(scenario.portal.connection)
+        scenario.connect()
     scenario.note(f"{refused} sign-ins refused", strikes=refused)
 
 

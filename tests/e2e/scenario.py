@@ -23,7 +23,10 @@ UNTAKEN = (401, 403, 429)
 """Answers to an order that say that it was not even looked at."""
 
 ENDED = ("success", "failed")
-ORDERS = ("publish", "golive")
+ORDERS = {"publish": ("publish", "configure_publish"), "golive": ("golive", "configure_golive")}
+"""What counts as an order, whichever API it came through; every other offer is published through the successor."""
+
+POLLS = ("operation", "configure_status")
 _numbers = itertools.count(1)
 
 
@@ -95,8 +98,13 @@ class Scenario:
         self.portal.start()
         for offer in self.offers:
             self.portal.add_offer(offer, history="succeeded")
-        self.deployment.api.set_connection(self.portal.connection)
+        self.connect()
         return self
+
+    def connect(self) -> None:
+        """Tell Airflow the connections to both APIs."""
+        self.deployment.api.set_connection(self.portal.connection)
+        self.deployment.api.set_connection(self.portal.ingestion_connection, "product_ingestion_default")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -128,7 +136,9 @@ class Scenario:
     def wait_until_polled(self) -> None:
         """Wait until the portal was asked about every offer: what waits then has a token, and a poll behind it."""
         asked = self.portal.counts_for
-        wait_until(lambda: all(asked(offer)["operation"] for offer in self.offers), "every offer is polled")
+        wait_until(
+            lambda: all(any(asked(offer)[poll] for poll in POLLS) for offer in self.offers), "every offer is polled"
+        )
 
     def note(self, text: str, *, strikes: int) -> None:
         """Note how the fault struck.
@@ -156,13 +166,18 @@ class Scenario:
         failed = {one["rendered_fields"].get("offer_id") for one in self.tasks() if one["state"] != "success"}
         row = Row(self.deployment.name, self.fault, len(self.offers), struck="; ".join(self.struck))
         sent = Counter((one.route, one.offer) for one in self.portal.requests if one.status not in UNTAKEN)
-        row.doubled = sum(max(0, sent[order, offer] - 1) for order in ORDERS for offer in self.offers)
-        row.canceled = self.portal.counts["cancel"]
+        row.doubled = sum(
+            max(0, sum(sent[route, offer] for route in routes) - 1)
+            for routes in ORDERS.values()
+            for offer in self.offers
+        )
+        row.canceled = self.portal.counts["cancel"] + self.portal.counts["configure_cancel"]
         for offer in self.offers:
             operations = self.portal.operations(offer)
             live = self.portal.status(offer)["status"] == "succeeded"
             taken = any(
-                one.route == "publish" and one.offer == offer and one.status == 202 for one in self.portal.requests
+                one.route in ORDERS["publish"] and one.offer == offer and one.status == 202
+                for one in self.portal.requests
             )
             row.published += taken
             row.live += live and taken

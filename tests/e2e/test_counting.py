@@ -42,7 +42,7 @@ def stand_in(home: Path, *failed: int) -> Any:
         for index, name in enumerate(("counted-0", "counted-1"))
     ]
     api = SimpleNamespace(
-        set_connection=lambda _connection: None,
+        set_connection=lambda *_: None,
         run=lambda *_names: {"state": "failed" if failed else "success"},
         task_instances=lambda *_names: tasks,
     )

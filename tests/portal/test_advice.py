@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_cpp.portal import errors
-from airflow_provider_cpp.portal.models import OfferRef
-from airflow_provider_cpp.portal.operations import Operation
-from airflow_provider_cpp.portal.outcome import Outcome, Result
-from airflow_provider_cpp.portal.watching import Watch, wait
+from airflow_provider_cpp import errors
+from airflow_provider_cpp.portal.api import PORTAL
+from airflow_provider_cpp.rules.models import OfferRef
+from airflow_provider_cpp.rules.operations import Operation
+from airflow_provider_cpp.rules.outcome import Outcome, Result
+from airflow_provider_cpp.rules.watch import Watch
+from airflow_provider_cpp.rules.watching import wait
 
 SAME = "workers and triggerers must run the same release of this package"
 
@@ -62,5 +64,5 @@ def test_a_broken_connection_is_told_once(player: Any, start: datetime) -> None:
     answers = iter([broken, {"status": "succeeded"}])
     player.answer = lambda _: next(answers)
     watch = Watch(OfferRef("contoso", "x"), "live", start + timedelta(days=1), answered=True)
-    assert player.run(wait(watch)).result is Result.REACHED
+    assert player.run(wait(PORTAL, watch)).result is Result.REACHED
     assert [text for text, level in player.told if level == "warning"] == [f"{broken}; the wait goes on"]

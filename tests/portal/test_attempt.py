@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_cpp.portal.attempt import CLOCK_MARGIN, Attempt, Note
-from airflow_provider_cpp.portal.errors import ConfigurationError
-from airflow_provider_cpp.portal.models import OfferRef
-from airflow_provider_cpp.portal.operations import Operation
+from airflow_provider_cpp.errors import ConfigurationError
+from airflow_provider_cpp.rules.attempt import CLOCK_MARGIN, Attempt, Note
+from airflow_provider_cpp.rules.models import OfferRef
+from airflow_provider_cpp.rules.operations import Operation
 
 
 @pytest.fixture

@@ -12,11 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from airflow_provider_cpp.portal import calls, errors
-from airflow_provider_cpp.portal.calls import Reply, decode, local_location
-from airflow_provider_cpp.portal.models import OfferRef
-from airflow_provider_cpp.portal.operations import Operation
-from airflow_provider_cpp.portal.text import LONGEST, plain_text
+from airflow_provider_cpp import errors
+from airflow_provider_cpp.portal import calls
+from airflow_provider_cpp.portal.location import local_location
+from airflow_provider_cpp.rules.calls import LONGEST_RETRY_AFTER, Reply, decode
+from airflow_provider_cpp.rules.models import OfferRef
+from airflow_provider_cpp.rules.operations import Operation
+from airflow_provider_cpp.rules.text import LONGEST, plain_text
 
 HOME = "https://cloudpartner.azure.com"
 BY_ID = "/api/publishers/p/offers/o/operations/1"
@@ -242,7 +244,7 @@ def test_error_bodies(
     [
         ("5", 5.0),
         ("0", 0.0),
-        ("999999999", calls.LONGEST_RETRY_AFTER),
+        ("999999999", LONGEST_RETRY_AFTER),
         ("Tue, 03 Nov 2026 09:00:30 GMT", 30.0),
         ("Tue, 03 Nov 2026 08:00:00 GMT", 0.0),
         ("soon", None),

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_cpp.portal import calls, errors
-from airflow_provider_cpp.portal.attempt import Attempt, Note
-from airflow_provider_cpp.portal.canceling import Cancel, cancel
-from airflow_provider_cpp.portal.models import OfferRef
-from airflow_provider_cpp.portal.operations import Operation
+from airflow_provider_cpp import errors
+from airflow_provider_cpp.portal import calls
+from airflow_provider_cpp.portal.canceling import cancel
+from airflow_provider_cpp.rules.attempt import Attempt, Note
+from airflow_provider_cpp.rules.models import OfferRef
+from airflow_provider_cpp.rules.operations import Operation
+from airflow_provider_cpp.rules.orders import Cancel
 
 PARKED = {"status": "waitingForPublisherReview"}
 RUNNING = {"status": "running"}

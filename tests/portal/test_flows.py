@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_cpp.portal import calls, errors, flows
-from airflow_provider_cpp.portal.models import OfferRef
+from airflow_provider_cpp import errors
+from airflow_provider_cpp.portal import calls
+from airflow_provider_cpp.rules import flows
+from airflow_provider_cpp.rules.models import OfferRef
 
 
 def test_a_read_is_asked_again_with_growing_pauses(player: Any, offer: OfferRef) -> None:

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_cpp.portal.errors import ConfigurationError, PortalError
-from airflow_provider_cpp.portal.images import IMAGE_KEYS, PUBLISHING_TAKES, ImageVersion, signatures_in
-from airflow_provider_cpp.portal.text import plain_text
+from airflow_provider_cpp.errors import ConfigurationError, PortalError
+from airflow_provider_cpp.portal.images import IMAGE_KEYS, add_to
+from airflow_provider_cpp.rules.images import PUBLISHING_TAKES, ImageVersion, signatures_in
+from airflow_provider_cpp.rules.text import plain_text
 
 VM, CORE = IMAGE_KEYS
 BLOB = "https://images.blob.core.windows.net/vhds/os.vhd"
@@ -49,7 +50,7 @@ def test_versions_are_kept_as_written(start: datetime, version: str) -> None:
     """Three whole numbers with dots between are a version, leading zeros and all."""
     image(version=version).check(start)
     document = offer_of({"planId": "gold"})
-    assert list(image(version=version).add_to(document)["definition"]["plans"][0][VM]) == [version]
+    assert list(add_to(image(version=version), document)["definition"]["plans"][0][VM]) == [version]
 
 
 @pytest.mark.parametrize(
@@ -127,7 +128,7 @@ def test_a_signature_in_the_wrong_place_is_not_shown(start: datetime) -> None:
     """A URL that was given as the version or the plan shows no signature either, and no repr shows one."""
     refused(image(version=f"x?sig={SIGNATURE}"), start)
     with pytest.raises(ConfigurationError, match="has no plan") as caught:
-        image(plan=f"x?sig={SIGNATURE}").add_to(offer_of())
+        add_to(image(plan=f"x?sig={SIGNATURE}"), offer_of())
     line_of(caught.value)
     assert "c2Vj" not in repr(image(data_disk_urls={0: sas()}))
 
@@ -148,7 +149,7 @@ def test_a_signature_in_the_wrong_place_is_not_shown(start: datetime) -> None:
 def test_the_key_follows_the_document(plan: dict[str, Any], others: list[Any], kind: str, key: str) -> None:
     """Images go under the key that the plan has, or its neighbours, or the offer's type."""
     document = offer_of({"planId": "gold", **plan}, *others, kind=kind)
-    image(details={"label": "L"}).add_to(document)
+    add_to(image(details={"label": "L"}), document)
     expected = {"osVhdUrl": sas(), "label": "L", "lunVhdDetails": []}
     assert document["definition"]["plans"][0][key] == {"2026.11.3": expected}
     assert document["definition"]["plans"][1:] == others
@@ -157,7 +158,7 @@ def test_the_key_follows_the_document(plan: dict[str, Any], others: list[Any], k
 def test_other_versions_stay() -> None:
     """A version joins those that are there."""
     document = offer_of({"planId": "gold", VM: {"1.0.0": {"osVhdUrl": "x"}}})
-    assert image().add_to(document) is document
+    assert add_to(image(), document) is document
     assert list(document["definition"]["plans"][0][VM]) == ["1.0.0", "2026.11.3"]
 
 
@@ -165,7 +166,7 @@ def test_other_versions_stay() -> None:
 def test_a_disk_generation_is_found_by_its_id(plan: str) -> None:
     """The second generation of a plan's disks keeps its own images, and is found whatever the case."""
     document = offer_of({"planId": "gold", CORE: {}, "diskGenerations": [7, {}, {"planId": "gen2", CORE: {}}]})
-    image(plan=plan).add_to(document)
+    add_to(image(plan=plan), document)
     first = document["definition"]["plans"][0]
     assert (first[CORE], list(first["diskGenerations"][2][CORE])) == ({}, ["2026.11.3"])
 
@@ -189,7 +190,7 @@ def test_an_unknown_plan_lists_those_that_are_there(document: dict[str, Any], kn
     """A plan that is not there is an error that names the plans, and nothing is changed."""
     before = copy.deepcopy(document)
     with pytest.raises(ConfigurationError) as caught:
-        image(plan=plan).add_to(document)
+        add_to(image(plan=plan), document)
     assert line_of(caught.value).endswith(f"the offer has no plan {plan!r}; its plans are: {known}")
     assert document == before
 
@@ -198,7 +199,7 @@ def test_an_unknown_plan_lists_those_that_are_there(document: dict[str, Any], kn
 def test_images_that_are_no_object_are_not_replaced(images: Any) -> None:
     """Where something else stands in the place of a plan's images, it is not thrown away."""
     with pytest.raises(ConfigurationError, match=f"where its images belong, under {VM}"):
-        image().add_to(offer_of({"planId": "gold", VM: images}))
+        add_to(image(), offer_of({"planId": "gold", VM: images}))
 
 
 TWO_DISKS = {"data_disk_urls": {0: "https://a/0", 1: "https://a/1"}}
@@ -219,7 +220,7 @@ def test_the_same_blobs_are_done(there: dict[str, Any], disks: Any, wanted: dict
     """The version with the same blobs counts as done, whatever signs them and however its disks are listed."""
     document = offer_of({"planId": "gold", VM: {"2026.11.3": there | {"lunVhdDetails": disks}}})
     before = copy.deepcopy(document)
-    image(details={"label": "ours"}, **wanted).add_to(document)
+    add_to(image(details={"label": "ours"}, **wanted), document)
     assert document == before
 
 
@@ -250,7 +251,7 @@ def test_another_blob_is_an_error(there: Any, wanted: dict[str, Any], said: str)
     document = offer_of({"planId": "gold", VM: {"2026.11.3": there}})
     before = copy.deepcopy(document)
     with pytest.raises(ConfigurationError, match=r"plan gold has a version 2026\.11\.3 already") as caught:
-        image(**wanted).add_to(document)
+        add_to(image(**wanted), document)
     assert said in line_of(caught.value)
     assert document == before
 
@@ -258,7 +259,7 @@ def test_another_blob_is_an_error(there: Any, wanted: dict[str, Any], said: str)
 def test_data_disks_are_ordered_by_number() -> None:
     """Data disks stand in the order of their numbers, also where those came as text through a template."""
     disks: Any = {"10": "https://a/10", "2": "https://a/2", 0: "https://a/0"}
-    document = image(data_disk_urls=disks).add_to(offer_of({"planId": "gold"}))
+    document = add_to(image(data_disk_urls=disks), offer_of({"planId": "gold"}))
     added = document["definition"]["plans"][0][VM]["2026.11.3"]["lunVhdDetails"]
     assert added == [{"lun": number, "vhdUrl": f"https://a/{number}"} for number in (0, 2, 10)]
 

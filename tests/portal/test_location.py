@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as some
 from yarl import URL
 
-from airflow_provider_cpp.portal.location import LONGEST, local_location
-from airflow_provider_cpp.portal.models import OfferRef
-from airflow_provider_cpp.portal.operations import Operation
+from airflow_provider_cpp.portal.location import local_location
+from airflow_provider_cpp.rules.location import LONGEST
+from airflow_provider_cpp.rules.models import OfferRef
+from airflow_provider_cpp.rules.operations import Operation
 
 HOME = "https://cloudpartner.azure.com"
 

@@ -9,20 +9,15 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_cpp.portal import calls, errors
-from airflow_provider_cpp.portal.calls import Reply, decode
-from airflow_provider_cpp.portal.models import (
-    Message,
-    OfferDocument,
-    OfferRef,
-    OfferSummary,
-    PublisherSummary,
-    Report,
-    Step,
-)
-from airflow_provider_cpp.portal.operations import Operation, Submission, id_in_location, newest_first
-from airflow_provider_cpp.portal.reading import parse_timestamp, whole_number
-from airflow_provider_cpp.portal.status import Status
+from airflow_provider_cpp import errors
+from airflow_provider_cpp.portal import calls
+from airflow_provider_cpp.portal.location import id_in_location
+from airflow_provider_cpp.portal.models import OfferSummary, PublisherSummary, read_report, read_step, read_submission
+from airflow_provider_cpp.rules.calls import Reply, decode
+from airflow_provider_cpp.rules.models import Message, OfferDocument, OfferRef, Report, Step
+from airflow_provider_cpp.rules.operations import Operation, newest_first
+from airflow_provider_cpp.rules.reading import parse_timestamp, whole_number
+from airflow_provider_cpp.rules.status import Status
 
 WRONG = {
     "malformed": b'{"status": "succeeded", liveLinks": []}',
@@ -60,14 +55,14 @@ def test_what_is_no_status_is_an_error_of_ours(offer: OfferRef, make_reply: Call
 def test_an_operation_may_come_as_a_list_of_one() -> None:
     """The documented form of an operation and the real one are read alike."""
     body = {"status": "complete", "publishingVersion": 7}
-    assert Report.from_json([body]) == Report.from_json(body)
+    assert read_report([body]) == read_report(body)
 
 
 def test_a_report_is_read_whole() -> None:
     """Steps, messages, percentages and versions are taken over; unknown fields are passed by."""
     step = {"id": "displaycertify", "stepName": "Certification", "status": "inProgress", "processPercentage": "40"}
     body = {"status": "Running", "steps": [step], "messages": "<b>One</b> text", "publishingVersion": "9", "x": 1}
-    assert Report.from_json(body) == Report(
+    assert read_report(body) == Report(
         status=Status.RUNNING,
         word="Running",
         steps=(Step("displaycertify", "Certification", Status.RUNNING, "inProgress", (), 40),),
@@ -79,12 +74,10 @@ def test_a_report_is_read_whole() -> None:
 def test_messages_in_every_shape() -> None:
     """Messages may be null, texts, objects with nulls, or missing; empty ones are dropped."""
     full = {"messageHtml": "<p>a&amp;b</p>", "level": "Error", "timestamp": "2024-03-04T15:00:00.1234567Z"}
-    step = Step.from_json(
-        {"id": "live", "status": "blocked", "messages": [full, None, "text", {"messageHtml": None}, 7]}
-    )
+    step = read_step({"id": "live", "status": "blocked", "messages": [full, None, "text", {"messageHtml": None}, 7]})
     when = datetime(2024, 3, 4, 15, 0, 0, 123456, tzinfo=timezone.utc)
     assert step.messages == (Message("a&b", "error", when), Message("text"), Message("7"))
-    assert (step.name, step.messages[0].is_error, Step.from_json({"messages": None}).messages) == ("live", True, ())
+    assert (step.name, step.messages[0].is_error, read_step({"messages": None}).messages) == ("live", True, ())
 
 
 @pytest.mark.parametrize(
@@ -239,7 +232,7 @@ def test_what_a_location_names(
 
 def test_entries_without_dates_are_ordered_by_version() -> None:
     """Where no time tells, the greater version is the newer operation."""
-    entries = [Submission.from_json({"id": str(version), "version": version}) for version in (1, 3, 2)]
+    entries = [read_submission({"id": str(version), "version": version}) for version in (1, 3, 2)]
     assert [entry.id for entry in newest_first(entries)] == ["3", "2", "1"]
 
 
@@ -287,8 +280,8 @@ def test_what_is_no_publisher(data: Any) -> None:
 def test_what_goes_live_is_not_parked(live: str | None, is_parked: bool) -> None:  # noqa: FBT001
     """Once the live step is at work the offer is not parked, whatever its sign-off step still says."""
     steps = [{"id": "publisher-signoff", "status": "waitingForPublisherReview"}, {"id": "live", "status": live}]
-    assert Report.from_json({"status": "running", "steps": steps[: 2 if live else 1]}).is_parked == is_parked
-    assert Report.from_json({"status": "waitingForPublisherReview", "steps": steps}).is_parked
+    assert read_report({"status": "running", "steps": steps[: 2 if live else 1]}).is_parked == is_parked
+    assert read_report({"status": "waitingForPublisherReview", "steps": steps}).is_parked
 
 
 @pytest.mark.parametrize("location", ["https://evil.example/api/x", "//evil.example/api/x", "/elsewhere", "/api/../x"])

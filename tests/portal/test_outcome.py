@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_cpp.portal import errors
-from airflow_provider_cpp.portal.attempt import Note
-from airflow_provider_cpp.portal.models import OfferRef
-from airflow_provider_cpp.portal.operations import Operation
-from airflow_provider_cpp.portal.outcome import Outcome, Result
-from airflow_provider_cpp.portal.progress import Memory
-from airflow_provider_cpp.portal.watch import VERSION, VERSIONS, Watch
+from airflow_provider_cpp import errors
+from airflow_provider_cpp.rules.attempt import Note
+from airflow_provider_cpp.rules.models import OfferRef
+from airflow_provider_cpp.rules.operations import Operation
+from airflow_provider_cpp.rules.outcome import Outcome, Result
+from airflow_provider_cpp.rules.progress import Memory
+from airflow_provider_cpp.rules.watch import VERSION, VERSIONS, Watch
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 GOOD = Outcome(Result.REACHED, "it is live", "contoso/contoso-vm", "succeeded").to_payload()

@@ -13,13 +13,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from airflow_provider_cpp.portal import errors, pacing
-from airflow_provider_cpp.portal.models import OfferRef, Report
-from airflow_provider_cpp.portal.operations import Operation
-from airflow_provider_cpp.portal.outcome import Result
-from airflow_provider_cpp.portal.pacing import OTHERWISE, SHARE, SPREAD, TABLE, Pace
-from airflow_provider_cpp.portal.progress import Memory
-from airflow_provider_cpp.portal.watching import Watch, wait
+from airflow_provider_cpp import errors
+from airflow_provider_cpp.portal.api import PORTAL
+from airflow_provider_cpp.portal.models import read_report
+from airflow_provider_cpp.rules import pacing
+from airflow_provider_cpp.rules.models import OfferRef
+from airflow_provider_cpp.rules.operations import Operation
+from airflow_provider_cpp.rules.outcome import Result
+from airflow_provider_cpp.rules.pacing import OTHERWISE, SHARE, SPREAD, TABLE, Pace
+from airflow_provider_cpp.rules.progress import Memory
+from airflow_provider_cpp.rules.watch import Watch
+from airflow_provider_cpp.rules.watching import wait
 
 OFFER = OfferRef("contoso", "contoso-vm")
 HOUR, DAY = 3600.0, 86400.0
@@ -76,7 +80,7 @@ def test_the_interval_of_each_step(pace: Pace) -> None:
 )
 def test_the_step_that_a_report_is_at(answer: dict[str, Any], step: str) -> None:
     """A step is known by its id or its name, parked and going live by either of their signs, and others as they are."""
-    assert pacing.step_of(Report.from_json(answer)) == step
+    assert pacing.step_of(read_report(answer)) == step
 
 
 def test_a_step_that_is_in_no_table_has_a_pace_too() -> None:
@@ -183,7 +187,7 @@ def test_nothing_is_asked_more_often_than_once_a_minute(
     player = make_player()
     script = Script(player, answers)
     watch = Watch(OFFER, "live", start + timedelta(days=days), poll_failure_tolerance=100 * DAY, answered=True)
-    assert player.run(wait(watch)).result is Result.TIMED_OUT
+    assert player.run(wait(PORTAL, watch)).result is Result.TIMED_OUT
     for (before, answer), (after, _) in pairwise(script.given):
         apart = (after - before).total_seconds()
         wish = getattr(answer, "retry_after", None) or 0.0
@@ -198,7 +202,7 @@ def test_a_wait_follows_the_steps(player: Any, watch: Watch) -> None:
     script = Script(
         player, [at("displaydummycertify"), *long, at("displaypackage"), at("live"), {"status": "succeeded"}]
     )
-    assert player.run(wait(watch)).result is Result.REACHED
+    assert player.run(wait(PORTAL, watch)).result is Result.REACHED
     begins = [60.0, 2700.0, 7200.0, 120.0, 300.0]
     looked = [player.slept[index] for index in (0, 1, 40, 41, 42)]
     assert [begin <= seconds <= begin * (1 + SPREAD) for begin, seconds in zip(begins, looked, strict=True)] == [
@@ -211,7 +215,7 @@ def test_a_moment_between_two_steps_is_no_step(player: Any, watch: Watch) -> Non
     """An answer that shows no step, or none that can be believed, does not begin a step anew."""
     between = {"status": "running", "steps": []}
     Script(player, [*[at("displaycertify")] * 40, between, at("displaycertify"), {"status": "succeeded"}])
-    player.run(wait(watch))
+    player.run(wait(PORTAL, watch))
     assert min(player.slept[-2:]) >= 7200.0
 
 
@@ -241,7 +245,7 @@ def test_an_end_that_is_not_confirmed_yet_is_watched_closely(
 
     player.answer = answer
     watch = replace(watch, until=until, operation=operation, deadline=player.now + timedelta(days=14))
-    assert player.run(wait(watch)).result is Result.TIMED_OUT
+    assert player.run(wait(PORTAL, watch)).result is Result.TIMED_OUT
     assert (player.slept[39] > 5000.0, 120.0 <= player.slept[40] <= 150.0) == (True, True)
 
 
@@ -250,7 +254,7 @@ def test_failures_double_the_pause_and_an_answer_ends_that(player: Any, watch: W
     fault = errors.ServerFault("status", status=503)
     begun = at("displaydummycertify")
     Script(player, [begun, *[fault] * 9, begun, begun, {"status": "succeeded"}])
-    player.run(wait(watch))
+    player.run(wait(PORTAL, watch))
     slept = player.slept
     assert 60.0 <= slept[0] <= 75.0
     assert 120.0 <= slept[1] <= 150.0
@@ -306,7 +310,7 @@ def test_a_new_wait_looks_at_once(player: Any, watch: Watch) -> None:
     for memory in (None, Memory(), Memory(since=player.now), Memory(since=player.now - timedelta(seconds=59))):
         began = player.now
         script = Script(player, [{"status": "succeeded"}])
-        player.run(wait(watch, memory))
+        player.run(wait(PORTAL, watch, memory))
         assert [when for when, _ in script.given] == [began]
 
 
@@ -324,7 +328,7 @@ def test_a_wait_that_goes_on_elsewhere_does_not_begin_its_pace_anew(player: Any,
     """The step that is found then counts as running since the wait began, which is what is known of it."""
     memory = Memory(answered=True, since=player.now - timedelta(days=2))
     Script(player, [at("displaycertify"), at("displaypackage"), {"status": "succeeded"}])
-    assert player.run(wait(watch, Memory.from_payload(memory.to_payload()))).result is Result.REACHED
+    assert player.run(wait(PORTAL, watch, Memory.from_payload(memory.to_payload()))).result is Result.REACHED
     first, certifying, packaging = player.slept
     assert (first < 60.0, 7200.0 <= certifying <= 9000.0, 120.0 <= packaging <= 150.0) == (True, True, True)
 
@@ -333,7 +337,7 @@ def test_a_wait_that_goes_on_after_its_deadline_looks_once(player: Any, watch: W
     """A triggerer that was away until the deadline had passed has its waits look once, at once, and give up."""
     player.now = watch.deadline + timedelta(hours=1)
     script = Script(player, [at("live")])
-    outcome = player.run(wait(watch, Memory(since=player.now - timedelta(days=14))))
+    outcome = player.run(wait(PORTAL, watch, Memory(since=player.now - timedelta(days=14))))
     assert (outcome.result, player.slept, len(script.given)) == (Result.TIMED_OUT, [0.0], 1)
 
 
@@ -342,7 +346,7 @@ def test_a_wait_whose_first_look_failed_knows_when_it_began(player: Any, watch: 
     memory = Memory()
     Script(player, [errors.ServerFault("status", status=503), {"status": "succeeded"}])
     began = player.now
-    player.run(wait(watch, memory))
+    player.run(wait(PORTAL, watch, memory))
     assert memory.since == began
 
 
@@ -351,6 +355,6 @@ def test_a_wait_for_others_pauses_first(player: Any, start: datetime, ago: float
     """A wait for somebody else's operation has just looked, so it pauses first; begun again elsewhere it does not."""
     idle = Watch(OFFER, "idle", start + timedelta(days=1), answered=True)
     player.answer = lambda call: [] if "submissions" in call.path else {"status": "succeeded"}
-    outcome = player.run(wait(idle, Memory(answered=True, since=start - timedelta(seconds=ago))))
+    outcome = player.run(wait(PORTAL, idle, Memory(answered=True, since=start - timedelta(seconds=ago))))
     assert (outcome.result, len(player.slept)) == (Result.REACHED, 1)
     assert least <= player.slept[0] <= most

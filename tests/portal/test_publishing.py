@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_cpp.portal import calls, errors
-from airflow_provider_cpp.portal.attempt import Attempt, Note
-from airflow_provider_cpp.portal.models import OfferRef
-from airflow_provider_cpp.portal.operations import Operation
-from airflow_provider_cpp.portal.publishing import Publish, publish
+from airflow_provider_cpp import errors
+from airflow_provider_cpp.portal import calls
+from airflow_provider_cpp.portal.publishing import publish
+from airflow_provider_cpp.rules.attempt import Attempt, Note
+from airflow_provider_cpp.rules.models import OfferRef
+from airflow_provider_cpp.rules.operations import Operation
+from airflow_provider_cpp.rules.orders import Publish
 
 NEW = {"id": "new-id", "submissionType": "publish", "submissionState": "running", "publishingVersion": 2}
 OLD = {"id": "old-id", "submissionType": "publish", "submissionState": "completed", "publishingVersion": 1}

@@ -11,8 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from airflow_provider_cpp.portal import calls, errors, flows, retry
-from airflow_provider_cpp.portal.models import OfferRef
+from airflow_provider_cpp import errors
+from airflow_provider_cpp.portal import calls
+from airflow_provider_cpp.rules import flows, retry
+from airflow_provider_cpp.rules.calls import LONGEST_RETRY_AFTER, Reply, decode
+from airflow_provider_cpp.rules.models import OfferRef
 
 NOW = datetime(2026, 11, 3, 9, 0, tzinfo=timezone.utc)
 READ = calls.get_offer_status(OfferRef("contoso", "contoso-vm"))
@@ -20,9 +23,9 @@ READ = calls.get_offer_status(OfferRef("contoso", "contoso-vm"))
 
 def asked_for(value: str, status: int = 429) -> float | None:
     """Return the seconds that an error carries for a header."""
-    reply = calls.Reply(status, b"", {"retry-after": value}, "https://cloudpartner.azure.com", NOW)
+    reply = Reply(status, b"", {"retry-after": value}, "https://cloudpartner.azure.com", NOW)
     with pytest.raises(errors.RequestError) as caught:
-        calls.decode(READ, reply)
+        decode(READ, reply)
     return caught.value.retry_after
 
 
@@ -63,7 +66,7 @@ DATES = some.datetimes(timezones=some.just(timezone.utc)).map(lambda moment: for
 def test_any_header_is_nothing_or_up_to_an_hour(value: str) -> None:
     """Whatever the header holds, it means no wish, or a wait between none and an hour."""
     seconds = asked_for(value)
-    assert seconds is None or 0.0 <= seconds <= calls.LONGEST_RETRY_AFTER
+    assert seconds is None or 0.0 <= seconds <= LONGEST_RETRY_AFTER
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -82,7 +85,7 @@ def test_a_read_waits_as_long_as_it_is_told_to(
     else:
         with pytest.raises(errors.RequestError) as caught:
             player.run(flow)
-        assert caught.value.retry_after == min(wish, calls.LONGEST_RETRY_AFTER) > retry.LONGEST_PAUSE
+        assert caught.value.retry_after == min(wish, LONGEST_RETRY_AFTER) > retry.LONGEST_PAUSE
     assert player.slept == pauses
 
 

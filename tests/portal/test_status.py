@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 import airflow_provider_cpp
-from airflow_provider_cpp.portal.outcome import Result
-from airflow_provider_cpp.portal.status import SPELLINGS, Status
+from airflow_provider_cpp.portal.status import SPELLINGS, read_status
+from airflow_provider_cpp.rules.outcome import Result
+from airflow_provider_cpp.rules.status import Status
 
 PACKAGE = Path(airflow_provider_cpp.__file__).parent
 WORDS = [(status, word) for status, words in SPELLINGS.items() for word in words]
@@ -20,7 +21,7 @@ WORDS = [(status, word) for status, words in SPELLINGS.items() for word in words
 @pytest.mark.parametrize("write", [str, str.upper, lambda word: word[0].upper() + word[1:], lambda word: f" {word}\n"])
 def test_every_spelling_is_understood(status: Status, word: str, write: type) -> None:
     """A word means the same in any case and with spaces around it."""
-    assert Status.parse(write(word)) is status
+    assert read_status(write(word)) is status
 
 
 @pytest.mark.parametrize(
@@ -28,7 +29,7 @@ def test_every_spelling_is_understood(status: Status, word: str, write: type) ->
 )
 def test_a_word_nobody_knows_ends_nothing(word: str) -> None:
     """What is not in the vocabulary is unknown: not success, not failure, and still running."""
-    status = Status.parse(word)
+    status = read_status(word)
     assert (status, status.is_terminal, status.is_success, status.is_running) == (Status.UNKNOWN, False, False, True)
 
 

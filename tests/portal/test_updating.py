@@ -13,9 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from airflow_provider_cpp.portal import calls, errors
-from airflow_provider_cpp.portal.models import OfferDocument, OfferRef
-from airflow_provider_cpp.portal.updating import TRIES, Update, merge_patch, update
+from airflow_provider_cpp import errors
+from airflow_provider_cpp.portal import calls
+from airflow_provider_cpp.portal.updating import TRIES, update
+from airflow_provider_cpp.rules.merging import merge_patch
+from airflow_provider_cpp.rules.models import OfferDocument, OfferRef
+from airflow_provider_cpp.rules.orders import Update
 
 ETAG = "W/\"datetime'2026-11-03T09%3A00%3A00.1234567Z'\""
 DRAFT = {

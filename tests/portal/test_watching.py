@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_cpp.portal import errors
-from airflow_provider_cpp.portal.models import OfferRef
-from airflow_provider_cpp.portal.operations import Operation
-from airflow_provider_cpp.portal.outcome import Result
-from airflow_provider_cpp.portal.verdict import default_until
-from airflow_provider_cpp.portal.watching import Watch, wait
+from airflow_provider_cpp import errors
+from airflow_provider_cpp.portal.api import PORTAL
+from airflow_provider_cpp.rules.models import OfferRef
+from airflow_provider_cpp.rules.operations import Operation
+from airflow_provider_cpp.rules.outcome import Result
+from airflow_provider_cpp.rules.verdict import default_until
+from airflow_provider_cpp.rules.watch import Watch
+from airflow_provider_cpp.rules.watching import wait
 
 CERTIFYING = {"id": "displaycertify", "stepName": "Certification", "status": "inProgress", "progressPercentage": 40}
 SIGN_OFF = {"id": "publisher-signoff", "stepName": "Publisher signoff", "status": "waitingForPublisherReview"}
@@ -82,7 +84,7 @@ def test_a_watch_of_another_release(own: Watch, change: dict[str, Any]) -> None:
 def test_it_polls_at_its_interval_and_tells_what_changed(player: Any, watch: Watch) -> None:
     """A line comes when something changed, and one an hour while nothing does."""
     player.answer = Portal(status=[RUNNING] * 30 + [{"status": "waitingForPublisherReview"}])
-    outcome = player.run(wait(watch))
+    outcome = player.run(wait(PORTAL, watch))
     assert (outcome.result, set(player.slept), len(player.sent)) == (Result.REACHED, {300.0}, 31)
     assert [text for text, _ in player.told] == [
         "offer contoso/contoso-vm: running; Certification inProgress 40 %",
@@ -101,7 +103,7 @@ def test_messages_are_told_once(player: Any, watch: Watch) -> None:
         for messages in ([], [first], [first], [first, second], [second], [first])
     ]
     player.answer = Portal(status=[*answers, {"status": "succeeded"}])
-    player.run(wait(watch))
+    player.run(wait(PORTAL, watch))
     told = [(text.removeprefix("offer contoso/contoso-vm: "), level) for text, level in player.told]
     assert told == [
         ("running", "info"),
@@ -114,7 +116,7 @@ def test_messages_are_told_once(player: Any, watch: Watch) -> None:
 def test_a_status_nobody_knows_is_waited_through(player: Any, watch: Watch) -> None:
     """An unknown word is told as such, and the wait goes on to its deadline."""
     player.answer = Portal(status=[{"status": "frobnicating"}])
-    outcome = player.run(wait(watch))
+    outcome = player.run(wait(PORTAL, watch))
     assert outcome.result is Result.TIMED_OUT
     assert player.told[0][0].endswith("frobnicating (a status this release does not know)")
     assert player.now == watch.deadline
@@ -124,7 +126,7 @@ def test_a_blocked_step_is_told_at_once(player: Any, watch: Watch) -> None:
     """A blocked step is a warning, with its messages, at the look that sees it; the wait goes on."""
     step = CERTIFYING | {"status": "blocked", "messages": [{"messageHtml": "No image.", "level": "error"}]}
     player.answer = Portal(status=[{"status": "running", "steps": [step]}, {"status": "succeeded"}])
-    assert player.run(wait(watch)).result is Result.REACHED
+    assert player.run(wait(PORTAL, watch)).result is Result.REACHED
     assert player.told[:2] == [
         ("offer contoso/contoso-vm: running; Certification blocked 40 %", "warning"),
         ("offer contoso/contoso-vm: Certification: No image.", "warning"),
@@ -147,14 +149,14 @@ def test_a_blocked_step_fails_if_asked(player: Any, watch: Watch, messages: list
     """With `fail_on_blocked` the first look that sees it ends the wait, with the step's words."""
     step = CERTIFYING | {"status": "blocked", "messages": messages}
     player.answer = Portal(status=[{"status": "running", "steps": [step]}])
-    outcome = player.run(wait(replace(watch, fail_on_blocked=True)))
+    outcome = player.run(wait(PORTAL, replace(watch, fail_on_blocked=True)))
     assert (outcome.result, said in outcome.message) == (Result.BLOCKED, True), outcome.message
 
 
 def test_a_failure_without_steps_or_words(player: Any, watch: Watch) -> None:
     """A failure that says nothing is told as one that says nothing."""
     player.answer = Portal(status=[{"status": "failed"}])
-    message = player.run(wait(watch)).message
+    message = player.run(wait(PORTAL, watch)).message
     assert message == "offer contoso/contoso-vm: publication failed, and the portal gave no message"
 
 
@@ -163,7 +165,7 @@ def test_retry_after_slows_the_wait(player: Any, watch: Watch) -> None:
     later = errors.Throttled("x", status=429, retry_after=1800.0)
     sooner = errors.Throttled("x", status=429, retry_after=1.0)
     player.answer = Portal(status=[later, sooner, RUNNING, {"status": "succeeded"}])
-    player.run(wait(watch))
+    player.run(wait(PORTAL, watch))
     assert player.slept == [1800.0, 300.0, 300.0]
 
 
@@ -171,14 +173,14 @@ def test_failures_are_warned_of_once_an_hour_and_forgiven(player: Any, watch: Wa
     """Failed looks are told at first and then hourly; an answer in between begins the count anew."""
     fault = errors.ServerFault("x", status=503)
     player.answer = Portal(status=[*[fault] * 71, RUNNING, *[fault] * 71, {"status": "succeeded"}])
-    assert player.run(wait(watch)).result is Result.REACHED
+    assert player.run(wait(PORTAL, watch)).result is Result.REACHED
     assert [level for _, level in player.told].count("warning") == 12
 
 
 def test_a_portal_that_stays_away_ends_the_wait(player: Any, watch: Watch) -> None:
     """After six hours without a single answer the wait fails, saying that nothing is known and nothing was done."""
     player.answer = Portal(status=[RUNNING, errors.SignInError("no token")])
-    outcome = player.run(wait(watch))
+    outcome = player.run(wait(PORTAL, watch))
     assert (outcome.result, outcome.retryable, player.slept.count(300.0)) == (Result.ERROR, True, 73)
     assert "no answer from the portal for 6:00:00, last: no token." in outcome.message
     assert outcome.message.endswith("What became of the publication is not known, and nothing was done to it")
@@ -190,14 +192,14 @@ def test_a_portal_that_stays_away_ends_the_wait(player: Any, watch: Watch) -> No
 def test_what_is_wrong_at_the_first_look_ends_it(player: Any, watch: Watch, error: errors.PortalError) -> None:
     """Before any answer, an error that time does not heal ends the wait at once, for good."""
     player.answer = Portal(status=[error])
-    outcome = player.run(wait(replace(watch, answered=False)))
+    outcome = player.run(wait(PORTAL, replace(watch, answered=False)))
     assert (outcome.result, outcome.retryable, player.slept) == (Result.ERROR, False, [])
 
 
 def test_a_wait_that_never_had_an_answer_says_so(player: Any, watch: Watch) -> None:
     """A timeout without any answer says that there was none."""
     player.answer = Portal(status=[errors.Unreachable("x", text="down")])
-    outcome = player.run(wait(replace(watch, poll_failure_tolerance=10**9, answered=False)))
+    outcome = player.run(wait(PORTAL, replace(watch, poll_failure_tolerance=10**9, answered=False)))
     assert "the portal never answered" in outcome.message
 
 
@@ -206,13 +208,13 @@ def test_an_operation_that_the_list_does_not_show_has_not_ended(player: Any, own
     """An end is believed once the list shows it of this very operation."""
     stale = [last] if last else []
     player.answer = Portal(operation=[DONE], list=[stale, stale, [OURS], [OURS | {"submissionState": "completed"}]])
-    assert (player.run(wait(own)).result, len(player.slept)) == (Result.REACHED, 3)
+    assert (player.run(wait(PORTAL, own)).result, len(player.slept)) == (Result.REACHED, 3)
 
 
 def test_numbers_that_differ_are_of_two_publications(player: Any, own: Watch) -> None:
     """An answer with another publication's number is not believed though the list knows the operation."""
     player.answer = Portal(operation=[PARKED | {"publishingVersion": 1}, PARKED], list=[[OURS]])
-    assert (player.run(wait(own)).result, len(player.slept)) == (Result.REACHED, 1)
+    assert (player.run(wait(PORTAL, own)).result, len(player.slept)) == (Result.REACHED, 1)
 
 
 @pytest.mark.parametrize(
@@ -222,14 +224,14 @@ def test_a_bad_end_is_confirmed_too(player: Any, own: Watch, word: str, state: s
     """Failed and canceled are believed once the list agrees."""
     ended = OURS | {"submissionState": state}
     player.answer = Portal(operation=[{"status": word}], list=[[OURS], [ended]])
-    outcome = player.run(wait(own))
+    outcome = player.run(wait(PORTAL, own))
     assert (outcome.result, len(player.slept), "operation new-id" in outcome.message) == (result, 1, True)
 
 
 def test_an_operation_at_work_is_told_like_an_offer(player: Any, own: Watch) -> None:
     """While the operation itself is at work, its steps are told, and the list is not even asked for."""
     player.answer = Portal(operation=[RUNNING, PARKED], list=[[OURS]])
-    assert player.run(wait(own)).result is Result.REACHED
+    assert player.run(wait(PORTAL, own)).result is Result.REACHED
     assert player.told[0] == ("offer contoso/contoso-vm: running; Certification inProgress 40 %", "info")
     assert [line.endswith("/submissions/") for line in player.sent] == [False, False, True]
 
@@ -237,7 +239,7 @@ def test_an_operation_at_work_is_told_like_an_offer(player: Any, own: Watch) -> 
 def test_a_wait_for_what_the_list_never_shows(player: Any, own: Watch) -> None:
     """A timeout of a wait whose operation never showed says that the portal answers without showing it."""
     player.answer = Portal(operation=[DONE], list=[[]])
-    outcome = player.run(wait(own))
+    outcome = player.run(wait(PORTAL, own))
     assert "the portal answers, but does not show it yet" in outcome.message
 
 
@@ -252,17 +254,17 @@ def test_an_operation_may_be_found_by_its_number(player: Any, own: Watch, offer:
     numbered = Operation(offer, "publish", start, None, "/api/operations/contoso$contoso-vm$2$preview")
     other = OURS | {"id": "x", "publishingVersion": 1}
     player.answer = Portal(operation=[PARKED], list=[[other], [other, OURS]])
-    assert (player.run(wait(replace(own, operation=numbered))).result, len(player.slept)) == (Result.REACHED, 1)
+    assert (player.run(wait(PORTAL, replace(own, operation=numbered))).result, len(player.slept)) == (Result.REACHED, 1)
 
 
 def test_an_operation_just_accepted_may_be_missing(player: Any, own: Watch) -> None:
     """A 404 for an operation just accepted is waited through for some minutes, and is an error after them."""
     missing = errors.NotFound("operation", status=404)
     player.answer = Portal(operation=[missing, missing, PARKED], list=[[OURS]])
-    assert player.run(wait(own)).result is Result.REACHED
+    assert player.run(wait(PORTAL, own)).result is Result.REACHED
     player.now = own.deadline - timedelta(days=14)
     player.answer = Portal(operation=[missing])
-    outcome = player.run(wait(replace(own, answered=False)))
+    outcome = player.run(wait(PORTAL, replace(own, answered=False)))
     assert "no answer from the portal for" in outcome.message
     assert "the portal does not know it, 15 minutes after its order" in outcome.message
 
@@ -274,7 +276,7 @@ def test_an_operation_that_was_never_there(player: Any, own: Watch, operation: O
     other = replace(operation, operation_id=None, location=location) if named == "location" else operation
     player.now += timedelta(hours=1)
     player.answer = Portal(operation=[errors.NotFound("operation", status=404)])
-    outcome = player.run(wait(replace(own, operation=other, answered=False)))
+    outcome = player.run(wait(PORTAL, replace(own, operation=other, answered=False)))
     assert ((location if named == "location" else "new-id") in outcome.message, outcome.retryable) == (True, False)
 
 
@@ -306,14 +308,14 @@ def test_live_needs_two_witnesses(
     player.answer = Portal(
         operation=[DONE], list=[entries, ours_done], status=[{"status": status}, {"status": "succeeded"}]
     )
-    outcome = player.run(wait(replace(own, until="live")))
+    outcome = player.run(wait(PORTAL, replace(own, until="live")))
     assert (outcome.result, len(player.slept)) == ((result, 0) if result else (Result.REACHED, 1))
 
 
 def test_a_live_step_and_the_offer_are_two_witnesses(player: Any, own: Watch) -> None:
     """Where the operation goes on saying that it runs, its live step and the offer's status are enough."""
     player.answer = Portal(operation=[DONE | {"status": "running"}], list=[[OURS]], status=[{"status": "succeeded"}])
-    outcome = player.run(wait(replace(own, until="live")))
+    outcome = player.run(wait(PORTAL, replace(own, until="live")))
     assert (outcome.result, outcome.message) == (Result.REACHED, "offer contoso/contoso-vm: it is live (succeeded)")
 
 
@@ -323,24 +325,24 @@ def test_a_go_live_operation(player: Any, own: Watch, operation: Operation) -> N
     done = GOLIVE | {"submissionState": "completed"}
     offer_answers = [{"status": "waitingForPublisherReview"}, {"status": "succeeded"}]
     player.answer = Portal(operation=[DONE], list=[[GOLIVE], [done]], status=offer_answers)
-    assert (player.run(wait(replace(own, operation=golive, until="live"))).result, len(player.slept)) == (
+    assert (player.run(wait(PORTAL, replace(own, operation=golive, until="live"))).result, len(player.slept)) == (
         Result.REACHED,
         2,
     )
     player.answer = Portal(operation=[RUNNING], list=[[GOLIVE]])
-    assert player.run(wait(replace(own, operation=golive))).result is Result.REACHED
+    assert player.run(wait(PORTAL, replace(own, operation=golive))).result is Result.REACHED
 
 
 def test_beyond_the_sign_off_the_preview_is_there(player: Any, own: Watch) -> None:
     """A publication that is going live already has had its preview."""
     player.answer = Portal(operation=[RUNNING | {"steps": [LIVE | {"status": "inProgress"}]}], list=[[OURS]])
-    assert player.run(wait(own)).result is Result.REACHED
+    assert player.run(wait(PORTAL, own)).result is Result.REACHED
 
 
 def test_an_entry_in_an_unknown_state_confirms_nothing(player: Any, own: Watch) -> None:
     """A preview is not believed while the list says of the operation what nobody knows."""
     player.answer = Portal(operation=[PARKED], list=[[OURS | {"submissionState": "frobnicating"}], [OURS]])
-    assert (player.run(wait(own)).result, len(player.slept)) == (Result.REACHED, 1)
+    assert (player.run(wait(PORTAL, own)).result, len(player.slept)) == (Result.REACHED, 1)
 
 
 # --- until nothing runs any more
@@ -380,7 +382,7 @@ def test_idle_is_reached_however_the_other_one_ends(
 ) -> None:
     """The wait for others ends when nothing runs, parked or ended, well or badly; it begins with a pause."""
     player.answer = Portal(list=[[THEIRS], entries], status=[{"status": "running"}, status])
-    outcome = player.run(wait(idle))
+    outcome = player.run(wait(PORTAL, idle))
     assert (outcome.result, player.slept) == (Result.REACHED, [300.0, 300.0])
     assert outcome.message == f"offer contoso/contoso-vm: no operation runs any more ({word})"
     assert outcome.operation is None
@@ -390,14 +392,14 @@ def test_idle_is_reached_however_the_other_one_ends(
 def test_idle_needs_both_witnesses(player: Any, idle: Watch, status: str) -> None:
     """A list without anything that runs is not enough while the offer's status says, or may say, otherwise."""
     player.answer = Portal(list=[[OVER]], status=[{"status": status}, {"status": "succeeded"}])
-    assert (player.run(wait(idle)).result, len(player.slept)) == (Result.REACHED, 2)
+    assert (player.run(wait(PORTAL, idle)).result, len(player.slept)) == (Result.REACHED, 2)
 
 
 @pytest.mark.parametrize(("left", "slept"), [(700, [300.0, 300.0, 100.0]), (100, [100.0]), (-5, [0.0])])
 def test_a_wait_for_others_gives_up_in_time(player: Any, idle: Watch, start: datetime, left: float, slept: Any) -> None:
     """The wait for others ends at its deadline, also where that comes before the first look was due."""
     player.answer = Portal(list=[[THEIRS]], status=[RUNNING])
-    outcome = player.run(wait(replace(idle, deadline=start + timedelta(seconds=left))))
+    outcome = player.run(wait(PORTAL, replace(idle, deadline=start + timedelta(seconds=left))))
     assert (outcome.result, player.slept) == (Result.TIMED_OUT, slept)
     assert "gave up waiting for idle; last seen: running" in outcome.message
 
@@ -406,7 +408,7 @@ def test_a_wait_for_others_tolerates_failures(player: Any, idle: Watch) -> None:
     """A list that fails for a while does not end the wait for others, and is not taken for an empty one."""
     silence = errors.Forbidden("list", status=403)
     player.answer = Portal(list=[silence, silence, [OVER]], status=[{"status": "succeeded"}])
-    assert (player.run(wait(idle)).result, len(player.slept)) == (Result.REACHED, 3)
+    assert (player.run(wait(PORTAL, idle)).result, len(player.slept)) == (Result.REACHED, 3)
 
 
 # --- credentials that were replaced meanwhile
@@ -426,7 +428,7 @@ def test_a_wait_for_others_tolerates_failures(player: Any, idle: Watch) -> None:
 def test_refused_credentials_are_read_again(player: Any, watch: Watch, error: errors.PortalError, reads: int) -> None:
     """After credentials were refused in the midst of a wait, the connection is read again, since a person may act."""
     player.answer = Portal(status=[RUNNING, error, {"status": "succeeded"}])
-    assert player.run(wait(watch)).result is Result.REACHED
+    assert player.run(wait(PORTAL, watch)).result is Result.REACHED
     assert player.reconnects == reads
 
 
@@ -435,7 +437,7 @@ def test_a_connection_that_cannot_be_read_again(player: Any, watch: Watch) -> No
     player.connection = errors.ConfigurationError(("no tenant_id",))
     refused = errors.Unauthorized("status", status=401)
     player.answer = Portal(status=[RUNNING, *[refused] * 13, {"status": "succeeded"}])
-    assert (player.run(wait(watch)).result, player.reconnects) == (Result.REACHED, 13)
+    assert (player.run(wait(PORTAL, watch)).result, player.reconnects) == (Result.REACHED, 13)
     told = [text for text, level in player.told if level == "warning"]
     said = "the connection cannot be used: no tenant_id; the wait goes on with the connection as it was"
     assert (len(told), told[1], told[3]) == (4, said, said)
@@ -444,5 +446,5 @@ def test_a_connection_that_cannot_be_read_again(player: Any, watch: Watch) -> No
 def test_credentials_refused_at_first_are_not_read_again(player: Any, watch: Watch) -> None:
     """Before the portal ever answered, refused credentials end the wait instead."""
     player.answer = Portal(status=[errors.Unauthorized("status", status=401)])
-    assert player.run(wait(replace(watch, answered=False))).result is Result.ERROR
+    assert player.run(wait(PORTAL, replace(watch, answered=False))).result is Result.ERROR
     assert player.reconnects == 0

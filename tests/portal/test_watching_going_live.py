@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_cpp.portal import errors
-from airflow_provider_cpp.portal.models import OfferRef
-from airflow_provider_cpp.portal.operations import Operation
-from airflow_provider_cpp.portal.outcome import Result
-from airflow_provider_cpp.portal.progress import Memory
-from airflow_provider_cpp.portal.watching import Watch, wait
+from airflow_provider_cpp import errors
+from airflow_provider_cpp.portal.api import PORTAL
+from airflow_provider_cpp.rules.models import OfferRef
+from airflow_provider_cpp.rules.operations import Operation
+from airflow_provider_cpp.rules.outcome import Result
+from airflow_provider_cpp.rules.progress import Memory
+from airflow_provider_cpp.rules.watch import Watch
+from airflow_provider_cpp.rules.watching import wait
 
 LIVE = {"id": "live", "stepName": "Live", "status": "inProgress"}
 GOING = {"status": "running", "steps": [LIVE], "publishingVersion": 2}
@@ -61,7 +63,7 @@ def watch(offer: OfferRef, operation: Operation, start: datetime) -> Watch:
 def test_while_it_goes_live_a_look_is_one_request(player: Any, watch: Watch) -> None:
     """After a first look has found the operation that goes live, each look asks that one alone; its end is confirmed by all."""
     portal = player.answer = Portal(looks=40)
-    outcome = player.run(wait(watch))
+    outcome = player.run(wait(PORTAL, watch))
     assert (outcome.result, outcome.operation) == (Result.REACHED, watch.operation_json)
     assert portal.asked == {"new-id": 2, "submissions": 2, "status": 2, "live-id": 40}
     assert [text for text, _ in player.told if ": still" not in text] == [
@@ -74,7 +76,7 @@ def test_while_it_goes_live_a_look_is_one_request(player: Any, watch: Watch) -> 
 def test_going_live_that_ends_badly_is_seen(player: Any, watch: Watch, end: str, result: Result) -> None:
     """An operation that fails or is canceled on its way to the market ends the wait as before."""
     player.answer = Portal(looks=5, end=end)
-    outcome = player.run(wait(watch))
+    outcome = player.run(wait(PORTAL, watch))
     assert (outcome.result, len(player.slept), outcome.operation) == (result, 5, watch.operation_json)
 
 
@@ -91,14 +93,14 @@ def test_an_operation_that_cannot_be_asked_for_is_asked_for_once(
     """Where the list's id leads nowhere, each look asks what it asked before, the offer among it."""
     player.answer = portal
     wait_for = replace(watch, deadline=player.now + timedelta(hours=1))
-    assert player.run(wait(wait_for)).result is Result.TIMED_OUT
+    assert player.run(wait(PORTAL, wait_for)).result is Result.TIMED_OUT
     assert (portal.asked["live-id"], portal.asked["status"], portal.asked["submissions"]) == (asked, 13, 13)
 
 
 def test_a_look_at_it_that_fails_is_a_look_that_failed(player: Any, watch: Watch) -> None:
     """An error of the portal is told and tolerated there as anywhere, and the same operation is asked again."""
     portal = player.answer = Portal(looks=3, own=errors.ServerFault("operation", status=503))
-    assert player.run(wait(watch)).result is Result.REACHED
+    assert player.run(wait(PORTAL, watch)).result is Result.REACHED
     assert (portal.asked["live-id"], [level for _, level in player.told]) == (3, ["info", "warning", "info"])
 
 
@@ -106,7 +108,7 @@ def test_a_blocked_step_ends_the_wait_there_too(player: Any, watch: Watch) -> No
     """With `fail_on_blocked` a step that the operation shows as blocked ends the wait."""
     blocked = GOING | {"steps": [LIVE | {"status": "blocked"}]}
     player.answer = Portal(looks=3, own=blocked)
-    outcome = player.run(wait(replace(watch, fail_on_blocked=True)))
+    outcome = player.run(wait(PORTAL, replace(watch, fail_on_blocked=True)))
     assert (outcome.result, outcome.operation) == (Result.BLOCKED, watch.operation_json)
 
 
@@ -114,5 +116,5 @@ def test_a_wait_that_is_begun_again_finds_it_anew(player: Any, watch: Watch) -> 
     """What was followed is of one process: a wait that goes on elsewhere looks at all there is first."""
     portal = player.answer = Portal(looks=4)
     memory = Memory(answered=True, going_live="another")
-    assert player.run(wait(watch, memory)).result is Result.REACHED
+    assert player.run(wait(PORTAL, watch, memory)).result is Result.REACHED
     assert (portal.asked["another"], Memory.from_payload(memory.to_payload()).going_live) == (0, "")

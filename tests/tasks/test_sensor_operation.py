@@ -235,7 +235,7 @@ OPERATIONS = {
     "a whole list": ([{}, {}, {}], "it is a list of 3, the results of a mapped task perhaps"),
     "an expanded field": (("api", "cloud_partner_portal"), "it is one field of an operation: expand() went over"),
     "a text": ("{'api': 1}", "it is a text; give the operation that a task returned"),
-    "another api": ({"api": "other"}, "its api is 'other', not 'cloud_partner_portal'"),
+    "another api": ({"api": "other"}, "its api is 'other', not one of cloud_partner_portal"),
 }
 
 

@@ -147,3 +147,93 @@ def test_odd_but_harmless_answers_are_understood(
     body = {"status": "succeeded", "messages": None, "steps": [step], "version": 636576975611768314, "extra": []}
     answering(body | {"changedTime": "2022-06-02T12:25:56.651"})
     assert run_sensor(mode, offer_id=OFFER).kind == REACHED
+
+
+GUID = "12345678-1234-4321-8765-123456789012"
+# What the successor lists of an offer's newest submission (target, progress, result), and how the two waits end.
+SUBMISSIONS: list[tuple[str, str, str, str, str]] = [
+    ("", "", "", WAITS, WAITS),
+    ("preview", "notStarted", "pending", WAITS, WAITS),
+    ("preview", "running", "pending", WAITS, WAITS),
+    ("preview", "running", "succeeded", WAITS, WAITS),
+    ("preview", "completed", "succeeded", REACHED, WAITS),
+    ("preview", "completed", "failed", FAILED, FAILED),
+    ("preview", "completed", "cancelled", CANCELED, CANCELED),
+    ("preview", "completed", "pending", WAITS, WAITS),
+    ("preview", "frobnicating", "succeeded", WAITS, WAITS),
+    ("live", "running", "pending", REACHED, WAITS),
+    ("live", "completed", "succeeded", REACHED, REACHED),
+    ("live", "completed", "failed", FAILED, FAILED),
+    ("live", "completed", "frobnicating", WAITS, WAITS),
+    ("flight", "completed", "succeeded", WAITS, WAITS),
+]
+
+
+def listed(target: str, progress: str, result: str, spell: Callable[[str], str]) -> dict[str, Any]:
+    """Write a list of submissions: the draft's entry, and one of these words."""
+    draft = {"id": f"submission/{GUID}/0", "target": {"targetType": "draft"}}
+    entry = {
+        "id": f"submission/{GUID}/7",
+        "target": {"targetType": spell(target) if target else ""},
+        "status": spell(progress) if progress else "",
+        "result": spell(result) if result else "",
+        "created": "2026-11-03T09:00:00.1Z",
+    }
+    return {"value": [draft, entry] if target else [draft]}
+
+
+@pytest.fixture
+def listing(shared_portal: Emulator, connect: Callable[..., None]) -> Iterator[Callable[[Any], None]]:
+    """Return a function that makes the successor answer every question for submissions with one body."""
+    shared_portal.add_offer(OFFER)
+    connect(shared_portal, conn_type="product_ingestion")
+
+    def answer(body: Any) -> None:
+        text = body if isinstance(body, bytes) else json.dumps(body)
+        shared_portal.inject(Fault("answer", "submission_list", times=1000, status=200, body=text))
+
+    yield answer
+    shared_portal.clear_faults()
+
+
+@pytest.mark.parametrize("mode", ["poke", "reschedule", "deferred"])
+@pytest.mark.parametrize("until", ["preview", "live"])
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize(("target", "progress", "result", "preview", "live"), SUBMISSIONS)
+def test_every_state_of_a_submission(
+    listing: Callable[[Any], None],
+    run_sensor: Callable[..., Any],
+    mode: str,
+    until: str,
+    spelling: str,
+    target: str,
+    progress: str,
+    result: str,
+    preview: str,
+    live: str,
+) -> None:
+    """With a connection to the successor a state means the same, however it is spelt and however it is waited for."""
+    listing(listed(target, progress, result, SPELLINGS[spelling]))
+    ending = run_sensor(mode, offer_id=OFFER, until=until)
+    assert kind_of(ending) == {"preview": preview, "live": live}[until]
+
+
+BAD_LISTS = {
+    "a page": b"<html><body>succeeded</body></html>",
+    "nothing": b"",
+    "a list": b"[]",
+    "no value": b"{}",
+    "an object for a value": b'{"value": {}}',
+    "an entry without an id": b'{"value": [{"target": {"targetType": "live"}, "status": "completed"}]}',
+    "another host's next page": b'{"value": [], "@nextLink": "https://elsewhere.example/submission/1"}',
+}
+
+
+@pytest.mark.parametrize("mode", ["poke", "reschedule", "deferred"])
+@pytest.mark.parametrize("body", BAD_LISTS)
+def test_a_list_that_is_none_is_waited_through(
+    listing: Callable[[Any], None], run_sensor: Callable[..., Any], mode: str, body: str
+) -> None:
+    """A list that is not what the successor promises is neither success nor the end of a wait."""
+    listing(BAD_LISTS[body])
+    assert run_sensor(mode, offer_id=OFFER).kind == WAITS

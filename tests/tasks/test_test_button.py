@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_cpp import errors
 from airflow_provider_cpp.emulator import Emulator, Fault
 from airflow_provider_cpp.hooks import trial
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
-from airflow_provider_cpp.portal import errors
+from airflow_provider_cpp.portal.api import PORTAL
 from airflow_provider_cpp.transport.settings import Settings
 
 OFFER = "contoso-vm"
@@ -146,6 +147,9 @@ def test_a_port_that_stands_in_the_address_too() -> None:
     """The same port twice is one port; two different ones are an error that names both."""
     fields: Any = {"host": "https://portal.example:8443", "login": None, "password": None}
     extra = {"auth": "managed_identity"}
-    assert Settings.from_fields(**fields, port=8443, extra=extra).base_url == "https://portal.example:8443"
+    assert (
+        Settings.from_fields(PORTAL.endpoint, **fields, port=8443, extra=extra).base_url
+        == "https://portal.example:8443"
+    )
     with pytest.raises(errors.ConfigurationError, match="host names port 8443, and port says 443"):
-        Settings.from_fields(**fields, port=443, extra=extra)
+        Settings.from_fields(PORTAL.endpoint, **fields, port=443, extra=extra)

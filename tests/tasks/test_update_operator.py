@@ -123,9 +123,9 @@ def test_others_who_never_stop_leave_retries(serve: Callable[..., Emulator], con
 
 
 def test_patch_or_change() -> None:
-    """Exactly one of the two ways to say the change is given."""
-    for arguments in ({}, {"patch": {}, "change": dict}):
-        with pytest.raises(ValueError, match="give either patch or change"):
+    """Exactly one of the three ways to say the change is given."""
+    for arguments in ({}, {"patch": {}, "change": dict}, {"patch": {}, "configure": []}):
+        with pytest.raises(ValueError, match="give one of patch, change and configure"):
             UpdateOfferOperator(task_id="update", offer_id=OFFER, **arguments)
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_cpp import errors
 from airflow_provider_cpp.emulator import Emulator, Fault
-from airflow_provider_cpp.portal import errors
 from airflow_provider_cpp.transport.auth import TokenSource
 
 MIB = 1024**2

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_cpp import errors
 from airflow_provider_cpp.emulator import Emulator, Fault, ManualClock, Settings
-from airflow_provider_cpp.portal import errors
 from airflow_provider_cpp.transport.auth import TokenSource
 
 APPLICATIONS = ("client_secret", "certificate-pem", "workload_identity")

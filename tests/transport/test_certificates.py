@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from airflow_provider_cpp.emulator.certificates import Authority, Issued
-from airflow_provider_cpp.portal.errors import ConfigurationError
+from airflow_provider_cpp.errors import ConfigurationError
 from airflow_provider_cpp.transport import certificates
 from airflow_provider_cpp.transport.credentials import Certificate
 

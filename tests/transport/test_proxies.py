@@ -16,9 +16,11 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_cpp import errors
 from airflow_provider_cpp.emulator import Emulator
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
-from airflow_provider_cpp.portal import calls, errors, flows
+from airflow_provider_cpp.portal import calls
+from airflow_provider_cpp.rules import flows
 from airflow_provider_cpp.transport.causes import without_users
 
 PASSWORD = "hunter2%2Fhunter2"

@@ -15,10 +15,10 @@ from urllib.parse import quote_plus
 
 import pytest
 
+from airflow_provider_cpp import errors
 from airflow_provider_cpp.emulator import Emulator, Fault
 from airflow_provider_cpp.emulator.kit import PASSPHRASE
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
-from airflow_provider_cpp.portal import errors
 from airflow_provider_cpp.transport import certificates
 from airflow_provider_cpp.transport.auth import TokenSource
 from airflow_provider_cpp.transport.sign_in import sign_in

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_cpp.portal.errors import ConfigurationError
+from airflow_provider_cpp.errors import ConfigurationError
+from airflow_provider_cpp.portal.api import PORTAL
 from airflow_provider_cpp.provider_info import CONNECTION_FIELDS
 from airflow_provider_cpp.transport.credentials import (
     KINDS,
@@ -22,7 +23,7 @@ from airflow_provider_cpp.transport.settings import Settings
 
 
 def settings(login: str | None = None, password: str | None = None, **extra: Any) -> Settings:
-    return Settings.from_fields(host=None, login=login, password=password, extra=extra)
+    return Settings.from_fields(PORTAL.endpoint, host=None, login=login, password=password, extra=extra)
 
 
 @pytest.fixture
@@ -143,7 +144,7 @@ def test_what_cannot_work_is_refused(fields: dict[str, Any], said: str) -> None:
     """Fields that contradict each other or cannot be what they should are named, and their values are not repeated."""
     outer = {name: fields.pop(name, None) for name in ("host", "login", "password")}
     with pytest.raises(ConfigurationError) as caught:
-        Settings.from_fields(**outer, extra=fields)
+        Settings.from_fields(PORTAL.endpoint, **outer, extra=fields)
     assert said in str(caught.value)
     assert "two" not in str(caught.value).replace("two tokens", "")
 

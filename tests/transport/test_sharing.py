@@ -14,8 +14,8 @@ import pytest
 
 from airflow_provider_cpp.emulator import Emulator
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
-from airflow_provider_cpp.portal.models import OfferRef
-from airflow_provider_cpp.portal.watching import Watch
+from airflow_provider_cpp.rules.models import OfferRef
+from airflow_provider_cpp.rules.watch import Watch
 from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
 
 OFFER = "contoso-vm"

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_cpp import errors
 from airflow_provider_cpp.emulator import Emulator, Fault
-from airflow_provider_cpp.portal import errors
 from airflow_provider_cpp.transport.auth import TokenSource
 from airflow_provider_cpp.transport.credentials import AccessToken, ManagedIdentity
 from airflow_provider_cpp.transport.settings import Settings
@@ -169,7 +169,7 @@ class Entra:
     def __init__(self, *outcomes: Grant | Refusal) -> None:
         self.outcomes = list(outcomes)
         self.now = 1000.0
-        self.source = TokenSource(Settings("https://x", ManagedIdentity()), lambda: self.now, self)
+        self.source = TokenSource(Settings("https://x", ManagedIdentity(), "scope", "1"), lambda: self.now, self)
 
     def __call__(self, settings: Settings, *, refused: bool) -> Grant | Refusal:
         return self.outcomes.pop(0)
@@ -254,5 +254,5 @@ def test_a_machine_s_own_token_may_come_again() -> None:
 
 def test_a_ready_made_token_is_never_asked_for(source: Callable[[], Any]) -> None:
     """A ready-made token needs no network, and lasts until the portal says otherwise."""
-    token = TokenSource(Settings("https://nowhere.invalid", AccessToken("x"))).token()
+    token = TokenSource(Settings("https://nowhere.invalid", AccessToken("x"), "scope", "1")).token()
     assert (token.value, token.renew_at) == ("x", float("inf"))

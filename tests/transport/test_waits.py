@@ -16,8 +16,10 @@ from airflow.providers.common.compat.sdk import AirflowException
 from airflow_provider_cpp.completion import resume
 from airflow_provider_cpp.emulator import Emulator
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
-from airflow_provider_cpp.portal.operations import Operation
-from airflow_provider_cpp.portal.watching import Watch, wait
+from airflow_provider_cpp.portal.api import PORTAL
+from airflow_provider_cpp.rules.operations import Operation
+from airflow_provider_cpp.rules.watch import Watch
+from airflow_provider_cpp.rules.watching import wait
 from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
 
 OFFER = "contoso-vm"
@@ -37,7 +39,7 @@ def by_trigger(watch: Watch) -> dict[str, Any]:
 
 def by_worker(watch: Watch) -> dict[str, Any]:
     """Wait as a task that does not defer does."""
-    return CloudPartnerPortalHook().run(wait(watch)).to_payload()
+    return CloudPartnerPortalHook().run(wait(PORTAL, watch)).to_payload()
 
 
 class Waiting:

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_cpp import errors
 from airflow_provider_cpp.emulator import Emulator, Fault
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
-from airflow_provider_cpp.portal import calls, errors, flows
+from airflow_provider_cpp.portal import calls
+from airflow_provider_cpp.rules import flows
 
 NOWHERE = "https://127.0.0.1:1"
 PROXY = {"https": "http://me:hunter2@127.0.0.1:1"}

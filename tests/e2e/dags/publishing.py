@@ -16,29 +16,41 @@ TASK: dict[str, Any] = {"retries": 8, "retry_delay": timedelta(0), "poll_interva
 PUBLISH: dict[str, Any] = TASK | {"task_id": "publish", "settle_time": 15.0}
 
 
+CONNECTIONS = ("cloud_partner_portal_default", "product_ingestion_default")
+"""One for each API, which every other offer is published through."""
+
+
 @task
-def offer_ids(dag_run: Any = None) -> list[str]:
-    """Return the offers."""
-    return list(dag_run.conf["offers"])
+def offers(dag_run: Any = None) -> list[dict[str, str]]:
+    """Return the offers, each with the connection that it is published through."""
+    names = dag_run.conf["offers"]
+    return [{"offer_id": name, "conn_id": CONNECTIONS[number % 2]} for number, name in enumerate(names)]
+
+
+@task
+def waits(operations: Any) -> list[dict[str, Any]]:
+    """Return what is waited for: each operation, through the connection of its own API."""
+    return [{"operation": dict(one), "conn_id": f"{one['api']}_default"} for one in operations]
 
 
 @dag("deferred", schedule=None, **COMMON)
 def deferred() -> None:
     """Publish, and wait for the preview in the triggerer; the emulated person signs off."""
-    PublishOfferOperator.partial(wait_for_completion=True, deferrable=True, **PUBLISH).expand(offer_id=offer_ids())
+    PublishOfferOperator.partial(wait_for_completion=True, deferrable=True, **PUBLISH).expand_kwargs(offers())
 
 
 @dag("deferred_until_live", schedule=None, **COMMON)
 def deferred_until_live() -> None:
     """Publish, and wait in the triggerer until it is live."""
-    publish = PublishOfferOperator.partial(**PUBLISH).expand(offer_id=offer_ids())
-    OfferStatusSensor.partial(task_id="live", until="live", deferrable=True, **TASK).expand(operation=publish.output)
+    publish = PublishOfferOperator.partial(**PUBLISH).expand_kwargs(offers())
+    live = OfferStatusSensor.partial(task_id="live", until="live", deferrable=True, **TASK)
+    live.expand_kwargs(waits(publish.output))
 
 
 @dag("polling", schedule=None, **COMMON)
 def polling() -> None:
     """Publish, and wait for the preview in the task's own process."""
-    PublishOfferOperator.partial(wait_for_completion=True, deferrable=False, **PUBLISH).expand(offer_id=offer_ids())
+    PublishOfferOperator.partial(wait_for_completion=True, deferrable=False, **PUBLISH).expand_kwargs(offers())
 
 
 polling()

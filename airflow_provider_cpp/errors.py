@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can go wrong, as a tree; every error carries data, and its text is one line.
+
+.. code-block:: text
+
+    PortalError
+    ├── ConfigurationError        the connection or an argument cannot work as it is
+    ├── SignInError               Entra ID gave no token
+    ├── RequestError              one call to the portal failed
+    │   ├── Unreachable           no answer: refused, reset, timed out
+    │   │   └── Untrusted         the TLS certificate is nobody's that this machine trusts
+    │   ├── BadReply              an answer that is not what the API promises
+    │   ├── Unauthorized          401, also with a new token
+    │   ├── Forbidden             403
+    │   ├── NotFound              404
+    │   ├── Conflict              409
+    │   ├── PreconditionFailed    412, the draft changed since it was read
+    │   ├── Refused               400, 422 and every other 4xx
+    │   │   └── Locked            423, somebody edits the offer at this moment
+    │   ├── Throttled             429
+    │   └── ServerFault           5xx
+    ├── OperationRunning          another operation of the offer is in the way
+    ├── NotParked                 going live was ordered, and nothing waits for that
+    ├── NotCanceled               a cancel was ordered, and did not end what ran
+    ├── OutcomeUnknown            whether the portal took an order cannot be known
+    └── InvalidOutcome            what came from the triggerer is not an outcome
+
+``retryable`` says whether asking again later can help: it decides between an exception that uses
+one of the task's retries and one that ends the task.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+SAME_RELEASE = "workers and triggerers must run the same release of this package"
+
+
+class PortalError(Exception):
+    """The root: everything this package raises on purpose.
+
+    :ivar retryable: whether the same request may succeed later without anybody changing anything.
+    """
+
+    retryable: ClassVar[bool] = False
+
+
+class ConfigurationError(PortalError):
+    """The connection, or an argument, cannot work as it is.
+
+    :param problems: all that is wrong, so that one round of correction is enough.
+    :param where: what holds the values, for example ``connection 'cloud_partner_portal_default'``.
+    """
+
+    def __init__(self, problems: tuple[str, ...], where: str = "the connection") -> None:
+        self.problems = problems
+        self.where = where
+        super().__init__(f"{where} cannot be used: {'; '.join(problems)}")
+
+
+class SignInError(PortalError):
+    """Entra ID gave no token.
+
+    :param message: what was tried and what Entra ID said, without any secret.
+    :param code: Entra's own error code, ``invalid_client`` for example; None where nothing answered.
+    :param transient: whether it was the network or the service rather than the credentials.
+    :param correlation_id: the id that Microsoft's support asks for.
+    :param answered: False where no answer came, or from somebody who is not trusted.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        transient: bool = False,
+        correlation_id: str | None = None,
+        answered: bool = True,
+    ) -> None:
+        self.code = code
+        self.answered = answered
+        self.correlation_id = correlation_id
+        self.retryable = transient  # type: ignore[misc]  # an instance knows better than its class
+        super().__init__(message)
+
+
+class RequestError(PortalError):
+    """One call to the portal failed.
+
+    :param call: what was asked, in words: ``publish offer contoso/contoso-vm``.
+    :param status: the HTTP status; None where there was no answer.
+    :param code: the portal's own error code.
+    :param text: the portal's own words, as one line of plain text; or the network's.
+    :param request_id: the ``X-Ms-Correlation-Request-Id`` of the answer: the support handle.
+    :param retry_after: seconds that the portal asked to wait.
+    :ivar offer: which offer it was about, as ``publisher/offer``; None for none.
+    :ivar operation: which operation of it, by its id or where it is reported on; None for none.
+    """
+
+    hint: ClassVar[str] = ""
+
+    def __init__(  # noqa: PLR0913 - an HTTP failure has this many facets, all optional and by name
+        self,
+        call: str,
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        text: str = "",
+        request_id: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        self.call = call
+        self.status = status
+        self.code = code
+        self.text = text
+        self.request_id = request_id
+        self.retry_after = retry_after
+        self.offer: str | None = None
+        self.operation: str | None = None
+        super().__init__(self._line())
+
+    def _line(self) -> str:
+        answer = " ".join(part for part in (f"HTTP {self.status}" if self.status else "", self.code or "") if part)
+        said = ": ".join(part for part in (answer, self.text) if part) or "no answer"
+        request = f" (request id {self.request_id})" if self.request_id else ""
+        hint = f"; {self.hint}" if self.hint else ""
+        return f"{self.call}: {said}{request}{hint}"
+
+
+class Unreachable(RequestError):
+    """No answer came.
+
+    :param sent: False where the request certainly never left, a refused connection for example.
+    """
+
+    retryable = True
+
+    def __init__(self, call: str, *, text: str, sent: bool = True) -> None:
+        self.sent = sent
+        super().__init__(call, text=text)
+
+
+class Untrusted(Unreachable):
+    """The portal's certificate does not lead to an authority that is trusted here; nothing was sent."""
+
+    retryable = False
+    hint = "a CA of your own goes into the connection's extra, as verify"
+
+
+class BadReply(RequestError):
+    """An answer came that is not what the API promises: no JSON, the wrong shape, a redirect."""
+
+    retryable = True
+
+
+class Unauthorized(RequestError):
+    """401, and again with a token acquired anew."""
+
+    hint = "the portal does not accept this token: check the scope and that the tenant is the publisher's"
+
+
+class Forbidden(RequestError):
+    """403: the application is not a user of the publisher's account."""
+
+    hint = (
+        "add the service principal to the publisher's account as Owner or Contributor, by the object id of the"
+        " *enterprise application*, not the object id of the app registration"
+    )
+
+
+class NotFound(RequestError):
+    """404: no such publisher, offer, slot, version or operation."""
+
+
+class Conflict(RequestError):
+    """409: the offer is not in a state that allows the call."""
+
+
+class PreconditionFailed(RequestError):
+    """412: somebody else wrote the draft since it was read."""
+
+    retryable = True
+
+
+class Refused(RequestError):
+    """400, 422 or another 4xx: the same request will never be accepted."""
+
+
+class Locked(Refused):
+    """423: somebody edits the offer at this moment; nothing was done."""
+
+    retryable = True
+
+
+class Throttled(RequestError):
+    """429: too many requests; nothing was done."""
+
+    retryable = True
+    hint = "it was asked too often: let fewer tasks ask at a time, or less often"
+
+
+class ServerFault(RequestError):
+    """5xx: the portal failed; an order may or may not have been taken."""
+
+    retryable = True
+
+
+class OperationRunning(PortalError):
+    """Another operation of the offer runs, and the portal runs one at a time.
+
+    :param offer: the offer, as ``publisher/offer``.
+    :param operation: what is known of the one that runs, in words.
+    """
+
+    def __init__(self, offer: str, operation: str) -> None:
+        self.offer = offer
+        self.operation = operation
+        super().__init__(
+            f"offer {offer}: {operation} is running, and an offer has one operation at a time; nothing was"
+            " ordered. Wait for it, or cancel it on purpose, then clear this task"
+        )
+
+
+class NotParked(PortalError):
+    """Going live was ordered, and no publication waits at the sign-off, or another one than was meant.
+
+    :param offer: the offer, as ``publisher/offer``.
+    :param reason: what is there instead, in words.
+    """
+
+    def __init__(self, offer: str, reason: str) -> None:
+        self.offer = offer
+        self.reason = reason
+        super().__init__(f"offer {offer}: {reason}; it did not go live. Going live needs a preview that is ready")
+
+
+class NotCanceled(PortalError):
+    """A cancel was ordered, and did not end what ran.
+
+    :param offer: the offer, as ``publisher/offer``.
+    :param reason: what is there instead, in words.
+    :param may_pass: whether it may still end.
+    """
+
+    def __init__(self, offer: str, reason: str, *, may_pass: bool) -> None:
+        self.offer = offer
+        self.reason = reason
+        self.retryable = may_pass  # type: ignore[misc]  # an instance knows better than its class
+        super().__init__(f"offer {offer}: {reason}")
+
+
+class OutcomeUnknown(PortalError):
+    """The order was sent, and whether the portal took it cannot be known.
+
+    :param offer: the offer, as ``publisher/offer``.
+    :param order: ``publish`` or another order.
+    :param reason: why it is not known, in words.
+    :param may_settle: whether a later look may tell, so that another try of the task helps.
+    """
+
+    def __init__(self, offer: str, order: str, reason: str, *, may_settle: bool = False) -> None:
+        self.offer = offer
+        self.order = order
+        self.reason = reason
+        self.retryable = may_settle  # type: ignore[misc]  # an instance knows better than its class
+        advice = (
+            "look at the offer's operations: if none is new, clear this task; if one is, it goes on without this task"
+        )
+        super().__init__(
+            f"offer {offer}: it is not known whether the portal took the {order.replace('golive', 'go-live')}: {reason}."
+            f" It was not sent again: {'another try of the task looks once more' if may_settle else advice}"
+        )
+
+
+class InvalidOutcome(PortalError):
+    """What a trigger handed back is not an outcome: None, another type, a missing or unknown field.
+
+    :param what: what it is instead, in words.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"the trigger ended {what}: {SAME_RELEASE}. The publication goes on")

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a try of a task knows of the tries before it: the note that they left, or, without one, when the run began.
+
+A *run of the task* goes from its first schedule, or a clear, to the next clear; its tries belong to it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow_provider_cpp.errors import ConfigurationError
+from airflow_provider_cpp.rules.models import OfferRef
+from airflow_provider_cpp.rules.operations import KINDS, Kind, Operation
+from airflow_provider_cpp.rules.reading import parse_timestamp
+
+VERSION = 1
+
+CLOCK_MARGIN = timedelta(minutes=5)
+"""How far the portal's clock and Airflow's may be apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a try writes down before it orders: with it, whoever comes after can tell what became of the order.
+
+    :param offer: for which offer.
+    :param kind: which order.
+    :param noted_at: when.
+    :param run: which run of the task; a clear begins another one.
+    :param known: the ids of the operations that were there before the order.
+    :param draft: the version of the draft that was ordered; None where the portal did not tell.
+    :param operation: the operation that the order began; None while that is not known.
+    """
+
+    offer: OfferRef
+    kind: Kind
+    noted_at: datetime
+    run: int
+    known: tuple[str, ...] = ()
+    draft: int | None = None
+    operation: Operation | None = None
+
+    def check(self, offer: OfferRef, kind: Kind) -> None:
+        """Refuse a note that was made for something else: a mapped task's index may have shifted.
+
+        :raises ConfigurationError: if it is for another offer or order.
+        """
+        if self.offer != offer or self.kind != kind:
+            problem = (
+                f"an earlier try of this task noted a {self.kind} of offer {self.offer}, and this one is to {kind}"
+                f" offer {offer}: the order of a mapped task's offers has changed, perhaps. Begin a new DAG run"
+            )
+            raise ConfigurationError((problem,), "the task's arguments")
+
+    def to_payload(self) -> dict[str, Any]:
+        """Write it as JSON."""
+        return {
+            "version": VERSION,
+            "publisher_id": self.offer.publisher_id,
+            "offer_id": self.offer.offer_id,
+            "kind": self.kind,
+            "noted_at": self.noted_at.isoformat(),
+            "run": self.run,
+            "known": list(self.known),
+            "draft": self.draft,
+            "operation": self.operation.to_json() if self.operation else None,
+        }
+
+    @classmethod
+    def from_payload(cls, payload: Any) -> Note | None:
+        """Read it back; None for no note.
+
+        :raises ConfigurationError: if there is something that this release cannot read: to take it for no note
+            could order twice.
+        """
+        if payload is None:
+            return None
+        try:
+            note = cls._read(payload) if payload["version"] == VERSION else None
+        except (ConfigurationError, KeyError, TypeError, ValueError):
+            note = None
+        if note is None:
+            problem = "an earlier try of this task left a note that this release cannot read; begin a new DAG run"
+            raise ConfigurationError((problem,), "the task's state")
+        return note
+
+    @classmethod
+    def _read(cls, payload: dict[str, Any]) -> Note | None:
+        moment, kind, operation = parse_timestamp(payload["noted_at"]), payload["kind"], payload["operation"]
+        if moment is None or kind not in KINDS or not isinstance(payload["known"], list):
+            return None
+        return cls(
+            offer=OfferRef(payload["publisher_id"], payload["offer_id"]),
+            kind=kind,
+            noted_at=moment,
+            run=int(payload["run"]),
+            known=tuple(map(str, payload["known"])),
+            draft=payload.get("draft"),
+            operation=None if operation is None else Operation.from_json(operation),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Which try this is, and what it can know of those before.
+
+    :param settle_time: seconds after which an order that shows nowhere was not taken.
+    :param is_first: whether no try was before it, in this run of the task or another.
+    :param run: which run of the task this is: Airflow's ``max_tries``, which a clear raises and a retry does not.
+    :param was_cleared: whether this run of the task began with a clear, as far as can be told.
+    :param can_note: whether there is a place that outlives the try, as there is from Airflow 3.3 on.
+    :param earlier_could_note: whether the tries before had that place too, so that without a note they did not order.
+    :param note: the note found there.
+    :param since: when the DAG run began.
+    :param waits_for_others: whether the task waits where somebody else's operation runs.
+    """
+
+    settle_time: float
+    is_first: bool = True
+    run: int = 0
+    was_cleared: bool = False
+    can_note: bool = False
+    earlier_could_note: bool = True
+    note: Note | None = None
+    since: datetime | None = None
+    waits_for_others: bool = False
+
+    @property
+    def own_note(self) -> Note | None:
+        """The note of an earlier try of this very run of the task."""
+        return self.note if self.note is not None and self.note.run == self.run else None
+
+    @property
+    def knows_earlier(self) -> bool:
+        """Whether what the tries before did is known: where all of them could leave a note, none means no order."""
+        return self.can_note and self.earlier_could_note
+
+    def is_recent(self, changed_at: datetime | None) -> bool:
+        """Say whether an operation may have changed since the DAG run began; without times, it may."""
+        return changed_at is None or self.since is None or changed_at >= self.since - CLOCK_MARGIN

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is done, as generators: they yield what they want done, and return what came of it.
+
+A flow asks for a few things only: that a call be sent, that time pass, what time it is, that a line be told to
+whoever watches, that a note be kept, that the connection be read again. Drivers in ``transport/`` do these, one with requests and one with aiohttp, and
+so there is one text of each procedure, and a test can play the portal by hand.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from airflow_provider_cpp.errors import PortalError, RequestError
+from airflow_provider_cpp.rules.calls import Call, Reply, decode
+from airflow_provider_cpp.rules.retry import pause_before_retry
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send a call; the driver answers with a :class:`~.calls.Reply` or throws a :class:`~.errors.PortalError`."""
+
+    call: Call[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """Let time pass, in seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """Ask what time it is, in UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Tell a line to whoever reads the log, at one of the levels of :mod:`logging`."""
+
+    text: str
+    level: int = logging.INFO
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Keep a note where a later try of the task finds it; None takes it back."""
+
+    note: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reconnect:
+    """Read the connection again, since its credentials were refused: somebody may have replaced them."""
+
+
+Request = Send | Sleep | Now | Tell | Keep | Reconnect
+Flow = Generator[Request, Any, T]
+
+
+def ask(call: Call[T]) -> Flow[T]:
+    """Send a call once.
+
+    :raises PortalError: what came instead of an answer; of a request, with the offer and the operation it was about.
+    """
+    try:
+        reply: Reply = yield Send(call)
+        return decode(call, reply)
+    except RequestError as error:
+        error.offer, error.operation = call.offer, call.operation
+        raise
+
+
+def fetch(call: Call[T]) -> Flow[T]:
+    """Send a call, and again after a pause where that is safe and may help.
+
+    :raises PortalError: the last try's.
+    """
+    tries = 0
+    while True:
+        try:
+            return (yield from ask(call))
+        except PortalError as error:
+            tries += 1
+            pause = pause_before_retry(error, tries, is_safe=call.is_safe)
+            if pause is None:
+                raise
+            yield Tell(f"{error}; asking again in {pause:g} s", logging.WARNING)
+            yield Sleep(pause)

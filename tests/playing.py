@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An API played by hand: flows are driven without a wire, and time passes when they sleep."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from airflow_provider_cpp.errors import PortalError
+from airflow_provider_cpp.rules.calls import Call, Reply
+from airflow_provider_cpp.rules.flows import Flow, Keep, Now, Reconnect, Send, Sleep, Tell
+
+START = datetime(2026, 11, 3, 9, 0, tzinfo=timezone.utc)
+ORIGIN = "https://cloudpartner.azure.com"
+
+
+class Player:
+    """Plays the portal and the clock for a flow.
+
+    :ivar notes: what was kept, in order.
+    :ivar connection: what reading the connection again raises.
+    :ivar answer: what a call is answered with: a reply, an error to raise, or JSON for a 200.
+    """
+
+    def __init__(self) -> None:
+        self.now = START
+        self.sent: list[str] = []
+        self.told: list[tuple[str, str]] = []
+        self.slept: list[float] = []
+        self.notes: list[dict[str, Any] | None] = []
+        self.reconnects = 0
+        self.connection: PortalError | None = None
+        self.answer: Callable[[Call[Any]], Any] = lambda _: {}
+
+    def run(self, flow: Flow[Any]) -> Any:
+        """Drive a flow to its end."""
+        resume: Callable[[Any], Any] = flow.send
+        value: Any = None
+        while True:
+            try:
+                request = resume(value)
+            except StopIteration as stop:
+                return stop.value
+            resume, value = flow.send, None
+            match request:
+                case Send(call):
+                    self.sent.append(f"{call.method} {call.path}")
+                    value = self.answer(call)
+                    if isinstance(value, PortalError):
+                        resume = flow.throw
+                    elif not isinstance(value, Reply):
+                        value = reply(value)
+                case Sleep(seconds):
+                    self.slept.append(seconds)
+                    self.now += timedelta(seconds=seconds)
+                case Now():
+                    value = self.now
+                case Reconnect():
+                    self.reconnects += 1
+                    if self.connection is not None:
+                        resume, value = flow.throw, self.connection
+                case _:
+                    self.note(request)
+
+    def note(self, request: Tell | Keep) -> None:
+        """Note what a flow tells and keeps."""
+        if isinstance(request, Keep):
+            self.notes.append(request.note)
+        else:
+            self.told.append((request.text, {20: "info", 30: "warning"}[request.level]))
+
+
+def reply(body: Any, status: int = 200, headers: Mapping[str, str] | None = None, origin: str = ORIGIN) -> Reply:
+    """Make an answer of JSON, or of bytes as they are."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Reply(status, content, dict(headers or {}), origin, START)
