@@ -55,9 +55,6 @@ SIGN_IN: dict[str, tuple[str, str]] = {
 """What Entra ID's numbers mean, and what to do; ``docs/connection.md`` has the same table."""
 
 _NUMBER = re.compile(r"AADSTS([0-9]+)")
-UNTRUSTED = (
-    "the certificate is from an authority that this machine does not trust: name one's file as CA bundle (verify)"
-)
 AWAY = (
     "nothing answers at {0} as seen from Airflow's API server, where this test runs: check {1}, and what lies between"
     " (firewall, proxies)"
@@ -116,7 +113,7 @@ def _about_sign_in(error: SignInError, settings: Settings) -> str:
     if number is not None and number.group(1) in SIGN_IN:
         return ": ".join(SIGN_IN[number.group(1)])
     if not error.answered and not error.retryable:
-        return UNTRUSTED
+        return ""  # a certificate that is not trusted: the error says what to do
     if not error.answered:
         is_machine = settings.credentials.kind == "managed_identity"
         return NO_MACHINE if is_machine else AWAY.format(settings.authority, "the authority")
