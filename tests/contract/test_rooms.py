@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +12,11 @@ import pytest
 
 import airflow_provider_cpp
 from airflow_provider_cpp.ingestion import status as ingestion
+from airflow_provider_cpp.ingestion.api import INGESTION_API
 from airflow_provider_cpp.portal import status as portal
+from airflow_provider_cpp.portal.api import PORTAL
 from airflow_provider_cpp.provider_info import CONNECTIONS
+from airflow_provider_cpp.rules.api import Api
 from airflow_provider_cpp.rules.outcome import Result
 from airflow_provider_cpp.rules.status import Status
 
@@ -137,3 +141,14 @@ def test_the_words_are_mapped_in_one_place_each() -> None:
         text = path.read_text()
         if not name.startswith("emulator/") and name not in ("portal/status.py", "ingestion/status.py"):
             assert "Status(" not in text.replace("Status(str, Enum)", ""), name
+
+
+@pytest.mark.parametrize("api", [PORTAL, INGESTION_API], ids=lambda api: api.name)
+def test_each_api_has_all_that_an_api_has_to_offer(api: Api) -> None:
+    """Both have what tasks and triggers ask for, by the same names and with the same arguments."""
+    wanted = {name: value for name, value in vars(Api).items() if not name.startswith("_") and callable(value)}
+    assert {"publish", "go_live", "cancel", "update", "add_image", "look"} <= set(wanted)
+    for name, one in wanted.items():
+        assert list(inspect.signature(getattr(type(api), name)).parameters) == list(inspect.signature(one).parameters)
+    assert CONNECTIONS[api.name]["connection-type"] == api.name
+    assert api.endpoint.scope.startswith("https://")

@@ -311,3 +311,11 @@ def test_a_creation_that_is_refused_every_time(player: Any, title: Update, make_
     with pytest.raises(errors.Conflict):
         player.run(update(replace(title, create=True)))
     assert len(drafts.put) == TRIES
+
+
+def test_an_update_without_a_change(player: Any, make_reply: Any, offer: OfferRef) -> None:
+    """What changes nothing is an error of the task, and nothing is stored."""
+    player.answer = drafts = Drafts(make_reply, DRAFT)
+    with pytest.raises(errors.ConfigurationError, match="give patch or change"):
+        player.run(update(Update(offer)))
+    assert drafts.put == []
