@@ -65,7 +65,7 @@ def test_what_strikes_a_publish_doubles_nothing(deployment: Deployment, strike: 
         first, second = scenario.offers[:2]
         scenario.gates = (
             scenario.portal.gate("publish", offer=first),
-            scenario.portal.gate("publish", offer=second, after=True),
+            scenario.portal.gate("configure_publish", offer=second, after=True),  # which the successor publishes
         )
         scenario.begin()
         strike(scenario)
