@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The measurements of the wait: polls, starts, memory and lag, each a row of plain numbers."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.harness import MeasurementError, Reading, Run, Stub, serving
+from benchmarks.measured import Order, Pulse
+from benchmarks.subjects import Place
+
+Row = dict[str, float | str]
+
+FAST = 0.010
+"""Seconds between two polls of a trigger where the client's core shall be the limit."""
+
+LONG = 3600.0
+"""Seconds: nothing polls a second time."""
+
+BEFORE = 200
+"""Triggers that wait already when memory is measured: connections and buffers that all share are there by then."""
+
+STARTS = 250.0
+"""Triggers started in a second when memory is measured: none has to queue for a connection, which would count too."""
+
+REFERENCE = 1000.0
+"""Probes that a core of reference does in a second; normalised numbers are those of such a core."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Where measurements are made.
+
+    :param certificate: the stub's.
+    :param core: the core of what is measured; None for whichever.
+    :param other: the core of all else.
+    """
+
+    certificate: Path
+    core: int | None
+    other: int | None
+
+    def poll(self, subject: str, scheme: str, number: int, polls: int) -> Row:
+        """Start so many triggers at once, and poll as fast as one core can.
+
+        :param polls: how many polls are measured, once all triggers have been answered.
+        """
+        with serving(self.certificate, self.other) as stub, self._run(subject, stub, scheme, FAST, number) as run:
+            before = run.read()
+            started = run.ask("start")["at"]
+            run.wait_until(lambda: bool(stub.counts()["seen"] >= number), f"{number} triggers have asked")
+            there = run.read()
+            # What the first answers made them say is said by the time that each was answered again.
+            self._let_pass(run, stub, min(number, polls))
+            first = run.read()
+            self._let_pass(run, stub, polls)
+            last = run.read()
+            pulse, lookups = run.end()
+        row = _name("poll", subject, scheme, number) | _polls(first, last, pulse) | _lag(first, last, pulse)
+        return row | {
+            "start_seconds": there.at - started,
+            "start_cpu": (there.cpu - before.cpu) * _speed(before, there, pulse),
+            "start_connections": there.counts["connections"],
+            "start_polls": there.counts["polls"],
+            "tokens": last.counts["tokens"],
+            "lookups": lookups,
+            "all_polls": last.counts["polls"],
+        }
+
+    @staticmethod
+    def _let_pass(run: Run, stub: Stub, polls: int) -> None:
+        """Wait for so many more polls."""
+        enough = stub.counts()["polls"] + polls
+        run.wait_until(lambda: bool(stub.counts()["polls"] >= enough), f"{polls} more polls")
+
+    def memory(self, subject: str, number: int) -> Row:
+        """Let some triggers wait, then so many more, and see what these hold."""
+        with (
+            serving(self.certificate, self.other) as stub,
+            self._run(subject, stub, "http", LONG, number, BEFORE, number / STARTS) as run,
+        ):
+            before = run.ask("start")["memory"]
+            run.wait_for(BEFORE + number)
+            after = run.ask("memory")["memory"]
+            run.end()
+        return _name("memory", subject, "http", number) | {"bytes_per_trigger": (after - before) / number}
+
+    def paced(self, subject: str, number: int, interval: float, window: float) -> Row:
+        """Let so many triggers wait, their polls spread evenly, and see how late the loop is.
+
+        :param interval: seconds between two polls of one trigger, and those over which they are started.
+        :param window: seconds that are measured.
+        """
+        with (
+            serving(self.certificate, self.other) as stub,
+            self._run(subject, stub, "https", interval, number, int(number > 0), interval if number else 0.0) as run,
+        ):
+            before = run.ask("start")["memory"]
+            if number:
+                run.wait_for(1 + number)
+            first = run.read()
+            time.sleep(window)
+            last = run.read()
+            after = run.ask("memory")["memory"]
+            pulse, _ = run.end()
+        row = _name("paced", subject, "https", number) | _lag(first, last, pulse) | {"interval": interval}
+        if number:
+            hours = number * (last.at - first.at) / 3600
+            row |= _polls(first, last, pulse)
+            row["cpu_per_hour"] = (last.cpu - first.cpu) * _speed(first, last, pulse) / hours
+            row["bytes_per_trigger"] = (after - before) / number
+        return row
+
+    def _run(  # noqa: PLR0913, PLR0917 - what an order says
+        self, subject: str, stub: Stub, scheme: str, interval: float, number: int, warm: int = 0, spread: float = 0.0
+    ) -> Run:
+        place = Place(scheme, stub.ports, interval)
+        return Run(Order(subject, place, number, warm, spread), stub, self.core)
+
+
+def _name(benchmark: str, subject: str, scheme: str, number: int) -> Row:
+    return {"benchmark": benchmark, "subject": subject, "scheme": scheme, "number": number}
+
+
+def _polls(first: Reading, last: Reading, pulse: Pulse) -> Row:
+    """Say what polls cost between two readings."""
+    polls = last.counts["polls"] - first.counts["polls"]
+    if polls <= 0:
+        msg = "nothing was polled"
+        raise MeasurementError(msg)
+    cpu, seconds = last.cpu - first.cpu, last.at - first.at
+    return {
+        "polls": polls,
+        "cpu_per_1000": 1000 * cpu / polls,
+        "cpu_per_1000_normalised": 1000 * cpu / polls * _speed(first, last, pulse),
+        "polls_per_second": polls / seconds,
+        "utilisation": cpu / seconds,
+        "connections_per_poll": (last.counts["connections"] - first.counts["connections"]) / polls,
+        "lookups_per_poll": (_lookups(pulse, last.at) - _lookups(pulse, first.at)) / polls,
+        "lines_per_poll": (last.lines - first.lines) / polls,
+    }
+
+
+def _lag(first: Reading, last: Reading, pulse: Pulse) -> Row:
+    """Say how late the loop was between two readings, in milliseconds."""
+    late = sorted(1000 * lag for at, lag, _ in pulse.beats if first.at <= at <= last.at)
+    if not late:  # one step of the loop took longer than all that was measured
+        late = [1000 * max(lag for _, lag, _ in pulse.beats)]
+    return {"lag_worst": late[-1], "lag_p99": late[int(0.99 * (len(late) - 1))], "beats": len(late)}
+
+
+def _speed(first: Reading, last: Reading, pulse: Pulse) -> float:
+    """Return how fast the core was between two readings, in those of the core of reference."""
+    probes: Iterable[float] = [took for at, took in pulse.probes if first.at <= at <= last.at]
+    took = statistics.fmean(probes or [took for _, took in pulse.probes])
+    return 1 / (REFERENCE * took)
+
+
+def _lookups(pulse: Pulse, moment: float) -> int:
+    """Return the connections that had been looked up by then."""
+    return max((lookups for at, _, lookups in pulse.beats if at <= moment), default=0)

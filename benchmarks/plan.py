@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `make bench` measures, and how often: all of it, or enough for every day."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+LIGHT = ("limit", "bare-trigger", "ours", "http", "dbt")
+"""Measured with many polls, often: these are near each other, or what is compared with."""
+
+HEAVY = {"data-factory": ("https",), "power-bi": ("http", "https"), "airbyte": ("http", "https")}
+"""Measured with fewer polls, less often, since they take ten times as long; with the schemes that they can speak."""
+
+BOTH = ("http", "https")
+PEERS = ("http", "dbt", *HEAVY)
+MANY = 1000
+"""The number of triggers that the goals are for."""
+
+MOST = 10_000
+"""The number of paced waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One measurement, to be repeated.
+
+    :param kind: which.
+    :param subject: of what.
+    :param arguments: the measurement's own.
+    :param times: how often.
+    """
+
+    kind: Literal["poll", "memory", "paced"]
+    subject: str
+    arguments: tuple[str | float, ...]
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that is measured.
+
+    :param steps: the measurements of the wait.
+    :param imports: how often everything is imported.
+    :param smaller: how many times fewer publications are simulated than usual.
+    :param deployed: tasks, seconds between two polls and seconds that are measured in real Airflow; None for not.
+    """
+
+    steps: tuple[Step, ...]
+    imports: int
+    smaller: int
+    deployed: tuple[int, float, float] | None
+
+    def in_turn(self) -> Iterator[tuple[int, Step]]:
+        """Go through the repetitions, in another order each: what disturbs the machine disturbs everybody."""
+        chance = random.Random(5)  # noqa: S311 - an order, no secret
+        for repetition in range(max(step.times for step in self.steps)):
+            steps = [step for step in self.steps if step.times > repetition]
+            chance.shuffle(steps)
+            yield from ((repetition, step) for step in steps)
+
+
+def full() -> Plan:
+    """All of it: some quarter of an hour on two cores."""
+    steps = [
+        *(_poll(subject, scheme, 100, 1000, 2) for scheme in BOTH for subject in LIGHT),
+        *(_poll(subject, scheme, MANY, 3000, 3) for scheme in BOTH for subject in LIGHT),
+        *(_poll(subject, scheme, MANY, 150, 2) for subject, schemes in HEAVY.items() for scheme in schemes),
+        *(_poll(subject, scheme, 5000, 2000, 2) for scheme in BOTH for subject in ("limit", "bare-trigger", "ours")),
+        *(_poll("http", scheme, 5000, 500, 1) for scheme in BOTH),
+        *(Step("memory", subject, (MANY,), 2) for subject in ("sleep", "idle", *LIGHT)),
+        Step("paced", "idle", (0, 30.0, 20.0), 3),
+        Step("paced", "ours", (MOST, 30.0, 20.0), 2),
+        Step("paced", "http", (MOST, 30.0, 20.0), 1),
+    ]
+    return Plan(tuple(steps), imports=8, smaller=3, deployed=(12, 1.0, 40.0))
+
+
+def short() -> Plan:
+    """Enough for every day: some minutes. Each row of the goals, but no deployment."""
+    steps = [
+        *(_poll(subject, scheme, MANY, 2000, 1) for scheme in BOTH for subject in ("limit", "ours", "http", "dbt")),
+        _poll("airbyte", "https", 100, 100, 1),
+        *(Step("memory", subject, (MANY,), 1) for subject in ("sleep", "idle", "limit", "ours", "dbt")),
+        Step("paced", "idle", (0, 15.0, 10.0), 2),
+        Step("paced", "ours", (MOST, 15.0, 10.0), 1),
+        Step("paced", "http", (MOST, 15.0, 10.0), 1),
+    ]
+    return Plan(tuple(steps), imports=4, smaller=20, deployed=None)
+
+
+def _poll(subject: str, scheme: str, number: int, polls: int, times: int) -> Step:
+    return Step("poll", subject, (scheme, number, polls), times)
