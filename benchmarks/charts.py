@@ -20,7 +20,7 @@ STYLE = """
 .chart text { fill: var(--color-foreground-primary, #1f2328) }
 .chart .title { font-weight: 600 }
 .chart .value { fill: var(--color-foreground-secondary, #57606a); font-variant-numeric: tabular-nums }
-.chart .peer { fill: var(--color-foreground-border, #878787); opacity: 0.55 }
+.chart .peer { fill: var(--color-foreground-muted, #6b6f76); opacity: 0.55 }
 .chart .limit { fill: var(--color-foreground-secondary, #57606a) }
 .chart .ours { fill: var(--color-brand-content, #0a66c2) }
 """

@@ -59,7 +59,7 @@ def routes() -> list[Route]:
     """Return ours and the peers'."""
     return [
         Route("/api/publishers/", 5, OPERATION),
-        Route("/sensor/", 2, _like_ours({"error": "not there yet"}), status=404),
+        Route("/sensor/", 2, OPERATION, status=404),
         Route("/api/v2/accounts/", 6, _dbt_cloud(), bare=True),
         Route("/api/public/v1/jobs/", 5, _airbyte(), bare=True),
         Route("/subscriptions/", 10, _data_factory()),

@@ -123,7 +123,7 @@ def _memory(summaries: list[Summary]) -> Goal:
     limit = pick(summaries, "memory", LIMIT)["bytes_per_trigger"] / KIB
     peer = _best(summaries, "memory", lambda row: float(row["bytes_per_trigger"]) / KIB - airflow, "{:.1f} KiB")
     return Goal(
-        f"memory per waiting trigger, beside the {airflow:.1f} KiB that Airflow holds for any",
+        "memory per waiting trigger, beside what Airflow holds for any",
         peer,
         f"{limit:.1f} KiB",
         f"{ours:.1f} KiB",

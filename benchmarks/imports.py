@@ -43,14 +43,14 @@ DAG_FILES: dict[str, tuple[str, ...]] = {
 """What a DAG file with operator and sensor of a provider imports, beside the floor."""
 
 
-def measure(repetitions: int, core: int | None) -> list[Row]:
-    """Import all of them so many times, in another order each time.
+def measure(repetitions: int, core: int | None, names: tuple[str, ...] = tuple(DAG_FILES)) -> list[Row]:
+    """Import what these DAG files import so many times, in another order each time.
 
     :raises MeasurementError: if one cannot be imported.
     """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=parse, args=(theirs, repetitions, core), daemon=True)
+    process = context.Process(target=parse, args=(theirs, repetitions, core, names), daemon=True)
     process.start()
     theirs.close()
     rows = []
@@ -67,7 +67,7 @@ def measure(repetitions: int, core: int | None) -> list[Row]:
     return rows
 
 
-def parse(control: Connection, repetitions: int, core: int | None) -> None:
+def parse(control: Connection, repetitions: int, core: int | None, chosen: tuple[str, ...]) -> None:
     """Be the DAG processor: fork for every file, and send what came of it."""
     pin(core)
     sys.dont_write_bytecode = False  # what is compiled is kept, as wherever Airflow runs, whatever the environment says
@@ -77,7 +77,7 @@ def parse(control: Connection, repetitions: int, core: int | None) -> None:
     gc.freeze()
     chance = random.Random(5)  # noqa: S311 - an order, no secret
     for repetition in range(repetitions + 1):  # the first one writes what Python compiles
-        names = list(DAG_FILES)
+        names = list(chosen)
         chance.shuffle(names)
         for name in names:
             row = _in_a_fork(name)

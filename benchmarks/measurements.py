@@ -21,8 +21,8 @@ FAST = 0.010
 LONG = 3600.0
 """Seconds: nothing polls a second time."""
 
-BEFORE = 200
-"""Triggers that wait already when memory is measured: connections and buffers that all share are there by then."""
+BEFORE = 1000
+"""Triggers that wait already when memory is measured: what all share is there by then, and what lay free is taken."""
 
 STARTS = 250.0
 """Triggers started in a second when memory is measured: none has to queue for a connection, which would count too."""
@@ -108,10 +108,9 @@ class Bench:
             after = run.ask("memory")["memory"]
             pulse, _ = run.end()
         row = _name("paced", subject, "https", number) | _lag(first, last, pulse) | {"interval": interval}
+        row["utilisation"] = (last.cpu - first.cpu) * _speed(first, last, pulse) / (last.at - first.at)
         if number:
-            hours = number * (last.at - first.at) / 3600
             row |= _polls(first, last, pulse)
-            row["cpu_per_hour"] = (last.cpu - first.cpu) * _speed(first, last, pulse) / hours
             row["bytes_per_trigger"] = (after - before) / number
         return row
 
@@ -138,7 +137,6 @@ def _polls(first: Reading, last: Reading, pulse: Pulse) -> Row:
         "cpu_per_1000": 1000 * cpu / polls,
         "cpu_per_1000_normalised": 1000 * cpu / polls * _speed(first, last, pulse),
         "polls_per_second": polls / seconds,
-        "utilisation": cpu / seconds,
         "connections_per_poll": (last.counts["connections"] - first.counts["connections"]) / polls,
         "lookups_per_poll": (_lookups(pulse, last.at) - _lookups(pulse, first.at)) / polls,
         "lines_per_poll": (last.lines - first.lines) / polls,

@@ -83,7 +83,7 @@ def short() -> Plan:
     """Enough for every day: some minutes. Each row of the goals, but no deployment."""
     steps = [
         *(_poll(subject, scheme, MANY, 2000, 1) for scheme in BOTH for subject in ("limit", "ours", "http", "dbt")),
-        _poll("airbyte", "https", 100, 100, 1),
+        *(_poll(subject, "https", 100, 100, 1) for subject in ("limit", "airbyte")),
         *(Step("memory", subject, (MANY,), 1) for subject in ("sleep", "idle", "limit", "ours", "dbt")),
         Step("paced", "idle", (0, 15.0, 10.0), 2),
         Step("paced", "ours", (MOST, 15.0, 10.0), 1),

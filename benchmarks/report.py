@@ -58,10 +58,9 @@ def _goals(goals: list[dict[str, Any]]) -> str:
 def _polls(rows: list[Summary]) -> str:
     columns: dict[str, Callable[[Summary], str]] = {
         "": label,
-        "x limit": lambda row: f"**{row['ratio']['median']:.2f}**",
-        "least to most": lambda row: f"{row['ratio']['least']:.2f} to {row['ratio']['most']:.2f}",
+        "x limit": lambda row: f"**{row['ratio']['median']:.2f}**" if "ratio" in row else "",
+        "range": lambda row: "{least:.2f} .. {most:.2f}".format(**row["ratio"]) if "ratio" in row else "",
         "CPU s per 1,000": lambda row: f"{row['cpu_per_1000_normalised']:.2f}",
-        "as measured": lambda row: f"{row['cpu_per_1000']:.2f}",
         "polls per s": lambda row: f"{row['polls_per_second']:,.0f}",
         "connections per poll": lambda row: f"{row['connections_per_poll']:.2f}",
         "log lines per poll": lambda row: f"{row['lines_per_poll']:.2f}",
@@ -69,7 +68,7 @@ def _polls(rows: list[Summary]) -> str:
         "worst lag, ms": lambda row: f"{row['lag_worst']:.0f}",
         "runs": lambda row: f"{row['repetitions']}",
     }
-    return _table(columns, [row for row in rows if "ratio" in row])
+    return _table(columns, rows)
 
 
 def _starts(rows: list[Summary]) -> str:
@@ -105,7 +104,11 @@ def _memory(rows: list[Summary]) -> str:
 
 
 def _paced(rows: list[Summary]) -> str:
-    idle = pick(rows, "paced", "idle")["lag_worst"]
+    idle, least = (pick(rows, "paced", "idle")[name] for name in ("lag_worst", "utilisation"))
+
+    def cpu(row: Summary) -> str:
+        return f"{3600 * (row['utilisation'] - least) / row['number']:.3f}" if row["number"] else ""
+
     columns: dict[str, Callable[[Summary], str]] = {
         "": lambda row: label(row) if row["number"] else "an idle loop",
         "worst lag, x idle": lambda row: f"**{row['lag_worst'] / idle:.2f}**",
@@ -113,7 +116,8 @@ def _paced(rows: list[Summary]) -> str:
         "99 % of beats within, ms": lambda row: f"{row['lag_p99']:.1f}",
         "waits": lambda row: f"{row['number']:,}",
         "a poll every, s": lambda row: f"{row['interval']:.0f}" if row["number"] else "",
-        "CPU s per wait and hour": lambda row: f"{row['cpu_per_hour']:.3f}" if row["number"] else "",
+        "CPU s per wait and hour": cpu,
+        "CPU of one core": lambda row: f"{100 * row['utilisation']:.0f} %",
         "KiB per wait": lambda row: f"{row['bytes_per_trigger'] / KIB:.1f}" if row["number"] else "",
         "runs": lambda row: f"{row['repetitions']}",
     }
