@@ -72,7 +72,7 @@ def measure(bench: Bench, plan: Plan) -> list[Row]:
         words = [str(word) for word in (row["benchmark"], row["subject"], row["scheme"], row["number"])]
         shown = {
             name: row[name]
-            for name in ("cpu_per_1000_normalised", "bytes_per_trigger", "lag_worst", "start_seconds")
+            for name in ("cpu_per_1000_normalised", "bytes_per_trigger", "lag_worst", "seconds")
             if name in row
         }
         say(f"{' '.join(words)}: {', '.join(f'{name} {float(value):.3g}' for name, value in shown.items())}")

@@ -20,7 +20,7 @@ from typing import Any, Self
 from benchmarks import machine, measured, stub
 from benchmarks.measured import SUBJECTS, Order, Pulse
 
-PATIENCE = 120.0
+PATIENCE = 240.0
 """Seconds after which a measurement that has said nothing is given up."""
 
 SETTLING = 0.3

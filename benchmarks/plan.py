@@ -8,8 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-LIGHT = ("limit", "bare-trigger", "ours", "http", "dbt")
-"""Measured with many polls, often: these are near each other, or what is compared with."""
+NEAR = ("limit", "bare-trigger", "ours")
+"""Measured with many polls, often: these are near each other."""
+
+LIGHT = (*NEAR, "http", "dbt")
+"""Measured often, too."""
 
 HEAVY = {"data-factory": ("https",), "power-bi": ("http", "https"), "airbyte": ("http", "https")}
 """Measured with fewer polls, less often, since they take ten times as long; with the schemes that they can speak."""
@@ -33,7 +36,7 @@ class Step:
     :param times: how often.
     """
 
-    kind: Literal["poll", "memory", "paced"]
+    kind: Literal["poll", "restart", "memory", "paced"]
     subject: str
     arguments: tuple[str | float, ...]
     times: int
@@ -66,11 +69,13 @@ class Plan:
 def full() -> Plan:
     """All of it: some quarter of an hour on two cores."""
     steps = [
-        *(_poll(subject, scheme, 100, 1000, 2) for scheme in BOTH for subject in LIGHT),
-        *(_poll(subject, scheme, MANY, 3000, 3) for scheme in BOTH for subject in LIGHT),
+        *(_poll(subject, scheme, 100, 1500, 2) for scheme in BOTH for subject in LIGHT),
+        *(_poll(subject, scheme, MANY, 6000, 4) for scheme in BOTH for subject in NEAR),
+        *(_poll(subject, scheme, MANY, 2000, 4) for scheme in BOTH for subject in ("http", "dbt")),
         *(_poll(subject, scheme, MANY, 150, 2) for subject, schemes in HEAVY.items() for scheme in schemes),
-        *(_poll(subject, scheme, 5000, 2000, 2) for scheme in BOTH for subject in ("limit", "bare-trigger", "ours")),
+        *(_poll(subject, scheme, 5000, 6000, 2) for scheme in BOTH for subject in NEAR),
         *(_poll("http", scheme, 5000, 500, 1) for scheme in BOTH),
+        *(Step("restart", subject, ("https", 5000), 2) for subject in ("limit", "ours", "http", "dbt")),
         *(Step("memory", subject, (MANY,), 2) for subject in ("sleep", "idle", *LIGHT)),
         Step("paced", "idle", (0, 30.0, 20.0), 3),
         Step("paced", "ours", (MOST, 30.0, 20.0), 2),
@@ -82,12 +87,13 @@ def full() -> Plan:
 def short() -> Plan:
     """Enough for every day: some minutes. Each row of the goals, but no deployment."""
     steps = [
-        *(_poll(subject, scheme, MANY, 2000, 1) for scheme in BOTH for subject in ("limit", "ours", "http", "dbt")),
+        *(_poll(subject, scheme, MANY, 6000, 2) for scheme in BOTH for subject in ("limit", "ours")),
+        *(_poll(subject, scheme, MANY, 1000, 1) for scheme in BOTH for subject in ("http", "dbt")),
         *(_poll(subject, "https", 100, 100, 1) for subject in ("limit", "airbyte")),
         *(Step("memory", subject, (MANY,), 1) for subject in ("sleep", "idle", "limit", "ours", "dbt")),
-        Step("paced", "idle", (0, 15.0, 10.0), 2),
-        Step("paced", "ours", (MOST, 15.0, 10.0), 1),
-        Step("paced", "http", (MOST, 15.0, 10.0), 1),
+        Step("paced", "idle", (0, 30.0, 10.0), 2),
+        Step("paced", "ours", (MOST, 30.0, 10.0), 1),
+        Step("paced", "http", (MOST, 30.0, 10.0), 1),
     ]
     return Plan(tuple(steps), imports=4, smaller=20, deployed=None)
 

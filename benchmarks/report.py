@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from benchmarks.measured import SUBJECTS
-from benchmarks.plan import MANY
 from benchmarks.summary import Summary, pick
 
 KIB = 1024
@@ -27,7 +26,8 @@ def tables(results: dict[str, Any]) -> dict[str, str]:
     for scheme, number in sorted({(row["scheme"], row["number"]) for row in _of(rows, "poll")}):
         chosen = [row for row in _of(rows, "poll") if (row["scheme"], row["number"]) == (scheme, number)]
         found[f"A poll: {number:,} triggers, {HOW[scheme]}"] = _polls(chosen)
-    found["A restart: all triggers begin at once"] = _starts(_of(rows, "poll"))
+    if restarts := _of(rows, "restart"):
+        found["A restart"] = _restarts(restarts)
     found["Memory"] = _memory(_of(rows, "memory"))
     found["Paced waits"] = _paced(_of(rows, "paced"))
     found["Parsing a DAG file"] = _imports(_of(rows, "imports"))
@@ -71,19 +71,19 @@ def _polls(rows: list[Summary]) -> str:
     return _table(columns, rows)
 
 
-def _starts(rows: list[Summary]) -> str:
+def _restarts(rows: list[Summary]) -> str:
     columns: dict[str, Callable[[Summary], str]] = {
         "": label,
         "triggers": lambda row: f"{row['number']:,}",
         "how": lambda row: HOW[row["scheme"]],
-        "seconds until all have polled": lambda row: f"{row['start_seconds']:.1f}",
-        "CPU s": lambda row: f"{row['start_cpu']:.1f}",
-        "connections opened": lambda row: f"{row['start_connections']:,.0f}",
+        "seconds until all have polled": lambda row: f"{row['seconds']:.1f}",
+        "CPU s": lambda row: f"{row['cpu']:.1f}",
+        "connections opened": lambda row: f"{row['connections']:,.0f}",
         "tokens": lambda row: f"{row['tokens']:,.0f}",
         "connection lookups": lambda row: f"{row['lookups']:,.0f}",
         "runs": lambda row: f"{row['repetitions']}",
     }
-    return _table(columns, [row for row in rows if row["number"] >= MANY])
+    return _table(columns, rows)
 
 
 def _memory(rows: list[Summary]) -> str:

@@ -31,9 +31,6 @@ NUMBERS: dict[str, dict[str, dict[str, float]]] = {
             "lookups_per_poll": 1.0,
             "lines_per_poll": 1.0,
             "lag_worst": 100.0,
-            "start_seconds": 4.0,
-            "start_cpu": 3.0,
-            "start_connections": 1000.0,
             "tokens": 1000.0,
             "lookups": 1000.0,
         },
@@ -46,6 +43,7 @@ NUMBERS: dict[str, dict[str, dict[str, float]]] = {
             "lines_per_poll": 0.0,
         },
     },
+    "restart": {"": {"seconds": 4.0, "cpu": 3.0, "connections": 1000.0, "tokens": 1.0, "lookups": 1000.0}},
     "memory": {
         "": {"bytes_per_trigger": 20_000.0},
         "sleep": {"bytes_per_trigger": 2_000.0},
@@ -75,8 +73,8 @@ def rows(plan: Plan) -> list[dict[str, Any]]:
     """Return what a plan's measurements give."""
     found = []
     for repetition, step in plan.in_turn():
-        scheme, number = ("http", step.arguments[0]) if step.kind == "memory" else ("https", step.arguments[0])
-        if step.kind == "poll":
+        scheme, number = ("http", step.arguments[0])
+        if step.kind in ("poll", "restart"):
             scheme, number = step.arguments[:2]
         found.append(row(step.kind, step.subject, scheme, number) | {"repetition": repetition})
     for repetition in range(plan.imports):

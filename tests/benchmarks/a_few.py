@@ -19,7 +19,12 @@ def main() -> None:
     environment(folder / "airflow", bundle)
     bench = Bench(certificate, None, None)
     rows = [bench.poll(subject, "https", 3, 12) for subject in ("limit", "ours")]
-    rows += [bench.poll("ours", "http", 2, 4), bench.memory("limit", 2), bench.paced("idle", 0, 1.0, 0.5)]
+    rows += [
+        bench.poll("ours", "http", 2, 4),
+        bench.memory("limit", 2),
+        bench.restart("limit", "https", 3),
+        bench.paced("idle", 0, 1.0, 0.5),
+    ]
     rows += [bench.paced("ours", 2, 0.5, 1.2), *imports.measure(1, None, ("floor", "ours"))]
     try:
         bench.poll("http", "https", 1, 1)  # whose package is not in this environment
