@@ -182,9 +182,9 @@ class Ours(Subject):
 
     def trigger(self, number: int) -> Any:
         """Make the trigger that waits for an operation to go live."""
-        from airflow_provider_cpp.portal.models import OfferRef
-        from airflow_provider_cpp.portal.operations import Operation
-        from airflow_provider_cpp.portal.watching import Watch
+        from airflow_provider_cpp.rules.models import OfferRef
+        from airflow_provider_cpp.rules.operations import Operation
+        from airflow_provider_cpp.rules.watch import Watch
 
         offer, now = OfferRef("contoso", f"offer-{number}"), datetime.now(timezone.utc)
         where = path(number)
@@ -201,8 +201,8 @@ class Ours(Subject):
 
         read = Settings.from_fields
 
-        def plain(**fields: Any) -> Settings:
-            settings = read(**fields)
+        def plain(*words: Any, **fields: Any) -> Settings:
+            settings = read(*words, **fields)
             return replace(settings, base_url=settings.base_url.replace("https://", "http://", 1))
 
         Settings.from_fields = plain  # type: ignore[method-assign]  # on purpose, as said above
