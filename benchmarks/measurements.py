@@ -10,13 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.harness import MeasurementError, Reading, Run, Stub, serving
-from benchmarks.measured import Order, Pulse
+from benchmarks.measured import SUBJECTS, Order, Pulse
 from benchmarks.subjects import Place
 
 Row = dict[str, float | str]
-
-RATE = 2000.0
-"""Polls in a second that all triggers together want: what the limit can do, so that nobody has to queue for long."""
 
 LONG = 3600.0
 """Seconds: nothing polls a second time."""
@@ -24,8 +21,11 @@ LONG = 3600.0
 BEFORE = 1000
 """Triggers that wait already when memory is measured: what all share is there by then, and what lay free is taken."""
 
-STARTS = 250.0
+STARTS = 400.0
 """Triggers started in a second when memory is measured: none has to queue for a connection, which would count too."""
+
+CALM = 1.0
+"""Seconds for what stood in line meanwhile to be done."""
 
 REFERENCE = 1000.0
 """Probes that a core of reference does in a second; normalised numbers are those of such a core."""
@@ -45,19 +45,22 @@ class Bench:
     other: int | None
 
     def poll(self, subject: str, scheme: str, number: int, polls: int) -> Row:
-        """Let so many triggers poll often, and see what a poll takes.
+        """Let so many triggers poll, evenly and often but not more than they can, and see what a poll takes.
 
         :param polls: how many polls are measured, once all triggers have been answered.
         """
-        interval = number / RATE
-        with serving(self.certificate, self.other) as stub, self._run(subject, stub, scheme, interval, number) as run:
+        interval = number / SUBJECTS[subject].rate
+        with (
+            serving(self.certificate, self.other) as stub,
+            self._run(subject, stub, scheme, interval, number, spread=interval) as run,
+        ):
             run.ask("start")
             run.wait_for(number)
-            # What the first answers made them say is said by the time that each was answered again.
-            self._let_pass(run, stub, min(number, polls))
             run.ask("memory")  # collects garbage: a process at work for days collects the oldest of it seldom
+            time.sleep(CALM)
             first = run.read()
-            self._let_pass(run, stub, polls)
+            enough = first.counts["polls"] + polls
+            run.wait_until(lambda: bool(stub.counts()["polls"] >= enough), f"{polls} more polls")
             last = run.read()
             pulse, lookups = run.end()
         row = _name("poll", subject, scheme, number) | _polls(first, last, pulse) | _lag(first, last, pulse)
@@ -78,12 +81,6 @@ class Bench:
             "tokens": there.counts["tokens"],
             "lookups": lookups,
         }
-
-    @staticmethod
-    def _let_pass(run: Run, stub: Stub, polls: int) -> None:
-        """Wait for so many more polls."""
-        enough = stub.counts()["polls"] + polls
-        run.wait_until(lambda: bool(stub.counts()["polls"] >= enough), f"{polls} more polls")
 
     def memory(self, subject: str, number: int) -> Row:
         """Let some triggers wait, then so many more, and see what these hold."""
@@ -112,10 +109,11 @@ class Bench:
             before = run.ask("start")["memory"]
             if number:
                 run.wait_for(1 + number)
+            after = run.ask("memory")["memory"]  # collects garbage, as above
+            time.sleep(CALM)
             first = run.read()
             time.sleep(window)
             last = run.read()
-            after = run.ask("memory")["memory"]
             pulse, _ = run.end()
         row = _name("paced", subject, "http", number) | _lag(first, last, pulse) | {"interval": interval}
         row["utilisation"] = _cpu(first, last, pulse) * _speed(first, last, pulse) / (last.at - first.at)
@@ -141,12 +139,11 @@ def _polls(first: Reading, last: Reading, pulse: Pulse) -> Row:
     if polls <= 0:
         msg = "nothing was polled"
         raise MeasurementError(msg)
-    cpu, seconds = _cpu(first, last, pulse), last.at - first.at
+    cpu = _cpu(first, last, pulse)
     return {
         "polls": polls,
         "cpu_per_1000": 1000 * cpu / polls,
         "cpu_per_1000_normalised": 1000 * cpu / polls * _speed(first, last, pulse),
-        "polls_per_second": polls / seconds,
         "connections_per_poll": (last.counts["connections"] - first.counts["connections"]) / polls,
         "lookups_per_poll": (_lookups(pulse, last.at) - _lookups(pulse, first.at)) / polls,
         "lines_per_poll": (last.lines - first.lines) / polls,

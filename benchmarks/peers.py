@@ -23,6 +23,7 @@ class HttpSensor(Subject):
 
     name = "http"
     label = "HTTP sensor"
+    rate = 200.0
 
     def connections(self) -> dict[str, dict[str, Any]]:
         """Return a connection whose extra holds the headers."""
@@ -48,6 +49,7 @@ class DbtCloud(Subject):
 
     name = "dbt"
     label = "dbt Cloud"
+    rate = 200.0
 
     def connections(self) -> dict[str, dict[str, Any]]:
         """Return a connection with a token."""
@@ -80,6 +82,7 @@ class DataFactory(Subject):
 
     name = "data-factory"
     label = "Data Factory"
+    rate = 60.0
     signs_in = True
     schemes = ("https",)  # Azure's library sends no token without TLS
 
@@ -116,6 +119,7 @@ class PowerBi(Subject):
 
     name = "power-bi"
     label = "Power BI"
+    rate = 60.0
     signs_in = True
 
     def connections(self) -> dict[str, dict[str, Any]]:
@@ -153,6 +157,7 @@ class Airbyte(Subject):
 
     name = "airbyte"
     label = "Airbyte"
+    rate = 60.0
     signs_in = True
 
     def connections(self) -> dict[str, dict[str, Any]]:

@@ -61,7 +61,6 @@ def _polls(rows: list[Summary]) -> str:
         "x limit": lambda row: f"**{row['ratio']['median']:.2f}**" if "ratio" in row else "",
         "range": lambda row: "{least:.2f} .. {most:.2f}".format(**row["ratio"]) if "ratio" in row else "",
         "CPU s per 1,000": lambda row: f"{row['cpu_per_1000_normalised']:.2f}",
-        "polls per s": lambda row: f"{row['polls_per_second']:,.0f}",
         "connections per poll": lambda row: f"{row['connections_per_poll']:.2f}",
         "log lines per poll": lambda row: f"{row['lines_per_poll']:.2f}",
         "lookups per poll": lambda row: f"{row['lookups_per_poll']:.2f}",

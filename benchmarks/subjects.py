@@ -55,6 +55,7 @@ class Subject:
     :cvar label: what tables call it.
     :cvar schemes: how it can ask.
     :cvar in_triggerer: whether it runs in the triggerer's conditions, as a trigger.
+    :cvar rate: polls in a second that all triggers together are made to want: about half of what they can.
     :cvar asks: whether it asks the stub for anything.
     :cvar signs_in: whether it asks for a token of its own, with a client secret.
     """
@@ -63,6 +64,7 @@ class Subject:
     label: ClassVar[str]
     schemes: ClassVar[tuple[str, ...]] = ("http", "https")
     in_triggerer: ClassVar[bool] = True
+    rate: ClassVar[float] = 2000.0
     asks: ClassVar[bool] = True
     signs_in: ClassVar[bool] = False
 

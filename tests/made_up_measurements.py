@@ -26,7 +26,6 @@ NUMBERS: dict[str, dict[str, dict[str, float]]] = {
         "": {
             "cpu_per_1000_normalised": 2.0,
             "cpu_per_1000": 2.1,
-            "polls_per_second": 500.0,
             "connections_per_poll": 1.0,
             "lookups_per_poll": 1.0,
             "lines_per_poll": 1.0,

@@ -60,5 +60,5 @@ def test_the_results_are_of_a_full_run(results: dict[str, Any]) -> None:
     measured = {(row["benchmark"], row["subject"], row["number"]) for row in results["summaries"]}
     wanted = {("poll", "ours", number) for number in (100, 1000, 5000)}
     wanted |= {("poll", peer, 1000) for peer in ("http", "dbt", "data-factory", "power-bi", "airbyte")}
-    wanted |= {("deployed", "ours", 12), ("deployed", "http", 12), ("paced", "ours", 10_000)}
+    wanted |= {("restart", "ours", 5000), ("deployed", "ours", 12), ("deployed", "http", 12), ("paced", "ours", 10_000)}
     assert wanted - measured == set()
