@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from benchmarks.plan import MANY
+from benchmarks.plan import MANY, MOST
 from benchmarks.report import KIB, label
 from benchmarks.summary import LIMIT, Summary, pick
 
@@ -50,7 +50,7 @@ def charts(results: dict[str, Any]) -> dict[str, str]:
         "memory.svg": draw(
             "Memory that a waiting trigger holds beside what Airflow holds for any, in KiB", _memory(rows)
         ),
-        "lag.svg": draw("Worst lag of the event loop with so many paced waits, in milliseconds", _lag(rows)),
+        "lag.svg": draw(f"Worst lag of the event loop with {MOST:,} paced waits, in milliseconds", _lag(rows)),
         "imports.svg": draw("CPU of parsing a DAG file with operator and sensor, in milliseconds", _imports(rows)),
         "pace.svg": draw("Polls for a publication of five days", _pace(results["simulated"])),
     }
@@ -99,7 +99,7 @@ def _memory(rows: list[Summary]) -> list[Bar]:
 def _lag(rows: list[Summary]) -> list[Bar]:
     bars = []
     for row in (row for row in rows if row["benchmark"] == "paced"):
-        name = f"{label(row)}, {row['number']:,}" if row["number"] else "an idle loop"
+        name = label(row) if row["number"] else "an idle loop"
         role = "ours" if row["subject"] == "ours" else "peer" if row["number"] else "limit"
         bars.append(Bar(name, row["lag_worst"], f"{row['lag_worst']:,.1f}", role))
     return bars
