@@ -104,7 +104,7 @@ def simulate(smaller: int) -> dict[str, Any]:
 def made(form: str, seconds: float) -> dict[str, Any]:
     """Say how the results were made."""
     git = shutil.which("git")
-    asked = [git or "git", "rev-parse", "--short", "HEAD"]
+    asked = [git or "git", "describe", "--always", "--dirty", "--exclude=*"]
     commit = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
     return {
         "command": "make bench" if form == "full" else "make bench BENCH=short",

@@ -38,6 +38,12 @@ class Step:
     arguments: tuple[str | float, ...]
     times: int
 
+    def measured(self) -> tuple[str, str, str, float]:
+        """Return what its rows are known by: kind, subject, scheme and the number of triggers."""
+        words = [argument for argument in self.arguments if isinstance(argument, str)]
+        numbers = [argument for argument in self.arguments if not isinstance(argument, str)]
+        return self.kind, self.subject, words[0] if words else "http", numbers[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:

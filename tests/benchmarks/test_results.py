@@ -155,10 +155,46 @@ def test_the_charts_are_pictures_of_the_numbers() -> None:
 
 
 def test_what_is_stored_is_made_from_the_results(tmp_path: Path) -> None:
-    """The pages and charts are written beside the results, which can be made into the same pages again."""
+    """The page and charts are written beside the results, which can be made into the same ones again."""
     results = made_up.results(plan.full())
     store.store(results, tmp_path)
     kept = json.loads((tmp_path / "results.json").read_text())
     assert "rows" not in kept
-    assert {path.name for path in tmp_path.iterdir()} == {"results.json", *store.pages(kept)}
-    assert all((tmp_path / name).read_text() == text for name, text in store.pages(kept).items())
+    made = store.pages(kept)
+    assert {path.name for path in tmp_path.iterdir()} == {"results.json", *made}
+    assert all((tmp_path / name).read_text() == text for name, text in made.items())
+
+
+def test_the_page_has_each_table_and_each_chart_once() -> None:
+    """Nothing that was measured is left out of the page, and the machine stands above it."""
+    results = made_up.results(plan.full())
+    made = store.pages(results)
+    page = made.pop("results.md")
+    assert page.startswith("`make bench` on 2026-11-03, at abc, in 15 minutes: 2 cores of one")
+    assert [page.count(f"### {heading}\n") for heading in report.tables(results)] == [1] * len(report.tables(results))
+    assert all(text in page for text in report.tables(results).values())
+    assert [page.count(f":file: {name}\n") for name in made] == [1] * len(made)
+
+
+def test_results_of_less_than_a_full_run_are_not_stored(tmp_path: Path) -> None:
+    """A short run, one that lacks a measurement, and one of uncommitted code leave the documentation as it is."""
+    short = made_up.results(plan.full())
+    short["made"]["form"] = "short"
+    changed = made_up.results(plan.full())
+    changed["made"]["commit"] = "abc-dirty"
+    partial = made_up.results(plan.full())
+    partial["summaries"] = [row for row in partial["summaries"] if row["benchmark"] != "deployed"]
+    few = made_up.results(plan.short())
+    cases = ((short, "short run"), (changed, "not committed"), (partial, "'deployed'"), (few, "lack"))
+    for results, what in cases:
+        with pytest.raises(store.NotFullError, match=what):
+            store.store(results, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_results_no_number_is_shown() -> None:
+    """Where nothing was measured, the page says so and how to measure, and there is no chart."""
+    made = store.pages(None)
+    assert list(made) == ["results.md"]
+    assert "`make bench`" in made["results.md"]
+    assert not any(letter.isdigit() for letter in made["results.md"])
