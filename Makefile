@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # pytest and Airflow's commands keep to a home of their own; nothing here reads a user's ~/airflow.
 
-.PHONY: help demo airflow test check docs crash dist matrix e2e e2e-long web screenshots format clean
+.PHONY: help demo airflow test check docs crash dist matrix e2e e2e-long web screenshots bench bench-docs format clean
 help: ## Show what there is
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
@@ -72,6 +72,20 @@ web: .venv-e2e/.complete ## Airflow's web page in a browser, against the emulato
 screenshots: .venv-e2e/.complete ## The same, and what is seen is what the documentation shows
 	@SCREENSHOTS=docs/_static/screenshots .venv-e2e/bin/python -m pytest -q tests/web $(WEB_ARGS)
 
+.venv-bench/.complete: pyproject.toml constraints.txt constraints-bench.txt .venv/.complete
+	@echo "making .venv-bench, with the providers that are compared with (once)"
+	@$(PYTHON) -m venv --clear .venv-bench
+	@$(BIN)/uv pip install --quiet --python .venv-bench/bin/python --constraint constraints.txt --constraint constraints-bench.txt \
+	  --editable '.[emulator]' --group bench
+	@touch $@
+
+BENCH ?= full
+bench: .venv-bench/.complete ## Measure what waiting costs, beside other providers; a quarter of an hour, BENCH=short some minutes
+	@.venv-bench/bin/python -m benchmarks $(BENCH)
+
+bench-docs: .venv-bench/.complete ## Put the results of the last full make bench into docs/performance
+	@.venv-bench/bin/python -m benchmarks.store
+
 format: .venv/.complete ## Format the code and fix what ruff can
 	@$(BIN)/ruff check --quiet --fix-only .
 	@$(BIN)/ruff format --quiet .
@@ -80,4 +94,4 @@ docs: .venv/.complete ## Build the documentation into docs/_build/html; warnings
 	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html >.venv/docs.log
 
 clean: ## Remove what was made
-	@rm -rf .venv .venv-* .matrix .e2e docs/_build .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv .venv-* .matrix .e2e .bench docs/_build .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
