@@ -16,8 +16,9 @@ from airflow_provider_cpp.rules.calls import Call, Reply
 from airflow_provider_cpp.rules.flows import Flow, Keep, Now, Request, Send, Sleep, Tell
 from airflow_provider_cpp.transport.auth import Token
 from airflow_provider_cpp.transport.causes import causes_of
+from airflow_provider_cpp.transport.line import Line
 from airflow_provider_cpp.transport.settings import Settings
-from airflow_provider_cpp.transport.sharing import Access, Line, Reader, lines
+from airflow_provider_cpp.transport.sharing import Access, Reader, lines
 from airflow_provider_cpp.transport.wire import body_of, headers, unreachable
 
 T = TypeVar("T")

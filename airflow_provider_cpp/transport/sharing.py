@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the waits of one event loop have in common, so that a thousand of them cost little more than their polls.
 
-Equal settings share a :class:`Line`: one session with its connections, one source of tokens. Those who read the same
+Equal settings share a :class:`~.line.Line`: one session with its connections, one source of tokens. Those who read the same
 Airflow connection share an :class:`Access`: it is read once, and again with each new token, which is when a secret
 that was replaced, or a connection that is gone, is noticed. Both end with the last who uses them.
 """
@@ -11,28 +11,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import ssl
 from collections.abc import Hashable
-from functools import lru_cache
-from pathlib import Path
 from typing import Any, Protocol
 
-import aiohttp
-from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
-
 from airflow_provider_cpp.errors import PortalError
-from airflow_provider_cpp.transport.auth import PAUSE, Token, token_source
+from airflow_provider_cpp.transport.auth import PAUSE, Token
+from airflow_provider_cpp.transport.line import Line, context
 from airflow_provider_cpp.transport.once import Once
 from airflow_provider_cpp.transport.settings import Settings
-from airflow_provider_cpp.transport.wire import COMMON_HEADERS, LONGEST_EXCHANGE
-
-CONNECTIONS = 32
-"""How many connections a session has to its portal at most; who finds none free stands in a queue."""
-
-KEEP_ALIVE = 60.0
-"""Seconds for which an idle connection is kept. That a server closed one is seen, and costs a new one. What stands in
-between, a firewall or a load balancer, forgets one after some minutes without a word, and a request would wait on it
-in vain."""
 
 
 class Reader(Protocol):
@@ -47,36 +33,6 @@ class Reader(Protocol):
 
     def tell(self, text: str, level: int) -> None:
         """Log a line."""
-
-
-class Line:
-    """A connection to the portal; open until nobody uses it any more.
-
-    :param settings: which portal, as whom. Lines of different settings share nothing.
-    :param context: whom it trusts.
-    :ivar users: how many use it: each :class:`Access` that leads to it, and each request on its way.
-    :ivar gate: lets so many requests through at a time as there are connections. Those that wait here weigh nothing
-        yet, which aiohttp's own queue cannot say.
-    """
-
-    __slots__ = ("client", "gate", "order_timeout", "proxy", "settings", "timeout", "tokens", "users")
-
-    def __init__(self, settings: Settings, context: ssl.SSLContext) -> None:
-        self.users = 0
-        self.gate = asyncio.Semaphore(CONNECTIONS)
-        self.settings = settings
-        self.tokens = token_source(settings)
-        proxies = dict(settings.proxies) or get_environ_proxies(settings.base_url)
-        self.proxy = select_proxy(settings.base_url, proxies)
-        self.timeout, self.order_timeout = (_timeout(settings, order=order) for order in (False, True))
-        # Neither cookies nor ~/.netrc: what goes to the portal is what stands here.
-        self.client = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=context, limit=CONNECTIONS, keepalive_timeout=KEEP_ALIVE),
-            headers=COMMON_HEADERS,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-            auto_decompress=False,
-        )
 
 
 class Access:
@@ -214,10 +170,10 @@ class Lines:
         """Return the line for these settings, and count one user more."""
         line = self._lines.get(settings)
         if line is None:
-            context = await asyncio.to_thread(_context, settings)  # reads certificates from the disk
+            trust = await asyncio.to_thread(context, settings)  # reads certificates from the disk
             line = self._lines.get(settings)  # another connection with these settings may have come first
         if line is None:
-            line = self._lines[settings] = Line(settings, context)
+            line = self._lines[settings] = Line(settings, trust)
         line.users += 1
         return line
 
@@ -249,24 +205,3 @@ async def lines() -> Lines:
             if (left := _of_loops.pop(other, None)) is not None:
                 await left.forget()
     return _of_loops.setdefault(loop, Lines())
-
-
-def _timeout(settings: Settings, *, order: bool) -> aiohttp.ClientTimeout:
-    if order:
-        read = settings.read_timeout(order=True)
-        return aiohttp.ClientTimeout(total=LONGEST_EXCHANGE, connect=settings.request_timeout, sock_read=read)
-    # One for all of it: each would be a timer more in every poll, and what is read here is small.
-    return aiohttp.ClientTimeout(total=settings.request_timeout)
-
-
-def _context(settings: Settings) -> ssl.SSLContext:
-    """Trust what requests would: a file or a folder of authorities, or its own list of them."""
-    bundle = Path(settings.bundle() or DEFAULT_CA_BUNDLE_PATH)
-    found = bundle.stat()
-    return _trusting(bundle, folder=bundle.is_dir(), version=(found.st_ino, found.st_size, found.st_mtime_ns))
-
-
-@lru_cache(maxsize=8)
-def _trusting(bundle: Path, *, folder: bool, version: tuple[int, ...]) -> ssl.SSLContext:  # noqa: ARG001 - part of the key
-    """Read authorities, which takes longer than ten polls; again if the file is another one by now."""
-    return ssl.create_default_context(cafile=None if folder else bundle, capath=bundle if folder else None)
