@@ -45,7 +45,7 @@ class Listener:
         async def lifespan(_: Starlette) -> AsyncIterator[None]:
             started.set()
             yield
-            for transport in [*service.transports.values()]:
+            for transport, _loop in [*service.transports.values()]:
                 transport.abort()
             await asyncio.sleep(0)  # so that the loop closes what was aborted before it is closed itself
 
@@ -83,7 +83,8 @@ def _protocol(service: Service) -> type[H11Protocol]:
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
             super().connection_made(transport)
             self._peer = transport.get_extra_info("peername")[:2]
-            service.transports[self._peer] = transport
+            service.transports[self._peer] = transport, asyncio.get_running_loop()
+            service.connections += 1
 
         def connection_lost(self, exc: Exception | None) -> None:
             service.transports.pop(self._peer, None)

@@ -59,3 +59,18 @@ class Seen:
         """Every assertion that an application proved itself with, or tried to, in order: for the same tests."""
         with self._service.lock:
             return list(self._identity.assertions.seen)
+
+    @property
+    def connections_open(self) -> int:
+        """How many network connections are open."""
+        return len(self._service.transports)
+
+    @property
+    def connections_made(self) -> int:
+        """How many network connections there have been."""
+        return self._service.connections
+
+    def close_connections(self) -> None:
+        """Close every network connection, as a server does with those that were idle for long."""
+        for transport, loop in [*self._service.transports.values()]:
+            loop.call_soon_threadsafe(transport.close)

@@ -55,7 +55,8 @@ class Service:
         self.faults = Faults()
         self.lock = RLock()
         self.served: list[Served] = []
-        self.transports: dict[tuple[str, int], asyncio.Transport] = {}
+        self.transports: dict[tuple[str, int], tuple[asyncio.Transport, asyncio.AbstractEventLoop]] = {}
+        self.connections = 0
 
     def counts(self, offer: str | None = None) -> Counter[str]:
         """Count the requests by route; those of one offer if it is named."""
@@ -132,7 +133,7 @@ class Service:
             await asyncio.sleep(fault.seconds)
         elif fault.kind == "drop":
             client = request.scope["client"]
-            transport = self.transports.get((client[0], client[1]))
+            transport, _ = self.transports.get((client[0], client[1]), (None, None))
             if transport is not None:
                 transport.abort()
             return Lost()

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
@@ -90,12 +91,21 @@ class MarketplaceHook(BaseHook):
 
         :raises ConfigurationError: as :meth:`get_settings`.
         """
-        from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
+        from airflow.providers.common.compat.connection import get_async_connection
 
         try:
             connection = await get_async_connection(self.conn_id, hook=type(self))
-        except AirflowNotFoundException as error:
+        except (AirflowNotFoundException, PermissionError) as error:  # the other: Airflow refuses to show it
             raise ConfigurationError((str(error),), self._name) from error
+        return await self.aread(connection)
+
+    async def aread(self, connection: Connection) -> Settings:
+        """Read what a connection says, without blocking the event loop.
+
+        :raises ConfigurationError: naming all that it lacks.
+        """
+        from airflow.providers.common.compat.connection import get_async_extra_dejson
+
         return self._settings(connection, await get_async_extra_dejson(connection))
 
     def run(self, flow: Flow[T], keep: Keeper | None = None) -> T:
@@ -106,12 +116,25 @@ class MarketplaceHook(BaseHook):
         with self.get_conn(keep) as session:
             return session.run(flow)
 
-    async def arun(self, flow: Flow[T]) -> T:
-        """Run a flow to its end on the event loop."""
-        from airflow_provider_cpp.transport.aio import AsyncSession
+    def arun(self, flow: Flow[T], found: Settings | None = None) -> Coroutine[Any, Any, T]:
+        """Run a flow to its end on the event loop, to be awaited.
 
-        async with AsyncSession(self.aget_settings, self.log) as session:
-            return await session.run(flow)
+        What runs on one loop with one connection shares session and token, and reads the connection once for each token.
+
+        :param found: what the connection says, where it was read just now.
+        """
+        from airflow_provider_cpp.transport import aio
+
+        return aio.run(flow, self, found)
+
+    @property
+    def name(self) -> tuple[type, str]:
+        """What those have in common who read the same connection in the same way."""
+        return type(self), self.conn_id
+
+    def tell(self, text: str, level: int) -> None:
+        """Log a line, with a logger that is not kept: each of thousands of waits would have one of its own."""
+        copy(self).log.log(level, "%s", text)
 
     def offer(self, offer_id: str, publisher_id: str | None = None) -> OfferRef:
         """Name an offer, its publisher taken from the connection where none is given.

@@ -3,13 +3,18 @@
 
 from __future__ import annotations
 
+from copy import copy
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
 from airflow_provider_cpp.errors import ConfigurationError
 from airflow_provider_cpp.hooks.base import MarketplaceHook
 from airflow_provider_cpp.provider_info import CONNECTIONS, PORTAL_CONNECTION
+
+if TYPE_CHECKING:
+    from airflow_provider_cpp.transport.settings import Settings
 
 DEFAULT_CONN_ID = f"{PORTAL_CONNECTION}_default"
 """The connection of tasks that name none, whichever its type."""
@@ -27,18 +32,35 @@ def hook_for(conn_id: str) -> MarketplaceHook:
     return _made(conn_id, connection.conn_type)
 
 
-async def ahook_for(conn_id: str) -> MarketplaceHook:
-    """Return the hook that a connection is for, without blocking the event loop.
+async def ahook_for(conn_id: str, api: str | None = None) -> tuple[MarketplaceHook, Settings | None]:
+    """Return the hook that a connection is for, without blocking the event loop, and what the connection says.
 
-    :raises ConfigurationError: as :func:`hook_for`.
+    One reads it for all who ask at the same time; nobody does while waits for the same API go on with it, which read it
+    with each token. What it says is None then, since they know.
+
+    :param api: the API that is expected; None if that is not known.
+    :raises ConfigurationError: as :func:`hook_for`, or if the connection lacks something.
     """
+    from airflow_provider_cpp.transport.sharing import lines
+
+    shared = await lines()
+    if api in CONNECTIONS:
+        hook = _made(conn_id, api)
+        if shared.knows(hook.name):
+            return hook, None
+    hook, found = await shared.asking.get(conn_id, lambda: _read(conn_id))
+    return copy(hook), found
+
+
+async def _read(conn_id: str) -> tuple[MarketplaceHook, Settings]:
     from airflow.providers.common.compat.connection import get_async_connection
 
     try:
         connection = await get_async_connection(conn_id)
-    except AirflowNotFoundException as error:
+    except (AirflowNotFoundException, PermissionError) as error:  # the other: Airflow refuses to show it
         raise ConfigurationError((str(error),), f"connection {conn_id!r}") from error
-    return _made(conn_id, connection.conn_type)
+    hook = _made(conn_id, connection.conn_type)
+    return hook, await hook.aread(connection)
 
 
 def _made(conn_id: str, conn_type: str | None) -> MarketplaceHook:

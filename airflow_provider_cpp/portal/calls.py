@@ -36,7 +36,8 @@ DEFAULT_SCOPE = f"{DEFAULT_HOST}/.default"
 
 def get_offer_status(offer: OfferRef) -> Call[Report]:
     """Ask where an offer stands."""
-    return _about(offer, Call(f"status of offer {offer}", "GET", f"{_offer(offer)}/status", _report))
+    name = str(offer)
+    return Call(f"status of offer {name}", "GET", f"{_offer(offer)}/status", _report, offer=name)
 
 
 def list_submissions(offer: OfferRef) -> Call[tuple[Submission, ...]]:

@@ -10,7 +10,7 @@ from datetime import datetime
 from airflow_provider_cpp.errors import ConfigurationError, NotFound, PortalError
 from airflow_provider_cpp.portal import calls
 from airflow_provider_cpp.portal.verdict import confirms, going_live, judge_operation
-from airflow_provider_cpp.rules.flows import Flow, Now, Tell, ask, fetch
+from airflow_provider_cpp.rules.flows import Flow, Now, Tell, ask, ask_again, fetch
 from airflow_provider_cpp.rules.models import OfferRef, Report
 from airflow_provider_cpp.rules.operations import GRACE, Operation, Submission, newest_first
 from airflow_provider_cpp.rules.outcome import Result
@@ -39,28 +39,33 @@ def look_again(offer: OfferRef) -> Flow[Situation | None]:
 def look(watch: Watch, memory: Memory) -> Flow[Sighting]:
     """Look once; what fails raises.
 
-    :param memory: what earlier looks of the wait saw: while what goes live is an operation of its own, it is asked alone.
+    :param memory: what earlier looks of the wait saw: while what goes live is an operation of its own, it is asked alone;
+        and an answer that said that the wait goes on says so again while it is the same, since no clock changes that.
     :raises PortalError: if the portal did not answer, or not as it promises.
     """
     if watch.operation is not None:
         seen = yield from _look_at_going_live(watch, memory)
-        return seen if seen is not None else (yield from _look_at_operation(watch, watch.operation))
+        return seen if seen is not None else (yield from _look_at_operation(watch, watch.operation, memory.seen))
     if watch.until == "idle":
         now_there = yield from situation(watch.offer)
         is_idle = now_there.running is None and not now_there.hides_work
         return sighting(watch, now_there.report, Result.REACHED if is_idle else None)
-    report = yield from ask(calls.get_offer_status(watch.offer))
-    return sighting(watch, report, judge_offer(report, watch.until))
+    report, mark = yield from ask_again(calls.get_offer_status(watch.offer), memory.seen)
+    if report is None:
+        return Sighting(None, mark=mark)
+    return sighting(watch, report, judge_offer(report, watch.until), mark)
 
 
-def _look_at_operation(watch: Watch, operation: Operation) -> Flow[Sighting]:
+def _look_at_operation(watch: Watch, operation: Operation, seen: bytes) -> Flow[Sighting]:
     try:
-        report = yield from ask(calls.get_operation(operation))
+        report, mark = yield from ask_again(calls.get_operation(operation), seen)
     except NotFound:
         return (yield from _not_there_yet(operation))
+    if report is None:
+        return Sighting(None, mark=mark)
     result = judge_operation(operation, report, watch.until)
     if result is None:
-        return sighting(watch, report, None)
+        return sighting(watch, report, None, mark)
     entries = yield from ask(calls.list_submissions(watch.offer))
     if not confirms(find_entry(operation, entries), report, result):
         # Perhaps the publication before this one: neither believed nor told.
@@ -98,13 +103,15 @@ def _look_at_going_live(watch: Watch, memory: Memory) -> Flow[Sighting | None]:
         memory.follow(None)
         return None
     try:
-        report = yield from ask(call)
+        report, mark = yield from ask_again(call, memory.seen)
     except NotFound:
         memory.follow(None)
         return None
+    if report is None:
+        return Sighting(None, going_live=name, mark=mark)
     if report.status.is_terminal or report.live_step_is_done:
         return None
-    return replace(sighting(watch, report, None), going_live=name)
+    return replace(sighting(watch, report, None, mark), going_live=name)
 
 
 def _not_there_yet(operation: Operation) -> Flow[Sighting]:

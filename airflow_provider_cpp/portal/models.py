@@ -66,7 +66,7 @@ def read_report(data: Any) -> Report:
     return Report(
         status=read_status(word),
         word=plain_text(word, 60),
-        steps=tuple(read_step(step) for step in items(fields.get("steps"), "steps")),
+        steps=tuple([read_step(step) for step in items(fields.get("steps"), "steps")]),
         messages=_messages(fields.get("messages")),
         publishing_version=whole_number(fields.get("publishingVersion")),
     )
@@ -148,5 +148,5 @@ class PublisherSummary:
 
 def _messages(data: Any) -> tuple[Message, ...]:
     entries = data if isinstance(data, list) else [data]
-    read = (read_message(entry) for entry in entries if entry is not None)
-    return tuple(message for message in read if message.text)
+    read = [read_message(entry) for entry in entries if entry is not None]
+    return tuple([message for message in read if message.text])

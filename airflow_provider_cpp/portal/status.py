@@ -15,7 +15,7 @@ from airflow_provider_cpp.rules.status import Status
 
 def read_status(word: str) -> Status:
     """Say what a word of the portal means, whatever its case, spaces, hyphens and underscores."""
-    return _MEANINGS.get(_plain(word), Status.UNKNOWN)
+    return _MEANINGS.get(word) or _MEANINGS.get(_plain(word), Status.UNKNOWN)
 
 
 def _plain(word: str) -> str:
@@ -36,4 +36,6 @@ SPELLINGS: dict[Status, tuple[str, ...]] = {
 }
 """What the portal writes, in documents and on the wire, for each status."""
 
-_MEANINGS = {_plain(word): status for status, words in SPELLINGS.items() for word in words}
+_MEANINGS = {
+    spelling: status for status, words in SPELLINGS.items() for word in words for spelling in (word, _plain(word))
+}

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
+from functools import cache
+from hashlib import sha256
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
@@ -31,7 +33,7 @@ class Reply:
 
     :param status: the HTTP status.
     :param body: the bytes, already bounded in size by the transport.
-    :param headers: by lower-case name.
+    :param headers: found by lower-case name.
     :param origin: scheme, host and port that the request was sent to.
     :param received_at: when it came.
     """
@@ -86,7 +88,17 @@ class Call(Generic[T]):
         name = quote(self.version, safe="")
         if re.search(rf"[?&](?:{re.escape(self.version)}|{re.escape(name)})=", self.path):
             return self.path
-        return f"{self.path}{'&' if '?' in self.path else '?'}{name}={quote(api_version, safe='')}"
+        return f"{self.path}{'&' if '?' in self.path else '?'}{name}={_quoted(api_version)}"
+
+
+@cache
+def _quoted(api_version: str) -> str:
+    return quote(api_version, safe="")
+
+
+def mark(call: Call[Any], reply: Reply) -> bytes:
+    """Return what two answers have in common only if they answer the same question with the same bytes."""
+    return sha256(call.path.encode() + b"\n" + reply.body).digest()
 
 
 def decode(call: Call[T], reply: Reply) -> T:

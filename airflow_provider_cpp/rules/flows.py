@@ -9,15 +9,16 @@ so there is one text of each procedure, and a test can play the portal by hand.
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from airflow_provider_cpp.errors import PortalError, RequestError
-from airflow_provider_cpp.rules.calls import Call, Reply, decode
+from airflow_provider_cpp.rules.calls import Call, Reply, decode, mark
 from airflow_provider_cpp.rules.retry import pause_before_retry
 
 T = TypeVar("T")
+OK = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +69,27 @@ def ask(call: Call[T]) -> Flow[T]:
 
     :raises PortalError: what came instead of an answer; of a request, with the offer and the operation it was about.
     """
+    return _ask(call, lambda reply: decode(call, reply))
+
+
+def ask_again(call: Call[T], seen: bytes) -> Flow[tuple[T | None, bytes]]:
+    """Send a call once, and read the answer only if it is another one than was seen before.
+
+    :param seen: the mark of that one; empty for none.
+    :returns: the result, None if it would be the same again; and the answer's mark.
+    :raises PortalError: as :func:`ask`.
+    """
+
+    def read(reply: Reply) -> tuple[T | None, bytes]:
+        found = mark(call, reply) if reply.status == OK else b""
+        return (None if found and found == seen else decode(call, reply)), found
+
+    return _ask(call, read)
+
+
+def _ask(call: Call[Any], read: Callable[[Reply], T]) -> Flow[T]:
     try:
-        reply: Reply = yield Send(call)
-        return decode(call, reply)
+        return read((yield Send(call)))
     except RequestError as error:
         error.offer, error.operation = call.offer, call.operation
         raise

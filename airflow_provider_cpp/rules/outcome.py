@@ -7,7 +7,7 @@ ending, the bad ones too, is a value. Reading one fails closed: what is not exac
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Any
 
@@ -49,7 +49,8 @@ class Outcome:
 
     def to_payload(self) -> dict[str, Any]:
         """Write it as JSON."""
-        return {"version": VERSION, **asdict(self), "result": self.result.value}
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {"version": VERSION, **values, "result": self.result.value}
 
     @classmethod
     def from_payload(cls, payload: object) -> Outcome:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is said while waiting: a line when something changed, one an hour otherwise."""
+"""What is said while waiting: a line when something changed, and none while nothing does."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ class Memory:
 
     :ivar answered: whether the portal has ever answered.
     :ivar summary: the last line told.
-    :ivar told_at: when.
     :ivar messages: the messages told, so that none is told twice.
     :ivar failing_since: when the polls began to fail; None while they succeed.
     :ivar warned_at: when the last failure was told.
@@ -36,11 +35,12 @@ class Memory:
         cannot be asked for by its id. The next process finds it again.
     :ivar step: the step that was seen last; the next process does not know it.
     :ivar since: since when that step is known to run; for the first step that a process sees, when the wait began.
+    :ivar seen: the mark of the answer that was read last, if it alone said that the wait goes on, and all of it was told:
+        while the same one comes, there is nothing to read. The next process does not know it.
     """
 
     answered: bool = False
     summary: str = ""
-    told_at: datetime | None = None
     messages: list[str] = field(default_factory=list)
     failing_since: datetime | None = None
     warned_at: datetime | None = None
@@ -48,18 +48,18 @@ class Memory:
     going_live: str | None = ""
     step: str = ""
     since: datetime | None = None
+    seen: bytes = field(default=b"", compare=False)
 
     def begin_again(self) -> None:
         """Begin patience anew, in a wait that is begun from its arguments, days after they were written perhaps."""
         self.failing_since = self.warned_at = None
-        self.pause, self.step, self.going_live = 0.0, "", ""
+        self.pause, self.step, self.going_live, self.seen = 0.0, "", "", b""
 
-    def answered_at(self, now: datetime) -> None:
+    def forgive(self) -> None:
         """Note an answer: what failed before is forgiven."""
         self.answered = True
         self.failing_since = self.warned_at = None
         self.pause = 0.0
-        self.told_at = self.told_at or now
 
     def stands_at(self, step: str, now: datetime) -> None:
         """Note a step; none is shown for a moment between two, and tells nothing."""
@@ -86,7 +86,9 @@ class Memory:
 
     def to_payload(self) -> dict[str, Any]:
         """Write it as JSON."""
-        return {key: value.isoformat() if isinstance(value, datetime) else value for key, value in asdict(self).items()}
+        values = asdict(self)
+        del values["seen"]
+        return {key: value.isoformat() if isinstance(value, datetime) else value for key, value in values.items()}
 
     @classmethod
     def from_payload(cls, payload: object) -> Memory:
@@ -98,14 +100,13 @@ class Memory:
         memory.summary = str(payload.get("summary") or "")
         messages = payload.get("messages")
         memory.messages = [str(text) for text in messages] if isinstance(messages, list) else []
-        memory.told_at = parse_timestamp(payload.get("told_at"))
         memory.failing_since = parse_timestamp(payload.get("failing_since"))
         memory.warned_at = parse_timestamp(payload.get("warned_at"))
         memory.since = parse_timestamp(payload.get("since"))
         return memory
 
 
-def news(offer: str, report: Report, memory: Memory, now: datetime) -> Flow[None]:
+def news(offer: str, report: Report, memory: Memory) -> Flow[None]:
     """Tell what is new in a report, and remember it."""
     from airflow_provider_cpp.rules.flows import Tell
 
@@ -113,10 +114,7 @@ def news(offer: str, report: Report, memory: Memory, now: datetime) -> Flow[None
     if line != memory.summary:
         level = logging.WARNING if report.blocked_step is not None else logging.INFO
         yield Tell(f"offer {offer}: {line}", level)
-        memory.summary, memory.told_at = line, now
-    elif memory.told_at is None or now - memory.told_at >= AT_LEAST_EVERY:
-        yield Tell(f"offer {offer}: still {line}")
-        memory.told_at = now
+        memory.summary = line
     for place, message in _messages(report):
         text = f"{place}: {message.text}"
         if text in memory.messages:

@@ -5,12 +5,17 @@ from __future__ import annotations
 
 import html
 import re
+from functools import lru_cache
 
 LONGEST = 2000
 """Characters of one message that are kept."""
 
+SHORT = 100
+"""Characters of a text that is remembered together with what became of it."""
+
 _TAG = re.compile(r"<(?:[/!?]|(?=[A-Za-z]))[^<>]*>?")
-_BLANKS = re.compile(r"\s+")
+_PLAIN = re.compile(r"[!-%'-;=-~]+(?: [!-%'-;=-~]+)*")
+"""A line that has nothing in it to be taken out: ASCII without markup and references, its words one blank apart."""
 _WORD_BREAK = re.compile(r"<wbr\s*/?>|\u00ad", re.IGNORECASE)
 """Where a browser may break a long URL; it is one word all the same."""
 _ENDLESS_REFERENCE = re.compile(r"&#[0-9]{8,};?")
@@ -41,7 +46,8 @@ def without_signatures(text: str) -> str:
 
     :param text: anything, of one line or of many.
     """
-    return _SIGNATURE.sub(r"\1sig=***", text)
+    # Most texts have no such letters, and are looked through much faster for them.
+    return _SIGNATURE.sub(r"\1sig=***", text) if "sig" in text.lower() else text
 
 
 def plain_text(markup: str, longest: int = LONGEST) -> str:
@@ -50,14 +56,37 @@ def plain_text(markup: str, longest: int = LONGEST) -> str:
     :param markup: the text as it came.
     :param longest: the number of characters to keep; what is cut is marked by an ellipsis.
     """
+    # The portal says the same few things of every offer.
+    return _short(markup, longest) if len(markup) <= SHORT else _plain_text(markup, longest)
+
+
+def _plain_text(markup: str, longest: int) -> str:
     text = markup[: longest * 10]
+    if _PLAIN.fullmatch(text) and "eyJ" not in text and "sig" not in text.lower():
+        return _cut(text, longest)
     for _ in range(3):  # an escaped tag is a tag one level down; real messages have one level
-        # html.unescape raises for a number of thousands of digits.
-        text = html.unescape(_ENDLESS_REFERENCE.sub("\ufffd", text))
-        text = _TOKEN.sub("***", without_signatures(_WORD_BREAK.sub("", text)))
-        while (stripped := _TAG.sub(" ", text)) != text:
+        before = text
+        if "&" in text:
+            # html.unescape raises for a number of thousands of digits.
+            text = html.unescape(_ENDLESS_REFERENCE.sub("\ufffd", text))
+        if "<" in text or "\u00ad" in text:
+            text = _WORD_BREAK.sub("", text)
+        text = without_signatures(text)
+        if "eyJ" in text:
+            text = _TOKEN.sub("***", text)
+        while "<" in text and (stripped := _TAG.sub(" ", text)) != text:
             text = stripped
-    text = _BLANKS.sub(" ", "".join(letter if _harmless(letter) else " " for letter in text)).strip()
+        if text == before:
+            break
+    if not text.isprintable():
+        text = "".join(letter if _harmless(letter) else " " for letter in text)
+    return _cut(" ".join(text.split()), longest)
+
+
+_short = lru_cache(maxsize=1024)(_plain_text)
+
+
+def _cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 

@@ -36,12 +36,14 @@ class Sighting:
 
     :param is_ending: whether it saw an end that nothing else confirms yet, which is a matter of minutes.
     :param going_live: the id of the operation that is going live, where that is not the one that is watched.
+    :param mark: the mark of the answer, if it alone said that the wait goes on, whatever the time; else empty.
     """
 
     report: Report | None
     outcome: Outcome | None = None
     is_ending: bool = False
     going_live: str = ""
+    mark: bytes = b""
 
     @property
     def step(self) -> str:
@@ -67,11 +69,12 @@ def observe(api: Api, watch: Watch, memory: Memory) -> Flow[Outcome | None]:
         now: datetime = yield Now()
         return (yield from _tolerate(watch, memory, error, now))
     now = yield Now()
-    memory.answered_at(now)
+    memory.forgive()
     memory.stands_at(seen.step, now)
     memory.follow(seen.going_live)
     if seen.report is not None:
-        yield from news(str(watch.offer), seen.report, memory, now)
+        yield from news(str(watch.offer), seen.report, memory)
+    memory.seen = seen.mark
     return seen.outcome
 
 
@@ -107,12 +110,15 @@ def timed_out(watch: Watch, memory: Memory) -> Outcome:
     return Outcome(Result.TIMED_OUT, message, str(watch.offer), operation=watch.operation_json)
 
 
-def sighting(watch: Watch, report: Report, result: Result | None) -> Sighting:
-    """Make what one look saw, with the outcome that its result is, in words."""
+def sighting(watch: Watch, report: Report, result: Result | None, mark: bytes = b"") -> Sighting:
+    """Make what one look saw, with the outcome that its result is, in words.
+
+    :param mark: the answer's, if nothing else was looked at.
+    """
     if result is None and watch.fail_on_blocked and report.blocked_step is not None:
         result = Result.BLOCKED
     if result is None:
-        return Sighting(report)
+        return Sighting(report, mark=mark)
     message = f"offer {watch.offer}: {_words(watch, report, result)}"
     return Sighting(report, Outcome(result, message, str(watch.offer), report.word, watch.operation_json))
 

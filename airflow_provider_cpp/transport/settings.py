@@ -33,7 +33,8 @@ class Settings:
     :param authority: where tokens come from.
     :param verify: the path of a CA bundle; None for the environment's, or else the list that comes with requests.
     :param proxies: proxy URL by scheme, ``(("https", "http://proxy:3128"),)``.
-    :param request_timeout: seconds for connecting, and for waiting on an answer.
+    :param request_timeout: seconds for connecting, and for waiting on an answer; in a triggerer, where answers are small,
+        for both together and all of the answer.
     :param order_timeout: seconds for waiting on the answer to an order, if that is more.
     """
 

@@ -21,7 +21,7 @@ from airflow_provider_cpp.transport.auth import Token, token_source
 from airflow_provider_cpp.transport.bodies import drain
 from airflow_provider_cpp.transport.causes import causes_of
 from airflow_provider_cpp.transport.settings import Settings
-from airflow_provider_cpp.transport.wire import LONGEST_EXCHANGE, Log, body_of, headers, unreachable
+from airflow_provider_cpp.transport.wire import COMMON_HEADERS, LONGEST_EXCHANGE, Log, body_of, headers, unreachable
 
 T = TypeVar("T")
 
@@ -128,7 +128,7 @@ class SyncSession:
                 settings.base_url + call.target(settings.api_version),
                 data=call.body,
                 # As auth and not as a header, which requests lets an entry of ~/.netrc replace.
-                auth=_Headers(headers(token, call)),
+                auth=_Headers(COMMON_HEADERS | headers(token, call)),
                 timeout=(settings.request_timeout, settings.read_timeout(order=not call.is_safe)),
                 verify=settings.bundle() or True,
                 proxies=dict(settings.proxies) or None,

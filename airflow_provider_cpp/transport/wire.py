@@ -24,16 +24,18 @@ class Log(Protocol):
         """Take a line."""
 
 
+COMMON_HEADERS = {
+    "Content-Type": "application/json",
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip",
+    "User-Agent": f"airflow-provider-cpp/{__version__}",
+}
+"""What every request carries. The API wants a content type on reads too."""
+
+
 def headers(token: Token, call: Call[Any]) -> dict[str, str]:
-    """Return what a request carries. The API wants a content type on reads too."""
-    return {
-        **call.headers,
-        "Authorization": f"Bearer {token.value}",
-        "Content-Type": "application/json",
-        "Accept": "application/json",
-        "Accept-Encoding": "gzip",
-        "User-Agent": f"airflow-provider-cpp/{__version__}",
-    }
+    """Return what a request carries beside :data:`COMMON_HEADERS`."""
+    return {**call.headers, "Authorization": f"Bearer {token.value}"}
 
 
 def body_of(call: Call[Any], encoding: str | None) -> Body:

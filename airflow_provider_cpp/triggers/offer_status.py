@@ -43,8 +43,10 @@ class OfferStatusTrigger(BaseTrigger):
         """Wait; errors of this package's own tree are outcomes, so that their text reaches the task."""
         try:
             watch = Watch.from_payload(self.watch)
-            hook = await ahook_for(self.conn_id)
-            outcome = await hook.arun(wait(hook.api, watch, Memory.from_payload(self.memory)))
+            hook, found = await ahook_for(self.conn_id, watch.api)
+            waiting = hook.arun(wait(hook.api, watch, Memory.from_payload(self.memory)), found)
+            del hook, found  # they would be kept for days
+            outcome = await waiting
         except PortalError as error:
             outcome = Outcome.of_error(error, _name(self.watch))
         yield TriggerEvent(outcome.to_payload())  # type: ignore[no-untyped-call]  # Airflow leaves it untyped

@@ -352,7 +352,7 @@ def test_every_identifier_stays_in_its_place(
 OPERATION = Operation(OfferRef("contoso", "contoso-vm"), "publish", NOW, "1", "/api/operations/1").to_json()
 OUTCOME = Outcome(Result.REACHED, "it is live", "contoso/contoso-vm", "succeeded", OPERATION).to_payload()
 WATCH = Watch(OfferRef("contoso", "contoso-vm"), "live", NOW, Operation.from_json(OPERATION)).to_payload()
-MEMORY = Memory(answered=True, summary="running", told_at=NOW, messages=["m"], failing_since=NOW).to_payload()
+MEMORY = Memory(answered=True, summary="running", messages=["m"], failing_since=NOW).to_payload()
 
 
 @given(changed([OPERATION]))

@@ -40,6 +40,17 @@ def test_a_dag_file_loads_only_modules_of_this_package(airflow_home: Path) -> No
     assert {name for name in added if name.split(".")[0] != "airflow_provider_cpp"} == set()
 
 
+def test_everything_that_is_offered_loads_only_modules_of_this_package(airflow_home: Path) -> None:
+    """Each module that a DAG file may import, found by looking, adds no module but this package's own."""
+    folders = "completion", "hooks", "links", "operators", "sensors", "triggers"
+    package = ROOT / "airflow_provider_cpp"
+    files = [file for folder in folders for file in ([*(package / folder).glob("*.py")] or [package / f"{folder}.py"])]
+    names = [".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for file in files]
+    added = modules_loaded_by(BASE + "".join(f"import {name}\n" for name in names)) - modules_loaded_by(BASE)
+    assert (len(names) > len(folders), set(names) <= added) == (True, True)
+    assert {name for name in added if name.split(".")[0] != "airflow_provider_cpp"} == set()
+
+
 def test_the_package_itself_imports_nothing() -> None:
     """Importing the package alone loads neither its own modules nor anybody else's."""
     added = modules_loaded_by("import airflow_provider_cpp") - modules_loaded_by("from __future__ import annotations")

@@ -136,3 +136,11 @@ def test_a_character_reference_without_end_is_no_number(digits: int) -> None:
     """A reference to a character beyond all characters, with however many digits, is read as one that is unknown."""
     assert plain_text(f"a&#{'9' * digits};b") == "a\ufffdb"
     assert plain_text(f"a&amp;#{'0' * digits}60;b") == "a\ufffdb"
+
+
+@given(some.text() | some.text(alphabet="sSiIgG=%25 eyJ.a\u00ad\u00a0\n<>&amp;"), some.integers(2, 30))
+def test_a_plain_line_is_read_like_any_other(text: str, longest: int) -> None:
+    """What has nothing to be taken out is let through at once, and comes out as if it had been looked through."""
+    marked = f"<i></i>{text}"  # an empty tag is taken out, and by then everything was looked through
+    if len(text) <= longest * 9:
+        assert plain_text(text, longest) == plain_text(marked, longest)

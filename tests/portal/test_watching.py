@@ -14,6 +14,7 @@ from airflow_provider_cpp.portal.api import PORTAL
 from airflow_provider_cpp.rules.models import OfferRef
 from airflow_provider_cpp.rules.operations import Operation
 from airflow_provider_cpp.rules.outcome import Result
+from airflow_provider_cpp.rules.progress import Memory
 from airflow_provider_cpp.rules.verdict import default_until
 from airflow_provider_cpp.rules.watch import Watch
 from airflow_provider_cpp.rules.watching import wait
@@ -82,14 +83,12 @@ def test_a_watch_of_another_release(own: Watch, change: dict[str, Any]) -> None:
 
 
 def test_it_polls_at_its_interval_and_tells_what_changed(player: Any, watch: Watch) -> None:
-    """A line comes when something changed, and one an hour while nothing does."""
+    """A line comes when something changed, and none while nothing does."""
     player.answer = Portal(status=[RUNNING] * 30 + [{"status": "waitingForPublisherReview"}])
     outcome = player.run(wait(PORTAL, watch))
     assert (outcome.result, set(player.slept), len(player.sent)) == (Result.REACHED, {300.0}, 31)
     assert [text for text, _ in player.told] == [
         "offer contoso/contoso-vm: running; Certification inProgress 40 %",
-        "offer contoso/contoso-vm: still running; Certification inProgress 40 %",
-        "offer contoso/contoso-vm: still running; Certification inProgress 40 %",
         "offer contoso/contoso-vm: waitingForPublisherReview",
     ]
 
@@ -448,3 +447,77 @@ def test_credentials_refused_at_first_are_not_read_again(player: Any, watch: Wat
     player.answer = Portal(status=[errors.Unauthorized("status", status=401)])
     assert player.run(wait(PORTAL, replace(watch, answered=False))).result is Result.ERROR
     assert player.reconnects == 0
+
+
+def test_an_answer_that_is_the_same_is_not_read_again(player: Any, watch: Watch) -> None:
+    """The same bytes say again that the wait goes on; a single other letter, wherever it is, is read."""
+    read: list[Any] = []
+    answers = [RUNNING, RUNNING, RUNNING | {"note": 1}, RUNNING | {"note": 1}, {"status": "succeeded"}]
+
+    def flow() -> Any:
+        memory = Memory()
+        for _ in answers:
+            sighting = yield from PORTAL.look(watch, memory)
+            read.append(sighting.report is not None)
+            memory.seen = sighting.mark
+        return sighting.outcome
+
+    player.answer = Portal(status=[*answers])
+    assert (player.run(flow()).result, read) == (Result.REACHED, [True, False, True, False, True])
+
+
+@pytest.mark.parametrize("last", [{"status": "succeeded"}, {"status": "failed"}, {"status": "canceled"}])
+def test_an_end_is_found_however_often_nothing_changed(player: Any, watch: Watch, last: dict[str, Any]) -> None:
+    """A wait that was told the same twenty times ends at the first answer that says so."""
+    player.answer = Portal(status=[RUNNING] * 20 + [last])
+    outcome = player.run(wait(PORTAL, watch))
+    assert (outcome.status, len(player.sent)) == (last["status"], 21)
+
+
+def test_the_same_answer_after_an_error_or_another_answer(player: Any, watch: Watch) -> None:
+    """What was seen is the answer before, not one before that: there and back again, both are told."""
+    other = {"status": "waitingForApproval"}
+    fault = errors.Unreachable("status", text="reset")
+    player.answer = Portal(status=[RUNNING, fault, RUNNING, other, RUNNING, {"status": "succeeded"}])
+    assert player.run(wait(PORTAL, watch)).result is Result.REACHED
+    told = [text.removeprefix("offer contoso/contoso-vm: ") for text, level in player.told if level == "info"]
+    assert told == [
+        "running; Certification inProgress 40 %",
+        "waitingForApproval",
+        "running; Certification inProgress 40 %",
+        "succeeded",
+    ]
+
+
+def test_an_end_that_is_not_confirmed_is_looked_into_at_every_look(player: Any, own: Watch) -> None:
+    """The operation may say the same, and the list may not: only a verdict of one answer alone is kept."""
+    entry = OURS | {"submissionState": "complete"}
+    player.answer = Portal(operation=[DONE], list=[[], [], [entry]], status=[{"status": "succeeded"}])
+    outcome = player.run(wait(PORTAL, own))
+    assert (outcome.result, sum("submissions" in one for one in player.sent)) == (Result.REACHED, 3)
+
+
+def test_the_same_bytes_as_an_error_are_an_error(player: Any, watch: Watch, make_reply: Any) -> None:
+    """A fault of the server is not taken for an answer, even if its body is the one of the answer before."""
+    player.answer = Portal(status=[RUNNING, make_reply(RUNNING, 503), {"status": "succeeded"}])
+    assert player.run(wait(PORTAL, watch)).result is Result.REACHED
+    assert [level for _, level in player.told] == ["info", "warning", "info"]
+
+
+def test_the_deadline_comes_though_nothing_changes(player: Any, watch: Watch) -> None:
+    """An answer that stays the same for two weeks ends in time, and says what it was."""
+    player.answer = Portal(status=[RUNNING])
+    outcome = player.run(wait(PORTAL, watch))
+    assert (outcome.result, player.now) == (Result.TIMED_OUT, watch.deadline)
+    assert "last seen: running; Certification inProgress 40 %" in outcome.message
+
+
+def test_what_was_seen_is_of_one_wait(player: Any, watch: Watch) -> None:
+    """A wait that begins with another's memory reads the first answer, since it may wait for something else."""
+    memory = Memory()
+    player.answer = Portal(status=[PARKED])
+    live = replace(watch, until="live", deadline=player.now + timedelta(seconds=400))
+    assert player.run(wait(PORTAL, live, memory)).result is Result.TIMED_OUT
+    assert memory.seen
+    assert player.run(wait(PORTAL, watch, memory)).result is Result.REACHED
+    assert "seen" not in memory.to_payload()

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the waits of one event loop have in common, so that a thousand of them cost little more than their polls.
+
+Equal settings share a :class:`~.line.Line`: one session with its connections, one source of tokens. Those who read the same
+Airflow connection share an :class:`Access`: it is read once, and again with each new token, which is when a secret
+that was replaced, or a connection that is gone, is noticed. Both end with the last who uses them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Hashable
+from typing import Any, Protocol
+
+from airflow_provider_cpp.errors import PortalError
+from airflow_provider_cpp.transport.auth import PAUSE, Token
+from airflow_provider_cpp.transport.line import Line, context
+from airflow_provider_cpp.transport.once import Once
+from airflow_provider_cpp.transport.settings import Settings
+
+
+class Reader(Protocol):
+    """Who reads an Airflow connection, which is all that is known of Airflow here."""
+
+    @property
+    def name(self) -> Hashable:
+        """Which connection: those who read the same one share what is read."""
+
+    async def aget_settings(self) -> Settings:
+        """Read it."""
+
+    def tell(self, text: str, level: int) -> None:
+        """Log a line."""
+
+
+class Access:
+    """What those share who read the same Airflow connection in one event loop.
+
+    :param lines: what the loop shares.
+    :ivar users: how many they are.
+    :ivar line: where it leads by now; None before it was first opened.
+    :ivar found: what the connection said when it was read last, or why it could not be; None before.
+    :ivar read_again_at: when, on the loop's clock, that does not count any more; never before a token came of it.
+    """
+
+    __slots__ = ("_opening", "_turn", "found", "line", "lines", "read_again_at", "users")
+
+    def __init__(self, lines: Lines) -> None:
+        self.users = 0
+        self.line: Line | None = None
+        self.lines = lines
+        self._opening: Once[tuple[Line, Token]] = Once()
+        self._turn = asyncio.Lock()
+        self.found: Settings | PortalError | None = None
+        self.read_again_at = math.inf
+
+    def ready(self, rejected: Token | None = None) -> tuple[Line, Token] | None:
+        """Return the line and a token that is good, without waiting for either; None if one is missing.
+
+        :param rejected: a token that the portal refused, so that another one is wanted.
+        """
+        if (line := self.line) is not None and (token := line.tokens.cached(rejected)) is not None:
+            return line, token
+        return None
+
+    async def open(self, reader: Reader, rejected: Token | None = None) -> tuple[Line, Token]:
+        """Return the line and a token that is good, got by one for all who ask at the same time.
+
+        :param reader: reads the connection.
+        :param rejected: a token that the portal refused, so that another one is wanted.
+        :raises PortalError: if the connection cannot be used, or gives no token.
+        """
+        while (found := self.ready(rejected)) is None:
+            purpose = None if rejected is None else rejected.value
+            found = await self._opening.get(purpose, lambda: self._renew(reader, rejected))
+            if found[0] is self.line:  # it may have moved on before everybody heard of it
+                break
+        return found
+
+    async def _renew(self, reader: Reader, rejected: Token | None) -> tuple[Line, Token]:
+        """Read the connection, move to the line of what it says, and get a token."""
+        async with self._turn:
+            settings = await self._settings(reader)
+            if (line := self.line) is None or line.settings != settings:
+                line = await self.lines.take(settings)
+                await self.close()
+                self.line = line
+            try:
+                # msal is synchronous: one thread works for all.
+                return line, await asyncio.to_thread(line.tokens.token, rejected)
+            finally:
+                self.read_again_at = asyncio.get_running_loop().time() + PAUSE
+
+    async def _settings(self, reader: Reader) -> Settings:
+        """Return what the connection says; what was read a moment ago, or for no token yet, counts, be it an error."""
+        loop = asyncio.get_running_loop()
+        if self.found is None or loop.time() >= self.read_again_at:
+            self.found = await self._read(reader)
+            self.read_again_at = math.inf if isinstance(self.found, Settings) else loop.time() + PAUSE
+        if isinstance(self.found, PortalError):
+            raise self.found.with_traceback(None)
+        return self.found
+
+    async def _read(self, reader: Reader) -> Settings | PortalError:
+        line = self.line
+        try:
+            found = await reader.aget_settings()
+        except PortalError as error:
+            return error
+        except Exception as error:
+            if line is None:
+                raise
+            # Airflow's API server may be away, or a vault: no reason to end a wait of days.
+            reader.tell(
+                f"the connection cannot be read now ({type(error).__name__}); it is used as it was", logging.WARNING
+            )
+            return line.settings
+        if line is not None and line.settings == found:
+            line.tokens.found_again()
+        return found
+
+    async def close(self) -> None:
+        """Leave the line."""
+        line, self.line = self.line, None
+        if line is not None:
+            await self.lines.give_back(line)
+
+
+class Lines:
+    """What one event loop shares.
+
+    :ivar asking: lets one of those ask who want to know at the same time what a connection is for.
+    """
+
+    def __init__(self) -> None:
+        self._lines: dict[Settings, Line] = {}
+        self._accesses: dict[Hashable, Access] = {}
+        self.asking: Once[Any] = Once()
+
+    def knows(self, name: Hashable) -> bool:
+        """Say whether somebody uses a connection, and knows what it says."""
+        access = self._accesses.get(name)
+        return access is not None and isinstance(access.found, Settings)
+
+    def enter(self, name: Hashable, found: Settings | None = None) -> Access:
+        """Return the access to a connection, and count one user more.
+
+        :param name: which connection.
+        :param found: what it says, where it was read just now.
+        """
+        access = self._accesses.get(name)
+        if access is None:
+            access = self._accesses[name] = Access(self)
+        if found is not None and not isinstance(access.found, Settings):
+            access.found, access.read_again_at = found, math.inf
+        access.users += 1
+        return access
+
+    async def leave(self, name: Hashable) -> None:
+        """Count one user less; after the last one everything is closed."""
+        access = self._accesses[name]
+        access.users -= 1
+        if not access.users:
+            del self._accesses[name]
+            await access.close()
+
+    async def take(self, settings: Settings) -> Line:
+        """Return the line for these settings, and count one user more."""
+        line = self._lines.get(settings)
+        if line is None:
+            trust = await asyncio.to_thread(context, settings)  # reads certificates from the disk
+            line = self._lines.get(settings)  # another connection with these settings may have come first
+        if line is None:
+            line = self._lines[settings] = Line(settings, trust)
+        line.users += 1
+        return line
+
+    async def give_back(self, line: Line) -> None:
+        """Count one user less; after the last one it is closed."""
+        line.users -= 1
+        if not line.users:
+            await self.close(line)
+
+    async def close(self, line: Line) -> None:
+        """Close a line that nobody uses any more."""
+        del self._lines[line.settings]
+        await line.client.close()
+
+    async def forget(self) -> None:
+        """Drop everything, after the loop was closed with waits in it; the sockets went with them."""
+        for line in self._lines.values():
+            await line.client.close()
+
+
+_of_loops: dict[asyncio.AbstractEventLoop, Lines] = {}
+
+
+async def lines() -> Lines:
+    """Return what the running event loop shares."""
+    loop = asyncio.get_running_loop()
+    if loop not in _of_loops:
+        for other in [other for other in [*_of_loops] if other.is_closed()]:
+            if (left := _of_loops.pop(other, None)) is not None:
+                await left.forget()
+    return _of_loops.setdefault(loop, Lines())
