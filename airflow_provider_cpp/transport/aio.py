@@ -13,7 +13,7 @@ from yarl import URL
 
 from airflow_provider_cpp.errors import PortalError
 from airflow_provider_cpp.rules.calls import Call, Reply
-from airflow_provider_cpp.rules.flows import Flow, Keep, Now, Request, Send, Sleep, Tell
+from airflow_provider_cpp.rules.flows import Flow, Keep, Now, Reconnect, Request, Send, Sleep, Tell
 from airflow_provider_cpp.transport.auth import Token
 from airflow_provider_cpp.transport.causes import causes_of
 from airflow_provider_cpp.transport.line import Line
@@ -45,9 +45,12 @@ async def run(flow: Flow[T], reader: Reader, found: Settings | None = None) -> T
         while True:
             request = resume(answer)
             resume, answer = flow.send, None  # nothing of what came is kept while the flow sleeps
-            if isinstance(request, Send):
+            if isinstance(request, (Send, Reconnect)):
                 try:
-                    answer = await send(request.call, reader, access, places)
+                    if isinstance(request, Send):
+                        answer = await send(request.call, reader, access, places)
+                    else:
+                        await access.read_again(reader)
                 except PortalError as error:
                     resume, answer = flow.throw, error
             elif isinstance(request, Sleep):
@@ -59,8 +62,6 @@ async def run(flow: Flow[T], reader: Reader, found: Settings | None = None) -> T
             elif isinstance(request, Keep):
                 msg = "a triggerer orders nothing, and so has nothing to note"
                 raise RuntimeError(msg)
-            # What is left is Reconnect: a token that was refused is good no more, and with the next one the connection
-            # is read again anyway.
     except StopIteration as stop:
         result: T = stop.value
         return result
@@ -88,6 +89,7 @@ async def _exchange(access: Access, line: Line, call: Call[Any], token: Token, p
     if (url := places.get(address)) is None:
         places.clear()
         url = places[address] = URL(address, encoded=True)  # it was quoted where it was made
+    timeout = line.timeout if call.is_safe else line.order_timeout
     line.users += 1
     try:
         async with (
@@ -98,14 +100,17 @@ async def _exchange(access: Access, line: Line, call: Call[Any], token: Token, p
                 data=call.body,
                 headers=headers(token, call),
                 proxy=line.proxy,
-                timeout=line.timeout if call.is_safe else line.order_timeout,
+                timeout=timeout,
                 allow_redirects=False,
             ) as response,
         ):
             body = body_of(call, response.headers.get("Content-Encoding"))
             while chunk := await response.content.readany():
                 body.take(chunk)
-    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+    except (aiohttp.ClientError, OSError, TimeoutError) as caught:
+        # The one that is for the whole poll says nothing of itself.
+        silence = TimeoutError(f"nothing came within {timeout.total:g} seconds")
+        error = silence if type(caught) is TimeoutError and not caught.args else caught
         raise unreachable(call, settings.base_url, error, sent=not _never_left(error)) from None
     finally:
         line.users -= 1

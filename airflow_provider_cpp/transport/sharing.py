@@ -42,10 +42,11 @@ class Access:
     :ivar users: how many they are.
     :ivar line: where it leads by now; None before it was first opened.
     :ivar found: what the connection said when it was read last, or why it could not be; None before.
-    :ivar read_again_at: when, on the loop's clock, that does not count any more; never before a token came of it.
+    :ivar read_again_at: when, on the loop's clock, that does not count any more; never before a token was asked for with it.
+    :ivar is_good: whether a token came of it.
     """
 
-    __slots__ = ("_opening", "_turn", "found", "line", "lines", "read_again_at", "users")
+    __slots__ = ("_opening", "_turn", "found", "is_good", "line", "lines", "read_again_at", "users")
 
     def __init__(self, lines: Lines) -> None:
         self.users = 0
@@ -55,6 +56,7 @@ class Access:
         self._turn = asyncio.Lock()
         self.found: Settings | PortalError | None = None
         self.read_again_at = math.inf
+        self.is_good = False
 
     def ready(self, rejected: Token | None = None) -> tuple[Line, Token] | None:
         """Return the line and a token that is good, without waiting for either; None if one is missing.
@@ -87,17 +89,20 @@ class Access:
                 line = await self.lines.take(settings)
                 await self.close()
                 self.line = line
-            try:
-                # msal is synchronous: one thread works for all.
-                return line, await asyncio.to_thread(line.tokens.token, rejected)
-            finally:
-                self.read_again_at = asyncio.get_running_loop().time() + PAUSE
+            was_good, self.is_good = self.is_good, False
+            now = asyncio.get_running_loop().time()
+            # What gave tokens and gives none any more is read again at once, and what never gave one now and then.
+            self.read_again_at = -math.inf if was_good else min(self.read_again_at, now + PAUSE)
+            # msal is synchronous: one thread works for all.
+            token = await asyncio.to_thread(line.tokens.token, rejected)
+            self.is_good, self.read_again_at = True, asyncio.get_running_loop().time() + PAUSE
+            return line, token
 
     async def _settings(self, reader: Reader) -> Settings:
         """Return what the connection says; what was read a moment ago, or for no token yet, counts, be it an error."""
         loop = asyncio.get_running_loop()
         if self.found is None or loop.time() >= self.read_again_at:
-            self.found = await self._read(reader)
+            self.found, self.is_good = await self._read(reader), False
             self.read_again_at = math.inf if isinstance(self.found, Settings) else loop.time() + PAUSE
         if isinstance(self.found, PortalError):
             raise self.found.with_traceback(None)
@@ -120,6 +125,14 @@ class Access:
         if line is not None and line.settings == found:
             line.tokens.found_again()
         return found
+
+    async def read_again(self, reader: Reader) -> None:
+        """Read the connection after its credentials were refused, unless somebody did so a moment ago.
+
+        :raises PortalError: if it cannot be used.
+        """
+        async with self._turn:
+            await self._settings(reader)
 
     async def close(self) -> None:
         """Leave the line."""
