@@ -13,7 +13,6 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -31,21 +30,24 @@ SIGNED = ("patch", "careless", "image", "data", "details", "expired", "mapped-0"
 MANY = 60
 """Rows and files that such a run leaves at least, so that the search is known to have found them."""
 
-WORDS = (
+WORDS = {
+    "cloud_partner_portal": ("publication failed at step Certification", "has no place for"),
+    "product_ingestion": ("Certification failed", "offer rejected: publication failed"),
+}
+"""What the run must have told on each API, lest it failed otherwise than was meant; and on both:"""
+
+COMMON_WORDS = (
     "AADSTS7000215",
     "AADSTS700027",
     "put a new one into the connection",
     "TLS: unable to get local issuer certificate",
     "ReadTimeout",
-    "publication failed at step Certification",
     "TimeoutError: nothing came within 0.5 seconds",
     "HTTP 401",
     "HTTP 422",
-    "has no place for",
     "expired on",
     "sig=***",
 )
-"""What the run must have told, lest it failed otherwise than was meant."""
 
 SECRET = 'a b+c/d=e&f%25"g\\h~ü'
 
@@ -81,51 +83,89 @@ def report_quoting(portal: Emulator, url: str, word: str) -> str:
     return json.dumps({"status": word, "steps": [step], "messages": [{"messageHtml": markup, "level": "error"}]})
 
 
-def connections(portal: Emulator, other: Emulator) -> dict[str, dict[str, Any]]:
-    """Return the connections of the tasks, by their ids."""
-    plain = portal.connection
-    stranger = portal.connection_for("certificate", "inline")
-    stranger["extra"] |= {"private_key": other.connection_for("certificate", "inline")["extra"]["private_key"]}
+def job_quoting(portal: Emulator, url: str) -> str:
+    """Return the successor's answer for a job that failed in certification, its errors quoting a URL and a token."""
+    quoting = {
+        "code": url,
+        "message": f'<a href="{url}">{url}</a> is not patched; {portal.tokens[0]}',
+        "details": [url],
+    }
+    errors = [{"code": "internalError", "message": "Certification failed", "details": [quoting]}]
+    return json.dumps({"jobId": "1", "jobStatus": "completed", "jobResult": "failed", "errors": errors})
+
+
+def submissions_quoting(portal: Emulator, url: str) -> str:
+    """Return the successor's answer for a submission that failed in certification, in words quoting a URL and a token."""
+    words = {"status": "completed", "result": "failed", "created": "2026-11-03T09:00:00Z", "note": url}
+    product = "12345678-1234-4321-8765-123456789012"
+    entry = {
+        "id": f"submission/{product}/1",
+        "product": f"product/{product}",
+        "target": {"targetType": "preview"},
+    } | words
+    other = entry | {"status": f"{url} {portal.tokens[0]}", "target": {"targetType": url}}
+    return json.dumps({"value": [entry, other]})
+
+
+def connections(portal: Emulator, other: Emulator, api: str) -> dict[str, str]:
+    """Return the connections of the tasks, as variables of the environment."""
+    plain = portal.connection_for(api=api)
+    stranger = portal.connection_for("certificate", "inline", api)
+    theirs = other.connection_for("certificate", "inline", api)
+    stranger["extra"] |= {"private_key": theirs["extra"]["private_key"]}
     values = {
         "cloud_partner_portal_default": plain,
         "wrong_secret": plain | {"password": other.client_secret},
         "wrong_certificate": stranger,
-        "revoked": portal.connection_for("access_token"),
+        "revoked": portal.connection_for("access_token", api=api),
         "untrusted": plain | {"extra": plain["extra"] | {"verify": str(other.ca_file)}},
         "impatient": plain | {"extra": plain["extra"] | {"request_timeout": 0.5}},
-        "echoing": other.connection,
+        "echoing": other.connection_for(api=api),
     }
     portal.revoke_tokens()
     return {f"AIRFLOW_CONN_{name.upper()}": json.dumps(value) for name, value in values.items()}
 
 
-def prepare(portal: Emulator, other: Emulator, told: str) -> None:
+ROUTES = {
+    "cloud_partner_portal": {"look": "status", "job": "operation", "write": "put"},
+    "product_ingestion": {"look": "submission_list", "job": "configure_status", "write": "configure_draft"},
+}
+"""Where each API is asked for an offer's state and for an operation's, and where its draft is written."""
+
+
+def prepare(portal: Emulator, other: Emulator, told: str, api: str) -> None:
     """Make go wrong what is to go wrong."""
     for offer in OFFERS:
         portal.add_offer(offer)
-    sas = f"{told} and {told.replace('&', '&amp;')}"
+    sas, routes = f"{told} and {told.replace('&', '&amp;')}", ROUTES[api]
     echo = json.dumps({"error": {"code": "Odd", "message": f"{sas} {portal.tokens[0]}"}})
-    for route, suffix in (("status", ""), ("operation", "-later")):
+    for route, suffix in ((routes["look"], ""), (routes["job"], "-later")):
         portal.inject(Fault("answer", route, f"unauthorized{suffix}", times=99, status=401, body=echo))
         portal.inject(Fault("hang", route, f"hanging{suffix}", times=99, seconds=2))
-    for route, offer, word in (("status", "rejected", "failed"), ("operation", "blocked-later", "running")):
-        report = report_quoting(portal, told, word)
-        portal.inject(Fault("answer", route, offer, times=99, status=200, body=report))
-    portal.inject(Fault("answer", "status", "odd", times=99, status=200, body=f"no JSON: {sas}"))
-    portal.inject(Fault("answer", "put", "put-refused", times=99, status=422, body=echo))
+    if api == "product_ingestion":
+        rejected, blocked = submissions_quoting(portal, told), job_quoting(portal, told)
+    else:
+        rejected, blocked = (report_quoting(portal, told, word) for word in ("failed", "running"))
+    portal.inject(Fault("answer", routes["look"], "rejected", times=99, status=200, body=rejected))
+    portal.inject(Fault("answer", routes["job"], "blocked-later", times=99, status=200, body=blocked))
+    portal.inject(Fault("answer", routes["look"], "odd", times=99, status=200, body=f"no JSON: {sas}"))
+    portal.inject(Fault("answer", routes["write"], "put-refused", times=99, status=422, body=echo))
     said = f"it was {other.client_secret} and {portal.tokens[0]}"
     body = json.dumps({"error": "odd", "error_description": said})
     other.inject(Fault("answer", "token", times=99, status=400, body=body))
 
 
-def test_runs_that_fail_show_nothing(airflow_home: Path) -> None:
+@pytest.mark.parametrize("api", ROUTES)
+def test_runs_that_fail_show_nothing(airflow_home: Path, api: str) -> None:
     """Refused, untrusted, late and rejected, at DEBUG: no log, XCom, rendered field or error has a secret in it."""
     signatures = {name: base64.b64encode(b"\xff\xfe" + secrets.token_bytes(30)).decode() for name in SIGNED}
     urls = {name: signed_url(name, signature) for name, signature in signatures.items()}
-    with Emulator(Settings(), ManualClock()) as portal, Emulator(Settings(), ManualClock()) as other:
-        environment = os.environ | LOUD | connections(portal, other)
+    settings = Settings(draft_job=timedelta())  # the clock stands still, and a change of a draft is waited for
+    with Emulator(settings, ManualClock()) as portal, Emulator(Settings(), ManualClock()) as other:
+        environment = os.environ | LOUD | connections(portal, other, api)
         environment |= {"AIRFLOW__CORE__DAGS_FOLDER": str(DAGS), "FAILING_RUNS_URLS": json.dumps(urls)}
-        prepare(portal, other, urls["told"])
+        environment |= {"FAILING_RUNS_API": api}
+        prepare(portal, other, urls["told"], api)
         command = [sys.executable, "-m", "airflow", "dags", "test", "failing_runs"]
         result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
         key = json.loads(environment["AIRFLOW_CONN_WRONG_CERTIFICATE"])["extra"]["private_key"]
@@ -136,7 +176,7 @@ def test_runs_that_fail_show_nothing(airflow_home: Path) -> None:
         assert portal.assertions
     output = without_airflows_own(result.stdout)
     texts = {"stdout": output, "stderr": result.stderr, **texts_of(airflow_home)}
-    assert [word for word in WORDS if word not in output] == [], output[-5000:]
+    assert [word for word in (*COMMON_WORDS, *WORDS[api]) if word not in output] == [], output[-5000:]
     assert len(texts) > MANY, len(texts)
     assert hidden_in(texts, hidden) == []
     # ``dags test`` prints exceptions past Airflow's masker; in a deployment's log they are masked, which the copies below show.

@@ -17,6 +17,8 @@ from airflow_provider_cpp.operators.offer import AddImageVersionOperator, Publis
 from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
 
 URLS: dict[str, str] = json.loads(os.environ.get("FAILING_RUNS_URLS", "{}"))
+SUCCESSOR = os.environ.get("FAILING_RUNS_API") == "product_ingestion"
+"""Whether the connections are of the successor's type: what a draft holds is each API's own, and the rest is the same."""
 
 
 def url(name: str) -> str:
@@ -28,6 +30,17 @@ def careless(document: dict[str, Any]) -> None:
     """Fail as a change of somebody's own might."""
     msg = f"{document['id']} has no place for {url('careless')}"
     raise LookupError(msg)
+
+
+def resource() -> dict[str, Any]:
+    """Return a resource with a URL in it."""
+    kind = "https://schema.mp.microsoft.com/schema/product/2022-03-01-preview3"
+    return {
+        "$schema": kind,
+        "identity": {"externalId": "put-refused"},
+        "type": "azureVirtualMachine",
+        "alias": url("patch"),
+    }
 
 
 @dag(schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc), catchup=False, default_args={"retries": 0})
@@ -55,8 +68,11 @@ def failing_runs() -> None:
             poll_failure_tolerance=0.0,
             timeout=3,
         )
-    UpdateOfferOperator(task_id="put_refused", offer_id="put-refused", patch={"definition": {"disk": url("patch")}})
-    UpdateOfferOperator(task_id="careless", offer_id="plain", change=careless)
+    if SUCCESSOR:
+        UpdateOfferOperator(task_id="put_refused", offer_id="put-refused", configure=[resource()])
+    else:
+        UpdateOfferOperator(task_id="put_refused", offer_id="put-refused", patch={"definition": {"disk": url("patch")}})
+        UpdateOfferOperator(task_id="careless", offer_id="plain", change=careless)
     image: dict[str, Any] = {"offer_id": "plain", "plan_id": "gold"}
     AddImageVersionOperator(
         task_id="image",
