@@ -434,3 +434,12 @@ def test_the_page_on_versions_has_every_version_that_is_tested() -> None:
     page = (DOCS / "airflow_versions.md").read_text()
     named = re.findall(r"^\| (\d+\.\d+) \|", page, re.MULTILINE)
     assert sorted(named) == sorted(set(environments) - {"lowest"})
+
+
+def test_what_most_rows_of_the_matrix_leave_out_knows_no_airflow() -> None:
+    """No test in the folders that only one row runs imports Airflow, so that another Airflow cannot change what it says."""
+    folders = runpy.run_path(str(ROOT / "scripts/matrix.py"))["KNOWS_NO_AIRFLOW"]
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    assert len(files) > len(folders)
+    imports = re.compile(r"^\s*(?:from|import) airflow\b", re.MULTILINE)
+    assert [path.name for path in files if imports.search(path.read_text())] == []
