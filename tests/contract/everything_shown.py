@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes this package show all that it would show: run with one of its masks taken out, it shows something secret.
 
-``everything_shown.py OUT COPY...`` imports what is heavy once and then, for each copy of the package, writes what it
-shows, and what should not be in there, to ``OUT/<the copy's name>.json``.
+``everything_shown.py OUT`` imports what is heavy once and then reads, line by line, the folders of copies of the package.
+What each shows, and what should not be in there, it writes to ``OUT/<the copy's name>.json``, and then its name.
 """
 
 from __future__ import annotations
@@ -205,11 +205,15 @@ def show() -> Shown:
     return shown
 
 
-def main(out: Path, copies: list[str]) -> None:
+def main(out: Path) -> None:
     """Show all with each copy, in a process of its own."""
-    for copy in copies:
+    for line in sys.stdin:
+        copy = line.rstrip("\n")
         child = os.fork()
         if child == 0:
+            nothing = os.open(os.devnull, os.O_RDWR)  # the pipes are its parent's
+            os.dup2(nothing, 0)
+            os.dup2(nothing, 1)
             sys.path.insert(0, copy)
             for name in [name for name in sys.modules if name.startswith("airflow_provider_cpp")]:
                 del sys.modules[name]  # Airflow has looked at the one that is installed
@@ -225,7 +229,8 @@ def main(out: Path, copies: list[str]) -> None:
                 os._exit(1)
             os._exit(0)
         os.waitpid(child, 0)
+        print(Path(copy).name, flush=True)  # noqa: T201 - it is what the test waits for
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:])
+    main(Path(sys.argv[1]))

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -167,7 +168,7 @@ def test_runs_that_fail_show_nothing(airflow_home: Path, api: str) -> None:
         environment |= {"FAILING_RUNS_API": api}
         prepare(portal, other, urls["told"], api)
         command = [sys.executable, "-m", "airflow", "dags", "test", "failing_runs"]
-        result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+        result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
         key = json.loads(environment["AIRFLOW_CONN_WRONG_CERTIFICATE"])["extra"]["private_key"]
         careless = signatures.pop("careless")
         hidden = [portal.client_secret, other.client_secret, *signatures.values(), *key.split("\n")[2:-3]]
@@ -237,23 +238,27 @@ def masks() -> dict[str, tuple[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[tuple[str, str]]]:
-    """Return a function that says what is shown without a mask; all are taken out in turn, by one process."""
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], list[tuple[str, str]]]]:
+    """Return a function that says what is shown without a mask; one process does it all, which imports what is heavy once."""
     home, out = tmp_path_factory.mktemp("copies"), tmp_path_factory.mktemp("shown")
-    changes, numbers = masks() | {"none": ("__init__.py", (PACKAGE / "__init__.py").read_text())}, {}
-    for number, (name, (file, text)) in enumerate(changes.items()):
-        numbers[name] = str(number)
-        copy = home / str(number) / PACKAGE.name
-        shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-        (copy / file).write_text(text)
-    command = [sys.executable, str(SHOWING), str(out), *(str(home / number) for number in numbers.values())]
-    subprocess.run(command, check=True, timeout=900, env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"})
+    changes = masks() | {"none": ("__init__.py", (PACKAGE / "__init__.py").read_text())}
+    environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, str(SHOWING), str(out)], env=environment, **pipes) as showing:
 
-    def look(name: str) -> list[tuple[str, str]]:
-        value = json.loads((out / f"{numbers[name]}.json").read_text())
-        return hidden_in({str(number): text for number, text in enumerate(value["texts"])}, value["secrets"])
+        def look(name: str) -> list[tuple[str, str]]:
+            number, (file, text) = str(list(changes).index(name)), changes[name]
+            copy = home / number
+            shutil.copytree(PACKAGE, copy / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__"))
+            (copy / PACKAGE.name / file).write_text(text)
+            showing.stdin.write(f"{copy}\n")
+            showing.stdin.flush()
+            while showing.stdout.readline() not in (f"{number}\n", ""):
+                pass  # what Airflow says while it is imported
+            value = json.loads((out / f"{number}.json").read_text())
+            return hidden_in({str(number): text for number, text in enumerate(value["texts"])}, value["secrets"])
 
-    return look
+        yield look
 
 
 @pytest.mark.tree
