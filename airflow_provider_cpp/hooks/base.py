@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
+from airflow_provider_cpp.defaults import DEFAULT_SETTLE_TIME
 from airflow_provider_cpp.errors import ConfigurationError
 from airflow_provider_cpp.provider_info import CONNECTIONS
 from airflow_provider_cpp.rules.flows import Flow
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
     from airflow_provider_cpp.transport.settings import Settings
     from airflow_provider_cpp.transport.sync import SyncSession
 
+__all__ = ["DEFAULT_SETTLE_TIME", "Keeper", "MarketplaceHook", "split_emails"]
+
 T = TypeVar("T")
 
-DEFAULT_SETTLE_TIME = 900.0
 Keeper = Callable[[dict[str, Any] | None], None]
 
 

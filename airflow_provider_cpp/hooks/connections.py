@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
+from airflow_provider_cpp.defaults import DEFAULT_CONN_ID
 from airflow_provider_cpp.errors import ConfigurationError
 from airflow_provider_cpp.hooks.base import MarketplaceHook
-from airflow_provider_cpp.provider_info import CONNECTIONS, PORTAL_CONNECTION
+from airflow_provider_cpp.provider_info import CONNECTIONS
 
 if TYPE_CHECKING:
     from airflow_provider_cpp.transport.settings import Settings
 
-DEFAULT_CONN_ID = f"{PORTAL_CONNECTION}_default"
-"""The connection of tasks that name none, whichever its type."""
+__all__ = ["DEFAULT_CONN_ID", "ahook_for", "hook_for"]
 
 
 def hook_for(conn_id: str) -> MarketplaceHook:

@@ -3,29 +3,17 @@
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta, timezone
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
-from airflow.providers.common.compat.sdk import mask_secret
-
-from airflow_provider_cpp.completion import airflow_errors
-from airflow_provider_cpp.errors import ConfigurationError
+from airflow_provider_cpp.defaults import PUBLISHING_TAKES
 from airflow_provider_cpp.operators.base import OfferOperator
-from airflow_provider_cpp.rules.flows import Flow
-from airflow_provider_cpp.rules.images import PUBLISHING_TAKES, ImageVersion, signatures_in
-from airflow_provider_cpp.rules.merging import merge_patch
-from airflow_provider_cpp.rules.models import OfferRef
-from airflow_provider_cpp.rules.orders import AddImage, Change, Update, Updated
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-
-SHORTEST_SIGNATURE = 8
-"""Characters; real ones have more than forty."""
+    from airflow_provider_cpp.rules.orders import Change
 
 
 class Masked:
@@ -44,36 +32,14 @@ class Masked:
 
     def __set__(self, instance: Any, value: Any) -> None:
         """Mask what is in it, and keep it."""
-        mask_signatures(value)
+        if value is not None:
+            from airflow_provider_cpp.operators.masking import mask_signatures
+
+            mask_signatures(value)
         instance.__dict__[self._name] = value
 
 
-class _DraftOperator(OfferOperator):
-    """A task that changes a draft; what it is given may hold SAS URLs, which are credentials."""
-
-    ui_color = "#f2ecd0"
-
-    def write(self, context: Context, offer: OfferRef, flow: Flow[Updated]) -> dict[str, Any]:
-        """Make a change, and return what a task may show of it."""
-        try:
-            updated = self.hook.run(flow)
-        except Exception as error:
-            # A change of somebody's own fails in words of its own, which may quote the draft's URLs.
-            mask_signatures("".join(traceback.format_exception(error)))
-            raise
-        self.leave_page(context, updated.document)
-        version = updated.document.version if updated.document is not None else None
-        if updated.written:
-            self.log.info("offer %s: its draft is stored, version %s", offer, version or "unnumbered")
-        return {
-            "publisher_id": offer.publisher_id,
-            "offer_id": offer.offer_id,
-            "version": version,
-            "written": updated.written,
-        }
-
-
-class UpdateOfferOperator(_DraftOperator):
+class UpdateOfferOperator(OfferOperator):
     """Changes an offer's draft: reads it, changes it and stores it, whole, so that no key is lost.
 
     Somebody else's change in between is noticed by the draft's ETag, and the change is then made anew on what is
@@ -98,6 +64,7 @@ class UpdateOfferOperator(_DraftOperator):
     """
 
     template_fields: Sequence[str] = ("conn_id", "publisher_id", "offer_id", "patch", "configure")
+    ui_color = "#f2ecd0"
     template_fields_renderers = {"patch": "json", "configure": "json"}  # noqa: RUF012 - as Airflow has it
     patch = Masked()
     configure = Masked()
@@ -119,28 +86,19 @@ class UpdateOfferOperator(_DraftOperator):
             raise ValueError(msg)
         self.patch = patch
         self.configure = configure
-        self._takes_resources = configure is not None
+        self.takes_resources = configure is not None
         self.change = change
         self.create = create
         self.overwrite = overwrite
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Change the draft."""
-        with airflow_errors():
-            offer = self.named_offer()
-            wanted = Update(offer, self._wanted_change(), self.create, self.overwrite, self.configure)
-            return self.write(context, offer, self.hook.api.update(wanted))
+        from airflow_provider_cpp.operators import changing
 
-    def _wanted_change(self) -> Change | None:
-        if self.change is not None or self._takes_resources:
-            return self.change
-        if not isinstance(self.patch, dict):
-            problem = f"patch came out as {type(self.patch).__name__}, not as an object"
-            raise ConfigurationError((problem,), "the task's arguments")
-        return merge_patch(self.patch)
+        return changing.update(self, context)
 
 
-class AddImageVersionOperator(_DraftOperator):
+class AddImageVersionOperator(OfferOperator):
     """Adds a version of a virtual machine image to a plan of an offer's draft.
 
     The same version with the same blobs counts as done, whatever signs their URLs, so a retry passes. Another blob
@@ -176,6 +134,7 @@ class AddImageVersionOperator(_DraftOperator):
         "data_disk_urls",
         "details",
     )
+    ui_color = "#f2ecd0"
     os_disk_url = Masked()
     data_disk_urls = Masked()
     details = Masked()
@@ -204,31 +163,6 @@ class AddImageVersionOperator(_DraftOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Add the version, unless it is there."""
-        with airflow_errors():
-            image = ImageVersion(
-                self.plan_id, self.version, self.os_disk_url, self.data_disk_urls or {}, self.details or {}
-            )
-            image.check(datetime.now(timezone.utc), self.valid_for)
-            offer = self.named_offer()
-            return self.write(context, offer, self.hook.api.add_image(AddImage(offer, image, self.overwrite)))
+        from airflow_provider_cpp.operators import changing
 
-
-def mask_signatures(value: Any) -> None:
-    """Tell Airflow to mask every SAS signature in a value, as it is written there and decoded."""
-    for text in _texts(value):
-        for signature in signatures_in(text):
-            if len(signature) < SHORTEST_SIGNATURE or "{" in signature:
-                continue  # a template, or a placeholder: masking that would deface every log line that has it
-            for form in dict.fromkeys((signature, unquote(signature))):
-                mask_secret(form)
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for entry in (*value.keys(), *value.values()):
-            yield from _texts(entry)
-    elif isinstance(value, (list, tuple, set)):
-        for entry in value:
-            yield from _texts(entry)
+        return changing.add_image(self, context)

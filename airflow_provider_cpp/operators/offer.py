@@ -7,18 +7,15 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from airflow_provider_cpp.completion import airflow_errors
-from airflow_provider_cpp.errors import RequestError
-from airflow_provider_cpp.hooks.base import DEFAULT_SETTLE_TIME, split_emails
-from airflow_provider_cpp.operators.base import OfferOperator, OrderOperator, as_timedelta
+from airflow_provider_cpp.operators.base import OfferOperator, OrderOperator
 from airflow_provider_cpp.operators.draft import AddImageVersionOperator, Masked, UpdateOfferOperator
-from airflow_provider_cpp.rules.attempt import Attempt
-from airflow_provider_cpp.rules.flows import Flow
-from airflow_provider_cpp.rules.operations import Operation
-from airflow_provider_cpp.rules.orders import Cancel, GoLive, Publish
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_cpp.rules.attempt import Attempt
+    from airflow_provider_cpp.rules.flows import Flow
+    from airflow_provider_cpp.rules.operations import Operation
 
 __all__ = [
     "AddImageVersionOperator",
@@ -92,16 +89,9 @@ class PublishOfferOperator(OrderOperator):
 
     def order(self, context: Context, attempt: Attempt) -> Flow[Operation]:
         """Return the flow that publishes."""
-        hook, offer = self.hook, self.named_offer()
-        try:
-            draft = hook.run(hook.api.draft(offer))
-        except RequestError as error:
-            self.log.info("%s; going on without the draft's version", error)
-            draft = None
-        self.leave_page(context, draft)
-        version = draft.version if draft else None
-        emails = split_emails(self.notification_emails or ())
-        return hook.api.publish(Publish(offer, emails, attempt, version, tuple(self.configure or ())))
+        from airflow_provider_cpp.operators import running
+
+        return running.publish(self, context, attempt)
 
 
 class GoLiveOfferOperator(OrderOperator):
@@ -137,12 +127,13 @@ class GoLiveOfferOperator(OrderOperator):
     def __init__(self, *, offer_id: str | None = None, operation: Any = None, **kwargs: Any) -> None:
         super().__init__(offer_id=offer_id or "", **kwargs)
         self.operation = operation
-        self._wants_operation = operation is not None
+        self.wants_operation = operation is not None
 
     def order(self, context: Context, attempt: Attempt) -> Flow[Operation]:  # noqa: ARG002 - as the base has it
         """Return the flow that goes live."""
-        operation = self.read_operation(self.operation, wanted=self._wants_operation)
-        return self.hook.api.go_live(GoLive(self.named_offer(operation), attempt, operation))
+        from airflow_provider_cpp.operators import running
+
+        return running.go_live(self, attempt)
 
 
 class CancelOfferOperator(OfferOperator):
@@ -184,20 +175,10 @@ class CancelOfferOperator(OfferOperator):
         self.notification_emails = notification_emails
         self.poll_interval = poll_interval
         self.timeout = timeout
-        self._wants_operation = operation is not None
+        self.wants_operation = operation is not None
 
     def execute(self, context: Context) -> dict[str, str | None] | None:
         """Cancel, and wait until nothing runs."""
-        with airflow_errors():
-            operation = self.read_operation(self.operation, wanted=self._wants_operation)
-            hook = self.hook
-            wanted = Cancel(
-                offer=self.named_offer(operation),
-                attempt=self.attempt(context, DEFAULT_SETTLE_TIME),
-                operation=operation,
-                notification_emails=split_emails(self.notification_emails or ()),
-                poll_interval=self.poll_interval,
-                timeout=as_timedelta(self.timeout).total_seconds(),
-            )
-            canceled = hook.run(hook.api.cancel(wanted), self.keeper(context))
-        return canceled.to_json() if canceled is not None else None
+        from airflow_provider_cpp.operators import running
+
+        return running.cancel(self, context)

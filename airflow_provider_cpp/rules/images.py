@@ -14,20 +14,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from airflow_provider_cpp.defaults import PUBLISHING_TAKES
 from airflow_provider_cpp.errors import ConfigurationError
 from airflow_provider_cpp.rules.reading import parse_timestamp
 from airflow_provider_cpp.rules.text import plain_text
 
-PUBLISHING_TAKES = timedelta(days=11)
-"""The longest that the documents give for certification, provisioning, packaging and going live together."""
-
 _LUN = re.compile(r"[0-9]{1,3}")
 _VERSION = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}")
-
-_SIGNATURE = re.compile(
-    r"""(?:(?<![a-z])|(?<=3f))sig(?:=|%3d|%253d|\\u003d)(.+?)(?=$|[&#\s"'<>]|%26|%2526|\\u0026|%23|%20)""",
-    re.IGNORECASE | re.MULTILINE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +62,6 @@ class ImageVersion:
     def _data_disks(self) -> Iterator[tuple[str, str]]:
         for number, url in self.data_disk_urls.items():
             yield f"data_disk_urls[{number}]", url
-
-
-def signatures_in(text: str) -> list[str]:
-    """Find what signs the SAS URLs in a text, as it is written there, percent-encoded or not."""
-    return _SIGNATURE.findall(text)
 
 
 def _url_problems(url: str, now: datetime, valid_for: timedelta) -> Iterator[str]:

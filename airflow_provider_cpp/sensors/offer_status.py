@@ -4,40 +4,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import (
-    AirflowException,
-    AirflowSensorTimeout,
-    AirflowSkipException,
-    BaseSensorOperator,
-    conf,
-)
+from airflow.providers.common.compat.sdk import BaseSensorOperator, conf
 
-from airflow_provider_cpp.completion import (
-    SkippedOutcome,
-    airflow_errors,
-    ended_by_airflow,
-    finish,
-    give_up,
-    resume,
-)
-from airflow_provider_cpp.errors import ConfigurationError
-from airflow_provider_cpp.hooks.connections import DEFAULT_CONN_ID, hook_for
-from airflow_provider_cpp.rules.operations import Operation
-from airflow_provider_cpp.rules.outcome import Outcome
-from airflow_provider_cpp.rules.progress import Memory
-from airflow_provider_cpp.rules.verdict import UNTIL, Until, default_until
-from airflow_provider_cpp.rules.watch import Watch
-from airflow_provider_cpp.rules.watching import observe, timed_out
-from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
+from airflow_provider_cpp.defaults import DEFAULT_CONN_ID, DEFAULT_TIMEOUT, DEFAULT_TOLERANCE
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-MEMORY_KEY = "airflow_provider_cpp.watch"
-SLACK = timedelta(hours=1)
+    from airflow_provider_cpp.rules.progress import Memory
+    from airflow_provider_cpp.rules.verdict import Until
 
 
 class OfferStatusSensor(BaseSensorOperator):
@@ -78,6 +57,7 @@ class OfferStatusSensor(BaseSensorOperator):
 
     template_fields: Sequence[str] = ("conn_id", "publisher_id", "offer_id", "operation", "until")
     ui_color = "#d9ead3"
+    memory: Memory | None = None  # what the looks of this process saw, once there were any
 
     def __init__(  # noqa: PLR0913 - a sensor's arguments are its user interface, all by name
         self,
@@ -90,10 +70,10 @@ class OfferStatusSensor(BaseSensorOperator):
         fail_on_blocked: bool = False,
         deferrable: bool | None = None,
         poll_interval: float | None = None,
-        poll_failure_tolerance: float | timedelta = timedelta(hours=6),
+        poll_failure_tolerance: float | timedelta = DEFAULT_TOLERANCE,
         mode: str = "reschedule",
         poke_interval: float | timedelta = 300.0,
-        timeout: float | timedelta = timedelta(days=14),
+        timeout: float | timedelta = DEFAULT_TIMEOUT,
         **kwargs: Any,
     ) -> None:
         super().__init__(mode=mode, poke_interval=poke_interval, timeout=timeout, **kwargs)
@@ -107,146 +87,35 @@ class OfferStatusSensor(BaseSensorOperator):
         self.deferrable = default if deferrable is None else deferrable
         self.poll_interval = poll_interval
         self.poll_failure_tolerance = poll_failure_tolerance
-        self._wants_operation = operation is not None
-        self._memory = Memory()
+        self.wants_operation = operation is not None
 
     def execute(self, context: Context) -> Any:
         """Look; if the wait goes on, defer it, sleep or reschedule, as asked."""
-        try:
-            return self._defer_or_done(context) if self.deferrable else super().execute(context)
-        except _NotSkippable as held:
-            raise held.error from held.error.__cause__
-        except (AirflowSensorTimeout, AirflowSkipException) as error:
-            if isinstance(error, SkippedOutcome) or error.__cause__ is not None:
-                raise
-            # Airflow's own words for a timeout name neither the offer nor where it stood.
-            outcome = timed_out(self._watch(), self._recall(context))
-            finish(outcome, soft_fail=isinstance(error, AirflowSkipException))
+        from airflow_provider_cpp.sensors import looking
+
+        return looking.run(self, context, super().execute)
 
     def poke(self, context: Context) -> bool:
         """Look once.
 
         :returns: whether what is waited for is there.
         """
-        with _unskippable():
-            outcome = self._look(context, self._watch())
-            if outcome is None:
-                return False
-            finish(outcome, soft_fail=self.soft_fail)
-            return True
+        from airflow_provider_cpp.sensors import looking
+
+        return looking.poke(self, context)
 
     def execute_complete(self, context: Context, event: Any = None) -> None:  # noqa: ARG002 - Airflow passes it
         """Go on after the deferred wait.
 
         :param event: what the trigger ended with.
         """
-        with _unskippable():
-            resume(event, soft_fail=self.soft_fail)
+        from airflow_provider_cpp.sensors import looking
+
+        looking.waited(self, event)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume, keeping Airflow from skipping for errors that ``soft_fail`` is not meant for."""
-        if (word := ended_by_airflow(next_method, next_kwargs)) is not None:
-            watch, skips = self._watch(), self.soft_fail or getattr(self, "never_fail", False)
-            give_up(str(watch.offer), watch.until, word, self.execution_timeout, soft_fail=skips)
-        try:
-            return super().resume_execution(next_method, next_kwargs, context)
-        except _NotSkippable as held:
-            if getattr(self, "never_fail", False):
-                raise AirflowSkipException(str(held.error)) from held.error
-            raise held.error from held.error.__cause__
+        from airflow_provider_cpp.sensors import looking
 
-    def _defer_or_done(self, context: Context) -> None:
-        watch = self._watch()
-        with _unskippable():
-            outcome = self._look(context, watch)
-            if outcome is not None:
-                finish(outcome, soft_fail=self.soft_fail)
-                return
-        trigger = OfferStatusTrigger(self.conn_id, watch.to_payload(), self._memory.to_payload())
-        # The trigger keeps the deadline itself; Airflow's own is for a deployment whose triggerer never comes.
-        self.defer(trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=self.timeout) + SLACK)
-
-    def _look(self, context: Context, watch: Watch) -> Outcome | None:
-        memory = self._recall(context)
-        with airflow_errors():
-            hook = hook_for(self.conn_id)
-            outcome = hook.run(observe(hook.api, watch, memory))
-        self._remember(context, memory)
-        return outcome
-
-    def _watch(self) -> Watch:
-        with airflow_errors():
-            operation = self._own_operation()  # before the connection is asked for
-            hook = hook_for(self.conn_id)
-            if operation is not None:
-                hook.operation(operation)
-            publisher_id = self.publisher_id or (operation.offer.publisher_id if operation else None)
-            offer_id = self.offer_id or (operation.offer.offer_id if operation else "")
-            if self.until not in (None, *UNTIL):
-                problem = f"until is {self.until!r}, not one of {', '.join(UNTIL)}"
-                raise ConfigurationError((problem,), "the task's arguments")
-            return Watch(
-                offer=hook.offer(offer_id, publisher_id),
-                until=self.until or default_until(operation),
-                deadline=datetime.now(timezone.utc) + timedelta(seconds=self.timeout),
-                operation=operation,
-                fail_on_blocked=self.fail_on_blocked,
-                poll_interval=self.poll_interval,
-                poll_failure_tolerance=_seconds(self.poll_failure_tolerance),
-                api=hook.api.name,
-            )
-
-    def _own_operation(self) -> Operation | None:
-        if self.operation is not None or self._wants_operation:
-            # One that came out as None is an error: the offer's overall status may be the last publication's.
-            return Operation.from_json(self.operation)
-        if not self.offer_id:
-            raise ConfigurationError(("give operation or offer_id",), "the task's arguments")
-        return None
-
-    def _recall(self, context: Context) -> Memory:
-        """Return what the pokes before this one saw, from wherever this version of Airflow can keep it."""
-        store = self._store(context)
-        if store is not None:
-            kept = store.get(MEMORY_KEY)
-            own = isinstance(kept, dict) and kept.get("try_number") == _try_number(context)
-            self._memory = Memory.from_payload(kept) if own else Memory()
-        return self._memory
-
-    def _remember(self, context: Context, memory: Memory) -> None:
-        store = self._store(context)
-        if store is not None:
-            store.set(MEMORY_KEY, memory.to_payload() | {"try_number": _try_number(context)})
-
-    def _store(self, context: Context) -> Any:
-        """Return Airflow's store of a task's state, from 3.3 on, if each look is a process of its own."""
-        return context.get("task_state_store") if self.reschedule and not self.deferrable else None
-
-
-class _NotSkippable(Exception):  # noqa: N818 - it is an envelope rather than an error
-    """Carries an exception past Airflow's ``soft_fail``, which skips for every AirflowFailException."""
-
-    def __init__(self, error: AirflowException) -> None:
-        self.error = error
-        super().__init__(str(error))
-
-
-class _unskippable:  # noqa: N801 - used as a function is
-    """Wraps what a look raises, all but skips and timeouts."""
-
-    def __enter__(self) -> None:
-        """Enter."""
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        """Wrap."""
-        if isinstance(error, AirflowException) and not isinstance(error, (AirflowSkipException, AirflowSensorTimeout)):
-            raise _NotSkippable(error) from error
-
-
-def _try_number(context: Context) -> int | None:
-    """Return which try this is: what an earlier try saw of failures is not held against this one."""
-    return getattr(context["ti"], "try_number", None)
-
-
-def _seconds(value: float | timedelta) -> float:
-    return value.total_seconds() if isinstance(value, timedelta) else float(value)
+        resuming = partial(super().resume_execution, next_method, next_kwargs, context)
+        return looking.go_on(self, next_method, next_kwargs, resuming)

@@ -40,6 +40,64 @@ def test_a_dag_file_loads_only_modules_of_this_package(airflow_home: Path) -> No
     assert {name for name in added if name.split(".")[0] != "airflow_provider_cpp"} == set()
 
 
+EVERY_DAG_FILE = """
+from airflow_provider_cpp.links import MarketplaceLink, PublisherPortalLink
+from airflow_provider_cpp.operators.offer import (
+    AddImageVersionOperator, CancelOfferOperator, GoLiveOfferOperator, PublishOfferOperator, UpdateOfferOperator,
+)
+from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
+"""
+TASKS = """
+from airflow.providers.common.compat.sdk import DAG
+
+with DAG("release", schedule=None):
+    publish = PublishOfferOperator(task_id="publish", offer_id="contoso-vm", wait_for_completion=True)
+    GoLiveOfferOperator(task_id="go_live", operation=publish.output)
+    CancelOfferOperator(task_id="cancel", operation=publish.output)
+    OfferStatusSensor(task_id="preview", operation=publish.output, until="preview", deferrable=True)
+    UpdateOfferOperator(task_id="change", offer_id="contoso-vm", change=dict)
+"""
+SIGNED_TASKS = """
+UpdateOfferOperator(task_id="patch", offer_id="contoso-vm", patch={"url": "https://a.example/b?sig=secret-secret"})
+AddImageVersionOperator(
+    task_id="image", offer_id="contoso-vm", plan_id="p", version="1.0.0", os_disk_url="https://a.example/b?sig=secret-secret"
+)
+"""
+PARSED = {
+    "airflow_provider_cpp",
+    "airflow_provider_cpp.defaults",
+    "airflow_provider_cpp.links",
+    "airflow_provider_cpp.operators",
+    "airflow_provider_cpp.operators.base",
+    "airflow_provider_cpp.operators.draft",
+    "airflow_provider_cpp.operators.offer",
+    "airflow_provider_cpp.provider_info",
+    "airflow_provider_cpp.sensors",
+    "airflow_provider_cpp.sensors.offer_status",
+}
+"""All of this package that a DAG file pays for, each time that it is parsed: what tasks are made with."""
+
+MASKING = {
+    "airflow_provider_cpp.operators.masking",
+    "airflow_provider_cpp.rules",
+    "airflow_provider_cpp.rules.signatures",
+}
+"""What it pays for besides where it gives a task what may be signed, which is masked there and then."""
+
+
+@pytest.mark.parametrize(
+    ("tasks", "wanted"),
+    [("", PARSED), (TASKS, PARSED), (SIGNED_TASKS, PARSED | MASKING)],
+    ids=["imported", "made", "made with signed URLs"],
+)
+def test_a_dag_file_loads_what_tasks_are_made_with_and_nothing_that_they_do(
+    airflow_home: Path, tasks: str, wanted: set[str]
+) -> None:
+    """Importing every task and making some loads the modules of arguments alone: what runs them is loaded when they run."""
+    loaded = modules_loaded_by(BASE + EVERY_DAG_FILE + tasks)
+    assert {name for name in loaded if name.split(".")[0] == "airflow_provider_cpp"} == wanted
+
+
 def test_everything_that_is_offered_loads_only_modules_of_this_package(airflow_home: Path) -> None:
     """Each module that a DAG file may import, found by looking, adds no module but this package's own."""
     folders = "completion", "hooks", "links", "operators", "sensors", "triggers"

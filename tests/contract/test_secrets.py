@@ -191,10 +191,10 @@ NOT_SECRET = {"transport/certificates.py repr=False 1"}
 """A key of the cryptography package, which shows its address."""
 
 BY_HAND = (
-    ("operators/draft.py", "        mask_signatures(value)\n", ""),
-    ("operators/draft.py", "(signature, unquote(signature))", "(signature,)"),
-    ("operators/draft.py", "(signature, unquote(signature))", "(unquote(signature),)"),
-    ("operators/draft.py", '            mask_signatures("".join(traceback.format_exception(error)))\n', ""),
+    ("operators/draft.py", "            mask_signatures(value)\n", ""),
+    ("operators/masking.py", "(signature, unquote(signature))", "(signature,)"),
+    ("operators/masking.py", "(signature, unquote(signature))", "(unquote(signature),)"),
+    ("operators/changing.py", '        mask_signatures("".join(traceback.format_exception(error)))\n', ""),
     ("rules/text.py", "        text = without_signatures(text)\n", ""),
     ("rules/text.py", '            text = _TOKEN.sub("***", text)\n', "            pass\n"),
     ("portal/models.py", 'plain_text(as_text(data.get("messageHtml")))', 'as_text(data.get("messageHtml"))'),

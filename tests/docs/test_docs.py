@@ -248,7 +248,7 @@ def test_the_fields_of_an_operation_are_documented() -> None:
 
 def test_the_numbers_of_what_happens_are_the_codes() -> None:
     """Where the page of events gives a span or a count, it is the one of the code."""
-    from airflow_provider_cpp.operators import base
+    from airflow_provider_cpp.operators import running
     from airflow_provider_cpp.portal import updating
     from airflow_provider_cpp.rules import attempt, operations, retry
 
@@ -256,13 +256,13 @@ def test_the_numbers_of_what_happens_are_the_codes() -> None:
     text = (DOCS / "what_happens.md").read_text()
     for said in (
         f"waits for {operations.GRACE / timedelta(minutes=1):g} minutes after the order",
-        f"The note lasts {base.NOTE_LASTS.days} days",
+        f"The note lasts {running.NOTE_LASTS.days} days",
         f"differ by {words[attempt.CLOCK_MARGIN // timedelta(minutes=1)]} minutes",
         f"reads are asked {words[retry.TRIES]} times",
         f"{words[updating.TRIES]} times in all",
     ):
         assert said in text
-    assert ("an hour after its `timeout`" in text, base.SLACK) == (True, timedelta(hours=1))
+    assert ("an hour after its `timeout`" in text, running.SLACK) == (True, timedelta(hours=1))
 
 
 def test_the_table_of_paces_is_the_code_s() -> None:

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_cpp.defaults import PUBLISHING_TAKES
 from airflow_provider_cpp.errors import ConfigurationError, PortalError
 from airflow_provider_cpp.portal.images import IMAGE_KEYS, add_to
-from airflow_provider_cpp.rules.images import PUBLISHING_TAKES, ImageVersion, signatures_in
+from airflow_provider_cpp.rules.images import ImageVersion
+from airflow_provider_cpp.rules.signatures import signatures_in
 from airflow_provider_cpp.rules.text import plain_text
 
 VM, CORE = IMAGE_KEYS

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What tasks are made with where their DAG file says nothing: values only, since every DAG file loads them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow_provider_cpp.provider_info import PORTAL_CONNECTION
+
+DEFAULT_CONN_ID = f"{PORTAL_CONNECTION}_default"
+"""The connection of tasks that name none, whichever its type."""
+
+DEFAULT_SETTLE_TIME = 900.0
+"""Seconds after which an order whose answer was lost, and that shows nowhere, was not taken."""
+
+DEFAULT_TIMEOUT = timedelta(days=14)
+"""After how long a wait gives up."""
+
+DEFAULT_TOLERANCE = timedelta(hours=6)
+"""For how long the portal may fail to answer a wait."""
+
+PUBLISHING_TAKES = timedelta(days=11)
+"""The longest that the documents give for certification, provisioning, packaging and going live together."""
