@@ -185,7 +185,8 @@ class Ours(Subject):
     def trigger(self, number: int) -> Any:
         """Make the trigger that waits for an operation to go live."""
         from airflow_provider_cpp.rules.models import OfferRef
-        from airflow_provider_cpp.rules.operations import Operation
+        from airflow_provider_cpp.rules.operations import API, Operation
+        from airflow_provider_cpp.rules.progress import Memory
         from airflow_provider_cpp.rules.watch import Watch
 
         offer, now = OfferRef("contoso", f"offer-{number}"), datetime.now(timezone.utc)
@@ -193,8 +194,10 @@ class Ours(Subject):
         identifier = where.partition("?")[0].rpartition("/")[2]
         operation = Operation(offer, "publish", now, identifier, where)
         deadline = now + timedelta(days=14)
-        watch = Watch(offer, "live", deadline, operation, poll_interval=self.place.interval, answered=True)
-        return self._trigger("portal", json.loads(json.dumps(watch.to_payload())))
+        watch = Watch(offer, "live", deadline, operation, poll_interval=self.place.interval, answered=True, api=API)
+        memory = Memory(answered=True, since=now)
+        stored = json.dumps([watch.to_payload(), memory.to_payload()])
+        return self._trigger("portal", *json.loads(stored))
 
     @staticmethod
     def _allow_plain() -> None:

@@ -96,9 +96,12 @@ class Watch:
         if deadline is None or isinstance(version, bool) or not readable:
             problem = f"it was written by another release of this package; {SAME_RELEASE}"
             raise ConfigurationError((problem,), "the trigger's watch")
+        named = OfferRef(offer.get("publisher_id", ""), offer.get("offer_id", ""))
+        begun = None if operation is None else Operation.from_json(operation)
+        # One object for what is the same: a triggerer holds thousands of these for days.
         return cls(
-            offer=OfferRef(offer.get("publisher_id", ""), offer.get("offer_id", "")),
-            operation=None if operation is None else Operation.from_json(operation),
+            offer=begun.offer if begun is not None and begun.offer == named else named,
+            operation=begun,
             deadline=deadline,
             **values,
         )

@@ -36,11 +36,10 @@ async def run(flow: Flow[T], reader: Reader, found: Settings | None = None) -> T
     :param found: what the connection says, where it was read just now.
     """
     shared = await lines()
-    access = shared.enter(reader.name, found)
-    del found
+    access = shared.enter(reader, found)
+    del reader, found  # thousands of waits read through one
     resume: Callable[[Any], Request] = flow.send
     answer: Any = None
-    places: dict[str, URL] = {}
     try:
         while True:
             request = resume(answer)
@@ -48,9 +47,9 @@ async def run(flow: Flow[T], reader: Reader, found: Settings | None = None) -> T
             if isinstance(request, (Send, Reconnect)):
                 try:
                     if isinstance(request, Send):
-                        answer = await send(request.call, reader, access, places)
+                        answer = await send(request.call, access)
                     else:
-                        await access.read_again(reader)
+                        await access.read_again()
                 except PortalError as error:
                     resume, answer = flow.throw, error
             elif isinstance(request, Sleep):
@@ -58,7 +57,7 @@ async def run(flow: Flow[T], reader: Reader, found: Settings | None = None) -> T
             elif isinstance(request, Now):
                 answer = datetime.now(timezone.utc)
             elif isinstance(request, Tell):
-                reader.tell(request.text, request.level)
+                access.reader.tell(request.text, request.level)
             elif isinstance(request, Keep):
                 msg = "a triggerer orders nothing, and so has nothing to note"
                 raise RuntimeError(msg)
@@ -66,29 +65,25 @@ async def run(flow: Flow[T], reader: Reader, found: Settings | None = None) -> T
         result: T = stop.value
         return result
     finally:
-        await shared.leave(reader.name)
+        await shared.leave(access)
 
 
-async def send(call: Call[Any], reader: Reader, access: Access, places: dict[str, URL]) -> Reply:
+async def send(call: Call[Any], access: Access) -> Reply:
     """Send a call; a token that is refused is replaced once, since a refused request did nothing.
 
-    :param places: where the last call went; a wait asks the same thing again and again.
     :raises PortalError: if no token or no answer came.
     """
-    line, token = access.ready() or await access.open(reader)
-    reply = await _exchange(access, line, call, token, places)
+    line, token = access.ready() or await access.open()
+    reply = await _exchange(access, line, call, token)
     if reply.status == UNAUTHORIZED:
-        line, token = await access.open(reader, rejected=token)
-        reply = await _exchange(access, line, call, token, places)
+        line, token = await access.open(rejected=token)
+        reply = await _exchange(access, line, call, token)
     return reply
 
 
-async def _exchange(access: Access, line: Line, call: Call[Any], token: Token, places: dict[str, URL]) -> Reply:
+async def _exchange(access: Access, line: Line, call: Call[Any], token: Token) -> Reply:
     settings = line.settings
-    address = settings.base_url + call.target(settings.api_version)
-    if (url := places.get(address)) is None:
-        places.clear()
-        url = places[address] = URL(address, encoded=True)  # it was quoted where it was made
+    url = URL(settings.base_url + call.target(settings.api_version), encoded=True)  # it was quoted where it was made
     timeout = line.timeout if call.is_safe else line.order_timeout
     line.users += 1
     try:

@@ -39,6 +39,7 @@ class Access:
     """What those share who read the same Airflow connection in one event loop.
 
     :param lines: what the loop shares.
+    :param reader: reads the connection, for all of them.
     :ivar users: how many they are.
     :ivar line: where it leads by now; None before it was first opened.
     :ivar found: what the connection said when it was read last, or why it could not be; None before.
@@ -46,12 +47,13 @@ class Access:
     :ivar is_good: whether a token came of it.
     """
 
-    __slots__ = ("_opening", "_turn", "found", "is_good", "line", "lines", "read_again_at", "users")
+    __slots__ = ("_opening", "_turn", "found", "is_good", "line", "lines", "read_again_at", "reader", "users")
 
-    def __init__(self, lines: Lines) -> None:
+    def __init__(self, lines: Lines, reader: Reader) -> None:
         self.users = 0
         self.line: Line | None = None
         self.lines = lines
+        self.reader = reader
         self._opening: Once[tuple[Line, Token]] = Once()
         self._turn = asyncio.Lock()
         self.found: Settings | PortalError | None = None
@@ -67,24 +69,23 @@ class Access:
             return line, token
         return None
 
-    async def open(self, reader: Reader, rejected: Token | None = None) -> tuple[Line, Token]:
+    async def open(self, rejected: Token | None = None) -> tuple[Line, Token]:
         """Return the line and a token that is good, got by one for all who ask at the same time.
 
-        :param reader: reads the connection.
         :param rejected: a token that the portal refused, so that another one is wanted.
         :raises PortalError: if the connection cannot be used, or gives no token.
         """
         while (found := self.ready(rejected)) is None:
             purpose = None if rejected is None else rejected.value
-            found = await self._opening.get(purpose, lambda: self._renew(reader, rejected))
+            found = await self._opening.get(purpose, lambda: self._renew(rejected))
             if found[0] is self.line:  # it may have moved on before everybody heard of it
                 break
         return found
 
-    async def _renew(self, reader: Reader, rejected: Token | None) -> tuple[Line, Token]:
+    async def _renew(self, rejected: Token | None) -> tuple[Line, Token]:
         """Read the connection, move to the line of what it says, and get a token."""
         async with self._turn:
-            settings = await self._settings(reader)
+            settings = await self._settings()
             if (line := self.line) is None or line.settings != settings:
                 line = await self.lines.take(settings)
                 await self.close()
@@ -98,27 +99,27 @@ class Access:
             self.is_good, self.read_again_at = True, asyncio.get_running_loop().time() + PAUSE
             return line, token
 
-    async def _settings(self, reader: Reader) -> Settings:
+    async def _settings(self) -> Settings:
         """Return what the connection says; what was read a moment ago, or for no token yet, counts, be it an error."""
         loop = asyncio.get_running_loop()
         if self.found is None or loop.time() >= self.read_again_at:
-            self.found, self.is_good = await self._read(reader), False
+            self.found, self.is_good = await self._read(), False
             self.read_again_at = math.inf if isinstance(self.found, Settings) else loop.time() + PAUSE
         if isinstance(self.found, PortalError):
             raise self.found.with_traceback(None)
         return self.found
 
-    async def _read(self, reader: Reader) -> Settings | PortalError:
+    async def _read(self) -> Settings | PortalError:
         line = self.line
         try:
-            found = await reader.aget_settings()
+            found = await self.reader.aget_settings()
         except PortalError as error:
             return error
         except Exception as error:
             if line is None:
                 raise
             # Airflow's API server may be away, or a vault: no reason to end a wait of days.
-            reader.tell(
+            self.reader.tell(
                 f"the connection cannot be read now ({type(error).__name__}); it is used as it was", logging.WARNING
             )
             return line.settings
@@ -126,13 +127,13 @@ class Access:
             line.tokens.found_again()
         return found
 
-    async def read_again(self, reader: Reader) -> None:
+    async def read_again(self) -> None:
         """Read the connection after its credentials were refused, unless somebody did so a moment ago.
 
         :raises PortalError: if it cannot be used.
         """
         async with self._turn:
-            await self._settings(reader)
+            await self._settings()
 
     async def close(self) -> None:
         """Leave the line."""
@@ -157,26 +158,25 @@ class Lines:
         access = self._accesses.get(name)
         return access is not None and isinstance(access.found, Settings)
 
-    def enter(self, name: Hashable, found: Settings | None = None) -> Access:
+    def enter(self, reader: Reader, found: Settings | None = None) -> Access:
         """Return the access to a connection, and count one user more.
 
-        :param name: which connection.
+        :param reader: which connection; the first one reads it for all.
         :param found: what it says, where it was read just now.
         """
-        access = self._accesses.get(name)
+        access = self._accesses.get(reader.name)
         if access is None:
-            access = self._accesses[name] = Access(self)
+            access = self._accesses[reader.name] = Access(self, reader)
         if found is not None and not isinstance(access.found, Settings):
             access.found, access.read_again_at = found, math.inf
         access.users += 1
         return access
 
-    async def leave(self, name: Hashable) -> None:
+    async def leave(self, access: Access) -> None:
         """Count one user less; after the last one everything is closed."""
-        access = self._accesses[name]
         access.users -= 1
         if not access.users:
-            del self._accesses[name]
+            del self._accesses[access.reader.name]
             await access.close()
 
     async def take(self, settings: Settings) -> Line:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -32,24 +33,45 @@ class OfferStatusTrigger(BaseTrigger):
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
         self.conn_id = conn_id
         self.watch = watch
-        self.memory = memory
+        self._memory = json.dumps(memory)  # asked for again by nobody, most likely, and a text is small
+
+    @property
+    def watch(self) -> dict[str, Any]:
+        """What to wait for, as it was given."""
+        return self._watch.to_payload() if isinstance(self._watch, Watch) else self._watch
+
+    @watch.setter
+    def watch(self, payload: dict[str, Any]) -> None:
+        self._watch = _read(payload)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what a triggerer needs to make this trigger again."""
-        values = {"conn_id": self.conn_id, "watch": self.watch, "memory": self.memory}
+        values = {"conn_id": self.conn_id, "watch": self.watch, "memory": json.loads(self._memory)}
         return f"{__name__}.{type(self).__name__}", values
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait; errors of this package's own tree are outcomes, so that their text reaches the task."""
         try:
-            watch = Watch.from_payload(self.watch)
+            watch = self._watch if isinstance(self._watch, Watch) else Watch.from_payload(self._watch)
             hook, found = await ahook_for(self.conn_id, watch.api)
-            waiting = hook.arun(wait(hook.api, watch, Memory.from_payload(self.memory)), found)
+            waiting = hook.arun(wait(hook.api, watch, Memory.from_payload(json.loads(self._memory))), found)
             del hook, found  # they would be kept for days
             outcome = await waiting
         except PortalError as error:
             outcome = Outcome.of_error(error, _name(self.watch))
         yield TriggerEvent(outcome.to_payload())  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
+
+
+def _read(payload: dict[str, Any]) -> Watch | dict[str, Any]:
+    """Read a watch, which takes a quarter of the room, and is what the wait holds anyway.
+
+    :returns: what was given, if it cannot be read, which is said when the wait begins, or would be written differently.
+    """
+    try:
+        watch = Watch.from_payload(payload)
+    except PortalError:
+        return payload
+    return watch if watch.to_payload() == payload else payload
 
 
 def _name(watch: object) -> str:

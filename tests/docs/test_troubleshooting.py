@@ -378,7 +378,7 @@ def _other_release(scene: Any) -> None:
     sensor = scene.sensor(operation=scene.published())
     with pytest.raises(TaskDeferred) as deferral:
         sensor.execute(scene.context)
-    deferral.value.trigger.watch["version"] = 99
+    deferral.value.trigger.watch |= {"version": 99}
     for event in (run_trigger(deferral.value), None):
         arguments = {"event": event}
         scene.call(lambda arguments=arguments: sensor.resume_execution("execute_complete", arguments, scene.context))

@@ -385,7 +385,7 @@ def test_a_closed_loop_is_noticed(portal: Emulator) -> None:
 
     async def enter() -> None:
         shared = await sharing.lines()
-        shared.enter("left behind")
+        shared.enter(Hook("left behind"))
 
     loop.run_until_complete(enter())
     loop.close()
