@@ -57,7 +57,7 @@ def get_operation(operation: Operation) -> Call[Report]:
     if path is None:
         identifier = check_identifier("operation_id", operation.operation_id)
         path = f"{_offer(operation.offer)}/operations/{quote(identifier, safe='')}"
-    return _about(operation.offer, Call(words, "GET", path, _report), operation.name)
+    return Call(words, "GET", path, _report, offer=str(operation.offer), operation=operation.name)
 
 
 def list_offers(publisher_id: str) -> Call[tuple[OfferSummary, ...]]:
@@ -118,8 +118,8 @@ def cancel(offer: OfferRef, notification_emails: tuple[str, ...] = ()) -> Call[s
     )
 
 
-def _about(offer: OfferRef, call: Call[T], operation: str | None = None) -> Call[T]:
-    return replace(call, offer=str(offer), operation=operation)
+def _about(offer: OfferRef, call: Call[T]) -> Call[T]:
+    return replace(call, offer=str(offer))
 
 
 def _metadata(emails: tuple[str, ...]) -> bytes:

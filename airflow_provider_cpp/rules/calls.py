@@ -85,15 +85,19 @@ class Call(Generic[T]):
 
     def target(self, api_version: str) -> str:
         """Return path and query, the API's version added where it is missing."""
-        name = quote(self.version, safe="")
-        if re.search(rf"[?&](?:{re.escape(self.version)}|{re.escape(name)})=", self.path):
+        if _parameter(self.version).search(self.path):
             return self.path
-        return f"{self.path}{'&' if '?' in self.path else '?'}{name}={_quoted(api_version)}"
+        return f"{self.path}{'&' if '?' in self.path else '?'}{_quoted(self.version)}={_quoted(api_version)}"
 
 
 @cache
-def _quoted(api_version: str) -> str:
-    return quote(api_version, safe="")
+def _quoted(text: str) -> str:
+    return quote(text, safe="")
+
+
+@cache
+def _parameter(name: str) -> re.Pattern[str]:
+    return re.compile(rf"[?&](?:{re.escape(name)}|{re.escape(_quoted(name))})=")
 
 
 def mark(call: Call[Any], reply: Reply) -> bytes:

@@ -18,7 +18,7 @@ from airflow_provider_cpp.rules.location import is_ours
 from airflow_provider_cpp.rules.models import OfferRef, check_identifier
 from airflow_provider_cpp.rules.reading import kind_of, parse_timestamp
 from airflow_provider_cpp.rules.status import Status
-from airflow_provider_cpp.rules.text import plain_text
+from airflow_provider_cpp.rules.text import plain_text, shared
 
 API = "cloud_partner_portal"
 """The portal's API, as an operation names it in XCom."""
@@ -130,13 +130,15 @@ class Operation:
             raise ConfigurationError(tuple(problems), "the argument operation")
         if shape.has_publisher:
             check_identifier("publisher_id", data.get("publisher_id", ""))
+        publisher = data.get("publisher_id", "")
+        kind: Any = shared(data["kind"])
         return cls(
-            offer=OfferRef(data.get("publisher_id", ""), data.get("offer_id", "")),
-            kind=data["kind"],
+            offer=OfferRef(shared(publisher) if isinstance(publisher, str) else publisher, data.get("offer_id", "")),
+            kind=kind,
             submitted_at=submitted_at,
             operation_id=None if identifier is None else _check_id(identifier),
             location=location,
-            api=data["api"],
+            api=shared(data["api"]),
         )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_cpp.rules.models import Message, Report
 from airflow_provider_cpp.rules.reading import parse_timestamp
 from airflow_provider_cpp.rules.status import Status
+from airflow_provider_cpp.rules.text import shared
 
 if TYPE_CHECKING:
     from airflow_provider_cpp.rules.flows import Flow
@@ -110,13 +111,13 @@ def news(offer: str, report: Report, memory: Memory) -> Flow[None]:
     """Tell what is new in a report, and remember it."""
     from airflow_provider_cpp.rules.flows import Tell
 
-    line = summary(report)
+    line = shared(summary(report))
     if line != memory.summary:
         level = logging.WARNING if report.blocked_step is not None else logging.INFO
         yield Tell(f"offer {offer}: {line}", level)
         memory.summary = line
     for place, message in _messages(report):
-        text = f"{place}: {message.text}"
+        text = shared(f"{place}: {message.text}")
         if text in memory.messages:
             continue
         level = logging.WARNING if message.is_error or message.level == "warning" else logging.INFO

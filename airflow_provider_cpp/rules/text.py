@@ -93,3 +93,12 @@ def _cut(text: str, longest: int) -> str:
 def _harmless(letter: str) -> bool:
     """Say whether a character moves neither the cursor nor the direction of what follows."""
     return letter.isprintable() or letter == " "
+
+
+@lru_cache(maxsize=1024)
+def shared(text: str) -> str:
+    """Return one object for equal texts: thousands of waits have the same few, and keep them for days.
+
+    It is not :func:`sys.intern`, since some versions of Python never forget what that was given.
+    """
+    return text

@@ -12,7 +12,7 @@ from airflow_provider_cpp.errors import SAME_RELEASE, ConfigurationError
 from airflow_provider_cpp.rules.models import OfferRef
 from airflow_provider_cpp.rules.operations import Operation
 from airflow_provider_cpp.rules.reading import parse_timestamp
-from airflow_provider_cpp.rules.text import plain_text
+from airflow_provider_cpp.rules.text import plain_text, shared
 from airflow_provider_cpp.rules.verdict import IDLE, UNTIL, Target
 
 VERSION = 2
@@ -99,11 +99,14 @@ class Watch:
         named = OfferRef(offer.get("publisher_id", ""), offer.get("offer_id", ""))
         begun = None if operation is None else Operation.from_json(operation)
         # One object for what is the same: a triggerer holds thousands of these for days.
+        kept: dict[str, Any] = {
+            key: shared(value) if isinstance(value, str) else value for key, value in values.items()
+        }
         return cls(
             offer=begun.offer if begun is not None and begun.offer == named else named,
             operation=begun,
             deadline=deadline,
-            **values,
+            **kept,
         )
 
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any, TypeVar
 
@@ -13,7 +12,7 @@ from yarl import URL
 
 from airflow_provider_cpp.errors import PortalError
 from airflow_provider_cpp.rules.calls import Call, Reply
-from airflow_provider_cpp.rules.flows import Flow, Keep, Now, Reconnect, Request, Send, Sleep, Tell
+from airflow_provider_cpp.rules.flows import Flow, Keep, Now, Reconnect, Send, Sleep, Tell
 from airflow_provider_cpp.transport.auth import Token
 from airflow_provider_cpp.transport.causes import causes_of
 from airflow_provider_cpp.transport.line import Line
@@ -38,12 +37,12 @@ async def run(flow: Flow[T], reader: Reader, found: Settings | None = None) -> T
     shared = await lines()
     access = shared.enter(reader, found)
     del reader, found  # thousands of waits read through one
-    resume: Callable[[Any], Request] = flow.send
     answer: Any = None
+    failure: PortalError | None = None
     try:
         while True:
-            request = resume(answer)
-            resume, answer = flow.send, None  # nothing of what came is kept while the flow sleeps
+            request = flow.send(answer) if failure is None else flow.throw(failure)
+            answer = failure = None  # nothing of what came is kept while the flow sleeps
             if isinstance(request, (Send, Reconnect)):
                 try:
                     if isinstance(request, Send):
@@ -51,7 +50,7 @@ async def run(flow: Flow[T], reader: Reader, found: Settings | None = None) -> T
                     else:
                         await access.read_again()
                 except PortalError as error:
-                    resume, answer = flow.throw, error
+                    failure = error
             elif isinstance(request, Sleep):
                 await asyncio.sleep(request.seconds)
             elif isinstance(request, Now):

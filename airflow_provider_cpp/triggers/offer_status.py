@@ -33,7 +33,8 @@ class OfferStatusTrigger(BaseTrigger):
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
         self.conn_id = conn_id
         self.watch = watch
-        self._memory = json.dumps(memory)  # asked for again by nobody, most likely, and a text is small
+        # Hardly ever asked for again, and smaller as text.
+        self._memory = json.dumps(memory, separators=(",", ":"))
 
     @property
     def watch(self) -> dict[str, Any]:
