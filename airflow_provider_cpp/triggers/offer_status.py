@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -53,14 +53,16 @@ class OfferStatusTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait; errors of this package's own tree are outcomes, so that their text reaches the task."""
         try:
-            watch = self._watch if isinstance(self._watch, Watch) else Watch.from_payload(self._watch)
-            hook, found = await ahook_for(self.conn_id, watch.api)
-            waiting = hook.arun(wait(hook.api, watch, Memory.from_payload(json.loads(self._memory))), found)
-            del hook, found  # they would be kept for days
-            outcome = await waiting
+            outcome = await (await self._begin())
         except PortalError as error:
             outcome = Outcome.of_error(error, _name(self.watch))
         yield TriggerEvent(outcome.to_payload())  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
+
+    async def _begin(self) -> Coroutine[Any, Any, Outcome]:
+        """Return the wait, to be awaited for days, without what is needed to begin it only."""
+        watch = self._watch if isinstance(self._watch, Watch) else Watch.from_payload(self._watch)
+        hook, found = await ahook_for(self.conn_id, watch.api)
+        return hook.arun(wait(hook.api, watch, Memory.from_payload(json.loads(self._memory))), found)
 
 
 def _read(payload: dict[str, Any]) -> Watch | dict[str, Any]:
