@@ -96,7 +96,7 @@ def run(name: str) -> Row:
     python = ROOT / ENVIRONMENTS[name] / "bin/python"
     report = RESULTS / f"{name}.xml"
     report.unlink(missing_ok=True)
-    options = ["-q", "-n", "4", "--dist", "worksteal", "-m", "not tree", f"--junitxml={report}"]
+    options = ["-q", "-n", "6", "--dist", "worksteal", "-m", "not tree", f"--junitxml={report}"]
     options += [f"--ignore={folder}" for folder in left_out]
     command = [str(python), "-m", "pytest", *options, "-o", "filterwarnings=" + "\n".join(WARNINGS)]
     environment = os.environ | {"HYPOTHESIS_PROFILE": "matrix"}
@@ -121,7 +121,7 @@ def read(name: str, airflow: str, report: Path, seconds: float) -> Row:
     passed = [case for case in cases if case not in failed and case not in skipped]
     lacking = tuple(sorted({_reason(case) for case in skipped if case.get("classname") == EXAMPLES}))
     return Row(
-        name, airflow, len(passed), len(failed), len(skipped), tuple(sorted(_examples(passed))), lacking, seconds
+        name, airflow, len(passed), len(failed), len(skipped), tuple(sorted(set(_examples(passed)))), lacking, seconds
     )
 
 
@@ -131,8 +131,9 @@ def _reason(case: ET.Element) -> str:
 
 
 def _examples(passed: list[ET.Element]) -> Iterator[str]:
+    """Name the examples that ran, once for each API that they ran on."""
     for case in passed:
-        found = re.fullmatch(r"test_the_example_does_what_it_is_for\[(\w+)\]", case.get("name", ""))
+        found = re.fullmatch(r"test_the_example_does_what_it_is_for\[(\w+)-\w+\]", case.get("name", ""))
         if found and case.get("classname") == EXAMPLES:
             yield found.group(1)
 

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote, quote_plus, unquote
 
+from versions import SAYS_RENDERED_FIELDS
+
 WRITTEN_BY_THE_AUTHOR = {"dag_code", "serialized_dag"}
 """Tables that hold the DAG file itself, with whatever its author wrote into it."""
 
@@ -86,12 +88,15 @@ def texts_of(home: Path) -> dict[str, str]:
 
 
 def without_airflows_own(output: str) -> str:
-    """Leave out one line that is Airflow's own: ``dags test``, talking to itself, logs at DEBUG what it is told to mask.
+    """Leave out lines that are Airflow's own: ``dags test``, talking to itself, logs at DEBUG what it is told to mask.
 
     A deployment's supervisor does not; nothing a provider does could change either.
     """
+    own = ["msg=MaskSecret(", *(["msg=SetRenderedFields("] if SAYS_RENDERED_FIELDS else ())]
+    said = ("Sending request", "Received message from task runner")
     lines = output.splitlines()
-    return "\n".join(line for line in lines if not ("Sending request" in line and "msg=MaskSecret(" in line))
+    kept = [line for line in lines if not (any(one in line for one in said) and any(one in line for one in own))]
+    return "\n".join(kept)
 
 
 def _text(value: object) -> str:

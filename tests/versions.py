@@ -17,6 +17,9 @@ HAS_TASK_SDK = AIRFLOW >= (3, 0)
 A_LOUD_LINE = "urllib3.connectionpool" if AIRFLOW >= (3, 1) else "DEBUG"
 """What a run at the level DEBUG has in its log for certain; before 3.1 what the libraries say is not in it."""
 
+SAYS_RENDERED_FIELDS = AIRFLOW == (3, 0)
+"""Whether ``dags test``, talking to itself at the level DEBUG, logs rendered fields as they are: later versions mask them."""
+
 SENSORS_ASK_THE_DATABASE = AIRFLOW < (3, 0)
 """Whether a sensor that reschedules reads its first try from the database itself."""
 
