@@ -48,6 +48,13 @@ class MarketplaceHook(BaseHook):
     api: ClassVar[Api]
     needs_publisher: ClassVar[bool]
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Give each hook the form as its own: Airflow before 3.2 does not look at what a hook inherits."""
+        super().__init_subclass__(**kwargs)
+        for name in ("get_connection_form_widgets", "get_ui_field_behaviour"):
+            if name not in vars(cls):
+                setattr(cls, name, classmethod(getattr(cls, name).__func__))
+
     def __init__(self, conn_id: str | None = None) -> None:
         super().__init__()
         self.conn_id = conn_id if conn_id is not None else self.default_conn_name

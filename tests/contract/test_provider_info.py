@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import json
 import subprocess
 import sys
@@ -95,6 +96,14 @@ def form_program(conn_type: str, program_before: str) -> str:
         "widgets = ProvidersManager().connection_form_widgets\n"
         f"print('FIELDS', *sorted(name for name in widgets if name.startswith('extra__{conn_type}__')))\n"
     )
+
+
+@pytest.mark.parametrize("path", [kind["hook-class-name"] for kind in get_provider_info()["connection-types"]])
+def test_each_hook_has_its_form_in_itself(path: str) -> None:
+    """Airflow before 3.2 takes the form from hooks that define it themselves, and does not look at what they inherit."""
+    module, _, name = path.rpartition(".")
+    own = vars(getattr(importlib.import_module(module), name))
+    assert {"get_connection_form_widgets", "get_ui_field_behaviour"} <= own.keys()
 
 
 @pytest.mark.skipif(not SHOWS_FORM, reason="Airflow 3.0 shows no form without Flask AppBuilder")

@@ -26,7 +26,7 @@ def test_a_token_is_signed_and_for_the_portal(client: Callable[..., Any]) -> Non
     ).json()
     keys = requests.get(configuration["jwks_uri"], verify=str(mine.portal.ca_file), timeout=10).json()
     key = jwt.PyJWK(keys["keys"][0])
-    claims = jwt.decode(mine.token(), key, algorithms=["RS256"], audience=RESOURCE)
+    claims = jwt.decode(mine.token(), key.key, algorithms=["RS256"], audience=RESOURCE)
     assert (claims["tid"], claims["appid"]) == (mine.portal.tenant_id, mine.portal.client_id)
     assert 3590 <= claims["exp"] - time.time() <= 3602
 
