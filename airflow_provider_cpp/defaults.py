@@ -1,11 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tasks are made with where their DAG file says nothing: values only, since every DAG file loads them."""
+"""What tasks are made with: what is meant where a DAG file says nothing, and the types of what it says.
+
+Values only, since every DAG file loads them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any, Literal
 
 from airflow_provider_cpp.provider_info import PORTAL_CONNECTION
+
+Until = Literal["preview", "live"]
+"""What a wait for a publication waits for."""
+
+Change = Callable[[dict[str, Any]], dict[str, Any] | None]
+"""Takes an offer's document; returns it changed, or None where it changed it in place."""
 
 DEFAULT_CONN_ID = f"{PORTAL_CONNECTION}_default"
 """The connection of tasks that name none, whichever its type."""

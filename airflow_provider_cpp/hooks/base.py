@@ -138,7 +138,10 @@ class MarketplaceHook(BaseHook):
 
     @property
     def name(self) -> tuple[type, str]:
-        """What those have in common who read the same connection in the same way."""
+        """What those have in common who read the same connection in the same way.
+
+        While any of them waits, the first one reads it, and logs, for all: they must be interchangeable.
+        """
         return type(self), self.conn_id
 
     def tell(self, text: str, level: int) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from airflow_provider_cpp.defaults import Change
 from airflow_provider_cpp.hooks.base import DEFAULT_SETTLE_TIME, MarketplaceHook, split_emails
 from airflow_provider_cpp.portal import calls
 from airflow_provider_cpp.portal.api import PORTAL
@@ -15,7 +16,7 @@ from airflow_provider_cpp.rules import flows
 from airflow_provider_cpp.rules.attempt import Attempt
 from airflow_provider_cpp.rules.models import OfferDocument, Report
 from airflow_provider_cpp.rules.operations import Operation, Submission, newest_first
-from airflow_provider_cpp.rules.orders import Cancel, Change, GoLive, Publish, Update, Updated
+from airflow_provider_cpp.rules.orders import Cancel, GoLive, Publish, Update, Updated
 
 
 class CloudPartnerPortalHook(MarketplaceHook):

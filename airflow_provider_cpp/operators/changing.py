@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cpp.completion import airflow_errors
+from airflow_provider_cpp.defaults import Change
 from airflow_provider_cpp.errors import ConfigurationError
 from airflow_provider_cpp.operators.masking import mask_signatures
 from airflow_provider_cpp.operators.running import leave_page, named_offer
@@ -15,7 +16,7 @@ from airflow_provider_cpp.rules.flows import Flow
 from airflow_provider_cpp.rules.images import ImageVersion
 from airflow_provider_cpp.rules.merging import merge_patch
 from airflow_provider_cpp.rules.models import OfferRef
-from airflow_provider_cpp.rules.orders import AddImage, Change, Update, Updated
+from airflow_provider_cpp.rules.orders import AddImage, Update, Updated
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

@@ -7,13 +7,11 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_cpp.defaults import PUBLISHING_TAKES
+from airflow_provider_cpp.defaults import PUBLISHING_TAKES, Change
 from airflow_provider_cpp.operators.base import OfferOperator
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
-
-    from airflow_provider_cpp.rules.orders import Change
 
 
 class Masked:

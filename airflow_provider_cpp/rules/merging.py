@@ -6,7 +6,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from airflow_provider_cpp.rules.orders import Change
+from airflow_provider_cpp.defaults import Change
 
 
 def merge_patch(patch: dict[str, Any]) -> Change:

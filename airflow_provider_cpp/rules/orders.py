@@ -3,18 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from airflow_provider_cpp.defaults import Change
 from airflow_provider_cpp.errors import ConfigurationError
 from airflow_provider_cpp.rules.attempt import Attempt
 from airflow_provider_cpp.rules.images import ImageVersion
 from airflow_provider_cpp.rules.models import OfferDocument, OfferRef
 from airflow_provider_cpp.rules.operations import Operation
-
-Change = Callable[[dict[str, Any]], dict[str, Any] | None]
-"""Takes the document; returns it changed, or None where it changed it in place."""
 
 MOST_ORDERS = 2
 """How often one try goes live: a second time only after the offer stayed parked for the whole settle time."""

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, get_args
 
+from airflow_provider_cpp.defaults import Until
 from airflow_provider_cpp.rules.models import Report
 from airflow_provider_cpp.rules.operations import Operation, Submission, newest_first
 from airflow_provider_cpp.rules.outcome import Result
 from airflow_provider_cpp.rules.status import Status
 
-Until = Literal["preview", "live"]
 UNTIL: tuple[Until, ...] = get_args(Until)
 
 Target = Literal[Until, "idle"]

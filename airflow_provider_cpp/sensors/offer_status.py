@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseSensorOperator, conf
 
-from airflow_provider_cpp.defaults import DEFAULT_CONN_ID, DEFAULT_TIMEOUT, DEFAULT_TOLERANCE
+from airflow_provider_cpp.defaults import DEFAULT_CONN_ID, DEFAULT_TIMEOUT, DEFAULT_TOLERANCE, Until
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_cpp.rules.progress import Memory
-    from airflow_provider_cpp.rules.verdict import Until
 
 
 class OfferStatusSensor(BaseSensorOperator):

@@ -41,19 +41,21 @@ class Access:
     :param lines: what the loop shares.
     :param reader: reads the connection, for all of them.
     :ivar users: how many they are.
+    :ivar name: which connection, as its reader called it when it came.
     :ivar line: where it leads by now; None before it was first opened.
     :ivar found: what the connection said when it was read last, or why it could not be; None before.
     :ivar read_again_at: when, on the loop's clock, that does not count any more; never before a token was asked for with it.
     :ivar is_good: whether a token came of it.
     """
 
-    __slots__ = ("_opening", "_turn", "found", "is_good", "line", "lines", "read_again_at", "reader", "users")
+    __slots__ = ("_opening", "_turn", "found", "is_good", "line", "lines", "name", "read_again_at", "reader", "users")
 
     def __init__(self, lines: Lines, reader: Reader) -> None:
         self.users = 0
         self.line: Line | None = None
         self.lines = lines
         self.reader = reader
+        self.name = reader.name
         self._opening: Once[tuple[Line, Token]] = Once()
         self._turn = asyncio.Lock()
         self.found: Settings | PortalError | None = None
@@ -176,7 +178,7 @@ class Lines:
         """Count one user less; after the last one everything is closed."""
         access.users -= 1
         if not access.users:
-            del self._accesses[access.reader.name]
+            del self._accesses[access.name]
             await access.close()
 
     async def take(self, settings: Settings) -> Line:

@@ -45,9 +45,15 @@ class OfferStatusTrigger(BaseTrigger):
     def watch(self, payload: dict[str, Any]) -> None:
         self._watch = _read(payload)
 
+    @property
+    def memory(self) -> dict[str, Any] | None:
+        """What the task told before it deferred, as it was given."""
+        memory: dict[str, Any] | None = json.loads(self._memory)
+        return memory
+
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what a triggerer needs to make this trigger again."""
-        values = {"conn_id": self.conn_id, "watch": self.watch, "memory": json.loads(self._memory)}
+        values = {"conn_id": self.conn_id, "watch": self.watch, "memory": self.memory}
         return f"{__name__}.{type(self).__name__}", values
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -62,7 +68,7 @@ class OfferStatusTrigger(BaseTrigger):
         """Return the wait, to be awaited for days, without what is needed to begin it only."""
         watch = self._watch if isinstance(self._watch, Watch) else Watch.from_payload(self._watch)
         hook, found = await ahook_for(self.conn_id, watch.api)
-        return hook.arun(wait(hook.api, watch, Memory.from_payload(json.loads(self._memory))), found)
+        return hook.arun(wait(hook.api, watch, Memory.from_payload(self.memory)), found)
 
 
 def _read(payload: dict[str, Any]) -> Watch | dict[str, Any]:

@@ -8,8 +8,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, get_type_hints
 
 import pytest
+
+from airflow_provider_cpp.operators import draft, offer
+from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
 
 ROOT = Path(__file__).parents[2]
 
@@ -107,6 +111,24 @@ def test_everything_that_is_offered_loads_only_modules_of_this_package(airflow_h
     added = modules_loaded_by(BASE + "".join(f"import {name}\n" for name in names)) - modules_loaded_by(BASE)
     assert (len(names) > len(folders), set(names) <= added) == (True, True)
     assert {name for name in added if name.split(".")[0] != "airflow_provider_cpp"} == set()
+
+
+TASKS = (
+    draft.AddImageVersionOperator,
+    draft.UpdateOfferOperator,
+    offer.CancelOfferOperator,
+    offer.GoLiveOfferOperator,
+    offer.PublishOfferOperator,
+    OfferStatusSensor,
+)
+
+
+@pytest.mark.parametrize("kind", TASKS)
+def test_the_types_of_arguments_can_be_asked_for(kind: type) -> None:
+    """Whoever makes forms or checks from a constructor's hints finds each of its types, though little is loaded."""
+    hints = get_type_hints(kind.__init__)
+    assert hints["kwargs"] is Any
+    assert len(hints) > 2
 
 
 def test_the_package_itself_imports_nothing() -> None:

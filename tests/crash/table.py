@@ -121,11 +121,14 @@ class Scenario:
             return
         _until(self._process(after_try + 1).exists, "there was no further try")
         asked = route("operation", self.api)
-        polls = self.portal.counts_for(self.point.name)[asked]
+        polls, looks = self.portal.counts_for(self.point.name)[asked], self._looks()
         ended = ("success", "failed")
 
         def settled() -> bool:
             polled = self.portal.counts_for(self.point.name)[asked] > polls + 1
+            # An operation that was found in the list may be waited for there: a second apart, until nothing can come of
+            # the order any more.
+            polled = polled or self._looks() > looks + SETTLE_TIME + 5
             return polled or (self._try(deployment) > after_try and self._state(deployment) in ended)
 
         _until(settled, "the task does not wait")

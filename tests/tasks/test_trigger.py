@@ -37,6 +37,7 @@ def test_what_it_was_given_comes_back(path: Path, memory: Any) -> None:
     name, arguments = OfferStatusTrigger(**given).serialize()
     assert name.endswith(".OfferStatusTrigger")
     assert arguments == given
+    assert OfferStatusTrigger(**given).memory == memory
     assert json.loads(json.dumps(arguments)) == given
     assert OfferStatusTrigger(**arguments).serialize()[1] == given
 
