@@ -33,7 +33,7 @@ def test_the_page_is_made_from_what_is_stored() -> None:
     assert {path.name for path in FOLDER.iterdir()} == names
 
 
-def test_the_page_shows_results_and_no_other_number() -> None:
+def test_the_page_shows_results_and_no_other_table() -> None:
     """The page takes the results in, and has no table and no picture of its own."""
     page = (FOLDER / "index.md").read_text()
     assert re.findall(r"```{(\w+)} ?(\S*)", page) == [("include", "results.md")]
@@ -49,3 +49,21 @@ def test_what_is_stored_is_of_a_full_run() -> None:
     store.check(results)
     assert results["made"]["command"] == "make bench"
     assert results["goals"] == [goal.to_json() for goal in goals(results["summaries"], results["simulated"])]
+
+
+def test_each_goal_that_is_missed_is_explained() -> None:
+    """The page says where the time goes for each goal that the stored run missed, and for no goal that it reached."""
+    results = stored()
+    missed = [goal["measure"] for goal in (results or {"goals": []})["goals"] if not goal["reached"]]
+    page = (FOLDER / "index.md").read_text()
+    section = page.split("## Where the time goes")[1].split("\n## ")[0] if "## Where the time goes" in page else ""
+    explained = re.findall(r"^([A-Z].*)\n: ", section, re.MULTILINE)
+    words = {
+        "CPU of a poll": "CPU of a poll",
+        "Memory of": "memory per",
+        "Lag of": "worst loop lag",
+        "Parsing": "parsing",
+    }
+    found = {measure for title in explained for begin, measure in words.items() if title.startswith(begin)}
+    assert found == {measure for measure in words.values() if any(one.startswith(measure) for one in missed)}
+    assert len(found) == len(explained)
