@@ -21,7 +21,10 @@ REQUIRED = bool(os.environ.get("E2E_REQUIRE_ALL"))
 """Whether what would be skipped fails instead."""
 
 ROWS = pytest.StashKey[list[Row]]()
-HEADINGS = ("deployment", "fault", "offers", "published", "gone live", "lost", "doubled", "canceled", "how it struck")
+HEADINGS = (
+    *("deployment", "fault", "offers", "published", "of these through the successor", "gone live"),
+    *("lost", "doubled", "canceled", "how it struck"),
+)
 
 
 DEPLOYMENTS = ("one machine", "distributed")
@@ -61,7 +64,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         return
     lines = [f"| {' | '.join(HEADINGS)} | seconds |", "| --- " * (len(HEADINGS) + 1) + "|"]
     for row in rows:
-        counts = (row.offers, row.published, row.live, row.lost, row.doubled, row.canceled)
+        counts = (row.offers, row.published, row.through_successor, row.live, row.lost, row.doubled, row.canceled)
         cells = (row.deployment, row.fault, *map(str, counts), row.struck, f"{row.seconds:.0f}")
         lines.append(f"| {' | '.join(cells)} |")
     KEPT.mkdir(exist_ok=True)

@@ -35,6 +35,7 @@ class Row:
     """What came of a scenario: a line of the table.
 
     :param published: offers that the portal took a publish for.
+    :param through_successor: how many of these through the successor's calls.
     :param live: offers that are live at the end.
     :param lost: offers that are not, or whose task did not succeed.
     :param doubled: orders beyond the first one of a kind for an offer, whatever the portal said to them.
@@ -46,6 +47,7 @@ class Row:
     fault: str
     offers: int
     published: int = 0
+    through_successor: int = 0
     live: int = 0
     lost: int = 0
     doubled: int = 0
@@ -175,12 +177,14 @@ class Scenario:
         for offer in self.offers:
             operations = self.portal.operations(offer)
             live = self.portal.status(offer)["status"] == "succeeded"
-            taken = any(
-                one.route in ORDERS["publish"] and one.offer == offer and one.status == 202
+            taken = {
+                one.route
                 for one in self.portal.requests
-            )
-            row.published += taken
-            row.live += live and taken
+                if one.route in ORDERS["publish"] and one.offer == offer and one.status == 202
+            }
+            row.published += bool(taken)
+            row.through_successor += taken == {ORDERS["publish"][1]}
+            row.live += live and bool(taken)
             row.lost += not (live and taken) or offer in failed
             row.canceled += sum(one["submissionState"] == "canceled" for one in operations)
         row.seconds = time.monotonic() - self._began

@@ -37,11 +37,13 @@ def test_ten_offers_on_one_machine(deployment: Deployment, report: Report) -> No
 
 @on_several_machines
 def test_two_hundred_offers_on_several_machines(deployment: Deployment, report: Report) -> None:
-    """Two hundred offers of one mapped task are all live at the end, each published once."""
+    """Two hundred offers of one mapped task, half on each API, are all live at the end, each published once."""
     with Scenario(deployment, "undisturbed", offers=200, speed=MANY) as scenario:
         scenario.begin()
         scenario.note(f"{len(scenario.wait_for('deferred', count=20))} deferred at once", strikes=20)
-        report(scenario.count(PATIENCE))
+        row = scenario.count(PATIENCE)
+        report(row)
+        assert row.through_successor == row.offers // 2
 
 
 @on_several_machines
@@ -64,4 +66,6 @@ def test_two_hundred_offers_under_a_mixture_of_faults(deployment: Deployment, re
             struck.add(strike.__name__)
         assert len(struck) >= KINDS, f"seed {seed} struck too little: {scenario.struck}"
         scenario.struck = [f"{len(scenario.struck)} strikes: {', '.join(sorted(struck)).replace('_', ' ')}"]
-        report(scenario.count(PATIENCE))
+        row = scenario.count(PATIENCE)
+        report(row)
+        assert row.through_successor == row.offers // 2
