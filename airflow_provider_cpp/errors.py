@@ -5,6 +5,7 @@
 
     PortalError
     ├── ConfigurationError        the connection or an argument cannot work as it is
+    │   └── ConnectionUnknown     Airflow gave no such connection, now at least
     ├── SignInError               Entra ID gave no token
     ├── RequestError              one call to the portal failed
     │   ├── Unreachable           no answer: refused, reset, timed out
@@ -56,6 +57,16 @@ class ConfigurationError(PortalError):
         self.problems = problems
         self.where = where
         super().__init__(f"{where} cannot be used: {'; '.join(problems)}")
+
+
+class ConnectionUnknown(ConfigurationError):
+    """Airflow gave no connection of that name.
+
+    Airflow 3 says the same of one that is not there and of one that it could not read just now, its database or its API
+    server being away; so trying again may help.
+    """
+
+    retryable = True
 
 
 class SignInError(PortalError):

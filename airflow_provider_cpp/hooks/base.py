@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
 from airflow_provider_cpp.defaults import DEFAULT_SETTLE_TIME
-from airflow_provider_cpp.errors import ConfigurationError
+from airflow_provider_cpp.errors import ConfigurationError, ConnectionUnknown
 from airflow_provider_cpp.provider_info import CONNECTIONS
 from airflow_provider_cpp.rules.flows import Flow
 from airflow_provider_cpp.rules.models import OfferRef
@@ -92,7 +92,7 @@ class MarketplaceHook(BaseHook):
         try:
             connection = self.get_connection(self.conn_id)
         except AirflowNotFoundException as error:
-            raise ConfigurationError((str(error),), self._name) from error
+            raise ConnectionUnknown((str(error),), self._name) from error
         return self._settings(connection, connection.extra_dejson)
 
     async def aget_settings(self) -> Settings:
@@ -104,7 +104,9 @@ class MarketplaceHook(BaseHook):
 
         try:
             connection = await get_async_connection(self.conn_id, hook=type(self))
-        except (AirflowNotFoundException, PermissionError) as error:  # the other: Airflow refuses to show it
+        except AirflowNotFoundException as error:
+            raise ConnectionUnknown((str(error),), self._name) from error
+        except PermissionError as error:  # Airflow refuses to show it
             raise ConfigurationError((str(error),), self._name) from error
         return await self.aread(connection)
 

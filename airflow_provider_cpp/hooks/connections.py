@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
 from airflow_provider_cpp.defaults import DEFAULT_CONN_ID
-from airflow_provider_cpp.errors import ConfigurationError
+from airflow_provider_cpp.errors import ConfigurationError, ConnectionUnknown
 from airflow_provider_cpp.hooks.base import MarketplaceHook
 from airflow_provider_cpp.provider_info import CONNECTIONS
 
@@ -28,7 +28,7 @@ def hook_for(conn_id: str) -> MarketplaceHook:
     try:
         connection = BaseHook.get_connection(conn_id)
     except AirflowNotFoundException as error:
-        raise ConfigurationError((str(error),), f"connection {conn_id!r}") from error
+        raise ConnectionUnknown((str(error),), f"connection {conn_id!r}") from error
     return _made(conn_id, connection.conn_type)
 
 
@@ -57,7 +57,9 @@ async def _read(conn_id: str) -> tuple[MarketplaceHook, Settings]:
 
     try:
         connection = await get_async_connection(conn_id)
-    except (AirflowNotFoundException, PermissionError) as error:  # the other: Airflow refuses to show it
+    except AirflowNotFoundException as error:
+        raise ConnectionUnknown((str(error),), f"connection {conn_id!r}") from error
+    except PermissionError as error:  # Airflow refuses to show it
         raise ConfigurationError((str(error),), f"connection {conn_id!r}") from error
     hook = _made(conn_id, connection.conn_type)
     return hook, await hook.aread(connection)

@@ -9,10 +9,12 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 
 from airflow_provider_cpp import errors
 from airflow_provider_cpp.emulator import Emulator, Fault
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
+from airflow_provider_cpp.operators.offer import PublishOfferOperator
 from airflow_provider_cpp.portal import calls
 from airflow_provider_cpp.rules import flows
 from airflow_provider_cpp.rules.models import OfferRef
@@ -267,8 +269,16 @@ def test_a_connection_that_does_not_exist(monkeypatch: pytest.MonkeyPatch, airfl
     """A missing connection is an error of this package's tree, in the worker and in the triggerer."""
     hook = CloudPartnerPortalHook("no_such_connection")
     for call in (hook.get_settings, lambda: asyncio.run(hook.aget_settings())):
-        with pytest.raises(errors.ConfigurationError, match="no_such_connection"):
+        with pytest.raises(errors.ConnectionUnknown, match="no_such_connection"):
             call()
+
+
+def test_a_connection_that_cannot_be_read_leaves_retries(context: dict[str, Any], airflow_home: Any) -> None:
+    """Airflow says of a connection that it could not read that it is not defined, so the task may try again."""
+    task = PublishOfferOperator(task_id="publish", offer_id="contoso-vm", conn_id="no_such_connection")
+    with pytest.raises(AirflowException, match="isn't defined") as caught:
+        task.execute(context)
+    assert not isinstance(caught.value, AirflowFailException)
 
 
 def test_secrets_show_themselves_to_nobody(serve: Callable[..., Emulator]) -> None:
