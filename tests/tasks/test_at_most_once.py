@@ -82,7 +82,7 @@ def test_a_lost_answer_is_one_publish(
 ) -> None:
     """Whatever becomes of the answer, and though the list lags, one publish is ordered, and it is the task's."""
     portal = serve(lag_list=lag)
-    connect(portal, extra={"request_timeout": 1, "order_timeout": 1})
+    connect(portal, extra={"request_timeout": 3, "order_timeout": 3})
     portal.add_offer(OFFER, history="succeeded")
     portal.inject(same(LOST[case]))
     value = operator(settle_time=10).execute(context)
