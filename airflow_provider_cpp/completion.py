@@ -33,6 +33,10 @@ RESUMED_TO_FAIL = "__fail__"
 """The method with which Airflow resumes a deferred task only to let it fail."""
 
 
+SLACK = timedelta(hours=1)
+"""A trigger keeps its deadline itself; Airflow's own, so much later, is for a deployment whose triggerer never comes."""
+
+
 class SkippedOutcome(AirflowSkipException):
     """A skip that said its reason already."""
 
@@ -58,6 +62,11 @@ def finish(outcome: Outcome, *, soft_fail: bool = False) -> Outcome:
     if outcome.retryable:
         raise AirflowException(outcome.message)
     raise AirflowFailException(outcome.message)
+
+
+def as_timedelta(value: float | timedelta) -> timedelta:
+    """Return a span of time that may be given in seconds."""
+    return value if isinstance(value, timedelta) else timedelta(seconds=value)
 
 
 @contextmanager

@@ -26,10 +26,10 @@ ENVIRONMENTS = {
 """The rows, and the folder of each one's environment; ``lowest`` has the lowest versions that the package allows."""
 
 WHOLE = "lowest"
-"""The row that runs all there is. The others leave out what imports nothing of Airflow's, nor a library that these
-environments have in different versions: there, it would be the same run again."""
+"""The row that runs all there is, with the lowest versions that the emulator's libraries may have too."""
 
 KNOWS_NO_AIRFLOW = ("tests/benchmarks", "tests/emulator", "tests/ingestion", "tests/portal")
+"""What the other rows leave out, since no Airflow can change what it says; the newest versions run it in ``make test``."""
 
 RESULTS = ROOT / ".matrix"
 EXAMPLES = "tests.example_dags.test_examples"

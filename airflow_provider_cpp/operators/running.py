@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import XCOM_RETURN_KEY
 
-from airflow_provider_cpp.completion import airflow_errors, ended_by_airflow, finish, give_up, resume
+from airflow_provider_cpp.completion import (
+    SLACK,
+    airflow_errors,
+    as_timedelta,
+    ended_by_airflow,
+    finish,
+    give_up,
+    resume,
+)
 from airflow_provider_cpp.defaults import DEFAULT_SETTLE_TIME
 from airflow_provider_cpp.errors import OperationRunning, RequestError
 from airflow_provider_cpp.hooks.base import split_emails
@@ -40,9 +48,6 @@ FIRST_TRY_KEY = "airflow_provider_cpp.first_try"
 
 NOTE_LASTS = timedelta(days=180)
 """Longer than Airflow keeps a task's state by default: a publish and its waits may take weeks."""
-
-SLACK = timedelta(hours=1)
-"""The trigger keeps the deadline itself; Airflow's own is for a deployment whose triggerer never comes."""
 
 
 def order_once(task: OrderOperator, context: Context) -> dict[str, str | None]:
@@ -184,11 +189,6 @@ def leave_page(task: OfferOperator, context: Context, document: OfferDocument | 
     if page is not None:
         task.link_facts[PORTAL_PAGE_KEY] = page
         context["ti"].xcom_push(key=PORTAL_PAGE_KEY, value=page)
-
-
-def as_timedelta(value: float | timedelta) -> timedelta:
-    """Return a span of time that may be given in seconds."""
-    return value if isinstance(value, timedelta) else timedelta(seconds=value)
 
 
 def _ordered(task: OrderOperator, context: Context, attempt: Attempt) -> Operation:

@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowSensorTimeout, AirflowSkipException
 
-from airflow_provider_cpp.completion import SkippedOutcome, airflow_errors, ended_by_airflow, finish, give_up, resume
+from airflow_provider_cpp.completion import (
+    SLACK,
+    SkippedOutcome,
+    airflow_errors,
+    as_timedelta,
+    ended_by_airflow,
+    finish,
+    give_up,
+    resume,
+)
 from airflow_provider_cpp.errors import ConfigurationError
 from airflow_provider_cpp.hooks.connections import hook_for
 from airflow_provider_cpp.rules.operations import Operation
@@ -29,7 +38,6 @@ if TYPE_CHECKING:
     from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
 
 MEMORY_KEY = "airflow_provider_cpp.watch"
-SLACK = timedelta(hours=1)
 
 
 def run(sensor: OfferStatusSensor, context: Context, poke_on: Callable[[Context], Any]) -> Any:
@@ -95,7 +103,6 @@ def _defer_or_done(sensor: OfferStatusSensor, context: Context) -> None:
             return
     memory = sensor.memory or Memory()
     trigger = OfferStatusTrigger(sensor.conn_id, watch.to_payload(), memory.to_payload())
-    # The trigger keeps the deadline itself; Airflow's own is for a deployment whose triggerer never comes.
     sensor.defer(trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=sensor.timeout) + SLACK)
 
 
@@ -126,7 +133,7 @@ def _watch(sensor: OfferStatusSensor) -> Watch:
             operation=operation,
             fail_on_blocked=sensor.fail_on_blocked,
             poll_interval=sensor.poll_interval,
-            poll_failure_tolerance=_seconds(sensor.poll_failure_tolerance),
+            poll_failure_tolerance=as_timedelta(sensor.poll_failure_tolerance).total_seconds(),
             api=hook.api.name,
         )
 
@@ -186,7 +193,3 @@ class _unskippable:  # noqa: N801 - used as a function is
 def _try_number(context: Context) -> int | None:
     """Return which try this is: what an earlier try saw of failures is not held against this one."""
     return getattr(context["ti"], "try_number", None)
-
-
-def _seconds(value: float | timedelta) -> float:
-    return value.total_seconds() if isinstance(value, timedelta) else float(value)
