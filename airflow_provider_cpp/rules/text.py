@@ -6,6 +6,9 @@ from __future__ import annotations
 import html
 import re
 from functools import lru_cache
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 LONGEST = 2000
 """Characters of one message that are kept."""
@@ -95,10 +98,15 @@ def _harmless(letter: str) -> bool:
     return letter.isprintable() or letter == " "
 
 
-@lru_cache(maxsize=1024)
-def shared(text: str) -> str:
-    """Return one object for equal texts: thousands of waits have the same few, and keep them for days.
+def shared(value: T) -> T:
+    """Return one object for equal texts, or numbers: thousands of waits have the same few, and keep them for days.
 
-    It is not :func:`sys.intern`, since some versions of Python never forget what that was given.
+    It is not :func:`sys.intern`, which takes texts only, and some versions of Python never forget what it was given.
     """
-    return text
+    first: T = _first(value)
+    return first
+
+
+@lru_cache(maxsize=1024, typed=True)  # 1 is not True
+def _first(value: Any) -> Any:
+    return value

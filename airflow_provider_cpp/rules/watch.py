@@ -99,9 +99,7 @@ class Watch:
         named = OfferRef(offer.get("publisher_id", ""), offer.get("offer_id", ""))
         begun = None if operation is None else Operation.from_json(operation)
         # One object for what is the same: a triggerer holds thousands of these for days.
-        kept: dict[str, Any] = {
-            key: shared(value) if isinstance(value, str) else value for key, value in values.items()
-        }
+        kept: dict[str, Any] = {key: shared(value) for key, value in values.items()}
         return cls(
             offer=begun.offer if begun is not None and begun.offer == named else named,
             operation=begun,

@@ -87,19 +87,25 @@ def wait(api: Api, watch: Watch, memory: Memory | None = None) -> Flow[Outcome]:
     memory = memory or Memory()
     memory.answered = memory.answered or watch.answered
     memory.begin_again()
-    now: datetime = yield Now()
-    seconds, looks = pacing.before_first_look(watch, memory, now), 0
+    looks = 0
     while True:
-        if seconds > 0:
-            yield Sleep(min(seconds, max((watch.deadline - now).total_seconds(), 0.0)))
+        now: datetime = yield Now()
+        if looks and now >= watch.deadline:
+            return timed_out(watch, memory)
+        seconds = _rest(watch, memory, now, looks)
+        del now  # thousands of waits sleep here for days: each holds what it needs then
+        if seconds is not None:
+            yield Sleep(seconds)
         outcome = yield from observe(api, watch, memory)
         if outcome is not None:
             return outcome
-        now = yield Now()
-        if now >= watch.deadline:
-            return timed_out(watch, memory)
         looks += 1
-        seconds = pacing.pause(watch, memory, now, looks)
+
+
+def _rest(watch: Watch, memory: Memory, now: datetime, looks: int) -> float | None:
+    """Say for how many seconds a wait does not look after so many looks, never beyond its deadline; None for a look at once."""
+    seconds = pacing.pause(watch, memory, now, looks) if looks else pacing.before_first_look(watch, memory, now)
+    return min(seconds, max((watch.deadline - now).total_seconds(), 0.0)) if seconds > 0 else None
 
 
 def timed_out(watch: Watch, memory: Memory) -> Outcome:

@@ -34,8 +34,7 @@ async def run(flow: Flow[T], reader: Reader, found: Settings | None = None) -> T
         secret that is replaced, and a connection that is broken for a while.
     :param found: what the connection says, where it was read just now.
     """
-    shared = await lines()
-    access = shared.enter(reader, found)
+    access = (await lines()).enter(reader, found)
     del reader, found  # thousands of waits read through one
     answer: Any = None
     failure: PortalError | None = None
@@ -52,7 +51,9 @@ async def run(flow: Flow[T], reader: Reader, found: Settings | None = None) -> T
                 except PortalError as error:
                     failure = error
             elif isinstance(request, Sleep):
-                await asyncio.sleep(request.seconds)
+                rest = asyncio.sleep(request.seconds)
+                del request  # nor of what was asked for
+                await rest
             elif isinstance(request, Now):
                 answer = datetime.now(timezone.utc)
             elif isinstance(request, Tell):
@@ -64,7 +65,7 @@ async def run(flow: Flow[T], reader: Reader, found: Settings | None = None) -> T
         result: T = stop.value
         return result
     finally:
-        await shared.leave(access)
+        await access.lines.leave(access)
 
 
 async def send(call: Call[Any], access: Access) -> Reply:

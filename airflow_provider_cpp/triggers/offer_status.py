@@ -16,6 +16,9 @@ from airflow_provider_cpp.rules.progress import Memory
 from airflow_provider_cpp.rules.watch import Watch
 from airflow_provider_cpp.rules.watching import wait
 
+_KEYS = [*Memory().to_payload()]
+"""The keys of a memory, as this release writes one."""
+
 
 class OfferStatusTrigger(BaseTrigger):
     """Waits for a publication and fires once, with how the wait ended.
@@ -33,8 +36,9 @@ class OfferStatusTrigger(BaseTrigger):
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
         self.conn_id = conn_id
         self.watch = watch
-        # Hardly ever asked for again, and smaller as text.
-        self._memory = json.dumps(memory, separators=(",", ":"))
+        # Hardly ever asked for again, and smaller as text, without the keys that all have.
+        kept = [*memory.values()] if isinstance(memory, dict) and [*memory] == _KEYS else memory
+        self._memory = json.dumps(kept, separators=(",", ":"))
 
     @property
     def watch(self) -> dict[str, Any]:
@@ -48,8 +52,8 @@ class OfferStatusTrigger(BaseTrigger):
     @property
     def memory(self) -> dict[str, Any] | None:
         """What the task told before it deferred, as it was given."""
-        memory: dict[str, Any] | None = json.loads(self._memory)
-        return memory
+        kept: list[Any] | dict[str, Any] | None = json.loads(self._memory)
+        return dict(zip(_KEYS, kept, strict=False)) if isinstance(kept, list) else kept
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what a triggerer needs to make this trigger again."""

@@ -63,12 +63,13 @@ def test_a_watch_that_is_asked_for_is_the_callers() -> None:
 
 
 def test_watches_share_what_is_the_same() -> None:
-    """Of two watches that were decoded apart, words that all have are the same objects, and an offer stands in each once."""
+    """Of two watches that were decoded apart, words and numbers that all have are the same objects, and an offer stands in each once."""
     one, other = (Watch.from_payload(stored(GOLDEN[0].with_name("watch-2.json"))) for _ in range(2))
     assert one.operation is not None
     assert other.operation is not None
     assert one.operation.offer is one.offer
     assert one.until is other.until
+    assert one.poll_failure_tolerance is other.poll_failure_tolerance
     assert one.operation.kind is other.operation.kind
     assert one.operation.api is other.operation.api
     assert one.offer.publisher_id is other.offer.publisher_id
