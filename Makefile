@@ -3,6 +3,8 @@
 PYTHON ?= $(or $(shell command -v python3.11),python3)
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Some machines say that no bytecode be written: then each Airflow process would compile all of Airflow, in twice the time.
+unexport PYTHONDONTWRITEBYTECODE
 # pytest and Airflow's commands keep to a home of their own; nothing here reads a user's ~/airflow.
 
 .PHONY: help demo airflow test check docs crash dist matrix e2e e2e-long web screenshots bench bench-docs format clean

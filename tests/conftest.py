@@ -6,6 +6,7 @@ from __future__ import annotations
 import atexit
 import base64
 import contextlib
+import fcntl
 import json
 import os
 import re
@@ -50,10 +51,20 @@ MASKERS = (
 
 
 @pytest.fixture(scope="session")
-def airflow_home() -> Path:
-    """Return a home whose database is ready, made when the first test wants it."""
-    command = [sys.executable, "-m", "airflow", "db", "migrate"]
-    subprocess.run(command, check=True, capture_output=True, text=True)
+def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a home whose database is ready, made when the first test wants it, once for all of pytest's workers."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    own, made = HOME / "airflow.db", folder / "airflow.db"
+    with (folder / "airflow.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if made.exists():
+            shutil.copy(made, own)
+        else:
+            command = [sys.executable, "-m", "airflow", "db", "migrate"]
+            subprocess.run(command, check=True, capture_output=True, text=True)
+            shutil.copy(own, made)
     return HOME
 
 
