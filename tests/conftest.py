@@ -7,6 +7,7 @@ import atexit
 import base64
 import contextlib
 import fcntl
+import itertools
 import json
 import os
 import re
@@ -48,6 +49,23 @@ MASKERS = (
     "airflow.utils.log.secrets_masker",
 )
 """Where Airflow keeps what it masks, from one version to the next."""
+
+
+@pytest.hookimpl(trylast=True)  # when what is not asked for is out
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let each of pytest's workers begin with its share of what is long and waits: no suite should end with that.
+
+    A worker is given one stretch of the list, as long as every other one's, and takes from the others when it is done.
+    """
+    long = [item for item in items if item.get_closest_marker("long")]
+    rest = iter([item for item in items if not item.get_closest_marker("long")])
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    total, items[:] = len(items), []
+    for number in range(workers):
+        stretch = (total - len(items)) // (workers - number)
+        first = long[number::workers]
+        items += [*first, *itertools.islice(rest, max(stretch - len(first), 0))]
+    assert len(items) == total
 
 
 @pytest.fixture(scope="session")

@@ -156,6 +156,7 @@ def prepare(portal: Emulator, other: Emulator, told: str, api: str) -> None:
     other.inject(Fault("answer", "token", times=99, status=400, body=body))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("api", ROUTES)
 def test_runs_that_fail_show_nothing(airflow_home: Path, api: str) -> None:
     """Refused, untrusted, late and rejected, at DEBUG: no log, XCom, rendered field or error has a secret in it."""

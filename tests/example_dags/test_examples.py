@@ -76,7 +76,8 @@ EXAMPLES = {
     ),
     "hook_alone": Example("succeeded", {"draft": 1}, "contoso-vm: succeeded", apis=APIS[:1]),
 }
-RUNS = [(dag_id, api) for dag_id, example in EXAMPLES.items() for api in example.apis]
+RUNS = [(dag_id, api) for api in reversed(APIS) for dag_id, example in EXAMPLES.items() if api in example.apis]
+"""The successor's first: it is asked once in a minute."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -123,6 +124,7 @@ def test_every_example_is_run_or_looked_at() -> None:
     assert {path.stem for path in FOLDER.glob("*.py")} == set(EXAMPLES) | PARSED_ONLY
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("dag_id", "api"), RUNS)
 def test_the_example_does_what_it_is_for(airflow_home: Path, dag_id: str, api: str) -> None:
     """With either type of connection the example ends well, orders what it is for, and shows nothing secret."""
@@ -167,6 +169,7 @@ def test_the_full_release_is_put_together_as_it_should_be(airflow_home: Path) ->
         assert dag.get_task(name).operation.operator is dag.get_task("publish")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("api", "said"),
     [
@@ -186,6 +189,7 @@ def test_a_rejected_certification_fails_the_run_with_its_reason(airflow_home: Pa
     assert hidden_in(left_by(airflow_home, result), secrets) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("api", APIS)
 def test_every_way_of_waiting_in_real_airflow(airflow_home: Path, api: str) -> None:
     """The operator's own wait and the sensor's three all end well on one publication, each in Airflow's own runner."""
