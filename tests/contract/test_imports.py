@@ -12,6 +12,7 @@ from typing import Any, get_type_hints
 
 import pytest
 
+import airflow_provider_cpp
 from airflow_provider_cpp.operators import draft, offer
 from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
 
@@ -105,9 +106,11 @@ def test_a_dag_file_loads_what_tasks_are_made_with_and_nothing_that_they_do(
 def test_everything_that_is_offered_loads_only_modules_of_this_package(airflow_home: Path) -> None:
     """Each module that a DAG file may import, found by looking, adds no module but this package's own."""
     folders = "completion", "hooks", "links", "operators", "sensors", "triggers"
-    package = ROOT / "airflow_provider_cpp"
+    package = Path(airflow_provider_cpp.__file__).parent
     files = [file for folder in folders for file in ([*(package / folder).glob("*.py")] or [package / f"{folder}.py"])]
-    names = [".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for file in files]
+    names = [
+        ".".join(file.relative_to(package.parent).with_suffix("").parts).removesuffix(".__init__") for file in files
+    ]
     added = modules_loaded_by(BASE + "".join(f"import {name}\n" for name in names)) - modules_loaded_by(BASE)
     assert (len(names) > len(folders), set(names) <= added) == (True, True)
     assert {name for name in added if name.split(".")[0] != "airflow_provider_cpp"} == set()
