@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 # pytest and Airflow's commands keep to a home of their own; nothing here reads a user's ~/airflow.
 
-.PHONY: help demo airflow test check docs crash dist matrix e2e e2e-long web screenshots bench bench-docs format clean
+.PHONY: help demo airflow test generated check docs crash dist matrix e2e e2e-long web screenshots bench bench-docs format clean
 help: ## Show what there is
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
@@ -30,6 +30,9 @@ airflow: .venv/.complete ## Airflow with its web page, the emulator and the exam
 test: .venv/.complete ## Run the suite; PYTEST_ARGS takes pytest's options, -n 0 among them
 	@$(BIN)/python -m pytest -q -n 4 --dist worksteal --cov --cov-report= $(PYTEST_ARGS)
 	@$(BIN)/coverage report --include='airflow_provider_cpp/rules/*,airflow_provider_cpp/portal/*,airflow_provider_cpp/ingestion/*,airflow_provider_cpp/errors.py' --fail-under=100
+
+generated: .venv/.complete ## What chance finds in the replies, the texts and the runs of a publish: 10,000 examples of each, not 300
+	@HYPOTHESIS_PROFILE=ci $(BIN)/python -m pytest -q -n 4 tests/contract/test_generated.py tests/portal/test_at_most_once.py
 
 dist: .venv/.complete ## Build wheel and sdist, install the wheel by itself, run the suite against it
 	@$(BIN)/python scripts/distribution.py
