@@ -75,7 +75,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rows", nargs="*", help="all of them by default")
     parser.add_argument(
-        "--ran", metavar="ROW", help="one that pytest was run for just now, its report in .matrix/ROW.xml"
+        "--ran",
+        choices=ENVIRONMENTS,
+        metavar="ROW",
+        help="one that pytest was run for just now, its report in .matrix/ROW.xml",
     )
     given = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)

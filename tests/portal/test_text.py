@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as some
 
-from airflow_provider_cpp.rules.text import plain_text, without_signatures
+from airflow_provider_cpp.rules.text import plain_text, shared, without_signatures
 
 TOKEN = "eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJodHRwczovL3gifQ.c2lnbmF0dXJlLW9mLWl0_-A"
 DISK = "https://contoso.blob.core.windows.net/vhds/os.vhd?sv=2024-11-04&sr=c"
@@ -144,3 +144,9 @@ def test_a_plain_line_is_read_like_any_other(text: str, longest: int) -> None:
     marked = f"<i></i>{text}"  # an empty tag is taken out, and by then everything was looked through
     if len(text) <= longest * 9:
         assert plain_text(text, longest) == plain_text(marked, longest)
+
+
+def test_what_is_shared_is_of_its_own_kind() -> None:
+    """Values that are equal but of different types stay what they are: a wait stores the number that it was given."""
+    values = (1.0, True, 1, 0.0, False, 0, "1", None)
+    assert [(type(shared(value)), shared(value)) for value in values] == [(type(value), value) for value in values]
