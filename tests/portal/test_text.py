@@ -150,3 +150,9 @@ def test_what_is_shared_is_of_its_own_kind() -> None:
     """Values that are equal but of different types stay what they are: a wait stores the number that it was given."""
     values = (1.0, True, 1, 0.0, False, 0, "1", None)
     assert [(type(shared(value)), shared(value)) for value in values] == [(type(value), value) for value in values]
+
+
+def test_three_levels_of_escapes_are_read_and_no_more() -> None:
+    """A tag that is escaped twice is taken out; of what is escaped more often than is looked, the rest stays as it is."""
+    assert plain_text("a&amp;lt;b&amp;gt;c") == "a c"
+    assert plain_text("a&amp;amp;amp;amp;lt;b") == "a&amp;lt;b"
