@@ -28,7 +28,7 @@ airflow: .venv/.complete ## Airflow with its web page, the emulator and the exam
 	@$(BIN)/python scripts/web_page.py $(AIRFLOW_ARGS)
 
 test: .venv/.complete ## Run the suite; PYTEST_ARGS takes pytest's options, -n 0 among them
-	@$(BIN)/python -m pytest -q -n 4 --dist worksteal --cov --cov-report= $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -q -n 6 --dist worksteal --cov --cov-report= $(PYTEST_ARGS)
 	@$(BIN)/coverage report --include='airflow_provider_cpp/rules/*,airflow_provider_cpp/portal/*,airflow_provider_cpp/ingestion/*,airflow_provider_cpp/errors.py' --fail-under=100
 
 generated: .venv/.complete ## What chance finds in the replies, the texts and the runs of a publish: 10,000 examples of each, not 300

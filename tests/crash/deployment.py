@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import signal
 import socket
 import sqlite3
@@ -28,11 +29,15 @@ class Deployment:
     :param home: a folder for everything it writes.
     :param dags: the folder of DAG files.
     :param environment: variables beside Airflow's own.
+    :param database: one that was made before, which this deployment begins with a copy of; it makes its own if None.
     """
 
-    def __init__(self, python: Path, home: Path, dags: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, python: Path, home: Path, dags: Path, environment: Mapping[str, str], database: Path | None = None
+    ) -> None:
         self.python = python
         self.home = home
+        self.made = database
         self.port = _free_port()
         own = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
         url = f"http://127.0.0.1:{self.port}"
@@ -41,7 +46,7 @@ class Deployment:
             "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.database}",
             "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
             "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC": "1",
@@ -61,9 +66,12 @@ class Deployment:
     commands: tuple[tuple[str, ...], ...] = ()
 
     def __enter__(self) -> Self:
-        """Make the database and start the processes."""
-        self.home.mkdir(parents=True, exist_ok=True)
-        self.airflow("db", "migrate")
+        """Have a database and start the processes."""
+        if self.made is None:
+            self.make_database()
+        else:
+            self.home.mkdir(parents=True, exist_ok=True)
+            shutil.copy(self.made, self.database)
         for command in self.commands:
             log = (self.home / f"{command[0]}.log").open("wb")
             filled = [part.format(port=self.port) for part in command]
@@ -88,6 +96,17 @@ class Deployment:
                     process.wait(10)
                 except (ProcessLookupError, subprocess.TimeoutExpired):
                     continue
+
+    @property
+    def database(self) -> Path:
+        """Airflow's database."""
+        return self.home / "airflow.db"
+
+    def make_database(self) -> Path:
+        """Let Airflow make its database, and return it."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.airflow("db", "migrate")
+        return self.database
 
     def airflow(self, *arguments: str) -> str:
         """Run a command to its end and return what it printed.
@@ -124,7 +143,7 @@ class Deployment:
         return self._row("select 1 from serialized_dag where dag_id = ?", dag_id) is not None
 
     def _row(self, query: str, *values: str) -> Any:
-        with sqlite3.connect(f"file:{self.home / 'airflow.db'}?mode=ro", uri=True, timeout=60) as database:
+        with sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=60) as database:
             return database.execute(query, values).fetchone()
 
     def wait_until_ended(self, dag_id: str, run_id: str, after_try: int) -> str:

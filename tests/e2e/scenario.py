@@ -6,7 +6,7 @@ from __future__ import annotations
 import itertools
 import re
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,6 +21,9 @@ from airflow_provider_cpp.emulator.faults import Gate
 
 UNTAKEN = (401, 403, 429)
 """Answers to an order that say that it was not even looked at."""
+
+ACCEPTED = 202
+"""The answer to an order that was taken."""
 
 ENDED = ("success", "failed")
 ORDERS = {"publish": ("publish", "configure_publish"), "golive": ("golive", "configure_golive")}
@@ -155,6 +158,18 @@ class Scenario:
         wanted = set(routes)
         return sum(one.status == status and (not wanted or one.route in wanted) for one in self.portal.requests)
 
+    def published(self) -> dict[str, set[str]]:
+        """Return the offers that the portal took a publish for, and by which calls."""
+        taken: dict[str, set[str]] = defaultdict(set)
+        for one in self.portal.requests:
+            if one.route in ORDERS["publish"] and one.status == ACCEPTED:
+                taken[str(one.offer)].add(one.route)
+        return taken
+
+    def is_published(self) -> bool:
+        """Whether the portal took a publish for every offer: all that is left to do is to wait."""
+        return len(self.published()) == len(self.offers)
+
     def finish(self, patience: float = 240.0) -> Row:
         """Let the days pass, wait for the run's end, and count."""
         self.clock.jump(days=10)
@@ -174,14 +189,11 @@ class Scenario:
             for offer in self.offers
         )
         row.canceled = self.portal.counts["cancel"] + self.portal.counts["configure_cancel"]
+        published = self.published()
         for offer in self.offers:
             operations = self.portal.operations(offer)
             live = self.portal.status(offer)["status"] == "succeeded"
-            taken = {
-                one.route
-                for one in self.portal.requests
-                if one.route in ORDERS["publish"] and one.offer == offer and one.status == 202
-            }
+            taken = published.get(offer)
             row.published += bool(taken)
             row.through_successor += taken == {ORDERS["publish"][1]}
             row.live += live and bool(taken)
