@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 # pytest and Airflow's commands keep to a home of their own; nothing here reads a user's ~/airflow.
 
-.PHONY: help demo airflow test generated check docs crash dist matrix e2e e2e-long web screenshots bench bench-docs format clean
+.PHONY: help demo airflow test generated check docs crash dist environments matrix e2e e2e-long web screenshots bench bench-docs format clean
 help: ## Show what there is
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
@@ -52,6 +52,9 @@ check: .venv/.complete ## Format, lint, types, import rules
 
 MATRIX := $(foreach name,2.11 lowest 3.0 3.1 3.2,.venv-$(name)/.complete)
 .SECONDARY: $(MATRIX)
+environments: $(MATRIX) .venv-e2e/.complete ## Make what the other commands make when they want it, now; side by side with --jobs
+	@:
+
 matrix: .venv/.complete $(MATRIX) ## Run the suite on each Airflow from 2.11 to 3.3, and with the lowest versions; some ten minutes
 	@$(BIN)/python scripts/matrix.py $(MATRIX_ARGS)
 
@@ -66,7 +69,7 @@ crash: .venv/.complete .venv-2.11/.complete ## Kill publish and go-live at every
 	@touch $@
 
 e2e: .venv-e2e/.complete ## Real deployments while parts of them are killed; wants apt-get install postgresql redis-server
-	@.venv-e2e/bin/python -m pytest -q tests/e2e $(E2E_ARGS)
+	@.venv-e2e/bin/python -m pytest -q -n 2 --dist loadscope tests/e2e $(E2E_ARGS)
 
 e2e-long: .venv-e2e/.complete ## The random mixture of faults, with three seeds
 	@for seed in 1 2 3; do E2E_SEED=$$seed .venv-e2e/bin/python -m pytest -q tests/e2e -k mixture $(E2E_ARGS) || exit 1; done

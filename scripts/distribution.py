@@ -155,13 +155,18 @@ def check_types(python: Path, tree: Path) -> None:
 
 
 def run_suite(python: Path, tree: Path) -> str:
-    """Run the suite where the package's source is not, without what checks that source; nothing else is left out."""
+    """Run the suite where the package's source is not, without what checks that source; nothing else is left out.
+
+    Of generated examples there are few: what they look for does not depend on where the package lies.
+    """
     tools = ["--group", f"{tree / 'pyproject.toml'}:test", *PROJECT["optional-dependencies"]["emulator"]]
     run([UV, "pip", "install", "--quiet", "--python", python, "-c", ROOT / "constraints.txt", *tools], tree)
     run([python, "-c", IMPORTED], tree)
-    options = shlex.split("-q -n 4 --dist worksteal -m 'not tree'")
+    options = shlex.split("-q -n 6 --dist worksteal -m 'not tree'")
     options += shlex.split(os.environ.get("PYTEST_ARGS", ""))
-    result = subprocess.run([python, "-m", "pytest", *options], cwd=tree, capture_output=True, text=True, check=False)
+    environment = os.environ | {"HYPOTHESIS_PROFILE": "matrix"}
+    command = [str(python), "-m", "pytest", *options]
+    result = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
     check(result.returncode == 0, result.stdout[-6000:] + result.stderr[-2000:])
     last = result.stdout.strip().splitlines()[-1]
     check("skipped" not in last, f"tests were skipped: {result.stdout[-3000:]}")

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-# What shows, serves until somebody ends it, changes files, or takes longer than a change may wait for.
-NOT_RUN = {"help", "airflow", "screenshots", "format", "clean", "e2e-long", "bench", "bench-docs"}
+# What shows, only prepares, serves until somebody ends it, changes files, or takes longer than a change may wait for.
+NOT_RUN = {"help", "environments", "airflow", "screenshots", "format", "clean", "e2e-long", "bench", "bench-docs"}
 
 
 @pytest.fixture(scope="module")
