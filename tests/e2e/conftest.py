@@ -17,7 +17,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 HERE = Path(__file__).parent
-KEPT = HERE.parent.parent / ".e2e"
+KEPT = Path(os.environ.get("E2E_HOME") or HERE.parent.parent / ".e2e")
 """Logs and the table."""
 
 REQUIRED = bool(os.environ.get("E2E_REQUIRE_ALL"))
