@@ -43,7 +43,7 @@ APPROVING = ("3.1", "3.2", "3.3")
 APPROVAL = "test_a_person_approves_between_preview_and_going_live"
 
 AT_ONCE = 2
-"""How many rows run side by side: each waits for minutes of the successor's, and two need less than twice the time."""
+"""How many rows run side by side: each waits at times, for the successor or for a person, and two need less than twice the time."""
 
 RESULTS = ROOT / ".matrix"
 EXAMPLES = "tests.example_dags.test_examples"
@@ -183,7 +183,7 @@ def _examples(passed: list[ET.Element]) -> Iterator[str]:
 
 
 def table(rows: list[Row]) -> str:
-    """Write the rows as they stand in the documentation."""
+    """Write the rows; the documentation has what they say of examples."""
     titles = ("Airflow", "tests passed", "skipped", "examples run", "examples it cannot run")
     lines = [titles, tuple("---" for _ in titles), *(row.cells() for row in rows)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -175,8 +175,9 @@ def on_airflow_3(api: str, only: str, *, keep: bool) -> list[Row]:
         }
         deployment = stack.enter_context(Airflow3(Path(sys.executable), directory / "home", HERE / "dags", environment))
         _until(lambda: deployment.has_dag("golive_and_wait"), "the DAG file was never read")
+        longest_first = sorted(scenarios, key=lambda one: not one.point.waits)
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            begun = {one.point: pool.submit(one.run, deployment) for one in sorted(scenarios, key=_is_short)}
+            begun = {one.point: pool.submit(one.run, deployment) for one in longest_first}
             return [begun[one.point].result() for one in scenarios]
 
 
@@ -197,13 +198,9 @@ def on_airflow_2(api: str, python: Path, only: str, *, keep: bool) -> list[Row]:
                 return scenario.run(deployment)
 
         wanted = [point for point in points(with_notes=False) if only in point.name]
-        begun = {point: pool.submit(run, point) for point in sorted(wanted, key=_is_short)}
+        longest_first = sorted(wanted, key=lambda point: not point.waits)
+        begun = {point: pool.submit(run, point) for point in longest_first}
         return [begun[point].result() for point in wanted]
-
-
-def _is_short(one: Scenario | Point) -> bool:
-    """Say whether a point is one of those that take less long: the others are begun first."""
-    return not (one.point if isinstance(one, Scenario) else one).waits
 
 
 def _directory(stack: ExitStack, *, keep: bool) -> Path:
