@@ -130,7 +130,7 @@ class MarketplaceHook(BaseHook):
     def arun(self, flow: Flow[T], found: Settings | None = None) -> Coroutine[Any, Any, T]:
         """Run a flow to its end on the event loop, to be awaited.
 
-        What runs on one loop with one connection shares session and token, and reads the connection once for each token.
+        What runs on one loop with one connection shares session and token, and reads the connection once for all.
 
         :param found: what the connection says, where it was read just now.
         """

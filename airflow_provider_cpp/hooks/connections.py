@@ -35,8 +35,8 @@ def hook_for(conn_id: str) -> MarketplaceHook:
 async def ahook_for(conn_id: str, api: str | None = None) -> tuple[MarketplaceHook, Settings | None]:
     """Return the hook that a connection is for, without blocking the event loop, and what the connection says.
 
-    One reads it for all who ask at the same time; nobody does while waits for the same API go on with it, which read it
-    with each token. What it says is None then, since they know.
+    One reads it for all who ask at the same time; nobody does where waits for the same API go on with it and read it within the
+    last minute. What it says is None then, since they know.
 
     :param api: the API that is expected; None if that is not known.
     :raises ConfigurationError: as :func:`hook_for`, or if the connection lacks something.

@@ -57,7 +57,7 @@ class Keep:
 
 @dataclass(frozen=True, slots=True)
 class Reconnect:
-    """Read the connection again, since its credentials were refused: somebody may have replaced them."""
+    """Read the connection again, since a look failed: somebody may have put it right."""
 
 
 Request = Send | Sleep | Now | Tell | Keep | Reconnect

@@ -2,8 +2,9 @@
 """What the waits of one event loop have in common, so that a thousand of them cost little more than their polls.
 
 Equal settings share a :class:`~.line.Line`: one session with its connections, one source of tokens. Those who read the same
-Airflow connection share an :class:`Access`: it is read once, and again with each new token, which is when a secret
-that was replaced, or a connection that is gone, is noticed. Both end with the last who uses them.
+Airflow connection share an :class:`Access`: it is read for the first of them, again with each new token, after a look that
+failed, and for a wait that begins a while later. What it says then is what all of them go on with. Both end with the last who
+uses them.
 """
 
 from __future__ import annotations
@@ -19,6 +20,12 @@ from airflow_provider_cpp.transport.auth import PAUSE, Token
 from airflow_provider_cpp.transport.line import Line, context
 from airflow_provider_cpp.transport.once import Once
 from airflow_provider_cpp.transport.settings import Settings
+
+FRESH = 60.0
+"""Seconds for which what a connection said is good enough for a wait that begins: thousands may within them."""
+
+AGAIN = 10.0
+"""Seconds between two readings of a connection that gave a token, while looks fail: they may be those of thousands."""
 
 
 class Reader(Protocol):
@@ -43,12 +50,17 @@ class Access:
     :ivar users: how many they are.
     :ivar name: which connection, as its reader called it when it came.
     :ivar line: where it leads by now; None before it was first opened.
-    :ivar found: what the connection said when it was read last, or why it could not be; None before.
+    :ivar found: what the connection said when it was read last, or why it could not be; None before. Where it is still what
+        the line is for, it is the very same object.
+    :ivar read_at: when that was, on the loop's clock.
     :ivar read_again_at: when, on the loop's clock, that does not count any more; never before a token was asked for with it.
     :ivar is_good: whether a token came of it.
     """
 
-    __slots__ = ("_opening", "_turn", "found", "is_good", "line", "lines", "name", "read_again_at", "reader", "users")
+    __slots__ = (
+        *("_opening", "_turn", "found", "is_good", "line", "lines"),
+        *("name", "read_again_at", "read_at", "reader", "users"),
+    )
 
     def __init__(self, lines: Lines, reader: Reader) -> None:
         self.users = 0
@@ -59,6 +71,7 @@ class Access:
         self._opening: Once[tuple[Line, Token]] = Once()
         self._turn = asyncio.Lock()
         self.found: Settings | PortalError | None = None
+        self.read_at = -math.inf
         self.read_again_at = math.inf
         self.is_good = False
 
@@ -67,9 +80,10 @@ class Access:
 
         :param rejected: a token that the portal refused, so that another one is wanted.
         """
-        if (line := self.line) is not None and (token := line.tokens.cached(rejected)) is not None:
-            return line, token
-        return None
+        line, found = self.line, self.found
+        if line is None or (isinstance(found, Settings) and found is not line.settings):
+            return None  # or it leads elsewhere by now
+        return None if (token := line.tokens.cached(rejected)) is None else (line, token)
 
     async def open(self, rejected: Token | None = None) -> tuple[Line, Token]:
         """Return the line and a token that is good, got by one for all who ask at the same time.
@@ -92,6 +106,8 @@ class Access:
                 line = await self.lines.take(settings)
                 await self.close()
                 self.line = line
+            if self.found is settings:
+                self.found = line.settings
             was_good, self.is_good = self.is_good, False
             now = asyncio.get_running_loop().time()
             # What gave tokens and gives none any more is read again at once, and what never gave one now and then.
@@ -106,7 +122,11 @@ class Access:
         loop = asyncio.get_running_loop()
         if self.found is None or loop.time() >= self.read_again_at:
             self.found, self.is_good = await self._read(), False
-            self.read_again_at = math.inf if isinstance(self.found, Settings) else loop.time() + PAUSE
+            self.read_at = loop.time()
+            if isinstance(self.found, PortalError):
+                self.read_again_at = loop.time() + PAUSE
+            else:  # while its token is good nobody asks for one
+                self.read_again_at = math.inf if self.ready() is None else loop.time() + AGAIN
         if isinstance(self.found, PortalError):
             raise self.found.with_traceback(None)
         return self.found
@@ -127,15 +147,24 @@ class Access:
             return line.settings
         if line is not None and line.settings == found:
             line.tokens.found_again()
+            return line.settings
         return found
 
     async def read_again(self) -> None:
-        """Read the connection after its credentials were refused, unless somebody did so a moment ago.
+        """Read the connection after a look failed, unless somebody did so a moment ago; the next one goes where it leads.
 
         :raises PortalError: if it cannot be used.
         """
         async with self._turn:
             await self._settings()
+
+    def hear(self, found: Settings) -> None:
+        """Take what a wait that begins has just read for what the connection says."""
+        self.read_at = asyncio.get_running_loop().time()
+        if self.line is not None and self.line.settings == found:
+            self.found = self.line.settings
+        elif self.found != found:
+            self.found, self.read_again_at = found, math.inf
 
     async def close(self) -> None:
         """Leave the line."""
@@ -156,9 +185,11 @@ class Lines:
         self.asking: Once[Any] = Once()
 
     def knows(self, name: Hashable) -> bool:
-        """Say whether somebody uses a connection, and knows what it says."""
+        """Say whether somebody uses a connection, and read a moment ago what it says."""
         access = self._accesses.get(name)
-        return access is not None and isinstance(access.found, Settings)
+        if access is None or not isinstance(access.found, Settings):
+            return False
+        return asyncio.get_running_loop().time() - access.read_at < FRESH
 
     def enter(self, reader: Reader, found: Settings | None = None) -> Access:
         """Return the access to a connection, and count one user more.
@@ -169,8 +200,8 @@ class Lines:
         access = self._accesses.get(reader.name)
         if access is None:
             access = self._accesses[reader.name] = Access(self, reader)
-        if found is not None and not isinstance(access.found, Settings):
-            access.found, access.read_again_at = found, math.inf
+        if found is not None:
+            access.hear(found)
         access.users += 1
         return access
 

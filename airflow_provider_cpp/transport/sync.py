@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar
 import requests
 from urllib3.exceptions import HTTPError, NewConnectionError
 
-from airflow_provider_cpp.errors import PortalError
+from airflow_provider_cpp.errors import ConfigurationError, PortalError
 from airflow_provider_cpp.rules.calls import Call, Reply
 from airflow_provider_cpp.rules.flows import Flow, Keep, Now, Reconnect, Request, Send, Sleep, Tell
 from airflow_provider_cpp.transport.auth import Token, token_source
@@ -32,7 +32,7 @@ class SyncSession:
     :param settings: which portal, as whom.
     :param log: where what a flow tells goes.
     :param keep: keeps a flow's note, or takes it back; without it notes are dropped.
-    :param reread: reads the settings again when their credentials were refused; without it they stay.
+    :param reread: reads the settings again after a look that failed; without it they stay.
     :param sleep: lets seconds pass.
     """
 
@@ -102,7 +102,13 @@ class SyncSession:
     def _reconnect(self) -> None:
         if self._reread is None:
             return
-        settings = self._reread()
+        try:
+            settings = self._reread()
+        except PortalError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever Airflow's API server, or a vault, that is away raises
+            # They often are away together with the portal, which is no reason to end a wait.
+            raise ConfigurationError((f"it cannot be read now: {type(error).__name__}",)) from None
         if settings == self.settings:
             self._tokens.found_again()
         else:

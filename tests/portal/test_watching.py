@@ -419,13 +419,18 @@ def test_a_wait_for_others_tolerates_failures(player: Any, idle: Watch) -> None:
         (errors.Unauthorized("status", status=401), 1),
         (errors.SignInError("no token"), 1),
         (errors.ConfigurationError(("no tenant",)), 1),
-        (errors.Forbidden("status", status=403), 0),
-        (errors.Unreachable("status", text="down"), 0),
+        (errors.Forbidden("status", status=403), 1),
+        (errors.Unreachable("status", text="down"), 1),
+        (errors.Untrusted("status", text="self-signed"), 1),
+        (errors.BadReply("status", text="a page of a proxy"), 1),
         (errors.ServerFault("status", status=500), 0),
+        (errors.Throttled("status", status=429), 0),
     ],
 )
-def test_refused_credentials_are_read_again(player: Any, watch: Watch, error: errors.PortalError, reads: int) -> None:
-    """After credentials were refused in the midst of a wait, the connection is read again, since a person may act."""
+def test_what_may_be_the_connections_fault_reads_it_again(
+    player: Any, watch: Watch, error: errors.PortalError, reads: int
+) -> None:
+    """After a look that failed in the midst of a wait the connection is read again, unless it was the portal's own trouble."""
     player.answer = Portal(status=[RUNNING, error, {"status": "succeeded"}])
     assert player.run(wait(PORTAL, watch)).result is Result.REACHED
     assert player.reconnects == reads

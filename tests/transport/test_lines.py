@@ -379,6 +379,65 @@ def test_a_change_of_settings_moves_waits_and_closes_the_old_session(portal: Emu
     settled()
 
 
+def test_waits_on_a_host_that_does_not_answer_go_where_the_connection_leads_by_now(
+    portal: Emulator, serve: Callable[..., Emulator], use: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token that is good for an hour does not keep waits at an address that is none any more: a failed look reads anew."""
+    monkeypatch.setattr(sharing, "AGAIN", 0.1)
+    deadline = datetime.now(timezone.utc) + timedelta(seconds=20)
+    watch = Watch(REF, "live", deadline, poll_interval=0.3, answered=True, api=CloudPartnerPortalHook.conn_type)
+
+    async def main(other: Emulator) -> None:
+        waits = [asyncio.create_task(anext(OfferStatusTrigger(DEFAULT, watch.to_payload()).run())) for _ in range(20)]
+        await until(lambda: portal.counts["status"] >= 20)
+        await asyncio.to_thread(portal.stop)
+        await asyncio.sleep(1)  # looks fail, and find the connection as it was
+        use(other.connection)
+        await until(lambda: other.counts["status"] >= 40)
+        for one in waits:
+            one.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
+
+    other = serve()
+    other.add_offer(OFFER)
+    use(portal.connection)
+    asyncio.run(main(other))
+    assert other.counts["token"] == 1
+    settled()
+
+
+@pytest.mark.parametrize(("fresh", "reads"), [(0.2, 2), (60.0, 1)])
+def test_a_wait_that_begins_later_goes_where_the_connection_leads_by_then(
+    portal: Emulator, use: Callable[..., Any], lookups: Callable[[], int], monkeypatch: Any, fresh: float, reads: int
+) -> None:
+    """What was read for others counts for a while; then a new wait reads the connection, and all go where it leads."""
+    monkeypatch.setattr(sharing, "FRESH", fresh)
+    deadline = datetime.now(timezone.utc) + timedelta(seconds=20)
+    watch = Watch(REF, "live", deadline, poll_interval=0.3, answered=True, api=CloudPartnerPortalHook.conn_type)
+
+    async def main() -> list[float]:
+        def begin() -> asyncio.Task[Any]:
+            return asyncio.create_task(anext(OfferStatusTrigger(DEFAULT, watch.to_payload()).run()))
+
+        waits = [begin()]
+        await until(lambda: portal.counts["status"] > 0)
+        use(portal.connection, extra={"request_timeout": 7})
+        await asyncio.sleep(0.4)
+        waits.append(begin())
+        seen = portal.counts["status"]
+        await until(lambda: portal.counts["status"] >= seen + 6)
+        shared = sharing._of_loops[asyncio.get_running_loop()]
+        found = [one.settings.request_timeout for one in shared._lines.values()]
+        for one in waits:
+            one.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
+        return found
+
+    before = CloudPartnerPortalHook().get_settings().request_timeout
+    assert (asyncio.run(main()), lookups()) == ([7.0 if reads == 2 else before], reads)
+    settled()
+
+
 def test_a_closed_loop_is_noticed(portal: Emulator) -> None:
     """Another loop of the process has a session of its own, and what a dead loop had is forgotten."""
     loop = asyncio.new_event_loop()

@@ -159,3 +159,30 @@ def test_a_secret_that_was_rotated_and_corrected_lets_the_wait_go_on(
     assert resume(waiting.end()).result.value == "reached"
     told = warnings()
     assert (len(told), "AADSTS7000215: Invalid client secret" in told[0]) == (1, True)
+
+
+def test_an_airflow_that_is_away_with_the_portal_does_not_end_the_wait(
+    begin: Callable[..., Waiting],
+    how: Callable[[Watch], dict[str, Any]],
+    warnings: Callable[[], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A network that is down takes the connection's source along: the wait goes on with the connection as it was."""
+
+    def away(*arguments: Any, **named: Any) -> Any:
+        raise RuntimeError("the API server at https://user:secret@airflow is away")
+
+    waiting = begin("client_secret", how)
+    with monkeypatch.context() as patch:
+        patch.setattr("airflow_provider_cpp.transport.sharing.AGAIN", 0.1)
+        for name in ("get_connection", "aget_connection"):
+            patch.setattr(CloudPartnerPortalHook, name, away, raising=False)
+        waiting.portal.stop()
+        time.sleep(1)
+        waiting.portal.start()
+        before = waiting.looks(200)
+        waiting.until(lambda: waiting.looks(200) > before)
+    waiting.portal.clock.advance(days=30)
+    assert resume(waiting.end()).result.value == "reached"
+    told = "\n".join(warnings())
+    assert ("cannot be read now" in told, "RuntimeError" in told, "secret@" in told) == (True, True, False)
