@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 
+import psutil
 from deployments.distributed import Distributed
 from deployments.processes import Process, wait_until
 from e2e.scenario import POLLS, Scenario
@@ -165,9 +167,17 @@ def _waiting(scenario: Scenario) -> tuple[dict[int, int], Process]:
     """Return who holds which trigger, and the triggerer that holds the most of this run."""
     triggerers = scenario.deployment.named("triggerer")
     wait_until(lambda: _holders(scenario), "a triggerer holds triggers")
-    name = f"/{scenario.run_id}/"
-    victim = max(triggerers, key=lambda one: one.tail(2_000_000).count(name))
-    return _holders(scenario), victim
+    wait_until(lambda: any(_held(one, scenario) for one in triggerers), "a triggerer writes to what it holds")
+    return _holders(scenario), max(triggerers, key=lambda one: _held(one, scenario))
+
+
+def _held(triggerer: Process, scenario: Scenario) -> int:
+    """Count the triggers of a run that a triggerer holds: it keeps the log of each open for as long."""
+    part, found = f"run_id={scenario.run_id}/", 0
+    for process in triggerer.family():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found += sum(part in file.path for file in process.open_files())
+    return found
 
 
 def _holders(scenario: Scenario) -> dict[int, int]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 import time
@@ -13,7 +14,9 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
 
+import requests
 from deployments.airflow import Deployment
+from deployments.api import ApiRefusal
 from deployments.processes import wait_until
 
 from airflow_provider_cpp.emulator import Emulator, ScaledClock, Settings
@@ -114,7 +117,10 @@ class Scenario:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop the portal."""
+        """Stop the portal; where something went wrong, end the run too, since its tasks would wait beside those of the next."""
+        if kind is not None:
+            with contextlib.suppress(ApiRefusal, requests.RequestException):
+                self.deployment.api.end(self.dag_id, self.run_id)
         self.portal.stop()
 
     def begin(self) -> None:
