@@ -8,12 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from airflow_provider_cpp.errors import (
-    PortalError,
-    RequestError,
-    ServerFault,
-    Throttled,
-)
+from airflow_provider_cpp.errors import PortalError, RequestError
 from airflow_provider_cpp.rules import pacing
 from airflow_provider_cpp.rules.flows import Flow, Now, Reconnect, Sleep, Tell
 from airflow_provider_cpp.rules.models import Report
@@ -155,8 +150,7 @@ def _tolerate(watch: Watch, memory: Memory, error: PortalError, now: datetime) -
     warns = memory.may_warn(now)
     if warns:
         yield Tell(f"{error}; the wait goes on", logging.WARNING)
-    if not isinstance(error, (ServerFault, Throttled)):  # which say that it is the portal's own trouble
-        yield from _reconnect(error, tells=warns)
+    yield from _reconnect(error, tells=warns)
     memory.pause = (error.retry_after or 0.0) if isinstance(error, RequestError) else 0.0
     return None
 

@@ -13,11 +13,12 @@ from yarl import URL
 from airflow_provider_cpp.errors import PortalError
 from airflow_provider_cpp.rules.calls import Call, Reply
 from airflow_provider_cpp.rules.flows import Flow, Keep, Now, Reconnect, Send, Sleep, Tell
+from airflow_provider_cpp.transport.access import Access, Reader
 from airflow_provider_cpp.transport.auth import Token
 from airflow_provider_cpp.transport.causes import causes_of
 from airflow_provider_cpp.transport.line import Line
 from airflow_provider_cpp.transport.settings import Settings
-from airflow_provider_cpp.transport.sharing import Access, Reader, lines
+from airflow_provider_cpp.transport.sharing import lines
 from airflow_provider_cpp.transport.wire import body_of, headers, unreachable
 
 T = TypeVar("T")
@@ -30,8 +31,8 @@ async def run(flow: Flow[T], reader: Reader, found: Settings | None = None) -> T
     Flows of one event loop share what :mod:`~airflow_provider_cpp.transport.sharing` says.
 
     :param flow: what to do.
-    :param reader: reads the connection: for the first call, and again for each new token, so that a wait outlives a
-        secret that is replaced, and a connection that is broken for a while.
+    :param reader: reads the connection: for the first call, for each new token and after a look that failed, so that a wait
+        outlives a secret or a host that is replaced, and a connection that is broken for a while.
     :param found: what the connection says, where it was read just now.
     """
     access = (await lines()).enter(reader, found)

@@ -67,7 +67,7 @@ class TokenSource:
         self._token: Token | None = None
         self._refusal: Refusal | None = None
         self._ask_again_at = 0.0
-        self._found_again = False
+        self._was_refused = self._found_again = False
 
     def cached(self, rejected: Token | None = None) -> Token | None:
         """Return the token at hand without waiting for anybody; None if there is none that is good."""
@@ -93,8 +93,8 @@ class TokenSource:
             return self._renew(refused=rejected is not None)
 
     def found_again(self) -> None:
-        """Note that the connection was read again after a refusal, and holds what this source is for."""
-        self._found_again = True
+        """Note that the connection was read again, and holds what this source is for; of interest after a refusal only."""
+        self._found_again = self._was_refused
 
     def _renew(self, *, refused: bool) -> Token:
         asked_at = self._clock()
@@ -112,7 +112,7 @@ class TokenSource:
             # It is renewed ahead of time so that a service in trouble does no harm until the old one's real end.
             self._token = replace(old, renew_at=min(now + max(pause, RENEW_AHEAD / 10), old.expires_at))
             return self._token
-        self._refusal, self._ask_again_at = outcome, now + pause
+        self._refusal, self._ask_again_at, self._was_refused = outcome, now + pause, True
         raise outcome.error()
 
 

@@ -31,7 +31,7 @@ class Line:
 
     :param settings: which portal, as whom. Lines of different settings share nothing.
     :param context: whom it trusts.
-    :ivar users: how many use it: each :class:`~.sharing.Access` that leads to it, and each request on its way.
+    :ivar users: how many use it: each :class:`~.access.Access` that leads to it, and each request on its way.
     :ivar gate: lets so many requests through at a time as there are connections. Those that wait here weigh nothing
         yet, which aiohttp's own queue cannot say.
     """

@@ -118,10 +118,12 @@ class Scenario:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop the portal; where something went wrong, end the run too, since its tasks would wait beside those of the next."""
-        if kind is not None:
-            with contextlib.suppress(ApiRefusal, requests.RequestException):
-                self.deployment.api.end(self.dag_id, self.run_id)
-        self.portal.stop()
+        try:
+            if kind is not None:
+                with contextlib.suppress(ApiRefusal, requests.RequestException):
+                    self.deployment.api.end(self.dag_id, self.run_id)
+        finally:
+            self.portal.stop()
 
     def begin(self) -> None:
         """Trigger the DAG."""

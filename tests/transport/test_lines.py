@@ -9,7 +9,7 @@ import json
 import logging
 import ssl
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -22,7 +22,7 @@ from airflow_provider_cpp.portal.calls import get_offer_status
 from airflow_provider_cpp.rules.flows import Flow, Sleep, ask
 from airflow_provider_cpp.rules.models import OfferRef
 from airflow_provider_cpp.rules.watch import Watch
-from airflow_provider_cpp.transport import line, sharing
+from airflow_provider_cpp.transport import access, line, sharing
 from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
 
 OFFER = "contoso-vm"
@@ -86,6 +86,12 @@ def looks(times: int = 1, pause: float = 0.0) -> Flow[int]:
             yield Sleep(pause)
         yield from ask(get_offer_status(REF))
     return times
+
+
+async def first_event(watch: Watch) -> Any:
+    """Wait as a triggerer does, and leave nothing if canceled."""
+    async with aclosing(OfferStatusTrigger(DEFAULT, watch.to_payload()).run()) as events:
+        return (await anext(events)).payload
 
 
 def settled() -> None:
@@ -383,12 +389,12 @@ def test_waits_on_a_host_that_does_not_answer_go_where_the_connection_leads_by_n
     portal: Emulator, serve: Callable[..., Emulator], use: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A token that is good for an hour does not keep waits at an address that is none any more: a failed look reads anew."""
-    monkeypatch.setattr(sharing, "AGAIN", 0.1)
+    monkeypatch.setattr(access, "AGAIN", 0.1)
     deadline = datetime.now(timezone.utc) + timedelta(seconds=20)
     watch = Watch(REF, "live", deadline, poll_interval=0.3, answered=True, api=CloudPartnerPortalHook.conn_type)
 
     async def main(other: Emulator) -> None:
-        waits = [asyncio.create_task(anext(OfferStatusTrigger(DEFAULT, watch.to_payload()).run())) for _ in range(20)]
+        waits = [asyncio.create_task(first_event(watch)) for _ in range(20)]
         await until(lambda: portal.counts["status"] >= 20)
         await asyncio.to_thread(portal.stop)
         await asyncio.sleep(1)  # looks fail, and find the connection as it was
@@ -416,14 +422,11 @@ def test_a_wait_that_begins_later_goes_where_the_connection_leads_by_then(
     watch = Watch(REF, "live", deadline, poll_interval=0.3, answered=True, api=CloudPartnerPortalHook.conn_type)
 
     async def main() -> list[float]:
-        def begin() -> asyncio.Task[Any]:
-            return asyncio.create_task(anext(OfferStatusTrigger(DEFAULT, watch.to_payload()).run()))
-
-        waits = [begin()]
+        waits = [asyncio.create_task(first_event(watch))]
         await until(lambda: portal.counts["status"] > 0)
         use(portal.connection, extra={"request_timeout": 7})
         await asyncio.sleep(0.4)
-        waits.append(begin())
+        waits.append(asyncio.create_task(first_event(watch)))
         seen = portal.counts["status"]
         await until(lambda: portal.counts["status"] >= seen + 6)
         shared = sharing._of_loops[asyncio.get_running_loop()]

@@ -256,3 +256,25 @@ def test_a_ready_made_token_is_never_asked_for(source: Callable[[], Any]) -> Non
     """A ready-made token needs no network, and lasts until the portal says otherwise."""
     token = TokenSource(Settings("https://nowhere.invalid", AccessToken("x"), "scope", "1")).token()
     assert (token.value, token.renew_at) == ("x", float("inf"))
+
+
+def test_a_ready_made_token_is_said_to_be_the_same_only_if_that_was_looked_up() -> None:
+    """What was read before the token was refused says nothing of a new one, which may stand in the connection by now."""
+    source = TokenSource(Settings("https://nowhere.invalid", AccessToken("x"), "scope", "1"), pause := Clock())
+    token = source.token()
+    source.found_again()
+    for is_said in (False, True):
+        with pytest.raises(errors.SignInError) as caught:
+            source.token(rejected=token)
+        assert ("still the same" in str(caught.value)) is is_said
+        source.found_again()
+        pause.now += 2
+
+
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now

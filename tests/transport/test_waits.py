@@ -174,7 +174,7 @@ def test_an_airflow_that_is_away_with_the_portal_does_not_end_the_wait(
 
     waiting = begin("client_secret", how)
     with monkeypatch.context() as patch:
-        patch.setattr("airflow_provider_cpp.transport.sharing.AGAIN", 0.1)
+        patch.setattr("airflow_provider_cpp.transport.access.AGAIN", 0.1)
         for name in ("get_connection", "aget_connection"):
             patch.setattr(CloudPartnerPortalHook, name, away, raising=False)
         waiting.portal.stop()

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""When a connection that many wait on is read again, and that whoever leaves leaves nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import pytest
+
+from airflow_provider_cpp.errors import ConnectionUnknown
+from airflow_provider_cpp.transport import access
+from airflow_provider_cpp.transport.credentials import AccessToken
+from airflow_provider_cpp.transport.line import Line
+from airflow_provider_cpp.transport.settings import Settings
+from airflow_provider_cpp.transport.sharing import Lines
+
+FIRST = Settings("https://first.invalid", AccessToken("x"), "scope", "1")
+SECOND, THIRD = (replace(FIRST, base_url=f"https://{name}.invalid") for name in ("second", "third"))
+AGAIN = 0.05
+
+
+class Reader:
+    """Reads a connection that says what it is told to, counts, and keeps what is logged."""
+
+    name = "a connection"
+
+    def __init__(self) -> None:
+        self.says: Settings | Exception = FIRST
+        self.reads = 0
+        self.told: list[tuple[str, int]] = []
+
+    async def aget_settings(self) -> Settings:
+        self.reads += 1
+        if isinstance(self.says, Exception):
+            raise self.says
+        return replace(self.says)
+
+    def tell(self, text: str, level: int) -> None:
+        self.told.append((text, level))
+
+
+@pytest.fixture
+def reader(monkeypatch: pytest.MonkeyPatch) -> Reader:
+    """Return a reader, whose connection may be read again soon while looks fail."""
+    monkeypatch.setattr(access, "AGAIN", AGAIN)
+    return Reader()
+
+
+def waiting(reader: Reader, then: Callable[[Lines, access.Access], Awaitable[None]]) -> None:
+    """Let one wait use the connection, with a token that is good, and see that nothing is left of it."""
+
+    async def main() -> None:
+        lines = Lines()
+        entered = lines.enter(reader)
+        await entered.open()
+        await then(lines, entered)
+        await lines.leave(entered)
+        assert (lines._lines, lines._accesses) == ({}, {})
+
+    asyncio.run(main())
+
+
+def test_what_was_changed_and_changed_back_is_read_again(reader: Reader) -> None:
+    """A look that fails finds what the connection says by now, however often that changed before anybody looked."""
+
+    async def then(lines: Lines, entered: access.Access) -> None:
+        for says in (SECOND, FIRST, THIRD):
+            reader.says = says
+            await asyncio.sleep(AGAIN)
+            if says is FIRST:  # a wait that begins brings it
+                await lines.leave(lines.enter(reader, FIRST))
+            else:
+                await entered.read_again()
+        assert (await entered.open())[0].settings == THIRD
+
+    waiting(reader, then)
+
+
+def test_looks_that_fail_read_now_and_then(reader: Reader) -> None:
+    """A thousand looks that fail at once read the connection once, also where Airflow does not give it."""
+
+    async def then(lines: Lines, entered: access.Access) -> None:
+        for says in (FIRST, ConnectionUnknown(("it isn't defined",))):
+            reader.says, before = says, reader.reads
+            await asyncio.sleep(AGAIN)
+            await asyncio.gather(*(entered.read_again() for _ in range(1000)), return_exceptions=True)
+            assert reader.reads - before == 1
+        assert (await entered.open())[0].settings == FIRST  # its token is good
+
+    waiting(reader, then)
+
+
+def test_an_airflow_that_is_away_is_told_once(reader: Reader) -> None:
+    """However often the connection cannot be read, that is one line, until it could be in between."""
+
+    async def then(lines: Lines, entered: access.Access) -> None:
+        away = RuntimeError("https://user:secret@airflow is away")
+        for says in (away, away, away, FIRST, away, away):
+            reader.says = says
+            await asyncio.sleep(AGAIN)
+            await entered.read_again()
+
+    waiting(reader, then)
+    said = "the connection cannot be read now (RuntimeError); it is used as it was"
+    assert reader.told == [(said, logging.WARNING)] * 2
+
+
+def test_a_wait_that_is_canceled_while_it_moves_leaves_nothing(reader: Reader) -> None:
+    """One who is canceled while the old session is closed has the new one counted already."""
+
+    class Slow(Lines):
+        async def close(self, line: Line) -> None:
+            await super().close(line)
+            if line.settings == FIRST:
+                closing.set()
+                await asyncio.sleep(60)
+
+    async def main() -> None:
+        lines = Slow()
+        entered = lines.enter(reader)
+        await entered.open()
+        entered.hear(SECOND)
+        mover = asyncio.create_task(entered.open())
+        await closing.wait()
+        mover.cancel()
+        await asyncio.gather(mover, return_exceptions=True)
+        assert (await entered.open())[0].settings == SECOND
+        await lines.leave(entered)
+        assert (lines._lines, lines._accesses) == ({}, {})
+
+    closing = asyncio.Event()
+    asyncio.run(main())
