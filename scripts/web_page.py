@@ -56,7 +56,9 @@ def main() -> int:
             wait_until_served(port, process, Path(home) / "airflow.log")
             print(f"http://127.0.0.1:{port}", flush=True)
             print(f"Airflow, with a portal behind it on which a day takes {DAY} s; Ctrl-C ends both", flush=True)
-            return process.wait()
+            while process.poll() is None:  # waiting for it would not notice a signal that another thread took
+                time.sleep(0.2)
+            return process.returncode
     return 0
 
 

@@ -51,7 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"The Product Ingestion API serves the same offers at {emulator.ingestion_url}.")
     print("For a shell, with the Airflow connection (Ctrl-C stops the emulator):\n")
     print(emulator.environment(), flush=True)
-    stop.wait()
+    while not stop.wait(0.2):  # one wait without an end would not notice a signal that another thread took
+        pass
     emulator.stop()
     print("\nRequests served:")
     for route, count in sorted(emulator.counts.items()):

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import requests
 
@@ -249,6 +250,18 @@ def test_the_other_api_s_commands_of_the_page_work(
         "configure_publish": "1",
         "configure_status": "1",
     }
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a signal cannot be sent to a thread of another process")
+def test_a_signal_that_another_thread_takes_ends_it_too(command: Callable[..., subprocess.Popen[str]]) -> None:
+    """Of two Ctrl-C that come close together the kernel may hand both to a thread that serves, and the first one sleeps on."""
+    process = command("--port", "0")
+    while process.stdout and "AIRFLOW_CONN_CLOUD_PARTNER_PORTAL_DEFAULT" not in process.stdout.readline():
+        pass
+    threads = [thread.id for thread in psutil.Process(process.pid).threads()]
+    os.kill(next(number for number in threads if number != process.pid), signal.SIGINT)
+    process.communicate(timeout=20)
+    assert process.returncode == 0
 
 
 def test_the_command_ends_on_a_signal_and_tidies_up(
