@@ -18,9 +18,6 @@ from airflow_provider_cpp.transport.settings import Settings
 if TYPE_CHECKING:
     from airflow_provider_cpp.transport.sharing import Lines
 
-AGAIN = 10.0
-"""Seconds between two readings of a connection whose token is good, while looks fail: they may be those of thousands."""
-
 
 class Reader(Protocol):
     """Who reads an Airflow connection, which is all that is known of Airflow here."""
@@ -101,9 +98,8 @@ class Access:
             settings = await self._settings(rejected)
             if (line := self.line) is None or line.settings != settings:
                 left, line = line, await self.lines.take(settings)
-                self.line = (
-                    line  # before anything else is waited for: whoever counts as its user must be able to leave it
-                )
+                # Before anything else is waited for: who is counted as its user must be able to leave it.
+                self.line = line
                 if left is not None:
                     await self.lines.give_back(left)
             if self.found is settings:
@@ -121,7 +117,7 @@ class Access:
         """Return what the connection says; what was read a moment ago, or for no token yet, counts, be it an error."""
         loop = asyncio.get_running_loop()
         is_in_use = self.ready(rejected) is not None  # so that nobody asks for a token
-        if self.found is None or loop.time() >= (self.read_at + AGAIN if is_in_use else self.read_again_at):
+        if self.found is None or loop.time() >= (self.read_at + self.lines.again if is_in_use else self.read_again_at):
             self.found = await self._read()
             self.read_at = loop.time()
             if self.ready(rejected) is None:

@@ -21,10 +21,15 @@ from airflow_provider_cpp.transport.settings import Settings
 FRESH = 60.0
 """Seconds for which what a connection said is good enough for a wait that begins: thousands may within them."""
 
+AGAIN = 10.0
+"""Seconds between two readings of a connection whose token is good, while looks fail: they may be those of thousands."""
+
 
 class Lines:
     """What one event loop shares.
 
+    :ivar fresh: :data:`FRESH`, in seconds.
+    :ivar again: :data:`AGAIN`, in seconds.
     :ivar asking: lets one of those ask who want to know at the same time what a connection is for.
     """
 
@@ -32,13 +37,14 @@ class Lines:
         self._lines: dict[Settings, Line] = {}
         self._accesses: dict[Hashable, Access] = {}
         self.asking: Once[Any] = Once()
+        self.fresh, self.again = FRESH, AGAIN
 
     def knows(self, name: Hashable) -> bool:
         """Say whether somebody uses a connection, and read a moment ago what it says."""
         access = self._accesses.get(name)
         if access is None or not isinstance(access.found, Settings):
             return False
-        return asyncio.get_running_loop().time() - access.read_at < FRESH
+        return asyncio.get_running_loop().time() - access.read_at < self.fresh
 
     def enter(self, reader: Reader, found: Settings | None = None) -> Access:
         """Return the access to a connection, and count one user more.

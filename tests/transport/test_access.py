@@ -43,9 +43,8 @@ class Reader:
 
 
 @pytest.fixture
-def reader(monkeypatch: pytest.MonkeyPatch) -> Reader:
-    """Return a reader, whose connection may be read again soon while looks fail."""
-    monkeypatch.setattr(access, "AGAIN", AGAIN)
+def reader() -> Reader:
+    """Return a reader."""
     return Reader()
 
 
@@ -54,6 +53,7 @@ def waiting(reader: Reader, then: Callable[[Lines, access.Access], Awaitable[Non
 
     async def main() -> None:
         lines = Lines()
+        lines.again = AGAIN
         entered = lines.enter(reader)
         await entered.open()
         await then(lines, entered)

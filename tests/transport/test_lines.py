@@ -22,7 +22,7 @@ from airflow_provider_cpp.portal.calls import get_offer_status
 from airflow_provider_cpp.rules.flows import Flow, Sleep, ask
 from airflow_provider_cpp.rules.models import OfferRef
 from airflow_provider_cpp.rules.watch import Watch
-from airflow_provider_cpp.transport import access, line, sharing
+from airflow_provider_cpp.transport import line, sharing
 from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
 
 OFFER = "contoso-vm"
@@ -386,14 +386,14 @@ def test_a_change_of_settings_moves_waits_and_closes_the_old_session(portal: Emu
 
 
 def test_waits_on_a_host_that_does_not_answer_go_where_the_connection_leads_by_now(
-    portal: Emulator, serve: Callable[..., Emulator], use: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    portal: Emulator, serve: Callable[..., Emulator], use: Callable[..., Any]
 ) -> None:
     """A token that is good for an hour does not keep waits at an address that is none any more: a failed look reads anew."""
-    monkeypatch.setattr(access, "AGAIN", 0.1)
     deadline = datetime.now(timezone.utc) + timedelta(seconds=20)
     watch = Watch(REF, "live", deadline, poll_interval=0.3, answered=True, api=CloudPartnerPortalHook.conn_type)
 
     async def main(other: Emulator) -> None:
+        (await sharing.lines()).again = 0.1
         waits = [asyncio.create_task(first_event(watch)) for _ in range(20)]
         await until(lambda: portal.counts["status"] >= 20)
         await asyncio.to_thread(portal.stop)
@@ -414,14 +414,15 @@ def test_waits_on_a_host_that_does_not_answer_go_where_the_connection_leads_by_n
 
 @pytest.mark.parametrize(("fresh", "reads"), [(0.2, 2), (60.0, 1)])
 def test_a_wait_that_begins_later_goes_where_the_connection_leads_by_then(
-    portal: Emulator, use: Callable[..., Any], lookups: Callable[[], int], monkeypatch: Any, fresh: float, reads: int
+    portal: Emulator, use: Callable[..., Any], lookups: Callable[[], int], fresh: float, reads: int
 ) -> None:
     """What was read for others counts for a while; then a new wait reads the connection, and all go where it leads."""
-    monkeypatch.setattr(sharing, "FRESH", fresh)
     deadline = datetime.now(timezone.utc) + timedelta(seconds=20)
     watch = Watch(REF, "live", deadline, poll_interval=0.3, answered=True, api=CloudPartnerPortalHook.conn_type)
 
     async def main() -> list[float]:
+        shared = await sharing.lines()
+        shared.fresh = fresh
         waits = [asyncio.create_task(first_event(watch))]
         await until(lambda: portal.counts["status"] > 0)
         use(portal.connection, extra={"request_timeout": 7})
@@ -429,7 +430,6 @@ def test_a_wait_that_begins_later_goes_where_the_connection_leads_by_then(
         waits.append(asyncio.create_task(first_event(watch)))
         seen = portal.counts["status"]
         await until(lambda: portal.counts["status"] >= seen + 6)
-        shared = sharing._of_loops[asyncio.get_running_loop()]
         found = [one.settings.request_timeout for one in shared._lines.values()]
         for one in waits:
             one.cancel()

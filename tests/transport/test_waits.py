@@ -20,6 +20,7 @@ from airflow_provider_cpp.portal.api import PORTAL
 from airflow_provider_cpp.rules.operations import Operation
 from airflow_provider_cpp.rules.watch import Watch
 from airflow_provider_cpp.rules.watching import wait
+from airflow_provider_cpp.transport.sharing import lines
 from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
 
 OFFER = "contoso-vm"
@@ -32,6 +33,7 @@ def by_trigger(watch: Watch) -> dict[str, Any]:
     assert path.endswith(".OfferStatusTrigger")
 
     async def first_event() -> Any:
+        (await lines()).again = 0.1  # the connection is read that often while looks fail
         return await anext(OfferStatusTrigger(**arguments).run())
 
     return asyncio.run(first_event()).payload
@@ -174,7 +176,6 @@ def test_an_airflow_that_is_away_with_the_portal_does_not_end_the_wait(
 
     waiting = begin("client_secret", how)
     with monkeypatch.context() as patch:
-        patch.setattr("airflow_provider_cpp.transport.access.AGAIN", 0.1)
         for name in ("get_connection", "aget_connection"):
             patch.setattr(CloudPartnerPortalHook, name, away, raising=False)
         waiting.portal.stop()
