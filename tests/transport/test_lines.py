@@ -403,6 +403,7 @@ def test_waits_on_a_host_that_does_not_answer_go_where_the_connection_leads_by_n
         for one in waits:
             one.cancel()
         await asyncio.gather(*waits, return_exceptions=True)
+        await until(lambda: other.connections_open == 0)  # before the loop ends under sockets that are being closed
 
     other = serve()
     other.add_offer(OFFER)
@@ -434,6 +435,7 @@ def test_a_wait_that_begins_later_goes_where_the_connection_leads_by_then(
         for one in waits:
             one.cancel()
         await asyncio.gather(*waits, return_exceptions=True)
+        await until(lambda: portal.connections_open == 0)
         return found
 
     before = CloudPartnerPortalHook().get_settings().request_timeout
