@@ -19,7 +19,24 @@ from airflow_provider_cpp.transport.sharing import Lines
 
 FIRST = Settings("https://first.invalid", AccessToken("x"), "scope", "1")
 SECOND, THIRD = (replace(FIRST, base_url=f"https://{name}.invalid") for name in ("second", "third"))
-AGAIN = 0.05
+AGAIN = 3600.0
+"""Seconds between two readings, by a clock that the tests move: however slow the machine, none passes by itself."""
+
+
+class Loop(asyncio.SelectorEventLoop):
+    """An event loop whose clock can be moved."""
+
+    ahead = 0.0
+
+    def time(self) -> float:
+        return super().time() + self.ahead
+
+
+def let_pass(seconds: float) -> None:
+    """Move the clock of the running loop."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, Loop)
+    loop.ahead += seconds
 
 
 class Reader:
@@ -55,12 +72,15 @@ def waiting(reader: Reader, then: Callable[[Lines, access.Access], Awaitable[Non
         lines = Lines()
         lines.again = AGAIN
         entered = lines.enter(reader)
-        await entered.open()
-        await then(lines, entered)
-        await lines.leave(entered)
+        try:
+            await entered.open()
+            await then(lines, entered)
+        finally:  # a test that fails leaves no session to the next one
+            await lines.leave(entered)
         assert (lines._lines, lines._accesses) == ({}, {})
 
-    asyncio.run(main())
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        runner.run(main())
 
 
 def test_what_was_changed_and_changed_back_is_read_again(reader: Reader) -> None:
@@ -69,7 +89,7 @@ def test_what_was_changed_and_changed_back_is_read_again(reader: Reader) -> None
     async def then(lines: Lines, entered: access.Access) -> None:
         for says in (SECOND, FIRST, THIRD):
             reader.says = says
-            await asyncio.sleep(AGAIN)
+            let_pass(AGAIN)
             if says is FIRST:  # a wait that begins brings it
                 await lines.leave(lines.enter(reader, FIRST))
             else:
@@ -85,7 +105,7 @@ def test_looks_that_fail_read_now_and_then(reader: Reader) -> None:
     async def then(lines: Lines, entered: access.Access) -> None:
         for says in (FIRST, ConnectionUnknown(("it isn't defined",))):
             reader.says, before = says, reader.reads
-            await asyncio.sleep(AGAIN)
+            let_pass(AGAIN)
             await asyncio.gather(*(entered.read_again() for _ in range(1000)), return_exceptions=True)
             assert reader.reads - before == 1
         assert (await entered.open())[0].settings == FIRST  # its token is good
@@ -100,7 +120,7 @@ def test_an_airflow_that_is_away_is_told_once(reader: Reader) -> None:
         away = RuntimeError("https://user:secret@airflow is away")
         for says in (away, away, away, FIRST, away, away):
             reader.says = says
-            await asyncio.sleep(AGAIN)
+            let_pass(AGAIN)
             await entered.read_again()
 
     waiting(reader, then)

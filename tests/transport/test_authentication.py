@@ -15,6 +15,7 @@ import pytest
 from airflow_provider_cpp import errors
 from airflow_provider_cpp.emulator import Emulator, Fault
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
+from airflow_provider_cpp.transport.auth import TokenSource
 
 OFFER = "contoso-vm"
 
@@ -48,9 +49,9 @@ def test_a_token_that_nears_its_end_is_renewed(
     sign_in_by: Callable[..., Emulator], read: Callable[[], Any], renewing: Any
 ) -> None:
     """A second sign-in comes before the portal could refuse the first one's token."""
-    portal = sign_in_by(renewing, token_lifetime=timedelta(seconds=1))
+    portal = sign_in_by(renewing, token_lifetime=timedelta(seconds=3))
     read()
-    time.sleep(1.0)
+    time.sleep(2.8)
     read()
     assert (len(portal.sign_ins), statuses(portal)) == (2, [200, 200])
 
@@ -85,29 +86,28 @@ def all_at_once(count: int, call: Callable[[], Any]) -> list[Any]:
     return found
 
 
-def test_two_hundred_at_once_ask_once_in_each_lifetime(
-    sign_in_by: Callable[..., Emulator], source: Callable[[], Any], renewing: Any
-) -> None:
+def test_two_hundred_at_once_ask_once_in_each_lifetime(sign_in_by: Callable[..., Emulator], renewing: Any) -> None:
     """There is one request for a token in a lifetime, however many want one."""
-    portal = sign_in_by(renewing, token_lifetime=timedelta(seconds=2))
-    tokens = source()
+    portal = sign_in_by(renewing, token_lifetime=timedelta(hours=1))
+    now = 0.0
+    tokens = TokenSource(CloudPartnerPortalHook().get_settings(), clock=lambda: now)
     route = "managed-identity" if renewing.kind == "managed_identity" else "token"
     counted = []
-    for pause in (0.0, 2.0):
-        time.sleep(pause)
+    for now in (0.0, 3600.0):  # noqa: B007 - the source's clock reads it
         values = {token.value for token in all_at_once(200, tokens.token)}
         counted.append((len(values), portal.counts[route]))
     assert counted == [(1, 1), (1, 2)]
 
 
 def test_two_hundred_who_wait_for_a_service_in_trouble_share_its_answer(
-    sign_in_by: Callable[..., Emulator], source: Callable[[], Any], renewing: Any
+    sign_in_by: Callable[..., Emulator], renewing: Any
 ) -> None:
     """A service that answers 503 is asked once, and each of those who waited gets an error of its own."""
     portal = sign_in_by(renewing)
     route = "managed-identity" if renewing.kind == "managed_identity" else "token"
     portal.inject(Fault("answer", route, times=999, status=503))
-    found = all_at_once(200, source().token)
+    tokens = TokenSource(CloudPartnerPortalHook().get_settings(), clock=lambda: 0.0)  # however slow the machine
+    found = all_at_once(200, tokens.token)
     assert (len({id(one) for one in found}), {one.retryable for one in found}) == (200, {True})
     assert portal.counts[route] == 1
 
@@ -118,9 +118,9 @@ def test_a_rotated_federated_token_is_read_anew(
     """Each acquisition reads the file: the token that is there by then is what is sent, and the old one is not."""
     portal = sign_in_by(ways["workload_identity"])
     tokens = source()
-    portal.kit.federated_token(lifetime=0.3)
+    portal.kit.federated_token(lifetime=3.0)
     first = tokens.token()
-    time.sleep(0.4)
+    time.sleep(3.1)
     with pytest.raises(errors.SignInError, match="AADSTS700024"):
         tokens.token(rejected=first)
     time.sleep(1.1)
