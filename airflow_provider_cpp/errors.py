@@ -5,7 +5,8 @@
 
     PortalError
     ├── ConfigurationError        the connection or an argument cannot work as it is
-    │   └── ConnectionUnknown     Airflow gave no such connection, now at least
+    │   ├── ConnectionUnknown     Airflow gave no such connection, now at least
+    │   └── CABundleError         the file of trusted certificate authorities cannot be used now
     ├── SignInError               Entra ID gave no token
     ├── RequestError              one call to the portal failed
     │   ├── Unreachable           no answer: refused, reset, timed out
@@ -24,6 +25,7 @@
     ├── NotParked                 going live was ordered, and nothing waits for that
     ├── NotCanceled               a cancel was ordered, and did not end what ran
     ├── OutcomeUnknown            whether the portal took an order cannot be known
+    ├── TaskRunUnknownError       whether the task is retried or was cleared cannot be known
     └── InvalidOutcome            what came from the triggerer is not an outcome
 
 ``retryable`` says whether asking again later can help: it decides between an exception that uses
@@ -67,6 +69,26 @@ class ConnectionUnknown(ConfigurationError):
     """
 
     retryable = True
+
+
+class CABundleError(ConfigurationError):
+    """The CA bundle is missing, empty or cannot be read; nothing was sent.
+
+    The file may not be mounted yet, or be half-written at this moment; so trying again may help.
+
+    :param path: the bundle.
+    :param problem: what is wrong with it: ``does not exist``, for example.
+    """
+
+    retryable = True
+
+    def __init__(self, path: str, problem: str) -> None:
+        self.path = path
+        advice = (
+            "it must hold CA certificates in PEM format, on every worker and triggerer; its path is verify in the"
+            " connection's extra, or else REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE of the environment"
+        )
+        super().__init__((f"CA bundle {path!r} {problem}: {advice}",))
 
 
 class SignInError(PortalError):
@@ -159,7 +181,7 @@ class Untrusted(Unreachable):
 
 
 class BadReply(RequestError):
-    """An answer came that is not what the API promises: no JSON, the wrong shape, a redirect."""
+    """An answer came that is not what the API promises: no JSON, the wrong shape, a redirect, a proxy's 408, 421, 425 or 499."""
 
     retryable = True
 
@@ -280,6 +302,25 @@ class OutcomeUnknown(PortalError):
         super().__init__(
             f"offer {offer}: it is not known whether the portal took the {order.replace('golive', 'go-live')}: {reason}."
             f" It was not sent again: {'another try of the task looks once more' if may_settle else advice}"
+        )
+
+
+class TaskRunUnknownError(PortalError):
+    """Airflow does not show whether the task is retried or was cleared: a retry must not publish again, a clear should.
+
+    That happens when ``retries`` was lowered, or another task of the DAG run was cleared, between two tries.
+
+    :param offer: the offer, as ``publisher/offer``.
+    :param submitted: what an earlier try submitted, in words.
+    """
+
+    def __init__(self, offer: str, submitted: str) -> None:
+        self.offer = offer
+        self.submitted = submitted
+        super().__init__(
+            f"offer {offer}: Airflow does not show whether this task is retried or was cleared, and an earlier try submitted"
+            f" a publish ({submitted}). It was not submitted again: check the offer in Partner Center, and to publish again,"
+            " start a new DAG run"
         )
 
 

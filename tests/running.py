@@ -16,7 +16,7 @@ class TaskInstance:
 
     dag_id, task_id, run_id, map_index = "release", "wait", "manual", -1
 
-    def __init__(self, try_number: int = 1, max_tries: int = 0) -> None:
+    def __init__(self, try_number: int = 1, max_tries: int = 2) -> None:
         self.pushed: dict[str, Any] = {}
         self.try_number = try_number
         self.max_tries = max_tries

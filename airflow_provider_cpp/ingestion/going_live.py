@@ -75,7 +75,7 @@ def go_live(wanted: GoLive) -> Flow[Operation]:
         found = yield from _of_earlier(wanted, began)
         if found is not None:
             if note is not None:  # it is this run's from now on, also where the task was cleared since
-                yield Keep(replace(note, run=attempt.run, operation=found).to_payload())
+                yield Keep(replace(note, counts=attempt.counts, operation=found).to_payload())
             yield Tell(f"offer {wanted.offer}: an earlier try went live with it, going on with {found.name}")
             return found
     sight, meant = yield from _parked(wanted, Patience(began, min(attempt.settle_time, STALE_FOR)))
@@ -156,7 +156,7 @@ def _parked(wanted: GoLive, patience: Patience) -> Flow[tuple[_Sight, Entry]]:
 def _order(wanted: GoLive, sight: _Sight, meant: Entry) -> Flow[tuple[Operation | None, PortalError | None]]:
     """Order once; returns the operation, or None with what was lost if it stays in preview all the same."""
     now: datetime = yield Now()
-    note = Note(wanted.offer, "golive", now, wanted.attempt.run, (meant.id,))
+    note = Note(wanted.offer, "golive", now, wanted.attempt.counts, (meant.id,))
     yield Keep(note.to_payload())
     try:
         location = yield from ask(calls.go_live(wanted.offer, sight.product, meant.id))

@@ -6,7 +6,7 @@ An operator hands itself over here, and only then is loaded what a DAG file has 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ from airflow_provider_cpp.defaults import DEFAULT_SETTLE_TIME
 from airflow_provider_cpp.errors import OperationRunning, RequestError
 from airflow_provider_cpp.hooks.base import split_emails
 from airflow_provider_cpp.links import PORTAL_PAGE_KEY, page_of
-from airflow_provider_cpp.rules.attempt import Attempt, Note
+from airflow_provider_cpp.rules.attempt import Attempt, Note, TryCounts
 from airflow_provider_cpp.rules.flows import Flow
 from airflow_provider_cpp.rules.models import OfferDocument, OfferRef
 from airflow_provider_cpp.rules.operations import Operation
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 NOTE_KEY = "airflow_provider_cpp.order"
 FIRST_TRY_KEY = "airflow_provider_cpp.first_try"
-"""What the first try keeps, so that later ones know: all tries could leave a note, so none means that there was no order."""
+"""What the first try of a run of the task keeps: with it, no note means to later tries that no order was sent."""
 
 NOTE_LASTS = timedelta(days=180)
 """Longer than Airflow keeps a task's state by default: a publish and its waits may take weeks."""
@@ -56,8 +56,7 @@ def order_once(task: OrderOperator, context: Context) -> dict[str, str | None]:
     :returns: the operation as JSON.
     """
     with airflow_errors():
-        attempt = attempt_of(task, context, task.settle_time, waits_for_others=task.if_running == "wait")
-        operation = task.ordered = _ordered(task, context, attempt)
+        operation = task.ordered = _ordered(task, context)
         task.log.info("offer %s: %s is operation %s", operation.offer, operation.kind, operation.name)
         value = task.link_facts[XCOM_RETURN_KEY] = operation.to_json()
         if task.wait_for_completion:
@@ -116,16 +115,16 @@ def cancel(task: CancelOfferOperator, context: Context) -> dict[str, str | None]
     """
     with airflow_errors():
         operation = read_operation(task, task.operation, wanted=task.wants_operation)
-        hook = task.hook
+        hook, notes = task.hook, Notes(context)
         wanted = Cancel(
             offer=named_offer(task, operation),
-            attempt=attempt_of(task, context, DEFAULT_SETTLE_TIME),
+            attempt=attempt_of(task, context, notes, DEFAULT_SETTLE_TIME),
             operation=operation,
             notification_emails=split_emails(task.notification_emails or ()),
             poll_interval=task.poll_interval,
             timeout=as_timedelta(task.timeout).total_seconds(),
         )
-        canceled = hook.run(hook.api.cancel(wanted), keeper(context))
+        canceled = hook.run(hook.api.cancel(wanted), notes.keep)
     return canceled.to_json() if canceled is not None else None
 
 
@@ -148,39 +147,58 @@ def read_operation(task: OfferOperator, value: Any, *, wanted: bool) -> Operatio
     return task.hook.operation(operation)
 
 
-def attempt_of(task: OfferOperator, context: Context, settle_time: float, *, waits_for_others: bool = False) -> Attempt:
+class Notes:
+    """The note that tries leave for later ones: in Airflow's store of a task's state, and in memory where there is none.
+
+    :param context: the task's.
+    :ivar store: Airflow's store; None before Airflow 3.3.
+    :ivar payload: the note as it was kept last.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self.store: Any = context.get("task_state_store")
+        self.payload: Any = self.store.get(NOTE_KEY) if self.store is not None else None
+
+    def keep(self, payload: dict[str, Any] | None) -> None:
+        """Keep a note, or take it back."""
+        if self.store is not None:
+            if payload is None:
+                self.store.delete(NOTE_KEY)
+            else:
+                self.store.set(NOTE_KEY, payload, retention=NOTE_LASTS)
+        self.payload = payload
+
+
+def attempt_of(
+    task: OfferOperator, context: Context, notes: Notes, settle_time: float, *, waits_for_others: bool = False
+) -> Attempt:
     """Gather what this try can know of those before it."""
-    ti, store = context["ti"], context.get("task_state_store")
-    run = getattr(ti, "max_tries", 0) or 0
-    is_first = getattr(ti, "try_number", 1) <= 1
-    if is_first and store is not None:
-        store.set(FIRST_TRY_KEY, True, retention=NOTE_LASTS)
+    counts = counts_of(task, context)
+    earlier_could_note = counts.try_number <= 1
+    if notes.store is not None:
+        earlier_could_note = earlier_could_note or notes.store.get(FIRST_TRY_KEY) is not None
+        if counts.try_number <= 1 or counts.follows_clear:
+            notes.store.set(FIRST_TRY_KEY, True, retention=NOTE_LASTS)
     return Attempt(
         settle_time=settle_time,
-        is_first=is_first,
-        run=run,
-        was_cleared=run > (task.retries or 0),
-        can_note=store is not None,
-        earlier_could_note=is_first or (store is not None and store.get(FIRST_TRY_KEY) is not None),
-        note=Note.from_payload(store.get(NOTE_KEY)) if store is not None else None,
+        counts=counts,
+        can_note=notes.store is not None,
+        earlier_could_note=earlier_could_note,
+        note=Note.from_payload(notes.payload),
         since=context["dag_run"].start_date,
         waits_for_others=waits_for_others,
     )
 
 
-def keeper(context: Context) -> Callable[[dict[str, Any] | None], None]:
-    """Return what keeps a note for later tries, where this version of Airflow has a place for it."""
-    store = context.get("task_state_store")
-
-    def keep(note: dict[str, Any] | None) -> None:
-        if store is None:
-            return
-        if note is None:
-            store.delete(NOTE_KEY)
-        else:
-            store.set(NOTE_KEY, note, retention=NOTE_LASTS)
-
-    return keep
+def counts_of(task: OfferOperator, context: Context) -> TryCounts:
+    """Read what Airflow counts of a task's tries."""
+    ti = context["ti"]
+    return TryCounts(
+        try_number=getattr(ti, "try_number", 1),
+        max_tries=getattr(ti, "max_tries", 0) or 0,
+        retries=task.retries or 0,
+        clear_number=getattr(context["dag_run"], "clear_number", 0) or 0,
+    )
 
 
 def leave_page(task: OfferOperator, context: Context, document: OfferDocument | None) -> None:
@@ -191,19 +209,23 @@ def leave_page(task: OfferOperator, context: Context, document: OfferDocument | 
         context["ti"].xcom_push(key=PORTAL_PAGE_KEY, value=page)
 
 
-def _ordered(task: OrderOperator, context: Context, attempt: Attempt) -> Operation:
+def _ordered(task: OrderOperator, context: Context) -> Operation:
+    notes = Notes(context)
+    attempt = attempt_of(task, context, notes, task.settle_time, waits_for_others=task.if_running == "wait")
     # One deadline for all that is waited for: others may take turns for ever.
     began = getattr(context["ti"], "start_date", None) or datetime.now(timezone.utc)
     deadline = began + as_timedelta(task.timeout)
     while True:
         try:
             flow = task.order(context, attempt)
-            return task.hook.run(flow, keeper(context))
+            return task.hook.run(flow, notes.keep)
         except OperationRunning as running:
             if task.if_running != "wait" or datetime.now(timezone.utc) >= deadline:
                 raise
             task.log.info("%s; waiting for it to end", running)
             _wait(task, named_offer(task), IDLE, None, deadline)
+            # What this very try noted counts as well, also where there is no store for it.
+            attempt = replace(attempt, note=Note.from_payload(notes.payload))
 
 
 def _wait(task: OrderOperator, offer: OfferRef, until: Target, operation: Operation | None, deadline: datetime) -> None:

@@ -16,7 +16,7 @@ from airflow_provider_cpp.errors import NotCanceled, OperationRunning, OutcomeUn
 from airflow_provider_cpp.portal import calls
 from airflow_provider_cpp.portal.location import id_in_location
 from airflow_provider_cpp.portal.looking import look_again, situation
-from airflow_provider_cpp.rules.attempt import Note
+from airflow_provider_cpp.rules.attempt import Note, TaskRun
 from airflow_provider_cpp.rules.flows import Flow, Keep, Now, Sleep, Tell, ask
 from airflow_provider_cpp.rules.operations import Operation, Submission
 from airflow_provider_cpp.rules.ordering import is_taken_perhaps
@@ -46,7 +46,7 @@ def cancel(wanted: Cancel) -> Flow[Operation | None]:
         yield Tell(f"offer {wanted.offer}: nothing runs that this task is to cancel; nothing was ordered")
         return None
     if wanted.attempt.can_note:
-        note = Note(wanted.offer, "cancel", began, wanted.attempt.run, (target.id,))
+        note = Note(wanted.offer, "cancel", began, wanted.attempt.counts, (target.id,))
         yield Keep(note.to_payload())
     yield Tell(f"offer {wanted.offer}: canceling {target.description}")
     location: str | None = None
@@ -70,9 +70,9 @@ def _target(wanted: Cancel, now_there: Situation) -> Submission | None:
     target = running or (_parked(now_there) if now_there.report.is_parked else None)
     if target is None:
         return None
-    if attempt.own_note is not None:
-        attempt.own_note.check(wanted.offer, "cancel")
-        return target if target.id in attempt.own_note.known else None
+    if (note := _own_note(wanted)) is not None:
+        note.check(wanted.offer, "cancel")
+        return target if target.id in note.known else None
     if wanted.operation is not None:
         if _is_meant(wanted.operation, target, now_there):
             return target
@@ -82,6 +82,11 @@ def _target(wanted: Cancel, now_there: Situation) -> Submission | None:
     if not attempt.is_first and not attempt.knows_earlier:
         _check_earlier_cancel(wanted, target, now_there)
     return target
+
+
+def _own_note(wanted: Cancel) -> Note | None:
+    """Return the note of an earlier try: of what may be a retry too, since that cancels nothing but what it noted."""
+    return wanted.attempt.note if wanted.attempt.task_run is not TaskRun.CLEARED else None
 
 
 def _check_earlier_cancel(wanted: Cancel, target: Submission, now_there: Situation) -> None:
@@ -101,7 +106,8 @@ def _parked(now_there: Situation) -> Submission | None:
 
 def _is_over(wanted: Cancel, now_there: Situation) -> bool:
     """Say whether what is meant is known to have ended, so that whatever the portal is at is something else."""
-    known = wanted.attempt.own_note.known if wanted.attempt.own_note is not None else ()
+    note = _own_note(wanted)
+    known = note.known if note is not None else ()
     meant = [entry for entry in now_there.entries if entry.id in known]
     if not known and wanted.operation is not None:
         own = find_entry(wanted.operation, now_there.entries)

@@ -133,7 +133,7 @@ def parse(reply: Reply) -> Any:
 
 def _error(call: Call[T], reply: Reply) -> errors.RequestError:
     code, text = _code_and_text(reply.body)
-    if 200 <= reply.status < 400:  # noqa: PLR2004 - the bounds of good answers and redirects
+    if reply.status < 400:  # noqa: PLR2004 - the bound of refusals
         kind: type[errors.RequestError] = errors.BadReply
         text = "a redirect, which is not followed with a token in hand" if reply.status >= 300 else text  # noqa: PLR2004 - as above
     else:
@@ -154,6 +154,8 @@ _KINDS: dict[int, type[errors.RequestError]] = {
     401: errors.Unauthorized,
     403: errors.Forbidden,
     404: errors.NotFound,
+    # What a proxy or a server in trouble says: it is no word of the API's on what became of the request.
+    **dict.fromkeys((408, 421, 425, 499), errors.BadReply),
     409: errors.Conflict,
     412: errors.PreconditionFailed,
     423: errors.Locked,

@@ -256,6 +256,42 @@ def _somebody_publishes(scene: Any) -> None:
     scene.publish()
 
 
+@symptom("The publish is refused with a conflict, and nothing is in progress")
+def _conflict_with_another_cause(scene: Any) -> None:
+    body = '{"error": {"code": "Conflict", "message": "The draft has no changes"}}'
+    scene.serve(history="succeeded").inject(Fault("answer", "publish", times=2, status=409, body=body))
+    scene.publish()
+
+
+@symptom("An earlier publish of the task shows nowhere, and the next one is refused")
+def _own_publish_is_silent(scene: Any) -> None:
+    portal = scene.serve()
+    status = '{"status": "neverPublished"}'
+    for route, body in (("submissions", "[]"), ("status", status)):
+        portal.inject(Fault("answer", route, times=999, status=200, body=body))
+    portal.inject(Fault("drop", "publish", after=True))
+    scene.publish()
+    scene.later_try(2)
+    scene.publish()
+
+
+@symptom("It is not known whether the task is retried or was cleared")
+def _retried_or_cleared(scene: Any) -> None:
+    portal = scene.serve()
+    scene.publish()
+    portal.clock.advance(days=5)
+    scene.later_try(2)
+    scene.publish(retries=1)
+
+
+@symptom("A clear emptied the task's state")
+def _emptied_store(scene: Any) -> None:
+    scene.serve()
+    scene.later_try(2)
+    scene.context["ti"].max_tries, scene.context["dag_run"].clear_number = 3, 1
+    scene.publish()
+
+
 @symptom("It is not known whether the portal took the publish, and the task stops")
 def _an_earlier_try_may_have_ordered(scene: Any) -> None:
     scene.serve()

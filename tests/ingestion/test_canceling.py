@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from ingestion_market import JOB, Market, job
+from tries import RETRY
 
 from airflow_provider_cpp import errors
 from airflow_provider_cpp.ingestion.canceling import cancel
@@ -53,7 +54,7 @@ def test_a_retry_finds_what_it_canceled(player: Any, wanted: Cancel) -> None:
     """A later try that finds the job canceled has done what it was for."""
     player.answer = market = Market()
     market.jobs = [CANCELED]
-    again = replace(wanted, attempt=Attempt(900, is_first=False))
+    again = replace(wanted, attempt=Attempt(900, counts=RETRY))
     assert (player.run(cancel(again)).kind, market.posted) == ("cancel", [])
 
 

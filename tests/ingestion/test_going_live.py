@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from ingestion_market import GUID, JOB, Market, job, sample, submission
+from tries import CLEARED, FIRST, RETRY
 
 from airflow_provider_cpp import errors
 from airflow_provider_cpp.ingestion.going_live import go_live
@@ -167,13 +169,13 @@ def test_a_look_that_fails_after_the_order_loses_nothing(player: Any, offer: Off
 
 
 def note(offer: OfferRef, start: Any, operation: Operation | None = None) -> Note:
-    return Note(offer, "golive", start, 0, (PARKED["id"],), None, operation)
+    return Note(offer, "golive", start, FIRST, (PARKED["id"],), None, operation)
 
 
 def test_a_retry_goes_on_with_its_operation(player: Any, offer: OfferRef, start: Any) -> None:
     """What an earlier try noted is returned, and nothing is asked."""
     own = Operation(offer, "golive", start, PARKED["id"], LOCATION, INGESTION)
-    retry = wanted(offer, is_first=False, note=note(offer, start, own))
+    retry = wanted(offer, counts=RETRY, note=note(offer, start, own))
     assert (player.run(go_live(retry)), player.sent) == (own, [])
 
 
@@ -183,7 +185,7 @@ def test_a_retry_without_an_answer_looks_first(
 ) -> None:
     """A try that noted its order and died is gone on with if it was taken; else it is ordered once time has passed."""
     player.answer = market = Market(entries)
-    found = player.run(go_live(wanted(offer, is_first=False, note=note(offer, start))))
+    found = player.run(go_live(wanted(offer, counts=RETRY, note=note(offer, start))))
     assert (found.operation_id, len(market.posted)) == (PARKED["id"], orders)
     assert sum(player.slept) == (960.0 if orders else 0.0)
 
@@ -205,7 +207,7 @@ def test_a_retry_without_a_note(
     """Before Airflow 3.3 what goes live is gone on with, and what is live only if it was made in this DAG run."""
     player.answer = market = Market(entries)
     began = start - timedelta(hours=since)
-    retry = wanted(offer, is_first=False, can_note=False, since=began)
+    retry = wanted(offer, counts=RETRY, can_note=False, since=began)
     if orders is None:
         with pytest.raises(errors.NotParked):
             player.run(go_live(retry))
@@ -216,7 +218,7 @@ def test_a_retry_without_a_note(
 
 def test_a_retry_without_a_note_keeps_to_what_was_meant(player: Any, offer: OfferRef, operation: Operation) -> None:
     """With the publish operation given, only its own submission is gone on with, however old."""
-    retry = wanted(offer, operation, is_first=False, can_note=False)
+    retry = wanted(offer, operation, counts=RETRY, can_note=False)
     player.answer = market = Market([LIVE])
     assert player.run(go_live(retry)).operation_id == PARKED["id"]
     player.answer = market = Market([OLD, submission(9, "live", "running/pending")])
@@ -238,9 +240,9 @@ def test_a_cleared_task_goes_on_with_what_it_went_live_with(
     own = Operation(offer, "golive", start, PARKED["id"], LOCATION, INGESTION)
     player.answer = market = Market(entries)
     earlier = note(offer, start, own if is_known else None)
-    found = player.run(go_live(wanted(offer, run=3, is_first=False, was_cleared=True, note=earlier)))
+    found = player.run(go_live(wanted(offer, counts=CLEARED, note=earlier)))
     assert (found.operation_id, found.location, market.posted) == (PARKED["id"], LOCATION if is_known else None, [])
-    assert (player.notes[-1]["run"], player.notes[-1]["operation"]) == (3, found.to_json())
+    assert (player.notes[-1]["counts"], player.notes[-1]["operation"]) == (asdict(CLEARED), found.to_json())
 
 
 def test_a_cleared_task_goes_live_with_what_waits_now(player: Any, offer: OfferRef, start: Any) -> None:
@@ -248,7 +250,7 @@ def test_a_cleared_task_goes_live_with_what_waits_now(player: Any, offer: OfferR
     own = Operation(offer, "golive", start, PARKED["id"], LOCATION, INGESTION)
     waits = [LIVE, submission(9, "preview")]
     player.answer = market = Market(waits, waits, [submission(9, "live", "running/pending")])
-    cleared = wanted(offer, run=3, is_first=False, was_cleared=True, note=note(offer, start, own))
+    cleared = wanted(offer, counts=CLEARED, note=note(offer, start, own))
     assert player.run(go_live(cleared)).operation_id == f"submission/{GUID}/9"
     assert len(market.posted) == 1
     with pytest.raises(errors.ConfigurationError, match="noted a golive of offer contoso-vm"):

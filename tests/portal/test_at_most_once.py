@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,7 +16,7 @@ from hypothesis import strategies as some
 from airflow_provider_cpp import errors
 from airflow_provider_cpp.ingestion.publishing import publish as publish_through_the_successor
 from airflow_provider_cpp.portal.publishing import publish
-from airflow_provider_cpp.rules.attempt import Attempt, Note
+from airflow_provider_cpp.rules.attempt import Attempt, Note, TryCounts
 from airflow_provider_cpp.rules.calls import Call, Reply
 from airflow_provider_cpp.rules.flows import Flow, Keep, Now, Send, Sleep
 from airflow_provider_cpp.rules.models import OfferRef
@@ -26,6 +26,7 @@ from airflow_provider_cpp.rules.orders import Publish
 OFFER = OfferRef("contoso", "contoso-vm")
 BEGAN = datetime.fromisoformat("2026-11-03T08:00:00+00:00")
 SETTLE = 900.0
+RETRIES = 9
 SLOWEST = 800.0
 """Seconds after which an order that was taken shows in the list, at the latest."""
 
@@ -251,16 +252,14 @@ def test_a_run_of_the_task_publishes_at_most_once(
 ) -> None:
     """Tries that die, lose answers, see late lists, are cleared and outlive Airflow's upgrade order once a run, and find it."""
     world = place(data.draw, can_note=notes_from == 0)
-    is_first, cleared = True, False
+    counts = TryCounts(1, RETRIES, RETRIES, 0)
     for number in range(data.draw(some.integers(2, 6))):
         world.can_note = number >= notes_from  # Airflow may be upgraded in between
         if others and data.draw(some.booleans()):
             world.take(None, 0.0, data.draw(some.floats(0, SLOWEST / 2)))
         attempt = Attempt(
             SETTLE,
-            is_first=is_first,
-            run=world.run,
-            was_cleared=cleared,
+            counts=counts,
             can_note=world.can_note,
             earlier_could_note=notes_from == 0,
             note=Note.from_payload(world.note),
@@ -276,10 +275,12 @@ def test_a_run_of_the_task_publishes_at_most_once(
             if found is not None:
                 check_found(world, found, others=others)
         check_promise(world)
-        is_first = False
         world.now += data.draw(some.sampled_from([1.0, 300.0, 2000.0]))
-        if not may_retry:
-            world.run, cleared = world.run + 1, True  # only a clear begins another try
+        if may_retry:
+            counts = replace(counts, try_number=counts.try_number + 1)
+        else:  # only a clear begins another try
+            world.run, ended = world.run + 1, counts.try_number
+            counts = TryCounts(ended + 1, ended + RETRIES, RETRIES, counts.clear_number + 1)
 
 
 def check_found(world: World, found: Operation, *, others: bool) -> None:

@@ -4,21 +4,22 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from tries import CLEARED, CLEARED_OR_RETRIED, FIRST, RETRY
 
 from airflow_provider_cpp.errors import ConfigurationError
-from airflow_provider_cpp.rules.attempt import CLOCK_MARGIN, Attempt, Note
+from airflow_provider_cpp.rules.attempt import CLOCK_MARGIN, Attempt, Note, TryCounts
 from airflow_provider_cpp.rules.models import OfferRef
 from airflow_provider_cpp.rules.operations import Operation
 
 
 @pytest.fixture
 def note(offer: OfferRef, start: datetime) -> Note:
-    return Note(offer, "publish", start, 2, ("one", "two"), 636576975611768314)
+    return Note(offer, "publish", start, FIRST, ("one", "two"), 636576975611768314)
 
 
 @pytest.mark.parametrize("with_operation", [False, True])
@@ -41,8 +42,10 @@ def test_no_note_is_none() -> None:
         {"noted_at": "soon"},
         {"noted_at": None},
         {"kind": "frobnicate"},
-        {"run": None},
-        {"run": "first"},
+        {"counts": None},
+        {"counts": 1},
+        {"counts": {}},
+        {"counts": asdict(FIRST) | {"retries": "many"}},
         {"known": None},
         {"known": "one"},
         {"publisher_id": ""},
@@ -86,10 +89,12 @@ def test_a_note_for_something_else_is_refused(note: Note, other: OfferRef, kind:
     note.check(note.offer, note.kind)
 
 
-@pytest.mark.parametrize(("run", "is_own"), [(2, True), (1, False), (3, False)])
-def test_a_note_is_own_in_its_run_alone(note: Note, run: int, is_own: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize(
+    ("counts", "is_own"), [(FIRST, True), (RETRY, True), (CLEARED, False), (CLEARED_OR_RETRIED, False)]
+)
+def test_a_note_is_own_in_its_run_alone(note: Note, counts: TryCounts, is_own: bool) -> None:  # noqa: FBT001
     """A clear begins another run of the task, for which the note is somebody else's."""
-    assert (Attempt(900, note=note, run=run).own_note is note) == is_own
+    assert (Attempt(900, note=note, counts=counts).own_note is note) == is_own
 
 
 def test_a_try_without_a_note_owns_none() -> None:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from tries import CLEARED, FIRST, RETRY
 
 from airflow_provider_cpp import errors
 from airflow_provider_cpp.portal import calls
@@ -26,7 +27,6 @@ GOLIVE = {"id": "live-id", "submissionType": "goLive", "submissionState": "runni
 THEIRS = {"id": "theirs", "submissionType": "publish", "submissionState": "running", "publishingVersion": 3}
 OLD = {"id": "old-id", "submissionType": "publish", "submissionState": "completed", "publishingVersion": 1}
 LOCATION = "/api/publishers/contoso/offers/contoso-vm/operations/cancel-id"
-RUN = 3
 
 
 class Portal:
@@ -58,14 +58,14 @@ def accepted(make_reply: Any) -> Any:
 @pytest.fixture
 def later(wanted: Cancel, start: datetime) -> Cancel:
     """Return what a second try wants that nobody left a note for, an hour after the DAG run began."""
-    return replace(wanted, attempt=Attempt(900, is_first=False, since=start - timedelta(hours=1)))
+    return replace(wanted, attempt=Attempt(900, counts=RETRY, since=start - timedelta(hours=1)))
 
 
 @pytest.fixture
 def retry(wanted: Cancel, offer: OfferRef, start: datetime) -> Cancel:
     """Return what a second try wants, after one that noted what it was to cancel."""
-    note = Note(offer, "cancel", start, RUN, ("new-id",))
-    return replace(wanted, attempt=Attempt(900, is_first=False, run=RUN, can_note=True, note=note))
+    note = Note(offer, "cancel", start, FIRST, ("new-id",))
+    return replace(wanted, attempt=Attempt(900, counts=RETRY, can_note=True, note=note))
 
 
 @pytest.mark.parametrize("interval", [0, -1])
@@ -137,8 +137,8 @@ def test_it_is_noted_before_the_order(player: Any, wanted: Cancel, accepted: Any
         return portal(call)
 
     player.answer = answer
-    player.run(cancel(replace(wanted, attempt=Attempt(900, run=RUN, can_note=True))))
-    assert at_order == [Note(wanted.offer, "cancel", start, RUN, ("new-id",)).to_payload()]
+    player.run(cancel(replace(wanted, attempt=Attempt(900, counts=FIRST, can_note=True))))
+    assert at_order == [Note(wanted.offer, "cancel", start, FIRST, ("new-id",)).to_payload()]
     assert player.notes == at_order
 
 
@@ -333,7 +333,7 @@ def test_a_clear_forgets_what_was_noted(player: Any, retry: Cancel, accepted: An
     """A cleared task cancels whatever runs now, as it was told to."""
     gone = THEIRS | {"submissionState": "canceled"}
     player.answer = Portal(entries=[[THEIRS, CANCELED], [gone, CANCELED]], status=[RUNNING], order=accepted)
-    cleared = replace(retry, attempt=replace(retry.attempt, run=RUN + 1))
+    cleared = replace(retry, attempt=replace(retry.attempt, counts=CLEARED))
     assert player.run(cancel(cleared)).operation_id == "cancel-id"
 
 

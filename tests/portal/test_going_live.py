@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from tries import FIRST, RETRY
 
 from airflow_provider_cpp import errors
 from airflow_provider_cpp.portal import calls
 from airflow_provider_cpp.portal.going_live import go_live
-from airflow_provider_cpp.rules.attempt import Attempt
+from airflow_provider_cpp.rules.attempt import Attempt, TryCounts
 from airflow_provider_cpp.rules.models import OfferRef
 from airflow_provider_cpp.rules.operations import Operation
 from airflow_provider_cpp.rules.orders import GoLive
@@ -60,7 +61,7 @@ def wanted(offer: OfferRef) -> GoLive:
 @pytest.fixture
 def later(wanted: GoLive, start: datetime) -> GoLive:
     """Return what a second try wants, an hour after the DAG run began."""
-    return replace(wanted, attempt=Attempt(60, is_first=False, since=start - timedelta(hours=1)))
+    return replace(wanted, attempt=Attempt(60, counts=RETRY, since=start - timedelta(hours=1)))
 
 
 @pytest.mark.parametrize(
@@ -98,19 +99,19 @@ def test_a_first_try_needs_something_parked(
     ("entries", "there"),
     [([OLDER | {"submissionState": "running"}], "operation old-id"), ([], "none that is listed")],
 )
-@pytest.mark.parametrize("is_first", [True, False])
+@pytest.mark.parametrize("counts", [FIRST, RETRY])
 def test_another_publication_is_not_signed_off(
     player: Any,
     later: GoLive,
     operation: Operation,
     entries: list[Any],
     there: str,
-    is_first: bool,  # noqa: FBT001
+    counts: TryCounts,
 ) -> None:
     """With an operation given, another publication that is parked does not go live."""
     entries = [changed(entry, -60) for entry in entries]
     player.answer = Portal(entries=[entries], status=[PARKED])
-    meant = replace(later, attempt=replace(later.attempt, is_first=is_first), operation=operation)
+    meant = replace(later, attempt=replace(later.attempt, counts=counts), operation=operation)
     with pytest.raises(errors.NotParked, match=f"operation new-id was meant, but what is parked is {there}"):
         player.run(go_live(meant))
     assert orders(player) == 0

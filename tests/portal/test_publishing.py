@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from tries import CLEARED, CLEARED_OR_RETRIED, FIRST, RETRY
 
 from airflow_provider_cpp import errors
 from airflow_provider_cpp.portal import calls
 from airflow_provider_cpp.portal.publishing import publish
-from airflow_provider_cpp.rules.attempt import Attempt, Note
+from airflow_provider_cpp.rules.attempt import Attempt, Note, TryCounts
 from airflow_provider_cpp.rules.models import OfferRef
 from airflow_provider_cpp.rules.operations import Operation
 from airflow_provider_cpp.rules.orders import Publish
@@ -147,19 +148,57 @@ def test_what_runs_is_in_the_way(
 
 
 @pytest.mark.parametrize(
-    ("after", "named"), [([NEW], "operation new-id"), ([OLD], "another operation"), ([], "another operation")]
+    ("after", "status", "named"), [([NEW], "succeeded", "operation new-id"), ([OLD], "running", "another .*busy")]
 )
-def test_the_portals_conflict_names_what_runs(player: Any, offer: OfferRef, after: list[Any], named: str) -> None:
-    """A 409 is told with the operation that the list shows by then, or with the portal's words."""
-    player.answer = Portal([[OLD], after], errors.Conflict("publish", status=409, text="busy"))
+def test_the_portals_conflict_names_what_runs(
+    player: Any, offer: OfferRef, after: list[Any], status: str, named: str
+) -> None:
+    """A 409 is told with the operation that the list shows by then, or with the API's words where the status alone tells."""
+    player.answer = Portal([[OLD], after], errors.Conflict("publish", status=409, text="busy"), status)
     with pytest.raises(errors.OperationRunning, match=named):
         player.run(publish(Publish(offer, (), Attempt(60))))
+    assert orders(player) == 1
+
+
+@pytest.mark.parametrize("can_note", [False, True])
+def test_a_conflict_with_another_cause_is_final_the_second_time(player: Any, offer: OfferRef, can_note: bool) -> None:  # noqa: FBT001
+    """Where nothing shows as in progress within the settle time, a second submit decides, and its 409 is the error."""
+    conflict = errors.Conflict("publish", status=409, text="The draft has no changes")
+    player.answer = Portal([[OLD]], conflict)
+    with pytest.raises(errors.Conflict, match="The draft has no changes") as caught:
+        player.run(publish(Publish(offer, (), Attempt(60, can_note=can_note))))
+    assert (orders(player), sum(player.slept), caught.value.retryable) == (2, 60, False)
+    assert noted(player) == ["intent", None, "intent", None]
+    assert "waiting for the settle time, then submitting once more" in player.told[0][0]
+
+
+def test_a_conflict_that_passes_is_published_over(player: Any, offer: OfferRef, make_reply: Any) -> None:
+    """The second submit, once the settle time is over, is accepted where only the first one met a conflict."""
+    player.answer = portal = Portal([[OLD]], errors.Conflict("publish", status=409, text="busy"))
+
+    def answer(call: calls.Call[Any]) -> Any:
+        answered = portal(call)
+        portal.order = make_reply(b"", 202, AT_ID) if call.method == "POST" else portal.order
+        return answered
+
+    player.answer = answer
+    assert player.run(publish(Publish(offer, (), Attempt(60)))).operation_id == "new-id"
+    assert (orders(player), sum(player.slept)) == (2, 60)
+
+
+def test_an_operation_that_shows_after_a_conflict_is_in_the_way(player: Any, offer: OfferRef) -> None:
+    """The operation that the list showed too late is named, and nothing is submitted a second time."""
+    failing = errors.ServerFault("list", status=500)
+    late = [[OLD], [OLD], [OLD], *[failing] * 4, [NEW, OLD]]
+    player.answer = Portal(late, errors.Conflict("publish", status=409, text="busy"))
+    with pytest.raises(errors.OperationRunning, match="operation new-id"):
+        player.run(publish(Publish(offer, (), Attempt(60))))
+    assert orders(player) == 1
 
 
 # --- with notes: from Airflow 3.3 on
 
 PARKED = "waitingForPublisherReview"
-RUN = 3
 TAKEN_BACK = [
     errors.Refused("publish", status=400, text="no"),
     errors.Refused("publish", status=422, text="no"),
@@ -175,12 +214,12 @@ TAKEN_BACK = [
 @pytest.fixture
 def note(offer: OfferRef, start: datetime) -> Note:
     """Return what a try noted two minutes ago, before it ordered."""
-    return Note(offer, "publish", start - timedelta(seconds=120), RUN, ("old-id",), 7)
+    return Note(offer, "publish", start - timedelta(seconds=120), FIRST, ("old-id",), 7)
 
 
 @pytest.fixture
 def retry(note: Note) -> Attempt:
-    return Attempt(900, is_first=False, run=RUN, can_note=True, note=note)
+    return Attempt(900, counts=RETRY, can_note=True, note=note)
 
 
 def noted(player: Any) -> list[Any]:
@@ -210,15 +249,15 @@ def test_it_is_noted_before_the_order_and_after_its_answer(
         return portal(call)
 
     player.answer = answer
-    player.run(publish(Publish(offer, (), Attempt(900, run=RUN, can_note=True), 7)))
+    player.run(publish(Publish(offer, (), Attempt(900, counts=FIRST, can_note=True), 7)))
     assert (at_order, noted(player)) == (["intent"], expected)
 
 
 def test_what_an_intent_says(player: Any, offer: OfferRef, make_reply: Any, start: datetime) -> None:
     """An intent holds the offer, the time, the run, the operations that are there and the draft's version."""
     player.answer = Portal([[OLD, OLD | {"id": "older"}]], make_reply(b"", 202, AT_ID))
-    player.run(publish(Publish(offer, (), Attempt(900, run=RUN, can_note=True), 7)))
-    assert Note.from_payload(player.notes[0]) == Note(offer, "publish", start, RUN, ("old-id", "older"), 7)
+    player.run(publish(Publish(offer, (), Attempt(900, counts=FIRST, can_note=True), 7)))
+    assert Note.from_payload(player.notes[0]) == Note(offer, "publish", start, FIRST, ("old-id", "older"), 7)
 
 
 def test_a_retry_goes_on_with_its_own_operation(
@@ -362,14 +401,14 @@ def test_a_cleared_task_goes_on_while_its_own_operation_runs(
     """After a clear, an own operation that runs is gone on with; one that ended, or is parked, is published over."""
     numbered = replace(operation, operation_id=None, location=BY_NUMBER["location"])
     note = replace(note, operation={"id": operation, "number": numbered, "intent": None}[knows])
-    cleared = Attempt(60, is_first=False, run=RUN + 1, was_cleared=True, can_note=True, note=note)
+    cleared = Attempt(60, counts=CLEARED, can_note=True, note=note)
     player.answer = Portal([entries], make_reply(b"", 202, {"location": f"{AT_ID['location']}-2"}), status)
     found = player.run(publish(Publish(offer, (), cleared)))
     assert orders(player) == (0 if attaches else 1)
     assert found.name == ((numbered.name if knows == "number" else "new-id") if attaches else "new-id-2")
     kept = Note.from_payload(player.notes[-1])
     assert kept is not None
-    assert (kept.run, kept.operation) == (RUN + 1, found)
+    assert (kept.counts, kept.operation) == (CLEARED, found)
 
 
 @pytest.mark.parametrize("order", [None, errors.Conflict("publish", status=409), errors.Refused("publish", status=400)])
@@ -377,7 +416,7 @@ def test_a_cleared_task_finds_its_own_operation_in_the_way(
     player: Any, offer: OfferRef, note: Note, operation: Operation, order: errors.PortalError | None
 ) -> None:
     """An own operation that seemed to have ended, and is in the list or in the way after all, is gone on with."""
-    cleared = Attempt(60, is_first=False, run=RUN + 1, can_note=True, note=replace(note, operation=operation))
+    cleared = Attempt(60, counts=CLEARED, can_note=True, note=replace(note, operation=operation))
     ended = [NEW | {"submissionState": "failed"}, OLD]
     portal = Portal([[NEW, OLD]] if order is None else [ended, [NEW, OLD]], order, "running")
 
@@ -388,14 +427,14 @@ def test_a_cleared_task_finds_its_own_operation_in_the_way(
     assert player.run(publish(Publish(offer, (), cleared))) == operation
     kept = Note.from_payload(player.notes[-1])
     assert kept is not None
-    assert (kept.run, kept.operation, orders(player)) == (RUN + 1, operation, int(order is not None))
+    assert (kept.counts, kept.operation, orders(player)) == (CLEARED, operation, int(order is not None))
 
 
 def test_what_a_cleared_task_went_on_with_is_its_own(
     player: Any, offer: OfferRef, note: Note, operation: Operation
 ) -> None:
     """A retry after a clear goes on with what the try before it went on with, also once that has ended."""
-    cleared = Attempt(60, is_first=False, run=RUN + 1, can_note=True, note=replace(note, operation=operation))
+    cleared = Attempt(60, counts=CLEARED, can_note=True, note=replace(note, operation=operation))
     player.answer = Portal([[NEW, OLD]], None, "running")
     player.run(publish(Publish(offer, (), cleared)))
     player.answer = Portal([[NEW | {"submissionState": "completed"}, OLD]], None, PARKED)
@@ -409,7 +448,7 @@ def test_a_cleared_task_gives_the_portal_time_to_know_its_operation(
     player: Any, offer: OfferRef, make_reply: Any, note: Note, operation: Operation, minutes: int, sent: int
 ) -> None:
     """After a clear, an own operation that the portal does not know runs, perhaps, for as long as it is that new."""
-    cleared = Attempt(60, is_first=False, run=RUN + 1, can_note=True, note=replace(note, operation=operation))
+    cleared = Attempt(60, counts=CLEARED, can_note=True, note=replace(note, operation=operation))
     player.answer = Portal([[OLD]], make_reply(b"", 202, AT_ID), "running")
     player.now += timedelta(minutes=minutes)
     player.run(publish(Publish(offer, (), cleared)))
@@ -425,14 +464,14 @@ def test_a_cleared_task_takes_what_runs_for_its_own_by_its_id(
         def operation(self, path: str) -> Any:
             return {"status": "failed"}
 
-    cleared = Attempt(60, is_first=False, run=RUN + 1, can_note=True, note=replace(note, operation=operation))
+    cleared = Attempt(60, counts=CLEARED, can_note=True, note=replace(note, operation=operation))
     player.answer = Stale([[NEW, OLD]], None, "running")
     assert (player.run(publish(Publish(offer, (), cleared))), orders(player)) == (operation, 0)
 
 
 def test_a_cleared_task_leaves_others_alone(player: Any, offer: OfferRef, note: Note, operation: Operation) -> None:
     """After a clear, somebody else's operation that runs is refused, not taken."""
-    cleared = Attempt(60, is_first=False, run=RUN + 1, can_note=True, note=replace(note, operation=operation))
+    cleared = Attempt(60, counts=CLEARED, can_note=True, note=replace(note, operation=operation))
     player.answer = Portal([[NEW | {"id": "theirs"}, NEW | {"submissionState": "failed"}]], None, "running")
     with pytest.raises(errors.OperationRunning, match="operation theirs"):
         player.run(publish(Publish(offer, (), cleared)))
@@ -447,7 +486,7 @@ def test_a_cleared_task_among_several(
 ) -> None:
     """After a clear, several new publishes stop the task only while one of them runs, or may run."""
     entries = [NEW | {"submissionState": state}, NEW | {"id": "other", "submissionState": "failed"}, OLD]
-    cleared = Attempt(60, is_first=False, run=RUN + 1, can_note=True, note=note)
+    cleared = Attempt(60, counts=CLEARED, can_note=True, note=note)
     player.answer = Portal([entries], make_reply(b"", 202, AT_ID), status)
     if sent:
         player.run(publish(Publish(offer, (), cleared)))
@@ -457,10 +496,10 @@ def test_a_cleared_task_among_several(
     assert orders(player) == sent
 
 
-@pytest.mark.parametrize("run", [RUN, RUN + 1])
-def test_a_note_for_another_offer_is_refused(player: Any, note: Note, run: int) -> None:
+@pytest.mark.parametrize("counts", [RETRY, CLEARED])
+def test_a_note_for_another_offer_is_refused(player: Any, note: Note, counts: TryCounts) -> None:
     """A note for another offer, of this run or the one before, orders nothing."""
-    attempt = Attempt(900, is_first=False, run=run, can_note=True, note=note)
+    attempt = Attempt(900, counts=counts, can_note=True, note=note)
     with pytest.raises(errors.ConfigurationError, match="noted a publish of offer contoso/contoso-vm"):
         player.run(publish(Publish(OfferRef("contoso", "other"), (), attempt)))
     assert player.sent == []
@@ -469,7 +508,7 @@ def test_a_note_for_another_offer_is_refused(player: Any, note: Note, run: int) 
 def test_a_later_try_without_a_note_has_not_ordered(player: Any, offer: OfferRef, make_reply: Any) -> None:
     """Where tries note, one that left no note had not ordered, so the next one does, at once."""
     player.answer = Portal([[OLD]], make_reply(b"", 202, AT_ID))
-    player.run(publish(Publish(offer, (), Attempt(900, is_first=False, can_note=True))))
+    player.run(publish(Publish(offer, (), Attempt(900, counts=RETRY, can_note=True))))
     assert (orders(player), player.slept) == (1, [])
 
 
@@ -480,7 +519,7 @@ def test_a_refusal_takes_the_note_back(
     """An order that was certainly not taken leaves no note; what an earlier try noted stands again."""
     player.answer = Portal([[OLD]], error)
     with pytest.raises(type(error)):
-        player.run(publish(Publish(offer, (), Attempt(60, run=RUN, can_note=True))))
+        player.run(publish(Publish(offer, (), Attempt(60, counts=FIRST, can_note=True))))
     assert noted(player) == ["intent", None]
     player.notes.clear()
     player.now += timedelta(hours=1)
@@ -501,20 +540,25 @@ def test_a_refusal_because_the_first_order_was_taken(
 
 
 @pytest.mark.parametrize("failing", [errors.ServerFault("list", status=500), errors.SignInError("no token")])
-@pytest.mark.parametrize(
-    ("error", "raised", "said"),
-    [
-        (errors.Conflict("publish", status=409, text="busy"), errors.OperationRunning, "another operation .*busy"),
-        (errors.Refused("publish", status=422, text="no image"), errors.Refused, "no image"),
-    ],
-)
 def test_a_refusal_is_told_though_the_portal_falls_silent(
-    player: Any, offer: OfferRef, error: Any, raised: Any, said: str, failing: errors.PortalError
+    player: Any, offer: OfferRef, failing: errors.PortalError
 ) -> None:
     """What refused the order is said also where nothing more can be found out about it."""
-    player.answer = Portal([[OLD], failing], error)
-    with pytest.raises(raised, match=said):
+    player.answer = Portal([[OLD], failing], errors.Refused("publish", status=422, text="no image"))
+    with pytest.raises(errors.Refused, match="no image"):
         player.run(publish(Publish(offer, (), Attempt(60))))
+
+
+@pytest.mark.parametrize("failing", [errors.ServerFault("list", status=500), errors.SignInError("no token")])
+def test_after_a_conflict_a_portal_that_falls_silent_is_not_submitted_to(
+    player: Any, offer: OfferRef, failing: errors.PortalError
+) -> None:
+    """Without its list nothing is submitted a second time, and the log has the conflict."""
+    player.answer = Portal([[OLD], failing], errors.Conflict("publish", status=409, text="busy"))
+    with pytest.raises(type(failing)):
+        player.run(publish(Publish(offer, (), Attempt(60))))
+    assert orders(player) == 1
+    assert "busy; nothing shows as in progress" in player.told[0][0] + player.told[3][0]
 
 
 def test_a_refusal_while_another_operation_runs_names_it(player: Any, offer: OfferRef) -> None:
@@ -547,7 +591,7 @@ def test_the_number_of_the_publication_tells_it_from_others(player: Any, offer: 
 @pytest.fixture
 def later(start: datetime) -> Attempt:
     """Return a second try that nobody left a note for, an hour after the DAG run began."""
-    return Attempt(900, is_first=False, since=start - timedelta(hours=1))
+    return Attempt(900, counts=RETRY, since=start - timedelta(hours=1))
 
 
 def changed(entry: dict[str, Any], minutes: float) -> dict[str, Any]:
@@ -611,8 +655,8 @@ def test_a_publish_from_before_the_dag_run_is_somebody_elses(
 @pytest.mark.parametrize(
     ("change", "entries"),
     [
-        ({"was_cleared": True}, [changed(NEW, 10)]),
-        ({"was_cleared": True}, [changed(NEW, -10)]),
+        ({"counts": CLEARED}, [changed(NEW, 10)]),
+        ({"counts": CLEARED}, [changed(NEW, -10)]),
         ({"waits_for_others": True}, [changed(NEW, 10)]),
         ({}, [changed(NEW, 10) | {"submissionType": "goLive"}]),
         ({}, [changed(NEW, 10) | {"submissionType": ""}]),
@@ -648,3 +692,102 @@ def test_a_later_try_publishes_over_what_is_parked(
     parked = changed(NEW, -60) | {"id": "parked"}
     player.answer = Portal([[parked]], make_reply(b"", 202, AT_ID), PARKED)
     assert player.run(publish(Publish(offer, (), later))).operation_id == "new-id"
+
+
+# --- an open checkpoint, and Airflow's counts
+
+
+@pytest.mark.parametrize(
+    ("lists", "shown", "may_settle"),
+    [
+        ([[OLD]], "none of the offer's operations is new", False),
+        ([[OLD], [OLD], [OLD], errors.Refused("list", status=400)], "the offer's operations cannot be read", True),
+    ],
+)
+def test_a_conflict_with_an_open_checkpoint_is_unknown(
+    player: Any,
+    offer: OfferRef,
+    retry: Attempt,
+    lists: list[Any],
+    shown: str,
+    may_settle: bool,  # noqa: FBT001
+) -> None:
+    """An earlier try's submit that shows nowhere, and a 409 now: it may be its own, which the error says."""
+    player.now += timedelta(hours=1)
+    player.answer = Portal(lists, errors.Conflict("publish", status=409, text="busy"))
+    with pytest.raises(errors.OutcomeUnknown, match=f"{shown}, and now: .*busy") as caught:
+        player.run(publish(Publish(offer, (), retry)))
+    assert (caught.value.retryable, orders(player), noted(player)) == (may_settle, 1, ["intent", "intent"])
+
+
+@pytest.mark.parametrize("shows_in", ["list", "state"])
+def test_what_is_new_since_an_open_checkpoint_is_not_published_over(
+    player: Any, offer: OfferRef, retry: Attempt, shows_in: str
+) -> None:
+    """A publish that shows after the settle time, in the last list before the submit or just after it, is attached to."""
+    player.now += timedelta(hours=1)
+    running = {"id": "going", "submissionType": "goLive", "submissionState": "running"}
+    before: list[Any] = [[OLD], [running, OLD]]
+    lists = [*before, [NEW, OLD]] if shows_in == "list" else [*before, [running, OLD], [NEW, running, OLD]]
+    player.answer = Portal(lists, errors.Conflict("publish", status=409, text="busy"))
+    assert player.run(publish(Publish(offer, (), retry))).operation_id == "new-id"
+    assert orders(player) == 0
+
+
+@pytest.mark.parametrize("counts", [CLEARED, CLEARED_OR_RETRIED])
+def test_an_operation_in_progress_is_attached_to_after_a_clear(
+    player: Any, offer: OfferRef, note: Note, operation: Operation, counts: TryCounts
+) -> None:
+    """A cleared task, and one that may be retried or cleared, goes on with its own operation in progress."""
+    player.answer = Portal([[NEW, OLD]], None, "running")
+    attempt = Attempt(60, counts=counts, can_note=True, note=replace(note, operation=operation))
+    assert player.run(publish(Publish(offer, (), attempt))) == operation
+    kept = Note.from_payload(player.notes[-1])
+    assert kept is not None
+    assert kept.counts == counts
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_retried_or_cleared_is_said_where_it_matters(
+    player: Any,
+    offer: OfferRef,
+    note: Note,
+    operation: Operation,
+    is_known: bool,  # noqa: FBT001
+) -> None:
+    """Where Airflow's counts fit a retry as well as a clear, and nothing of its own is in progress, the task fails."""
+    player.now += timedelta(hours=1)
+    player.answer = Portal([[NEW | {"submissionState": "completed"}, OLD]] if is_known else [[OLD]], None)
+    note = replace(note, operation=operation if is_known else None)
+    attempt = Attempt(60, counts=CLEARED_OR_RETRIED, can_note=True, note=note)
+    said = "operation new-id, which has ended" if is_known else "no operation that shows"
+    with pytest.raises(
+        errors.TaskRunUnknownError, match=rf"retried or was cleared.*{said}.*start a new DAG run"
+    ) as caught:
+        player.run(publish(Publish(offer, (), attempt)))
+    assert (orders(player), caught.value.retryable) == (0, False)
+
+
+def test_a_store_that_a_clear_emptied(player: Any, offer: OfferRef, make_reply: Any) -> None:
+    """Without the checkpoint of before the clear, the settle time is waited out before the submit."""
+    player.answer = Portal([[OLD]], make_reply(b"", 202, AT_ID))
+    attempt = Attempt(60, counts=CLEARED, can_note=True, earlier_could_note=False)
+    assert player.run(publish(Publish(offer, (), attempt))).operation_id == "new-id"
+    assert (orders(player), sum(player.slept), noted(player)) == (1, 60, ["intent", "new-id"])
+
+
+def test_what_shows_after_a_clear_that_emptied_the_store_is_in_the_way(player: Any, offer: OfferRef) -> None:
+    """An operation in progress may be anybody's then: it is named, and not taken."""
+    player.answer = Portal([[OLD], [OLD], [NEW, OLD]], None)
+    attempt = Attempt(60, counts=CLEARED, can_note=True, earlier_could_note=False)
+    with pytest.raises(errors.OperationRunning, match="operation new-id"):
+        player.run(publish(Publish(offer, (), attempt)))
+    assert orders(player) == 0
+
+
+@pytest.mark.parametrize("status", [100, 102, 103, 199, 302, 408, 421, 425, 499, 500, 503])
+def test_a_response_that_proves_nothing(player: Any, offer: OfferRef, make_reply: Any, status: int) -> None:
+    """After an interim response, a redirect, or what a proxy says, the publish is looked for, and not withdrawn."""
+    player.answer = Portal([[OLD], [OLD], [NEW, OLD]], make_reply(b"", status))
+    assert player.run(publish(Publish(offer, (), Attempt(60, can_note=True)))).operation_id == "new-id"
+    assert (orders(player), noted(player)) == (1, ["intent", "new-id"])

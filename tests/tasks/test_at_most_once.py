@@ -31,6 +31,7 @@ def retry(context: dict[str, Any]) -> Callable[[], None]:
     def begin() -> None:
         context["ti"].try_number += 1
 
+    context["ti"].max_tries = 2
     return begin
 
 
@@ -41,6 +42,7 @@ def clear(context: dict[str, Any]) -> Callable[[], None]:
     def begin() -> None:
         context["ti"].max_tries = context["ti"].try_number + 2
         context["ti"].try_number += 1
+        context["dag_run"].clear_number = getattr(context["dag_run"], "clear_number", 0) + 1
 
     context["ti"].max_tries = 2
     return begin
@@ -315,14 +317,55 @@ def test_without_notes_a_retry_does_not_take_a_foreign_operation(
     assert portal.counts["publish"] == 0
 
 
-def test_others_are_not_waited_for_for_ever(serve: Callable[..., Emulator], context: dict[str, Any]) -> None:
-    """With `wait`, a portal that refuses though nothing shows is asked until the time is over, and then named."""
+def test_a_conflict_with_another_cause_is_not_waited_for(
+    serve: Callable[..., Emulator], context: dict[str, Any], store: Any
+) -> None:
+    """With `wait`, an API that answers 409 though nothing is in progress is submitted to twice, and its words are the error."""
     portal = serve()
     portal.add_offer(OFFER)
-    portal.inject(Fault("answer", "publish", times=999, status=409))
-    with pytest.raises(AirflowFailException, match="another operation"):
-        operator(if_running="wait", deferrable=False, poll_interval=0.05, timeout=3.0).execute(context)
-    assert portal.counts["publish"] > 1
+    body = '{"error": {"code": "Conflict", "message": "The draft has no changes"}}'
+    portal.inject(Fault("answer", "publish", times=999, status=409, body=body))
+    with pytest.raises(AirflowFailException, match="The draft has no changes"):
+        operator(if_running="wait", deferrable=False, poll_interval=0.05).execute(context)
+    assert portal.counts["publish"] == 2
+
+
+def test_a_clear_with_fewer_retries_publishes_nothing_and_says_why(
+    serve: Callable[..., Emulator], context: dict[str, Any], store: Any
+) -> None:
+    """Where a clear leaves what a retry leaves too, the ended operation is not taken for a success."""
+    portal = serve()
+    portal.add_offer(OFFER)
+    context["ti"].max_tries = 2
+    operator().execute(context)
+    portal.clock.advance(days=5)
+    context["ti"].try_number = 2  # cleared once it had ended, with one retry: max_tries is 1 + 1 as before
+    with pytest.raises(AirflowFailException, match=r"retried or was cleared.*start a new DAG run"):
+        operator(retries=1).execute(context)
+    assert portal.counts["publish"] == 1
+
+
+@pytest.mark.parametrize("in_progress", [True, False])
+def test_a_clear_that_empties_the_store(
+    serve: Callable[..., Emulator], context: dict[str, Any], store: Any, clear: Callable[[], None], *, in_progress: bool
+) -> None:
+    """Without its checkpoint a cleared task publishes anew, once nothing is in progress, and its next try knows that."""
+    portal = serve()
+    portal.add_offer(OFFER)
+    first = operator().execute(context)
+    if not in_progress:
+        portal.clock.advance(days=5)
+    store.values.clear()
+    clear()
+    if in_progress:
+        with pytest.raises(AirflowFailException, match=first["operation_id"]):
+            operator().execute(context)
+        assert portal.counts["publish"] == 1
+        return
+    anew = operator().execute(context)
+    context["ti"].try_number += 1
+    assert operator().execute(context) == anew != first
+    assert portal.counts["publish"] == 2
 
 
 class Broken(Kept):

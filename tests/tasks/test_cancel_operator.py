@@ -17,7 +17,7 @@ OFFER = "contoso-vm"
 
 
 def operator(**arguments: Any) -> CancelOfferOperator:
-    options = {"task_id": "cancel", "poll_interval": 0.05, "timeout": 10}
+    options = {"task_id": "cancel", "poll_interval": 0.05, "timeout": 10, "retries": 2}
     return CancelOfferOperator(**{**options, "offer_id": OFFER, **arguments})
 
 

@@ -24,7 +24,9 @@ OFFER = "contoso-vm"
 
 
 def operator(**arguments: Any) -> PublishOfferOperator:
-    return PublishOfferOperator(**{"task_id": "publish", "offer_id": OFFER, "settle_time": 0, **arguments})
+    return PublishOfferOperator(
+        **{"task_id": "publish", "offer_id": OFFER, "settle_time": 0, "retries": 2, **arguments}
+    )
 
 
 def test_it_returns_the_operation(serve: Callable[..., Emulator], context: dict[str, Any]) -> None:
