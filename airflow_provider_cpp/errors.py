@@ -88,7 +88,7 @@ class CABundleError(ConfigurationError):
             "it must hold CA certificates in PEM format, on every worker and triggerer; its path is verify in the"
             " connection's extra, or else REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE of the environment"
         )
-        super().__init__((f"CA bundle {path!r} {problem}: {advice}",))
+        super().__init__((f"CA bundle {path} {problem}: {advice}",))
 
 
 class SignInError(PortalError):

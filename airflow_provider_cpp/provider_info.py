@@ -96,7 +96,7 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     },
     "request_timeout": {
         "label": "Request timeout",
-        "description": "Seconds for connecting, and for waiting on an answer. Empty: 60",
+        "description": "Seconds for connecting, and for each wait for data; a whole exchange takes at most three times as long. Empty: 60",
         "schema": {"type": ["number", "null"]},
     },
 }

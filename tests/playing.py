@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow_provider_cpp.errors import PortalError
 from airflow_provider_cpp.rules.calls import Call, Reply
-from airflow_provider_cpp.rules.flows import Flow, Keep, Now, Reconnect, Send, Sleep, Tell
+from airflow_provider_cpp.rules.flows import Flow, Keep, Now, Reconnect, Send, SetDeadline, Sleep, Tell
 
 START = datetime(2026, 11, 3, 9, 0, tzinfo=timezone.utc)
 ORIGIN = "https://cloudpartner.azure.com"
@@ -20,6 +20,7 @@ class Player:
     """Plays the portal and the clock for a flow.
 
     :ivar notes: what was kept, in order.
+    :ivar deadlines: what was set, in order.
     :ivar connection: what reading the connection again raises.
     :ivar answer: what a call is answered with: a reply, an error to raise, or JSON for a 200.
     """
@@ -30,6 +31,7 @@ class Player:
         self.told: list[tuple[str, str]] = []
         self.slept: list[float] = []
         self.notes: list[dict[str, Any] | None] = []
+        self.deadlines: list[datetime] = []
         self.reconnects = 0
         self.connection: PortalError | None = None
         self.answer: Callable[[Call[Any]], Any] = lambda _: {}
@@ -64,9 +66,11 @@ class Player:
                 case _:
                     self.note(request)
 
-    def note(self, request: Tell | Keep) -> None:
-        """Note what a flow tells and keeps."""
-        if isinstance(request, Keep):
+    def note(self, request: Tell | Keep | SetDeadline) -> None:
+        """Note what a flow tells and keeps, and its deadlines."""
+        if isinstance(request, SetDeadline):
+            self.deadlines.append(request.at)
+        elif isinstance(request, Keep):
             self.notes.append(request.note)
         else:
             self.told.append((request.text, {20: "info", 30: "warning"}[request.level]))

@@ -92,7 +92,7 @@ class MarketplaceHook(BaseHook):
         try:
             connection = self.get_connection(self.conn_id)
         except AirflowNotFoundException as error:
-            raise ConnectionUnknown((str(error),), self._name) from error
+            raise ConnectionUnknown((str(error),), self.where) from error
         return self._settings(connection, connection.extra_dejson)
 
     async def aget_settings(self) -> Settings:
@@ -100,23 +100,14 @@ class MarketplaceHook(BaseHook):
 
         :raises ConfigurationError: as :meth:`get_settings`.
         """
-        from airflow.providers.common.compat.connection import get_async_connection
+        from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
 
         try:
             connection = await get_async_connection(self.conn_id, hook=type(self))
         except AirflowNotFoundException as error:
-            raise ConnectionUnknown((str(error),), self._name) from error
+            raise ConnectionUnknown((str(error),), self.where) from error
         except PermissionError as error:  # Airflow refuses to show it
-            raise ConfigurationError((str(error),), self._name) from error
-        return await self.aread(connection)
-
-    async def aread(self, connection: Connection) -> Settings:
-        """Read what a connection says, without blocking the event loop.
-
-        :raises ConfigurationError: naming all that it lacks.
-        """
-        from airflow.providers.common.compat.connection import get_async_extra_dejson
-
+            raise ConfigurationError((str(error),), self.where) from error
         return self._settings(connection, await get_async_extra_dejson(connection))
 
     def run(self, flow: Flow[T], keep: Keeper | None = None) -> T:
@@ -127,16 +118,14 @@ class MarketplaceHook(BaseHook):
         with self.get_conn(keep) as session:
             return session.run(flow)
 
-    def arun(self, flow: Flow[T], found: Settings | None = None) -> Coroutine[Any, Any, T]:
+    def arun(self, flow: Flow[T]) -> Coroutine[Any, Any, T]:
         """Run a flow to its end on the event loop, to be awaited.
 
         What runs on one loop with one connection shares session and token, and reads the connection once for all.
-
-        :param found: what the connection says, where it was read just now.
         """
         from airflow_provider_cpp.transport import aio
 
-        return aio.run(flow, self, found)
+        return aio.run(flow, self)
 
     @property
     def name(self) -> tuple[type, str]:
@@ -145,6 +134,11 @@ class MarketplaceHook(BaseHook):
         While any of them waits, the first one reads it, and logs, for all: they must be interchangeable.
         """
         return type(self), self.conn_id
+
+    @property
+    def where(self) -> str:
+        """What errors call the connection."""
+        return f"connection {self.conn_id!r}"
 
     def tell(self, text: str, level: int) -> None:
         """Log a line, with a logger that is not kept: each of thousands of waits would have one of its own."""
@@ -176,16 +170,12 @@ class MarketplaceHook(BaseHook):
 
         return trial.run(self.get_settings, self.log, self.api.greet)
 
-    @property
-    def _name(self) -> str:
-        return f"connection {self.conn_id!r}"
-
     def _settings(self, connection: Connection, extra: Mapping[str, Any]) -> Settings:
         from airflow_provider_cpp.transport.settings import Settings
 
         if connection.conn_type in CONNECTIONS and connection.conn_type != self.conn_type:
             problem = f"it is of type {connection.conn_type} now, and this is for {self.conn_type}: it was switched"
-            raise ConfigurationError((problem,), self._name)
+            raise ConfigurationError((problem,), self.where)
         return Settings.from_fields(
             self.api.endpoint,
             host=connection.host,
@@ -193,7 +183,7 @@ class MarketplaceHook(BaseHook):
             login=connection.login,
             password=connection.password,
             extra=extra,
-            where=self._name,
+            where=self.where,
         )
 
     def _offer(self, offer_id: str, publisher_id: str | None) -> OfferRef:
@@ -202,7 +192,7 @@ class MarketplaceHook(BaseHook):
     def _publisher(self, publisher_id: str | None) -> str:
         if not publisher_id:
             problem = "no publisher is named: give publisher_id to the task, or put it into the connection's extra"
-            raise ConfigurationError((problem,), self._name)
+            raise ConfigurationError((problem,), self.where)
         return publisher_id
 
 

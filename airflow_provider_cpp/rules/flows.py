@@ -2,8 +2,9 @@
 """What is done, as generators: they yield what they want done, and return what came of it.
 
 A flow asks for a few things only: that a call be sent, that time pass, what time it is, that a line be told to
-whoever watches, that a note be kept, that the connection be read again. Drivers in ``transport/`` do these, one with requests and one with aiohttp, and
-so there is one text of each procedure, and a test can play the portal by hand.
+whoever watches, that a note be kept, that the connection be read again, that nothing take longer than until a deadline.
+Drivers in ``transport/`` do these, one with requests and one with aiohttp, and so there is one text of each procedure, and
+a test can play the portal by hand.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
 from airflow_provider_cpp.errors import PortalError, RequestError
@@ -60,7 +62,14 @@ class Reconnect:
     """Read the connection again, since a look failed: somebody may have put it right."""
 
 
-Request = Send | Sleep | Now | Tell | Keep | Reconnect
+@dataclass(frozen=True, slots=True)
+class SetDeadline:
+    """From now on no exchange of this flow, sign-in included, ends later than this time."""
+
+    at: datetime
+
+
+Request = Send | Sleep | Now | Tell | Keep | Reconnect | SetDeadline
 Flow = Generator[Request, Any, T]
 
 

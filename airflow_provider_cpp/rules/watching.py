@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_cpp.errors import PortalError, RequestError
 from airflow_provider_cpp.rules import pacing
-from airflow_provider_cpp.rules.flows import Flow, Now, Reconnect, Sleep, Tell
+from airflow_provider_cpp.rules.flows import Flow, Now, Reconnect, SetDeadline, Sleep, Tell
 from airflow_provider_cpp.rules.models import Report
 from airflow_provider_cpp.rules.operations import check_api
 from airflow_provider_cpp.rules.outcome import Outcome, Result
@@ -20,6 +20,9 @@ from airflow_provider_cpp.rules.watch import Watch
 
 if TYPE_CHECKING:
     from airflow_provider_cpp.rules.api import Api
+
+LAST_POLL = timedelta(seconds=10)
+"""For how long a poll may go on after the deadline: the last one, or the only one of a wait that is resumed after it."""
 
 __all__ = ["Sighting", "Watch", "observe", "sighting", "timed_out", "wait"]
 
@@ -75,9 +78,12 @@ def observe(api: Api, watch: Watch, memory: Memory) -> Flow[Outcome | None]:
 def wait(api: Api, watch: Watch, memory: Memory | None = None) -> Flow[Outcome]:
     """Look again and again until the wait is over; errors of this package's tree become outcomes too.
 
+    It ends :data:`LAST_POLL` after its deadline at the latest, whatever does not respond.
+
     :param api: the API that the connection is for.
     :raises ConfigurationError: if the wait is for another API: the connection was switched.
     """
+    yield SetDeadline(max(watch.deadline, (yield Now())) + LAST_POLL)
     memory = memory or Memory()
     memory.answered = memory.answered or watch.answered
     memory.begin_again()

@@ -7,9 +7,10 @@ import asyncio
 import logging
 import math
 from collections.abc import Hashable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
-from airflow_provider_cpp.errors import PortalError
+from airflow_provider_cpp.errors import ConnectionUnknown, PortalError
 from airflow_provider_cpp.transport.auth import PAUSE, Token
 from airflow_provider_cpp.transport.line import Line
 from airflow_provider_cpp.transport.once import Once
@@ -25,6 +26,10 @@ class Reader(Protocol):
     @property
     def name(self) -> Hashable:
         """Which connection: those who read the same one share what is read."""
+
+    @property
+    def where(self) -> str:
+        """What errors call it."""
 
     async def aget_settings(self) -> Settings:
         """Read it."""
@@ -96,6 +101,10 @@ class Access:
         """Read the connection, move to the line of what it says, and get a token."""
         async with self._turn:
             settings = await self._settings(rejected)
+            was_good, self.is_good = self.is_good, False
+            now = asyncio.get_running_loop().time()
+            # What gave tokens and gives none any more is read again at once, and what never gave one now and then.
+            self.read_again_at = -math.inf if was_good else min(self.read_again_at, now + PAUSE)
             if (line := self.line) is None or line.settings != settings:
                 left, line = line, await self.lines.take(settings)
                 # Before anything else is waited for: who is counted as its user must be able to leave it.
@@ -104,12 +113,7 @@ class Access:
                     await self.lines.give_back(left)
             if self.found is settings:
                 self.found = line.settings
-            was_good, self.is_good = self.is_good, False
-            now = asyncio.get_running_loop().time()
-            # What gave tokens and gives none any more is read again at once, and what never gave one now and then.
-            self.read_again_at = -math.inf if was_good else min(self.read_again_at, now + PAUSE)
-            # msal is synchronous: one thread works for all.
-            token = await asyncio.to_thread(line.tokens.token, rejected)
+            token = await line.token(rejected)
             self.is_good, self.read_again_at = True, asyncio.get_running_loop().time() + PAUSE
             return line, token
 
@@ -133,10 +137,9 @@ class Access:
             found = await self.reader.aget_settings()
         except PortalError as error:
             return error
-        except Exception as error:
-            if line is None:
-                raise
-            # Airflow's API server may be away, or a vault: no reason to end a wait of days.
+        except Exception as error:  # noqa: BLE001 - whatever a vault, or Airflow's API server, that is away raises
+            if line is None:  # and not the error's own text, which may hold a secret
+                return ConnectionUnknown((f"it cannot be read now: {type(error).__name__}",), self.reader.where)
             if not self.is_away:
                 text = f"the connection cannot be read now ({type(error).__name__}); it is used as it was"
                 self.reader.tell(text, logging.WARNING)
@@ -156,13 +159,12 @@ class Access:
         async with self._turn:
             await self._settings()
 
-    def hear(self, found: Settings) -> None:
-        """Take what a wait that begins has just read for what the connection says."""
-        self.read_at, self.is_away = asyncio.get_running_loop().time(), False
-        if self.line is not None and self.line.settings == found:
-            self.found = self.line.settings
-        elif self.found != found:
-            self.found, self.read_again_at = found, math.inf
+    async def begin(self) -> None:
+        """Read the connection for a flow that begins, unless that happened within the last minute or is done anyway."""
+        if self.line is not None and asyncio.get_running_loop().time() - self.read_at >= self.lines.fresh:
+            self.read_again_at = -math.inf
+            with suppress(PortalError):  # a token that is good is used all the same
+                await self.read_again()
 
     async def close(self) -> None:
         """Leave the line."""

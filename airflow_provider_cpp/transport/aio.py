@@ -10,14 +10,13 @@ from typing import Any, TypeVar
 import aiohttp
 from yarl import URL
 
-from airflow_provider_cpp.errors import PortalError
+from airflow_provider_cpp.errors import ConnectionUnknown, PortalError, Unreachable
 from airflow_provider_cpp.rules.calls import Call, Reply
-from airflow_provider_cpp.rules.flows import Flow, Keep, Now, Reconnect, Send, Sleep, Tell
+from airflow_provider_cpp.rules.flows import Flow, Keep, Now, Reconnect, Send, SetDeadline, Sleep, Tell
 from airflow_provider_cpp.transport.access import Access, Reader
 from airflow_provider_cpp.transport.auth import Token
 from airflow_provider_cpp.transport.causes import causes_of
 from airflow_provider_cpp.transport.line import Line
-from airflow_provider_cpp.transport.settings import Settings
 from airflow_provider_cpp.transport.sharing import lines
 from airflow_provider_cpp.transport.wire import body_of, headers, unreachable
 
@@ -25,7 +24,7 @@ T = TypeVar("T")
 UNAUTHORIZED = 401
 
 
-async def run(flow: Flow[T], reader: Reader, found: Settings | None = None) -> T:
+async def run(flow: Flow[T], reader: Reader) -> T:
     """Run a flow to its end on the event loop, which is never blocked, and return its result.
 
     Flows of one event loop share what :mod:`~airflow_provider_cpp.transport.sharing` says.
@@ -33,24 +32,23 @@ async def run(flow: Flow[T], reader: Reader, found: Settings | None = None) -> T
     :param flow: what to do.
     :param reader: reads the connection: for the first call, for each new token and after a look that failed, so that a wait
         outlives a secret or a host that is replaced, and a connection that is broken for a while.
-    :param found: what the connection says, where it was read just now.
     """
-    access = (await lines()).enter(reader, found)
-    del reader, found  # thousands of waits read through one
+    access = (await lines()).enter(reader)
+    del reader  # thousands of waits read through one
     answer: Any = None
     failure: PortalError | None = None
+    deadline: datetime | None = None
+    begins = True
     try:
         while True:
             request = flow.send(answer) if failure is None else flow.throw(failure)
             answer = failure = None  # nothing of what came is kept while the flow sleeps
             if isinstance(request, (Send, Reconnect)):
                 try:
-                    if isinstance(request, Send):
-                        answer = await send(request.call, access)
-                    else:
-                        await access.read_again()
+                    answer = await _in_time(request, access, deadline, begins=begins)
                 except PortalError as error:
                     failure = error
+                begins = False
             elif isinstance(request, Sleep):
                 rest = asyncio.sleep(request.seconds)
                 del request  # nor of what was asked for
@@ -59,6 +57,8 @@ async def run(flow: Flow[T], reader: Reader, found: Settings | None = None) -> T
                 answer = datetime.now(timezone.utc)
             elif isinstance(request, Tell):
                 access.reader.tell(request.text, request.level)
+            elif isinstance(request, SetDeadline):
+                deadline = request.at
             elif isinstance(request, Keep):
                 msg = "a triggerer orders nothing, and so has nothing to note"
                 raise RuntimeError(msg)
@@ -67,6 +67,36 @@ async def run(flow: Flow[T], reader: Reader, found: Settings | None = None) -> T
         return result
     finally:
         await access.lines.leave(access)
+
+
+async def _in_time(
+    request: Send | Reconnect, access: Access, deadline: datetime | None, *, begins: bool
+) -> Reply | None:
+    """Send a call or read the connection again; what it takes, queues and sign-in included, ends with the deadline.
+
+    The deadline is an absolute time and clocks are set, so what is left is found out each time.
+
+    :param begins: whether it is the first of its flow.
+    """
+    left = None if deadline is None else (deadline - datetime.now(timezone.utc)).total_seconds()
+    if left is not None and left <= 0:
+        raise _late(request, access, "the deadline has passed", sent=False)
+    try:
+        async with asyncio.timeout(left):
+            if begins:
+                await access.begin()
+            if isinstance(request, Send):
+                return await send(request.call, access)
+            await access.read_again()
+    except TimeoutError:
+        raise _late(request, access, f"no response within {left or 0:.3g} seconds", sent=True) from None
+    return None
+
+
+def _late(request: Send | Reconnect, access: Access, text: str, *, sent: bool) -> PortalError:
+    if isinstance(request, Reconnect):
+        return ConnectionUnknown((text,), access.reader.where)
+    return Unreachable(request.call.words, text=text, sent=sent)
 
 
 async def send(call: Call[Any], access: Access) -> Reply:

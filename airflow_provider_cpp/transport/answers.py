@@ -6,21 +6,23 @@ from __future__ import annotations
 import io
 import json
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote_plus, urlsplit
 
 import requests
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.exceptions import HTTPError
 
 from airflow_provider_cpp.errors import Untrusted
 from airflow_provider_cpp.rules.text import plain_text
 from airflow_provider_cpp.transport import grants
+from airflow_provider_cpp.transport.adapter import BoundedAdapter
 from airflow_provider_cpp.transport.bodies import Body, drain
 from airflow_provider_cpp.transport.causes import network_text, untrusted_text, without_users
 from airflow_provider_cpp.transport.credentials import ManagedIdentity
+from airflow_provider_cpp.transport.deadline import overdue
 from airflow_provider_cpp.transport.settings import Settings
 
 MACHINE_CONNECT_TIMEOUT = 5.0
@@ -28,9 +30,6 @@ MACHINE_CONNECT_TIMEOUT = 5.0
 
 LARGEST_ANSWER = 1024**2
 """Bytes: a token of somebody in hundreds of groups has some ten thousand."""
-
-LONGEST_ANSWER = 300.0
-"""Seconds from an answer's head to its last byte."""
 
 DISCOVERY = "/.well-known/openid-configuration"
 LONGEST_TEXT = 600
@@ -83,6 +82,8 @@ class Wire(requests.Session):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
+        for scheme in ("https://", "http://"):
+            self.mount(scheme, BoundedAdapter())
         self._sent: set[str] = set()
         self._authority = settings.authority.lower().removesuffix(":443")
         self._is_machine = isinstance(settings.credentials, ManagedIdentity)
@@ -94,7 +95,7 @@ class Wire(requests.Session):
         self.hooks["response"] = [self._fit]
         connect = min(settings.request_timeout, MACHINE_CONNECT_TIMEOUT if self._is_machine else float("inf"))
         self._options: dict[str, Any] = {
-            "verify": settings.bundle() or True,
+            "verify": settings.bundle() or DEFAULT_CA_BUNDLE_PATH,
             "proxies": None if self._is_machine else dict(settings.proxies) or None,
             "timeout": (connect, settings.request_timeout),
             "allow_redirects": False,
@@ -131,7 +132,7 @@ class Wire(requests.Session):
             return Answer(text="a header that belongs to the sign-in has letters in it that cannot be sent")
         if (untrusted := untrusted_text(error)) is not None:
             return Answer(text=self.clean(f"{untrusted}; {Untrusted.hint}"), answered=False)
-        return Answer(text=self.clean(network_text(error)), transient=True, answered=False)
+        return Answer(text=self.clean(overdue() or network_text(error)), transient=True, answered=False)
 
     def _note(self, sent: object) -> None:
         if isinstance(sent, Mapping):
@@ -176,7 +177,7 @@ class Wire(requests.Session):
         lost = None
         try:
             body = Body(response.headers.get("Content-Encoding"), _Untaken, largest=LARGEST_ANSWER)
-            drain(response.raw, body, time.monotonic() + LONGEST_ANSWER)
+            drain(response.raw, body)
             found = json.loads(body.content)
         except _Untaken as error:
             return None, str(error)

@@ -7,13 +7,16 @@ service in trouble is not asked by everybody at once, and that no token is ever 
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from airflow_provider_cpp.errors import SignInError
 from airflow_provider_cpp.transport.credentials import AccessToken
+from airflow_provider_cpp.transport.deadline import time_left
 from airflow_provider_cpp.transport.settings import Settings
 from airflow_provider_cpp.transport.sign_in import Grant, Refusal, sign_in
 
@@ -77,13 +80,17 @@ class TokenSource:
         return None if rejected is not None and rejected.value == token.value else token
 
     def token(self, rejected: Token | None = None) -> Token:
-        """Return a token; blocks while one is acquired.
+        """Return a token; blocks while one is acquired, by one thread for all, but not past the deadline.
 
         :param rejected: a token that the portal refused, so that another one is wanted.
-        :raises SignInError: if there is none to be had.
-        :raises ConfigurationError: if a certificate cannot be used.
+        :raises SignInError: if there is none to be had, or not in time.
+        :raises ConfigurationError: if a certificate or the CA bundle cannot be used.
         """
-        with self._lock:
+        left = time_left()
+        if not self._lock.acquire(timeout=-1 if left == math.inf else max(left, 0)):
+            text = f"sign-in of {self._settings.credentials.who}: another thread's did not end before the deadline"
+            raise SignInError(text, transient=True, answered=False)
+        try:
             if (token := self.cached(rejected)) is not None:
                 return token
             if rejected is not None:
@@ -91,6 +98,8 @@ class TokenSource:
             if self._refusal is not None and self._clock() < self._ask_again_at:
                 raise self._refusal.error()
             return self._renew(refused=rejected is not None)
+        finally:
+            self._lock.release()
 
     def found_again(self) -> None:
         """Note that the connection was read again, and holds what this source is for; of interest after a refusal only."""

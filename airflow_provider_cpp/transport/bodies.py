@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-import time
 import zlib
 from collections.abc import Callable
 from typing import Any
+
+from urllib3.exceptions import ProtocolError
 
 from airflow_provider_cpp.rules.text import plain_text
 
@@ -63,17 +64,15 @@ class Body:
         return bytes(gzip.unconsumed_tail)
 
 
-def drain(raw: Any, body: Body, until: float) -> None:
-    """Read an answer of requests' to its end.
+def drain(raw: Any, body: Body) -> None:
+    """Read an answer of requests' to its end, or to the deadline: see :mod:`.deadline`.
 
     :param raw: the answer below requests' own, whose bytes nobody read yet.
     :param body: what takes them.
-    :param until: when it must have ended, on the monotonic clock: one that trickles ends no read by itself.
-    :raises TimeoutError: if it has not.
+    :raises HTTPError: if the body is broken or does not end in time.
     """
-    # As they come, and not a chunk's worth, for which a trickle would be awaited; older urllib3 cannot.
-    read = getattr(raw, "read1", raw.read)
-    while chunk := read(CHUNK, decode_content=False):
-        body.take(chunk)
-        if time.monotonic() > until:
-            raise TimeoutError("the answer does not end")
+    try:
+        while chunk := raw.read(CHUNK, decode_content=False):
+            body.take(chunk)
+    except ValueError as error:  # which http.client lets through for a chunk with a negative size
+        raise ProtocolError(f"the body is broken: {error}") from error

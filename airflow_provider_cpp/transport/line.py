@@ -5,15 +5,15 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from functools import lru_cache
-from pathlib import Path
 
 import aiohttp
-from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
+from requests.utils import get_environ_proxies, select_proxy
 
-from airflow_provider_cpp.transport.auth import token_source
+from airflow_provider_cpp.errors import SignInError
+from airflow_provider_cpp.transport.auth import Token, token_source
 from airflow_provider_cpp.transport.settings import Settings
-from airflow_provider_cpp.transport.wire import COMMON_HEADERS, LONGEST_EXCHANGE
+from airflow_provider_cpp.transport.trust import trust
+from airflow_provider_cpp.transport.wire import COMMON_HEADERS
 
 CONNECTIONS = 32
 """How many connections a session has to its portal at most; who finds none free stands in a queue. Each takes some 300 KiB
@@ -36,13 +36,14 @@ class Line:
         yet, which aiohttp's own queue cannot say.
     """
 
-    __slots__ = ("client", "gate", "order_timeout", "proxy", "settings", "timeout", "tokens", "users")
+    __slots__ = ("_sign_in", "client", "gate", "order_timeout", "proxy", "settings", "timeout", "tokens", "users")
 
     def __init__(self, settings: Settings, context: ssl.SSLContext) -> None:
         self.users = 0
         self.gate = asyncio.Semaphore(CONNECTIONS)
         self.settings = settings
         self.tokens = token_source(settings)
+        self._sign_in: asyncio.Future[Token] | None = None
         proxies = dict(settings.proxies) or get_environ_proxies(settings.base_url)
         self.proxy = select_proxy(settings.base_url, proxies)
         self.timeout, self.order_timeout = (_timeout(settings, order=order) for order in (False, True))
@@ -55,23 +56,47 @@ class Line:
             auto_decompress=False,
         )
 
+    async def token(self, rejected: Token | None) -> Token:
+        """Return a token. Canceling one who waits for it does not cancel the sign-in, which is for all.
+
+        msal is synchronous: it runs in a thread, one at a time, so that sign-ins that hang do not take all of the loop's threads.
+
+        :param rejected: a token that the portal refused, so that another one is wanted.
+        :raises PortalError: if there is none to be had, or not in time.
+        """
+        # Longer than a sign-in takes at most: its own error says more.
+        seconds = self.settings.exchange_timeout(submit=False) + self.settings.request_timeout
+        try:
+            async with asyncio.timeout(seconds):
+                while self._sign_in is not None:  # the one who began it has given up
+                    await asyncio.wait([self._sign_in])
+                work = asyncio.get_running_loop().run_in_executor(None, self.tokens.token, rejected)
+                self._sign_in = work
+                work.add_done_callback(self._ended)
+                await asyncio.wait([work])
+        except TimeoutError:
+            text = f"sign-in of {self.settings.credentials.who}: no response within {seconds:g} seconds"
+            raise SignInError(text, transient=True, answered=False) from None
+        return work.result()
+
+    def _ended(self, work: asyncio.Future[Token]) -> None:
+        self._sign_in = None
+        if not work.cancelled():
+            work.exception()  # or asyncio logs it, if nobody waits any more
+
 
 def _timeout(settings: Settings, *, order: bool) -> aiohttp.ClientTimeout:
     if order:
         read = settings.read_timeout(order=True)
-        return aiohttp.ClientTimeout(total=LONGEST_EXCHANGE, connect=settings.request_timeout, sock_read=read)
+        total = settings.exchange_timeout(submit=True)
+        return aiohttp.ClientTimeout(total=total, connect=settings.request_timeout, sock_read=read)
     # One for all of it: each would be a timer more in every poll, and what is read here is small.
     return aiohttp.ClientTimeout(total=settings.request_timeout)
 
 
 def context(settings: Settings) -> ssl.SSLContext:
-    """Trust what requests would: a file or a folder of authorities, or its own list of them."""
-    bundle = Path(settings.bundle() or DEFAULT_CA_BUNDLE_PATH)
-    found = bundle.stat()
-    return _trusting(bundle, folder=bundle.is_dir(), version=(found.st_ino, found.st_size, found.st_mtime_ns))
+    """Trust what requests would: a file or a folder of authorities, or its own list of them.
 
-
-@lru_cache(maxsize=8)
-def _trusting(bundle: Path, *, folder: bool, version: tuple[int, ...]) -> ssl.SSLContext:  # noqa: ARG001 - part of the key
-    """Read authorities, which takes longer than ten polls; again if the file is another one by now."""
-    return ssl.create_default_context(cafile=None if folder else bundle, capath=bundle if folder else None)
+    :raises CABundleError: if the bundle cannot be used now.
+    """
+    return trust(settings.bundle())

@@ -33,9 +33,11 @@ class Settings:
     :param authority: where tokens come from.
     :param verify: the path of a CA bundle; None for the environment's, or else the list that comes with requests.
     :param proxies: proxy URL by scheme, ``(("https", "http://proxy:3128"),)``.
-    :param request_timeout: seconds for connecting, and for waiting on an answer; in a triggerer, where answers are small,
-        for both together and all of the answer.
-    :param order_timeout: seconds for waiting on the answer to an order, if that is more.
+    :param request_timeout: seconds for connecting, and for each wait for data; in a triggerer, where responses are small, for
+        one poll's whole exchange. A whole exchange, from the name's resolution to the last byte, takes at most three times as
+        long, and so does a whole sign-in, with all of its requests.
+    :param order_timeout: seconds for each wait for data of the response to a submit, if that is more. A whole submit takes at
+        most three times as long.
     """
 
     base_url: str
@@ -52,6 +54,10 @@ class Settings:
     def read_timeout(self, *, order: bool) -> float:
         """Return for how many seconds an answer is awaited."""
         return max(self.order_timeout, self.request_timeout) if order else self.request_timeout
+
+    def exchange_timeout(self, *, submit: bool) -> float:
+        """Return the seconds that a whole exchange may take, and without ``submit`` a whole sign-in."""
+        return 3 * self.read_timeout(order=submit)
 
     def bundle(self, environ: Mapping[str, str] = os.environ) -> str | None:
         """Return the path of the CA bundle: the connection's, else the one that requests would take, else None.

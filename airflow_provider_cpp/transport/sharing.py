@@ -3,7 +3,7 @@
 
 Equal settings share a :class:`~.line.Line`: one session with its connections, one source of tokens. Those who read the same
 Airflow connection share an :class:`~.access.Access`: it is read for the first of them, again with each new token, after a look that
-failed, and for a wait that begins a while later. What it says then is what all of them go on with. Both end with the last who
+failed, and for a flow that begins a while later. What it says then is what all of them go on with. Both end with the last who
 uses them.
 """
 
@@ -11,15 +11,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Hashable
-from typing import Any
 
 from airflow_provider_cpp.transport.access import Access, Reader
 from airflow_provider_cpp.transport.line import Line, context
-from airflow_provider_cpp.transport.once import Once
 from airflow_provider_cpp.transport.settings import Settings
 
 FRESH = 60.0
-"""Seconds for which what a connection said is good enough for a wait that begins: thousands may within them."""
+"""Seconds for which what a connection said is good enough for a flow that begins: thousands may within them."""
 
 AGAIN = 10.0
 """Seconds between two readings of a connection whose token is good, while looks fail: they may be those of thousands."""
@@ -30,33 +28,21 @@ class Lines:
 
     :ivar fresh: :data:`FRESH`, in seconds.
     :ivar again: :data:`AGAIN`, in seconds.
-    :ivar asking: lets one of those ask who want to know at the same time what a connection is for.
     """
 
     def __init__(self) -> None:
         self._lines: dict[Settings, Line] = {}
         self._accesses: dict[Hashable, Access] = {}
-        self.asking: Once[Any] = Once()
         self.fresh, self.again = FRESH, AGAIN
 
-    def knows(self, name: Hashable) -> bool:
-        """Say whether somebody uses a connection, and read a moment ago what it says."""
-        access = self._accesses.get(name)
-        if access is None or not isinstance(access.found, Settings):
-            return False
-        return asyncio.get_running_loop().time() - access.read_at < self.fresh
-
-    def enter(self, reader: Reader, found: Settings | None = None) -> Access:
+    def enter(self, reader: Reader) -> Access:
         """Return the access to a connection, and count one user more.
 
         :param reader: which connection; the first one reads it for all.
-        :param found: what it says, where it was read just now.
         """
         access = self._accesses.get(reader.name)
         if access is None:
             access = self._accesses[reader.name] = Access(self, reader)
-        if found is not None:
-            access.hear(found)
         access.users += 1
         return access
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import msal
 import requests
 
-from airflow_provider_cpp.errors import ConfigurationError, SignInError
+from airflow_provider_cpp.errors import CABundleError, ConfigurationError, SignInError
 from airflow_provider_cpp.transport import certificates
 from airflow_provider_cpp.transport.answers import Answer, Unfit, Wire
 from airflow_provider_cpp.transport.credentials import (
@@ -21,6 +22,7 @@ from airflow_provider_cpp.transport.credentials import (
     ManagedIdentity,
     WorkloadIdentity,
 )
+from airflow_provider_cpp.transport.deadline import deadline, in_time
 from airflow_provider_cpp.transport.settings import DEFAULT_AUTHORITY, Settings
 
 Application = ClientSecret | Certificate | WorkloadIdentity
@@ -75,12 +77,15 @@ class Refusal:
 def sign_in(settings: Settings, *, refused: bool = False) -> Grant | Refusal:
     """Sign in, once, with nothing kept from the last time: a rotated file is found, and no answer is msal's cached one.
 
+    It takes at most the settings' :meth:`~.settings.Settings.exchange_timeout`, with all of its requests.
+
     :param refused: whether the portal refused the last token.
+    :raises CABundleError: if the CA bundle cannot be used now.
     """
     who = settings.credentials
     if isinstance(who, AccessToken):
         return _ready_made(who, refused=refused)
-    with Wire(settings) as wire:
+    with deadline(settings.exchange_timeout(submit=False)), Wire(settings) as wire:
         try:
             body = (
                 _managed(who, settings, wire) if isinstance(who, ManagedIdentity) else _application(who, settings, wire)
@@ -88,11 +93,13 @@ def sign_in(settings: Settings, *, refused: bool = False) -> Grant | Refusal:
             answer = wire.read(body)
         except Unfit as unfit:
             answer = unfit.answer
+        except CABundleError:
+            raise  # it is no refusal, and is not kept: the next one looks at the file again
         except ConfigurationError as error:
             return Refusal(str(error), problems=error.problems)
         except _Unreadable as error:
             answer = Answer(text=str(error), transient=error.transient)
-        except requests.RequestException as error:
+        except (requests.RequestException, TimeoutError) as error:
             answer = wire.unreachable(error)
         except (ValueError, TypeError, KeyError, AttributeError, RuntimeError, OSError) as error:
             answer = Answer(text=wire.clean(f"{type(error).__name__}: {error}"))
@@ -138,7 +145,11 @@ def _managed(who: ManagedIdentity, settings: Settings, wire: Wire) -> Any:
     given = {name: value for name, value in names.items() if value is not None}
     identity = msal.UserAssignedManagedIdentity(**given) if given else msal.SystemAssignedManagedIdentity()
     client = msal.ManagedIdentityClient(identity, http_client=wire)
-    return client.acquire_token_for_client(resource=settings.scope.removesuffix("/.default"))
+    resource = settings.scope.removesuffix("/.default")
+    if "IDENTITY_SERVER_THUMBPRINT" in os.environ:
+        # In Service Fabric, newer msal sends with a session of its own, without any timeout.
+        return in_time("the sign-in", lambda: client.acquire_token_for_client(resource=resource))
+    return client.acquire_token_for_client(resource=resource)
 
 
 def _ready_made(who: AccessToken, *, refused: bool) -> Grant | Refusal:

@@ -12,16 +12,19 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import requests
-from urllib3.exceptions import HTTPError, NewConnectionError
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
-from airflow_provider_cpp.errors import ConfigurationError, PortalError
+from airflow_provider_cpp.errors import ConfigurationError, PortalError, Unreachable
 from airflow_provider_cpp.rules.calls import Call, Reply
-from airflow_provider_cpp.rules.flows import Flow, Keep, Now, Reconnect, Request, Send, Sleep, Tell
+from airflow_provider_cpp.rules.flows import Flow, Keep, Now, Reconnect, Request, Send, SetDeadline, Sleep, Tell
+from airflow_provider_cpp.transport.adapter import BoundedAdapter
 from airflow_provider_cpp.transport.auth import Token, token_source
 from airflow_provider_cpp.transport.bodies import drain
 from airflow_provider_cpp.transport.causes import causes_of
+from airflow_provider_cpp.transport.deadline import deadline, overdue
 from airflow_provider_cpp.transport.settings import Settings
-from airflow_provider_cpp.transport.wire import COMMON_HEADERS, LONGEST_EXCHANGE, Log, body_of, headers, unreachable
+from airflow_provider_cpp.transport.wire import COMMON_HEADERS, Log, body_of, headers, unreachable
 
 T = TypeVar("T")
 
@@ -52,6 +55,7 @@ class SyncSession:
         self._sleep = sleep
         self._tokens = token_source(settings)
         self._session = _Session()
+        self._deadline: datetime | None = None
 
     def __enter__(self) -> Self:
         """Enter."""
@@ -69,6 +73,7 @@ class SyncSession:
 
     def run(self, flow: Flow[T]) -> T:
         """Run a flow to its end and return its result."""
+        self._deadline = None
         resume: Callable[[Any], Request] = flow.send
         answer: Any = None
         while True:
@@ -95,6 +100,8 @@ class SyncSession:
             case Keep(note):
                 if self._keep is not None:
                     self._keep(note)
+            case SetDeadline(at):
+                self._deadline = at
             case Reconnect():
                 self._reconnect()
         return None
@@ -117,16 +124,26 @@ class SyncSession:
     def send(self, call: Call[Any]) -> Reply:
         """Send a call; a token that is refused is replaced once, since a refused request did nothing.
 
-        :raises PortalError: if no token or no answer came.
+        :raises PortalError: if no token or no answer came, or not in time.
         """
-        token = self._tokens.token()
-        reply = self._exchange(call, token)
-        if reply.status == requests.codes.unauthorized:
-            reply = self._exchange(call, self._tokens.token(rejected=token))
-        return reply
+        with deadline(self._time_for(call)):
+            _check_time(call)
+            token = self._tokens.token()
+            reply = self._exchange(call, token)
+            if reply.status == requests.codes.unauthorized:
+                reply = self._exchange(call, self._tokens.token(rejected=token))
+            return reply
+
+    def _time_for(self, call: Call[Any]) -> float:
+        """Return the seconds for a call, the sign-in before it included."""
+        total = self.settings.exchange_timeout(submit=not call.is_safe)
+        if self._deadline is None:
+            return total
+        return min(total, (self._deadline - datetime.now(timezone.utc)).total_seconds())
 
     def _exchange(self, call: Call[Any], token: Token) -> Reply:
-        settings, until = self.settings, time.monotonic() + LONGEST_EXCHANGE
+        _check_time(call)
+        settings = self.settings
         self._session.trust_env = not settings.proxies  # or the environment's would be added to the connection's
         try:
             with self._session.request(
@@ -136,13 +153,13 @@ class SyncSession:
                 # As auth and not as a header, which requests lets an entry of ~/.netrc replace.
                 auth=_Headers(COMMON_HEADERS | headers(token, call)),
                 timeout=(settings.request_timeout, settings.read_timeout(order=not call.is_safe)),
-                verify=settings.bundle() or True,
+                verify=settings.bundle() or DEFAULT_CA_BUNDLE_PATH,
                 proxies=dict(settings.proxies) or None,
                 allow_redirects=False,
                 stream=True,
             ) as response:
                 body = body_of(call, response.headers.get("Content-Encoding"))
-                drain(response.raw, body, until)
+                drain(response.raw, body)
         except (requests.RequestException, HTTPError, OSError) as error:
             raise unreachable(call, settings.base_url, error, sent=not _never_left(error)) from None
         names = {name.lower(): value for name, value in response.headers.items()}
@@ -150,6 +167,10 @@ class SyncSession:
 
 
 class _Session(requests.Session):
+    def __init__(self) -> None:
+        super().__init__()
+        self.mount("https://", BoundedAdapter())
+
     def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002 - requests passes it
         """Know of no redirect: requests reads the whole of one, and its Location, even if it is not to follow it."""
         return None
@@ -166,6 +187,11 @@ class _Headers(requests.auth.AuthBase):
 
 def _never_left(error: BaseException) -> bool:
     """Say whether a request certainly did not reach the portal: there was no connection to send it on."""
-    if isinstance(error, requests.exceptions.ConnectTimeout):
-        return True
-    return any(isinstance(cause, (NewConnectionError, ssl.SSLCertVerificationError)) for cause in causes_of(error))
+    kinds = (ConnectTimeoutError, NewConnectionError, ssl.SSLCertVerificationError)
+    return any(isinstance(cause, kinds) for cause in causes_of(error))
+
+
+def _check_time(call: Call[Any]) -> None:
+    """Raise an error if there is no time left to send a call."""
+    if overdue() is not None:
+        raise Unreachable(call.words, text="there was no time left before the deadline: nothing was sent", sent=False)

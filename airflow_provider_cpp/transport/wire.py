@@ -12,9 +12,7 @@ from airflow_provider_cpp.rules.text import plain_text
 from airflow_provider_cpp.transport.auth import Token
 from airflow_provider_cpp.transport.bodies import Body
 from airflow_provider_cpp.transport.causes import network_text, untrusted_text
-
-LONGEST_EXCHANGE = 900.0
-"""Seconds from the request to the last byte of its answer, which might otherwise trickle for ever."""
+from airflow_provider_cpp.transport.deadline import overdue
 
 
 class Log(Protocol):
@@ -55,4 +53,4 @@ def unreachable(call: Call[Any], address: str, error: BaseException, *, sent: bo
     silence = f"no answer from {address}"
     if (untrusted := untrusted_text(error)) is not None:
         return Untrusted(call.words, text=f"{silence}: {plain_text(untrusted, 300)}", sent=False)
-    return Unreachable(call.words, text=f"{silence}: {plain_text(network_text(error), 300)}", sent=sent)
+    return Unreachable(call.words, text=f"{silence}: {overdue() or plain_text(network_text(error), 300)}", sent=sent)

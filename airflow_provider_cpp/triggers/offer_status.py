@@ -9,8 +9,8 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_cpp.errors import PortalError
-from airflow_provider_cpp.hooks.connections import ahook_for
+from airflow_provider_cpp.errors import SAME_RELEASE, ConfigurationError, PortalError
+from airflow_provider_cpp.hooks.connections import make_hook
 from airflow_provider_cpp.rules.outcome import Outcome
 from airflow_provider_cpp.rules.progress import Memory
 from airflow_provider_cpp.rules.watch import Watch
@@ -63,16 +63,22 @@ class OfferStatusTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait; errors of this package's own tree are outcomes, so that their text reaches the task."""
         try:
-            outcome = await (await self._begin())
+            outcome = await self._begin()
         except PortalError as error:
             outcome = Outcome.of_error(error, _name(self.watch))
         yield TriggerEvent(outcome.to_payload())  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
 
-    async def _begin(self) -> Coroutine[Any, Any, Outcome]:
-        """Return the wait, to be awaited for days, without what is needed to begin it only."""
+    def _begin(self) -> Coroutine[Any, Any, Outcome]:
+        """Return the wait, to be awaited for days, without what is needed to begin it only.
+
+        The connection is not read here: only the polls of the wait may fail for a while.
+        """
         watch = self._watch if isinstance(self._watch, Watch) else Watch.from_payload(self._watch)
-        hook, found = await ahook_for(self.conn_id, watch.api)
-        return hook.arun(wait(hook.api, watch, Memory.from_payload(self.memory)), found)
+        if watch.api is None:
+            problem = f"it names no API: it was written by another release of this package; {SAME_RELEASE}"
+            raise ConfigurationError((problem,), "the trigger's watch")
+        hook = make_hook(self.conn_id, watch.api)
+        return hook.arun(wait(hook.api, watch, Memory.from_payload(self.memory)))
 
 
 def _read(payload: dict[str, Any]) -> Watch | dict[str, Any]:

@@ -150,7 +150,10 @@ def run_trigger(watch: dict[str, Any]) -> dict[str, Any]:
 
 def a_watch(operation: Operation | None = None) -> dict[str, Any]:
     deadline = datetime.now(timezone.utc) + timedelta(minutes=5)
-    return Watch(OfferRef("contoso", OFFER), "live", deadline, operation, poll_failure_tolerance=0).to_payload()
+    api = CloudPartnerPortalHook.conn_type
+    return Watch(
+        OfferRef("contoso", OFFER), "live", deadline, operation, poll_failure_tolerance=0, api=api
+    ).to_payload()
 
 
 def test_the_trap_catches(trap: Trap, portal: Emulator) -> None:

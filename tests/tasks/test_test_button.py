@@ -70,6 +70,7 @@ REFUSED = {
     "wrong tenant": ({"extra": {"tenant_id": "elsewhere"}}, "AADSTS90002", "check the tenant ID"),
     "wrong scope": ({"extra": {"scope": "https://x.example/.default"}}, "AADSTS500011", "leave the scope empty"),
     "no access": ({"extra": {"publisher_id": "fabrikam"}}, "HTTP 403", "*enterprise application*"),
+    "no bundle": ({"extra": {"verify": "/nowhere.pem"}}, "CA bundle /nowhere.pem does not exist", "in PEM format"),
     "untrusted": ({"extra": {"verify": None}}, "TLS: unable to get local issuer certificate", "a CA of your own"),
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ import pytest
 
 from airflow_provider_cpp.errors import ConnectionUnknown
 from airflow_provider_cpp.transport import access
+from airflow_provider_cpp.transport.auth import PAUSE
 from airflow_provider_cpp.transport.credentials import AccessToken
 from airflow_provider_cpp.transport.line import Line
 from airflow_provider_cpp.transport.settings import Settings
@@ -42,7 +44,7 @@ def let_pass(seconds: float) -> None:
 class Reader:
     """Reads a connection that says what it is told to, counts, and keeps what is logged."""
 
-    name = "a connection"
+    name = where = "a connection"
 
     def __init__(self) -> None:
         self.says: Settings | Exception = FIRST
@@ -90,10 +92,7 @@ def test_what_was_changed_and_changed_back_is_read_again(reader: Reader) -> None
         for says in (SECOND, FIRST, THIRD):
             reader.says = says
             let_pass(AGAIN)
-            if says is FIRST:  # a wait that begins brings it
-                await lines.leave(lines.enter(reader, FIRST))
-            else:
-                await entered.read_again()
+            await (entered.begin() if says is FIRST else entered.read_again())
         assert (await entered.open())[0].settings == THIRD
 
     waiting(reader, then)
@@ -140,9 +139,11 @@ def test_a_wait_that_is_canceled_while_it_moves_leaves_nothing(reader: Reader) -
 
     async def main() -> None:
         lines = Slow()
+        lines.again = 0.0
         entered = lines.enter(reader)
         await entered.open()
-        entered.hear(SECOND)
+        reader.says = SECOND
+        await entered.read_again()
         mover = asyncio.create_task(entered.open())
         await closing.wait()
         mover.cancel()
@@ -153,3 +154,45 @@ def test_a_wait_that_is_canceled_while_it_moves_leaves_nothing(reader: Reader) -
 
     closing = asyncio.Event()
     asyncio.run(main())
+
+
+def test_a_flow_that_begins_uses_a_token_that_is_good(reader: Reader) -> None:
+    """A flow that begins reads the connection once within a while; one that cannot be read is used as long as its token is good."""
+
+    async def then(lines: Lines, entered: access.Access) -> None:
+        reader.says = ConnectionUnknown(("it isn't defined",))
+        let_pass(AGAIN)
+        await asyncio.gather(*(entered.begin() for _ in range(100)))
+        assert ((await entered.open())[0].settings, reader.reads) == (FIRST, 2)
+        await entered.begin()
+        assert reader.reads == 2
+
+    waiting(reader, then)
+
+
+@pytest.mark.parametrize(
+    ("says", "said"),
+    [
+        (RuntimeError("https://user:secret@vault is sealed"), r"a connection .*it cannot be read now: RuntimeError$"),
+        (replace(FIRST, verify="/nowhere/ca.pem"), "ca.pem'? does not exist"),
+    ],
+)
+def test_what_cannot_be_used_at_first_is_read_again(reader: Reader, says: Settings | Exception, said: str) -> None:
+    """What cannot be used when it is read first is an error that may pass, is read once for all, and again a moment later."""
+
+    async def main() -> None:
+        lines = Lines()
+        entered = lines.enter(reader)
+        reader.says = says
+        failures = await asyncio.gather(*(entered.open() for _ in range(100)), return_exceptions=True)
+        assert {getattr(failure, "retryable", None) for failure in failures} == {True}
+        assert re.search(said, str(failures[0]))
+        assert reader.reads == 1
+        reader.says = FIRST
+        let_pass(2 * PAUSE)
+        assert (await entered.open())[0].settings == FIRST
+        await lines.leave(entered)
+        assert (lines._lines, lines._accesses) == ({}, {})
+
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        runner.run(main())

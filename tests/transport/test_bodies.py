@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers that trickle: a byte now and then keeps every read alive, and ends none."""
+"""Responses that trickle: a byte now and then keeps every read alive, and ends none."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from collections.abc import Iterator
 
 import pytest
 import requests
+from urllib3.exceptions import ProtocolError, ReadTimeoutError
 
+from airflow_provider_cpp.transport.adapter import BoundedAdapter
 from airflow_provider_cpp.transport.bodies import Body, drain
+from airflow_provider_cpp.transport.deadline import deadline, overdue
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"
 
@@ -39,10 +42,32 @@ def trickle() -> Iterator[str]:
 
 
 def test_an_answer_that_trickles_has_an_end(trickle: str) -> None:
-    """It is given up when its time is over, and not when a chunk's worth of it has come."""
+    """It is given up at the deadline, and not when a chunk's worth of it has come."""
     began = time.monotonic()
-    with requests.Session() as session, session.get(trickle, stream=True, timeout=5) as response:
-        body = Body(None, ValueError)
-        with pytest.raises(TimeoutError, match="does not end"):
-            drain(response.raw, body, began + 0.3)
-    assert (1 <= len(body.content) < 100, time.monotonic() - began < 3) == (True, True)
+    with requests.Session() as session:
+        session.mount("http://", BoundedAdapter())
+        with deadline(0.5), session.get(trickle, stream=True, timeout=5) as response:
+            with pytest.raises(ReadTimeoutError):
+                drain(response.raw, Body(None, ValueError))
+            assert overdue() == "no response within 0.5 seconds"
+    assert time.monotonic() - began < 5
+
+
+def test_a_chunk_with_a_negative_size_is_a_broken_body() -> None:
+    """What http.client raises for it, which is no error of a connection's, becomes one."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nhello\r\n")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with (
+            requests.get(f"http://127.0.0.1:{listener.getsockname()[1]}/", stream=True, timeout=9) as response,
+            pytest.raises(ProtocolError, match="the body is broken"),
+        ):
+            drain(response.raw, Body(None, TypeError))
+        thread.join(10)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_cpp.errors import ConfigurationError
+from airflow_provider_cpp.errors import CABundleError, ConfigurationError
 from airflow_provider_cpp.portal.api import PORTAL
 from airflow_provider_cpp.provider_info import CONNECTION_FIELDS
 from airflow_provider_cpp.transport.credentials import (
@@ -20,6 +20,7 @@ from airflow_provider_cpp.transport.credentials import (
     WorkloadIdentity,
 )
 from airflow_provider_cpp.transport.settings import Settings
+from airflow_provider_cpp.transport.trust import trust
 
 
 def settings(login: str | None = None, password: str | None = None, **extra: Any) -> Settings:
@@ -90,9 +91,19 @@ def test_all_that_a_kind_lacks_is_said_at_once(kind: str) -> None:
 
 def test_a_path_that_cannot_be_looked_for_is_not_there() -> None:
     """A path that the file system refuses to look for is an error of the connection, like one that is not there."""
-    for name in ("certificate_path", "verify"):
-        with pytest.raises(ConfigurationError, match=f"{name} in extra must be the path of a"):
-            settings("a", auth="certificate", tenant_id="t", private_key="x", **{name: "x" * 5000})
+    with pytest.raises(ConfigurationError, match="certificate_path in extra must be the path of a"):
+        settings("a", auth="certificate", tenant_id="t", private_key="x", certificate_path="x" * 5000)
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "x" * 5000, "\0"])
+def test_a_bundle_is_looked_at_when_it_is_used(path: str) -> None:
+    """A bundle that is not there, or not yet, is no mistake of the connection's; what cannot be a path is."""
+    assert settings("a", auth="access_token", access_token="x", verify=path).verify == path
+    for wrong in (False, "false", 7, ["/nowhere"]):
+        with pytest.raises(ConfigurationError, match="verify in extra must be the path of a CA bundle"):
+            settings("a", auth="access_token", access_token="x", verify=wrong)
+    with pytest.raises(CABundleError, match="CA bundle "):
+        trust(path)
 
 
 def test_all_that_is_wrong_is_said_at_once() -> None:
@@ -107,7 +118,7 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
             authority="http://x",
             request_timeout="soon",
             publisher_id=1,
-            verify="/nowhere",
+            verify=7,
             proxies={"https": 1},
         )
     said = [problem.split(" must ")[0] for problem in caught.value.problems]

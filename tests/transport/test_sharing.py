@@ -42,7 +42,14 @@ def test_two_hundred_triggers_ask_once_in_each_lifetime(
     CloudPartnerPortalHook().publish_offer(OFFER)
     deadline = datetime.now(timezone.utc) + timedelta(seconds=WAIT)
     # On a machine that is slow, a token may end on its way twice, and so at the very first look.
-    watch = Watch(OfferRef("contoso", OFFER), "live", deadline, poll_interval=1.2, answered=True)
+    watch = Watch(
+        OfferRef("contoso", OFFER),
+        "live",
+        deadline,
+        poll_interval=1.2,
+        answered=True,
+        api=CloudPartnerPortalHook.conn_type,
+    )
     events = asyncio.run(wait_all(watch))
     looks = [one for one in portal.requests if one.route == "status"]
     asked = [one.at for one in portal.requests if one.route == ROUTES[name]]

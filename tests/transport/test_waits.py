@@ -91,6 +91,7 @@ def begin(sign_in_by: Callable[..., Emulator], ways: dict[str, Any]) -> Callable
             poll_interval=0.05,
             poll_failure_tolerance=tolerance,
             answered=True,
+            api=CloudPartnerPortalHook.conn_type,
         )
         waiting = Waiting(portal, how, watch)
         waiting.until(lambda: waiting.looks(200) >= 2)

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A flow's deadline in a triggerer: whatever does not respond, the flow ends, and what others share goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from airflow_provider_cpp.emulator import Emulator
+from airflow_provider_cpp.errors import ConnectionUnknown, SignInError, Unreachable
+from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
+from airflow_provider_cpp.portal.calls import get_offer_status
+from airflow_provider_cpp.rules.flows import Flow, Reconnect, SetDeadline, Sleep, ask
+from airflow_provider_cpp.rules.models import OfferRef
+from airflow_provider_cpp.rules.watch import Watch
+from airflow_provider_cpp.transport import sharing
+from airflow_provider_cpp.transport.auth import TokenSource
+from airflow_provider_cpp.transport.credentials import AccessToken
+from airflow_provider_cpp.transport.line import CONNECTIONS, Line
+from airflow_provider_cpp.transport.settings import Settings
+from airflow_provider_cpp.transport.sign_in import Grant
+from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
+
+REF = OfferRef("contoso", "contoso-vm")
+LONG = 40.0
+"""Seconds that no test here takes, and a request without a deadline does."""
+
+
+@pytest.fixture
+def portal(serve: Callable[..., Emulator]) -> Emulator:
+    """Serve a portal with one offer."""
+    made = serve()
+    made.add_offer(REF.offer_id)
+    return made
+
+
+def poll(seconds: float | None = None) -> Flow[Any]:
+    """Ask for the offer's status once, for so many seconds at most."""
+    if seconds is not None:
+        yield SetDeadline(datetime.now(timezone.utc) + timedelta(seconds=seconds))
+    return (yield from ask(get_offer_status(REF)))
+
+
+def run(flow: Flow[Any]) -> Awaitable[Any]:
+    return CloudPartnerPortalHook().arun(flow)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - another thread makes it true
+            await asyncio.sleep(0.01)
+
+
+async def closed(portal: Emulator) -> None:
+    """Wait until all connections are closed: no loop should end under them."""
+    await until(lambda: portal.connections_open == 0)
+
+
+def assert_nothing_is_left() -> None:
+    for shared in sharing._of_loops.values():
+        assert (shared._lines, shared._accesses) == ({}, {})
+
+
+def test_a_sign_in_that_hangs_ends_no_wait_late(portal: Emulator) -> None:
+    """Ten waits time out soon after their deadline while the sign-in that they share gets no response, and the loop can close."""
+    gate = portal.gate("token")
+    deadline = datetime.now(timezone.utc) + timedelta(seconds=1)
+    watch = Watch(REF, "live", deadline, poll_interval=0.5, answered=True, api=CloudPartnerPortalHook.conn_type)
+
+    async def one() -> Any:
+        async with aclosing(OfferStatusTrigger("cloud_partner_portal_default", watch.to_payload()).run()) as events:
+            return (await anext(events)).payload
+
+    async def main() -> list[Any]:
+        events = await asyncio.gather(*(one() for _ in range(10)))
+        gate.open()  # asyncio waits for its threads
+        await closed(portal)
+        return events
+
+    began = time.monotonic()
+    events = asyncio.run(main())
+    took = time.monotonic() - began
+    assert ({event["result"] for event in events}, took < LONG) == ({"timed_out"}, True), took
+    assert portal.counts["token"] <= 1
+    assert_nothing_is_left()
+
+
+@pytest.mark.parametrize("route", ["token", "status"])
+def test_a_poll_ends_with_the_deadline_and_the_next_one_sends_nothing(portal: Emulator, route: str) -> None:
+    """A poll that gets no response, be it to its sign-in, fails at the deadline; one after the deadline fails at once."""
+    gate = portal.gate(route)
+
+    def flow() -> Flow[list[Unreachable]]:
+        failures = []
+        with pytest.raises(Unreachable) as failure:
+            yield from poll(0.5)
+        failures.append(failure.value)
+        with pytest.raises(Unreachable) as failure:
+            yield from poll(0.0)
+        return [*failures, failure.value]
+
+    async def main() -> Any:
+        try:
+            return await run(flow())
+        finally:
+            gate.open()
+            await closed(portal)
+
+    first, second = asyncio.run(main())
+    assert (first.text, first.sent) == ("no response within 0.5 seconds", True)
+    assert (second.text, second.sent) == ("the deadline has passed", False)
+    assert portal.counts["status"] <= 1
+    assert_nothing_is_left()
+
+
+def test_one_who_gives_up_leaves_the_sign_in_to_the_others(portal: Emulator) -> None:
+    """A flow whose deadline passes while it signs in for others cancels neither the sign-in nor them."""
+    gate = portal.gate("token")
+
+    async def main() -> Any:
+        first = asyncio.ensure_future(run(poll(0.5)))
+        others = [asyncio.ensure_future(run(poll())) for _ in range(9)]
+        await asyncio.wait([first])
+        gate.open()
+        reports = await asyncio.gather(*others)
+        await closed(portal)
+        return first.exception(), reports
+
+    failure, reports = asyncio.run(main())
+    assert (type(failure), {report.word for report in reports}) == (Unreachable, {"neverPublished"})
+    assert portal.counts["token"] == 1
+    assert_nothing_is_left()
+
+
+def test_one_who_queues_gives_its_place_back(portal: Emulator) -> None:
+    """A flow whose deadline passes before a connection is free fails, and all connections are used by others afterwards."""
+    CloudPartnerPortalHook().get_offer_status(REF.offer_id)
+    gate = portal.gate("status")
+
+    async def main() -> Any:
+        busy = [asyncio.ensure_future(run(poll())) for _ in range(CONNECTIONS)]
+        await until(lambda: portal.connections_open >= CONNECTIONS)
+        late = await asyncio.gather(*(run(poll(0.5)) for _ in range(5)), return_exceptions=True)
+        gate.open()
+        await asyncio.gather(*busy)
+        reports = await asyncio.gather(*(run(poll()) for _ in range(2 * CONNECTIONS)))
+        await closed(portal)
+        return late, reports
+
+    late, reports = asyncio.run(main())
+    assert ({type(one) for one in late}, len(reports)) == ({Unreachable}, 2 * CONNECTIONS)
+    assert_nothing_is_left()
+
+
+def test_reading_the_connection_ends_with_the_deadline(portal: Emulator) -> None:
+    """A connection that Airflow does not give in time is one that cannot be read now."""
+
+    class Slow(CloudPartnerPortalHook):
+        async def aget_settings(self) -> Any:
+            await asyncio.sleep(LONG)
+
+    def flow() -> Flow[None]:
+        yield SetDeadline(datetime.now(timezone.utc) + timedelta(seconds=0.3))
+        with pytest.raises(ConnectionUnknown, match=r"_default' cannot be used: no response within 0.3 seconds"):
+            yield Reconnect()
+        yield Sleep(0)
+        with pytest.raises(Unreachable, match="the deadline has passed"):
+            yield from poll()
+
+    asyncio.run(Slow().arun(flow()))
+    assert portal.requests == []
+    assert_nothing_is_left()
+
+
+def test_a_sign_in_is_not_awaited_forever() -> None:
+    """Without a deadline, too, waiting for a sign-in ends; and however often it is waited for, it takes one thread."""
+    settings = Settings("https://nowhere.invalid", AccessToken("x"), "scope", "1", request_timeout=0.05)
+    go, begun = threading.Event(), []
+
+    def acquire(*_: Any, **__: Any) -> Grant:
+        begun.append(threading.get_ident())
+        go.wait(LONG)
+        return Grant("token", 3600.0)
+
+    async def main() -> str:
+        line = Line(settings, ssl.create_default_context())
+        line.tokens = TokenSource(replace(settings), acquire=acquire)
+        for _ in range(3):
+            with pytest.raises(SignInError, match=r"no response within 0.2 seconds") as caught:
+                await line.token(None)
+            assert caught.value.retryable
+        go.set()
+        token = await line.token(None)
+        await line.client.close()
+        return token.value
+
+    assert (asyncio.run(main()), len(begun)) == ("token", 1)
