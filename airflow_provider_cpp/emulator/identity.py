@@ -8,6 +8,7 @@ import binascii
 import hmac
 import json
 import secrets
+import threading
 import time
 import uuid
 from dataclasses import dataclass, field
@@ -29,9 +30,17 @@ RESOURCES = (RESOURCE, GRAPH)
 KEY_ID = "emulator"
 
 
-@cache
+_MAKING = threading.Lock()
+
+
 def signing_key() -> rsa.RSAPrivateKey:
-    """Make the key that signs tokens, once per process."""
+    """Return the key that signs tokens, the same one for all emulators of a process, whichever thread they run in."""
+    with _MAKING:
+        return _make_key()
+
+
+@cache
+def _make_key() -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -144,3 +146,24 @@ def test_revoking_and_rotating(client: Callable[..., Any]) -> None:
     discovery = f"{mine.portal.url}/common/discovery/instance"
     found = requests.get(discovery, verify=str(mine.portal.ca_file), timeout=10).json()
     assert mine.portal.tenant_id in found["tenant_discovery_endpoint"]
+
+
+def test_emulators_in_several_threads_sign_with_one_key() -> None:
+    """A token that one thread signs is good in another, also where both come first."""
+    code = """
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from airflow_provider_cpp.emulator.identity import signing_key
+
+together = Barrier(4)
+def key(_):
+    together.wait()
+    return signing_key()
+
+with ThreadPoolExecutor(4) as pool:
+    keys = list(pool.map(key, range(4)))
+print(len(set(map(id, keys))))
+"""
+    # In a process of its own, since in this one the key has been made.
+    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert made == "1\n"

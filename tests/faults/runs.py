@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One case from its server's start to its verdict: what the client claims, against what the server recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
+from faults.cases import SETTLE_TIME, TRIES, Case
+from faults.client import Endless, Exchanges, make_hook, make_operator
+from faults.marketplace import (
+    OFFER,
+    PUBLISHER,
+    Clock,
+    CloudPartnerPortal,
+    Marketplace,
+    ProductIngestion,
+    Request,
+    Response,
+    sign_in,
+)
+from faults.server import Server
+from running import Store, TaskInstance
+
+from airflow_provider_cpp import errors
+from airflow_provider_cpp.rules.models import OfferRef
+from airflow_provider_cpp.rules.outcome import Result
+from airflow_provider_cpp.rules.watch import Watch
+from airflow_provider_cpp.rules.watching import wait
+
+MARKETS: dict[str, type[Marketplace]] = {
+    "cloud_partner_portal": CloudPartnerPortal,
+    "product_ingestion": ProductIngestion,
+}
+
+NOT_SUBMITTED = (
+    errors.ConfigurationError,
+    errors.SignInError,
+    errors.OperationRunning,
+    errors.NotParked,
+)
+"""What says by its class that nothing was submitted."""
+
+MAY_BE_SUBMITTED = (errors.Unreachable, errors.BadReply, errors.ServerFault)
+"""What leaves that open, of the errors of one request; all others say that the request did nothing."""
+
+WORDS = re.compile(r"nothing was (ordered|submitted)|did not go live|was not (accepted|submitted)(?! again)")
+
+
+@dataclass
+class Verdict:
+    """What was found in one case; empty texts for nothing."""
+
+    hang: str = ""
+    double: str = ""
+    false_refusal: str = ""
+    false_success: str = ""
+    stray: list[str] = field(default_factory=list)
+    ended: str = ""
+
+
+def claims_nothing(error: BaseException | None) -> bool:
+    """Say whether an error claims that nothing was submitted."""
+    if isinstance(error, NOT_SUBMITTED):
+        return True
+    if isinstance(error, errors.RequestError):
+        if not error.call.startswith(("publish", "go live")):
+            return False  # it is about a read
+        if isinstance(error, errors.Unreachable):
+            return bool(not error.sent)
+        return not isinstance(error, MAY_BE_SUBMITTED)
+    return bool(WORDS.search(str(error or "")))
+
+
+class Run:
+    """One case: its clock, its server, its client."""
+
+    def __init__(self, case: Case, plant: str = "") -> None:
+        self.case, self.plant = case, plant
+        self.verdict = Verdict()
+        self.clock = Clock()
+        self.market = MARKETS[case.api](self.clock, case.kind == "go-live", case.variant.lag)
+        self.exchanges: Exchanges | None = None
+
+    def run(self) -> Verdict:
+        """Run it to its end."""
+        with self._server() as server:
+            exchanges = Exchanges(self.case, server, self.market, self.clock, self.plant != "checkpoint-not-saved")
+            self.exchanges = exchanges
+            try:
+                if self.case.kind in ("publish", "go-live"):
+                    self._submit(exchanges)
+                else:
+                    self._read(exchanges)
+            except Endless:
+                self.verdict.hang = "the flow has no end"
+            except BaseException as error:  # noqa: BLE001 - whatever comes is what is looked for
+                self.verdict.stray.append(f"{type(error).__name__}: {error}")
+        return self.verdict
+
+    def cut(self) -> None:
+        """End an exchange that does not end by itself, and all that follow."""
+        if self.exchanges is not None:
+            self.exchanges.server.stop()
+
+    @contextmanager
+    def _server(self) -> Iterator[Server]:
+        case = self.case
+        server = Server(
+            self._answer, case.behaviour, self._aims, accepts=case.variant.accepts, times=case.variant.times
+        )
+        with server:
+            self.server = server
+            if case.kind == "sign-in":
+                server.arm()
+            yield server
+
+    def _answer(self, request: Request, accepts: bool) -> Response:  # noqa: FBT001 - as the server asks
+        if request.is_sign_in:
+            return sign_in(request, self.server.origin)
+        return self.market.answer(request, accepts=accepts)
+
+    def _aims(self, request: Request) -> bool:
+        if self.case.kind != "sign-in":
+            return not request.is_sign_in
+        return request.is_sign_in and (request.method == "POST") == (self.case.variant.words == "token")
+
+    def _submit(self, exchanges: Exchanges) -> None:
+        """Run the task, and again after its retry delay while it may be retried."""
+        case, store = self.case, Store()
+        task = make_operator(case, make_hook(exchanges, self.plant), SETTLE_TIME, TRIES - 1)
+        began = self.clock.now()
+        for number in range(1, TRIES + 1):
+            exchanges.effects = 0
+            context: Any = {
+                "ti": TaskInstance(number, TRIES - 1),
+                "dag_run": SimpleNamespace(start_date=began, clear_number=0),
+                "task_state_store": store,
+            }
+            try:
+                task.execute(context)
+            except AirflowException as error:
+                self._check_failure(number, error)
+                if isinstance(error, AirflowFailException):
+                    break
+            else:
+                self._check_success(number)
+                break
+            finally:
+                exchanges.server.come_back()
+            self.clock.sleep(case.variant.delay)
+        if len(self.market.accepted) > 1:
+            self.verdict.double = f"{len(self.market.accepted)} accepted; {self.verdict.ended}"
+
+    def _check_failure(self, number: int, error: AirflowException) -> None:
+        cause = error.__cause__
+        self.verdict.ended = f"try {number}: {type(cause).__name__}: {error}"
+        if not isinstance(cause, errors.PortalError):
+            self.verdict.stray.append(f"{type(error).__name__} without an error of this package: {error}")
+        withdrew = self.exchanges is not None and self.exchanges.withdrew
+        if self.market.accepted and (withdrew or claims_nothing(cause)):
+            self.verdict.false_refusal = f"{'took its checkpoint back; ' * withdrew}{self.verdict.ended}"
+
+    def _check_success(self, number: int) -> None:
+        self.verdict.ended = f"try {number}: success"
+        if not self.market.accepted:
+            self.verdict.false_success = "success, and nothing was accepted"
+
+    def _read(self, exchanges: Exchanges) -> None:
+        """Wait for a publication that ends well after a while; with a sign-in first where that is what misbehaves."""
+        case, hook = self.case, make_hook(exchanges, self.plant)
+        one = self.market.accept("publish")
+        offer = OfferRef(PUBLISHER if hook.needs_publisher else None, OFFER)
+        deadline = self.clock.now() + timedelta(hours=2)
+        operation = None
+        if case.variant.words.startswith("the operation"):
+            operation = self._operation(offer, one.number)
+        watch = Watch(offer, "preview", deadline, operation, poll_interval=60.0, poll_failure_tolerance=200.0)
+        flow = wait(hook.api, watch)
+        outcome = hook.run(flow) if case.driver == "requests" else asyncio.run(self._arun(hook, flow))
+        self.verdict.ended = f"{outcome.result.name}: {outcome.message}"
+        if outcome.result is Result.REACHED and not self.market.has_ended(one):
+            self.verdict.false_success = f"{outcome.message}, and it is in progress"
+
+    def _operation(self, offer: OfferRef, number: int) -> Any:
+        from airflow_provider_cpp.rules.operations import Operation
+
+        if self.case.api == "cloud_partner_portal":
+            return Operation(offer, "publish", self.clock.now(), f"op-{number}")
+        return Operation(offer, "publish", self.clock.now(), None, f"/configure/job-{number}/status", self.case.api)
+
+    async def _arun(self, hook: Any, flow: Any) -> Any:
+        asyncio.get_running_loop().set_exception_handler(self._heard)
+        try:
+            return await hook.arun(flow)
+        finally:
+            for _ in range(100):  # the loop must not end under connections that are being closed
+                if not self.server.connections_open:
+                    break
+                await asyncio.sleep(0.01)
+
+    def _heard(self, _: Any, told: dict[str, Any]) -> None:
+        self.verdict.stray.append(f"event loop: {told.get('message')}: {told.get('exception')!r}")
