@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 # pytest and Airflow's commands keep to a home of their own; nothing here reads a user's ~/airflow.
 
-.PHONY: help demo airflow test generated check docs crash dist environments matrix e2e e2e-long web screenshots bench bench-docs format clean
+.PHONY: help demo airflow test generated faults model check docs crash dist environments matrix e2e e2e-long web screenshots bench bench-docs format clean
 help: ## Show what there is
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
@@ -31,8 +31,16 @@ test: .venv/.complete ## Run the suite; PYTEST_ARGS takes pytest's options, -n 0
 	@$(BIN)/python -m pytest -q -n 6 --dist worksteal --cov --cov-report= $(PYTEST_ARGS)
 	@$(BIN)/coverage report --include='airflow_provider_cpp/rules/*,airflow_provider_cpp/portal/*,airflow_provider_cpp/ingestion/*,airflow_provider_cpp/errors.py' --fail-under=100
 
-generated: .venv/.complete ## What chance finds in the replies, the texts and the runs of a publish: 10,000 examples of each, not 300
-	@HYPOTHESIS_PROFILE=ci $(BIN)/python -m pytest -q -n 4 tests/contract/test_generated.py tests/portal/test_at_most_once.py
+EXAMPLES ?= 10000
+generated: .venv/.complete ## What chance finds in the replies, the texts and the runs of a publish: EXAMPLES of each, not 300
+	@HYPOTHESIS_PROFILE=ci EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q -n 4 tests/contract/test_generated.py tests/portal/test_at_most_once.py
+
+faults: .venv/.complete ## Requests to a server that misbehaves at every stage: nothing hangs, nothing is published twice
+	@PYTHONPATH=tests $(BIN)/python -m faults $(FAULTS_ARGS)
+
+MODEL_RUNS ?= 60000
+model: .venv/.complete ## Random runs of a publish, with crashes, lags, refusals and other people: MODEL_RUNS of each API
+	@$(BIN)/python tests/model/check.py --runs $(MODEL_RUNS) --jobs 2 $(MODEL_ARGS)
 
 dist: .venv/.complete ## Build wheel and sdist, install the wheel by itself, run the suite against it
 	@$(BIN)/python scripts/distribution.py

@@ -249,8 +249,8 @@ class OperationRunning(PortalError):
         self.offer = offer
         self.operation = operation
         super().__init__(
-            f"offer {offer}: {operation} is running, and an offer has one operation at a time; nothing was"
-            " ordered. Wait for it, or cancel it on purpose, then clear this task"
+            f"offer {offer}: {operation} is running, and an offer has one operation at a time; this try"
+            " started nothing. Wait for it, or cancel it on purpose, then clear this task"
         )
 
 

@@ -37,7 +37,7 @@ for variable in [name for name in os.environ if name.startswith("AIRFLOW_CONN_")
 
 hypothesis.settings.register_profile("default", max_examples=300, deadline=None)
 hypothesis.settings.register_profile("matrix", max_examples=30, deadline=None)
-hypothesis.settings.register_profile("ci", max_examples=10_000, deadline=None)
+hypothesis.settings.register_profile("ci", max_examples=int(os.environ.get("EXAMPLES", "10000")), deadline=None)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 WARNING = re.compile(r"\[warning|WARNING")

@@ -103,7 +103,16 @@ def find_entry(operation: Operation, job: Job | None, entries: Iterable[Entry]) 
     if job is None or job.started_at is None:
         return None
     targets = (Target.LIVE,) if operation.kind == "golive" else (Target.PREVIEW, Target.LIVE)
-    later = [e for e in listed if e.target in targets and e.created is not None and e.created >= job.started_at]
+    # What began long after a job that failed is somebody else's: that job made none.
+    until = job.started_at + GRACE if job.state.is_failure else None
+    later = [
+        e
+        for e in listed
+        if e.target in targets
+        and e.created is not None
+        and e.created >= job.started_at
+        and (until is None or e.created <= until)
+    ]
     return later[-1] if later else None
 
 

@@ -204,6 +204,11 @@ class Attempt:
         """Whether Airflow emptied the place for notes when it cleared the task."""
         return self.can_note and not self.earlier_could_note and self.counts.follows_clear
 
+    @property
+    def lacks_history(self) -> bool:
+        """Whether earlier tries of this run may have submitted without leaving a note."""
+        return self.note is None and not (self.is_first or self.knows_earlier or self.store_was_emptied)
+
     def is_recent(self, changed_at: datetime | None) -> bool:
         """Say whether an operation may have changed since the DAG run began; without times, it may."""
         return changed_at is None or self.since is None or changed_at >= self.since - CLOCK_MARGIN

@@ -84,7 +84,7 @@ def order_once(desk: Desk, wanted: Publish) -> Flow[Operation]:
     elif attempt.store_was_emptied:
         yield Tell(f"offer {wanted.offer}: {STORE_WAS_EMPTIED}", logging.WARNING)
         yield from _wait_for_what_shows(desk, wanted, own)
-    elif not (attempt.is_first or attempt.knows_earlier):
+    elif attempt.lacks_history:
         found = yield from _without_note(desk, wanted)
         if found is not None:
             return found
@@ -190,7 +190,10 @@ def _order(desk: Desk, wanted: Publish, own: Operation | None) -> Flow[Operation
     except Conflict as error:
         text = f"{error}; nothing shows as in progress: waiting for the settle time, then submitting once more"
         yield Tell(text, logging.WARNING)
-    found = yield from _wait_for_what_shows(desk, wanted, own)
+    if wanted.attempt.lacks_history:
+        found = yield from _without_note(desk, wanted)
+    else:
+        found = yield from _wait_for_what_shows(desk, wanted, own)
     return found if found is not None else (yield from _order_now(desk, wanted, own))
 
 
@@ -258,7 +261,7 @@ def _send(desk: Desk, wanted: Publish, note: Note, own: Operation | None, call: 
         return operation
     try:
         found = yield from desk.identify(wanted, operation, note)
-    except (Conflict, Refused) as error:  # it began nothing, and its end says why
+    except Conflict as error:  # any other failure may be that of what the job began
         return (yield from _refused(desk, wanted, own, error))
     if found != operation:
         yield Keep(replace(note, operation=found).to_payload())

@@ -35,7 +35,8 @@ class Situation:
         """The operation that runs, or is about to; parked at the sign-off is not running, whatever the list calls it."""
         if self.report.is_parked:
             return None
-        return next((entry for entry in self.entries if entry.status.is_open), None)
+        # Awaiting the sign-off counts as ended also where the status shows the next publish, and the list does not yet.
+        return next((e for e in self.entries if e.status.is_open and not e.status.waits_for_publisher), None)
 
     @property
     def hides_work(self) -> bool:

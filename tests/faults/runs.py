@@ -51,7 +51,9 @@ NOT_SUBMITTED = (
 MAY_BE_SUBMITTED = (errors.Unreachable, errors.BadReply, errors.ServerFault)
 """What leaves that open, of the errors of one request; all others say that the request did nothing."""
 
-WORDS = re.compile(r"nothing was (ordered|submitted)|did not go live|was not (accepted|submitted)(?! again)")
+WORDS = re.compile(
+    r"nothing was (ordered|submitted)|started nothing|did not go live|was not (accepted|submitted)(?! again)"
+)
 
 
 @dataclass

@@ -223,3 +223,15 @@ def test_a_kind_of_operation_crosses_with_its_watch(watch: Watch) -> None:
     assert Watch.from_payload(watch.to_payload()) == watch
     assert watch.operation is not None
     assert watch.operation.api == INGESTION
+
+
+@pytest.mark.parametrize(("minutes", "result"), [(1, REACHED), (16, FAILED)])
+def test_what_began_long_after_a_job_that_failed_is_somebody_else_s(
+    player: Any, watch: Watch, minutes: int, result: Result
+) -> None:
+    """A publish that is known by its job alone, which failed, is not found in a submission that began much later."""
+    assert watch.operation is not None
+    by_its_job = replace(watch.operation, operation_id=None)
+    entry = submission(9, "preview", created=f"2026-11-03T08:{minutes:02d}:00.5Z")
+    failed = job("completed/failed", VALIDATION)
+    assert seen(player, replace(watch, operation=by_its_job), [entry], failed)[0] is result

@@ -791,3 +791,25 @@ def test_a_response_that_proves_nothing(player: Any, offer: OfferRef, make_reply
     player.answer = Portal([[OLD], [OLD], [NEW, OLD]], make_reply(b"", status))
     assert player.run(publish(Publish(offer, (), Attempt(60, can_note=True)))).operation_id == "new-id"
     assert (orders(player), noted(player)) == (1, ["intent", "new-id"])
+
+
+def test_after_a_conflict_a_later_try_without_a_store_decides_by_the_list_again(
+    player: Any, offer: OfferRef, start: datetime
+) -> None:
+    """Before Airflow 3.3 a publish that shows while a later try waits may be its own: it is not published over."""
+    lists: list[Any] = [*[[BEFORE]] * 64, [changed(NEW, 10), BEFORE]]
+    player.answer = Portal(lists, errors.Conflict("publish", status=409, text="busy"))
+    retry = Attempt(60, counts=RETRY, since=start - timedelta(hours=1), waits_for_others=True)
+    with pytest.raises(
+        errors.OutcomeUnknown, match="an earlier try of this task may have sent it, and operation new-id"
+    ):
+        player.run(publish(Publish(offer, (), retry)))
+    assert orders(player) == 1
+
+
+def test_an_operation_that_awaits_its_sign_off_is_not_in_progress(player: Any, offer: OfferRef) -> None:
+    """Where the status shows the next publish and the list does not yet, the preview in the list is not named for it."""
+    preview = OLD | {"submissionState": PARKED}
+    player.answer = Portal([[preview]], errors.Conflict("publish", status=409, text="busy"), "running")
+    with pytest.raises(errors.OperationRunning, match=r"another operation .*busy"):
+        player.run(publish(Publish(offer, (), Attempt(60))))

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The marketplace as each of its two APIs shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from model.habits import REFUSALS
+from model.marketplace import BEGAN, OFFER, Marketplace, Record, respond
+
+from airflow_provider_cpp import errors
+from airflow_provider_cpp.ingestion.api import INGESTION_API
+from airflow_provider_cpp.portal.api import PORTAL
+from airflow_provider_cpp.rules.calls import Call
+
+GUID = "12345678-1234-4321-8765-123456789012"
+PLACE = "/api/publishers/contoso/offers/contoso-vm/operations/"
+
+
+def _time(seconds: float) -> str:
+    return (BEGAN + timedelta(seconds=seconds)).isoformat()
+
+
+class CloudPartnerPortal(Marketplace):
+    """The CPP API: a submit is accepted or refused at once, and its operation is named by its location."""
+
+    api = PORTAL
+
+    def body(self, call: Call[Any]) -> Any:
+        """List the operations, or tell the status of the offer or of one of them, or the draft."""
+        if call.path.endswith("/submissions/"):
+            return [self._entry(*shown) for shown in self.read(source=0)]
+        if call.path.endswith("/status"):
+            return self._status(self.read(source=1))
+        if "/operations/" in call.path:
+            name = call.path.rpartition("/")[2]
+            own = [shown for shown in self.read(source=1) if name in (shown[0].id, self._place(shown[0]))]
+            return self._status(own)
+        return {"id": OFFER.offer_id, "version": self.draft}
+
+    def post(self, call: Call[Any], run: int, *, dies: bool) -> tuple[str, Any]:
+        """Respond to a publish."""
+        what, begun = self.submit(run, dies=dies)
+        if what == "accepted":
+            if self.rng.random() < 0.1:
+                return "unproven", respond(call, 202)
+            name = begun.id if self.rng.random() < 0.6 else self._place(begun)
+            return "accepted", respond(call, 202, headers={"location": PLACE + name})
+        if what == "conflict":
+            status = self.rng.choice((409, 409, 409, 400))
+            return "refused", respond(call, status, {"error": {"code": "Conflict", "message": begun}})
+        return response_of(call, what, 202)
+
+    def find(self, operation: Any) -> Record | None:
+        """Find it by its id, or by the number of its publication."""
+        named = (operation.operation_id, (operation.location or "").rpartition("/")[2] or None)
+        return next((r for r in self.records if r.id in named or self._place(r) == named[1]), None)
+
+    def _place(self, record: Record) -> str:
+        return f"contoso$contoso-vm${record.number}${'preview' if record.kind == 'publish' else 'live'}"
+
+    def _entry(self, record: Record, since: float, state: str) -> dict[str, Any]:
+        return {
+            "id": record.id,
+            "submissionType": record.kind,
+            "submissionState": self.habits.parked_word if state == "parked" else state,
+            "publishingVersion": record.number,
+            "version": record.draft,
+            "changedTime": _time(since),
+        }
+
+    def _status(self, shown: list[tuple[Record, float, str]]) -> dict[str, Any]:
+        if not shown:
+            return {"status": "neverPublished"}
+        state = shown[-1][2]
+        if state == "parked" and self.habits.parked_word == "running":
+            steps = [{"id": "publisher-signoff", "stepName": "Sign-off", "status": "waitingForPublisherReview"}]
+            return {"status": "running", "steps": steps}
+        return {"status": {"parked": "waitingForPublisherReview", "completed": "succeeded"}.get(state, state)}
+
+
+@dataclass
+class Job:
+    """A configure job: it has no record until it gets its turn, and none ever if it failed.
+
+    :ivar problem: why it failed, before it had a record.
+    :ivar failed_at: when that was.
+    """
+
+    run: int
+    started_at: float
+    record: Record | None = None
+    problem: str = ""
+    failed_at: float = float("inf")
+
+
+@dataclass
+class ProductIngestion(Marketplace):
+    """The Product Ingestion API: a submit is a job, which may fail later; a submission has one id up to the market."""
+
+    api = INGESTION_API
+    has_one_id = True
+    jobs: dict[str, Job] = field(default_factory=dict)
+
+    def deliver(self, run: int) -> str:
+        """Begin a job, and return its id."""
+        name = f"job-{len(self.jobs)}"
+        job = self.jobs[name] = Job(run, self.now)
+        self.pending[run] = self.pending.get(run, 0) + 1
+        wait = self.rng.choice((0.0, self.rng.uniform(0, 20), self.rng.uniform(0, 100)))
+        self.later(wait, lambda: self._turn(job))
+        return name
+
+    def _turn(self, job: Job) -> None:
+        self.pending[job.run] -= 1
+        if self.rng.random() < self.habits.refuses:
+            job.problem = "The plan has no price"
+        else:
+            job.record = self.accept(job.run)
+            job.problem = "" if job.record else "An In Progress submission already exists"
+        if job.problem:
+            job.failed_at = self.now
+
+    def body(self, call: Call[Any]) -> Any:
+        """Find the product, list its submissions, or tell of a job."""
+        if call.path.startswith("/product"):
+            return {"value": [{"id": f"product/{GUID}", "identity": {"externalId": OFFER.offer_id}}]}
+        if call.path.startswith("/submission/"):
+            return {"value": self._submissions()}
+        return self._job(call.path.split("/")[2])
+
+    def post(self, call: Call[Any], run: int, *, dies: bool) -> tuple[str, Any]:
+        """Respond to a publish."""
+        if self.in_progress() is not None and self.rng.random() < 0.3 and not dies:
+            text = "An In Progress submission already exists"
+            return "refused", respond(call, self.rng.choice((400, 409)), {"error": {"code": "c", "message": text}})
+        what, begun = self.submit(run, dies=dies)
+        if what == "accepted":
+            if self.rng.random() < 0.1:
+                return "unproven", respond(call, 202, {})
+            return begun, respond(call, 202, {"jobId": begun, "jobStatus": "running"})
+        if what == "conflict":
+            return "refused", respond(call, 409, {"error": {"code": "conflict", "message": begun}})
+        return response_of(call, what, 202)
+
+    def find(self, operation: Any) -> Record | None:
+        """Find it by its submission, or by its job."""
+        number = (operation.operation_id or "").rpartition("/")[2]
+        if number:
+            return next((r for r in self.records if r.id == number), None)
+        job = self.job_of(operation)
+        return job.record if job is not None else None
+
+    def job_of(self, operation: Any) -> Job | None:
+        """Return the job that an operation of the package names."""
+        return self.jobs.get((operation.location or "//").split("/")[2])
+
+    def _submissions(self) -> list[dict[str, Any]]:
+        shown = self.read(source=0)
+        live = {record.number: state for record, _, state in shown if record.kind == "golive"}
+        entries = []
+        for record, _, state in shown:
+            if record.kind != "publish":
+                continue
+            goes_live = live.get(record.number)
+            state = goes_live or state  # noqa: PLW2901 - a submission that goes live has the state of that
+            done = state != "running"
+            entries.append(
+                {
+                    "id": f"submission/{GUID}/{record.id}",
+                    "target": {"targetType": "live" if goes_live else "preview"},
+                    "status": "completed" if done else "running",
+                    "result": {"failed": "failed", "canceled": "cancelled", "running": "pending"}.get(
+                        state, "succeeded"
+                    ),
+                    "created": _time(record.states[0][0]),
+                }
+            )
+        return entries
+
+    def _job(self, name: str) -> dict[str, Any]:
+        job = self.jobs[name]
+        progress, result = "running", "pending"
+        if job.problem or (job.record is not None and not job.record.in_progress):
+            failed = bool(job.problem) or (job.record is not None and job.record.state == "failed")
+            progress, result = "completed", "failed" if failed else "succeeded"
+        errors_of_it = [{"code": "conflict", "message": job.problem}] if job.problem else []
+        return {
+            "jobId": name,
+            "jobStatus": progress,
+            "jobResult": result,
+            "errors": errors_of_it,
+            "jobStart": _time(job.started_at),
+        }
+
+
+def response_of(call: Call[Any], what: Any, nameless: int) -> tuple[str, Any]:
+    """Make the response of a word or status, as :meth:`Marketplace.post` does."""
+    proof = "refused" if what in REFUSALS else "unproven"
+    try:
+        return proof, respond(call, nameless if what == "nameless" else what)
+    except errors.Unreachable as lost:
+        return proof, lost

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A process that runs the flows of the task: it does what they ask for, and may die at any effect, before or after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from model.ledger import Ledger
+from model.marketplace import Marketplace
+
+from airflow_provider_cpp import errors
+from airflow_provider_cpp.rules.calls import Call, Reply
+from airflow_provider_cpp.rules.flows import Flow, Keep, Now, Send, Sleep, Tell
+
+
+class Died(BaseException):
+    """The process ended: killed, out of memory, its machine gone."""
+
+
+@dataclass
+class Worker:
+    """One process.
+
+    :ivar timeout: the task's, in seconds.
+    :ivar dies: how likely the process dies before it has done its work.
+    :ivar keep: saves a checkpoint, or removes it.
+    :ivar say: takes a line of the trace.
+    :ivar believes_1xx: the planted fault that takes an interim response for a refusal.
+    """
+
+    rng: Random
+    market: Marketplace
+    ledger: Ledger
+    timeout: float
+    dies: float
+    keep: Callable[[dict[str, Any] | None], None]
+    say: Callable[[str], None]
+    believes_1xx: bool = False
+    _death: tuple[str, int, bool] | None = field(init=False)
+    _counted: int = 0
+
+    def __post_init__(self) -> None:
+        """Draw at which effect the process dies: of a kind, the how manieth, and whether after it."""
+        self._death = None
+        if self.rng.random() < self.dies:
+            kind, most = self.rng.choice((("any", 12), ("any", 120), ("keep", 3), ("submit", 1), ("submit", 2)))
+            self._death = kind, self.rng.randint(1, most), self.rng.random() < 0.7
+
+    def run(self, flow: Flow[Any]) -> Any:
+        """Drive a flow to its end, or to the process's.
+
+        :raises Died: if the process ends first.
+        """
+        resume, value = flow.send, None
+        while True:
+            try:
+                effect = resume(value)
+            except StopIteration as stop:
+                return stop.value
+            self.ledger.effect()
+            self.ledger.check_time(self.timeout)
+            after = self._dies_at(effect)
+            if after is False:
+                raise Died
+            try:
+                resume, value = flow.send, self._do(effect, dies=after is True)
+            except errors.PortalError as error:
+                resume, value = flow.throw, error
+            if after is True:
+                raise Died
+
+    def _do(self, effect: Any, *, dies: bool) -> Any:
+        match effect:
+            case Send(call) if call.method == "GET":
+                return self.market.get(call)
+            case Send(call):
+                return self._submit(call, dies=dies)
+            case Sleep(seconds):
+                self.market.pass_time(seconds)
+            case Now():
+                return self.market.time()
+            case Tell(text):
+                self.say(f"log: {text}")
+                self.ledger.told(text)
+            case Keep(note):
+                self.say(f"checkpoint: {note and {key: note[key] for key in ('known', 'draft', 'operation')}}")
+                self.keep(note)
+        return None
+
+    def _submit(self, call: Call[Any], *, dies: bool) -> Reply:
+        submit = self.ledger.submitting()
+        submit.outcome, response = self.market.post(call, self.ledger.run, dies=dies)
+        if dies:
+            submit.outcome = "unproven"
+        said = response.status if isinstance(response, Reply) else response.text
+        there = ", ".join(f"{record.id} {record.state}" for record in self.market.records) or "none"
+        self.say(f"submit: {submit.outcome}, {'died' if dies else said}; records: {there}")
+        if isinstance(response, errors.PortalError):
+            raise response
+        reply: Reply = response
+        if self.believes_1xx and reply.status < 200:
+            raise errors.Refused(call.words, status=reply.status)
+        return reply
+
+    def _dies_at(self, effect: Any) -> bool | None:
+        """Say whether the process dies before (False) or after (True) an effect; None if it lives."""
+        if self._death is None:
+            return None
+        kind, number, after = self._death
+        is_submit = isinstance(effect, Send) and effect.call.method == "POST"
+        counts = {"keep": isinstance(effect, Keep), "submit": is_submit}.get(kind, True)
+        self._counted += counts
+        return after if counts and self._counted >= number else None
