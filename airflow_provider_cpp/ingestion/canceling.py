@@ -15,8 +15,8 @@ from airflow_provider_cpp.ingestion import calls
 from airflow_provider_cpp.ingestion.models import Job
 from airflow_provider_cpp.rules.flows import Flow, Now, Sleep, Tell, ask, fetch
 from airflow_provider_cpp.rules.operations import INGESTION, Operation
-from airflow_provider_cpp.rules.ordering import is_taken_perhaps
 from airflow_provider_cpp.rules.orders import Cancel
+from airflow_provider_cpp.rules.submit_backend import is_taken_perhaps
 
 NO_OPERATION = (
     "this API cancels the job of an operation, and cannot be asked to cancel whatever runs: give operation, as a"

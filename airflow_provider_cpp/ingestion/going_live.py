@@ -22,9 +22,9 @@ from airflow_provider_cpp.rules.attempt import Note
 from airflow_provider_cpp.rules.flows import Flow, Keep, Now, Sleep, Tell, ask, fetch
 from airflow_provider_cpp.rules.models import OfferRef
 from airflow_provider_cpp.rules.operations import INGESTION, Operation
-from airflow_provider_cpp.rules.ordering import is_taken_perhaps
 from airflow_provider_cpp.rules.orders import MOST_ORDERS, STALE_FOR, GoLive
 from airflow_provider_cpp.rules.settling import Patience
+from airflow_provider_cpp.rules.submit_backend import is_taken_perhaps
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ def looks(settle_time: float) -> tuple[float, ...]:
 
 
 class IngestionDesk:
-    """Where this API takes orders; :class:`~airflow_provider_cpp.rules.ordering.Desk` says what each is for."""
+    """Where this API takes orders; :class:`~airflow_provider_cpp.rules.submit_backend.Desk` says what each is for."""
 
     def submissions(self, offer: OfferRef) -> Flow[tuple[Submission, ...]]:
         """List an offer's submissions."""

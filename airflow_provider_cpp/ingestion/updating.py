@@ -23,8 +23,8 @@ from airflow_provider_cpp.ingestion.status import Target
 from airflow_provider_cpp.rules.flows import Flow, Now, Sleep, Tell, ask, fetch
 from airflow_provider_cpp.rules.models import OfferRef
 from airflow_provider_cpp.rules.operations import INGESTION, Operation
-from airflow_provider_cpp.rules.ordering import is_taken_perhaps
 from airflow_provider_cpp.rules.orders import AddImage, Update, Updated
+from airflow_provider_cpp.rules.submit_backend import is_taken_perhaps
 
 FIRST_POLL = 5.0
 """Seconds after which a job is asked first: one that only changes a draft takes some seconds."""

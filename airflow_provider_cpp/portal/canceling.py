@@ -19,9 +19,9 @@ from airflow_provider_cpp.portal.looking import look_again, situation
 from airflow_provider_cpp.rules.attempt import Note, TaskRun
 from airflow_provider_cpp.rules.flows import Flow, Keep, Now, Sleep, Tell, ask
 from airflow_provider_cpp.rules.operations import Operation, Submission
-from airflow_provider_cpp.rules.ordering import is_taken_perhaps
 from airflow_provider_cpp.rules.orders import Cancel
 from airflow_provider_cpp.rules.settling import Situation
+from airflow_provider_cpp.rules.submit_backend import is_taken_perhaps
 from airflow_provider_cpp.rules.verdict import find_entry
 
 

@@ -18,9 +18,9 @@ from airflow_provider_cpp.portal.location import id_in_location
 from airflow_provider_cpp.portal.looking import look_again, situation
 from airflow_provider_cpp.rules.flows import Flow, Now, Tell, ask
 from airflow_provider_cpp.rules.operations import Operation, Submission
-from airflow_provider_cpp.rules.ordering import is_taken_perhaps
 from airflow_provider_cpp.rules.orders import MOST_ORDERS, STALE_FOR, GoLive
 from airflow_provider_cpp.rules.settling import Patience, Situation, is_of_kind
+from airflow_provider_cpp.rules.submit_backend import is_taken_perhaps
 from airflow_provider_cpp.rules.verdict import find_entry
 
 

@@ -25,7 +25,7 @@ from airflow_provider_cpp.rules.settling import Patience, Situation, find_new
 
 
 class PortalDesk:
-    """Where the portal takes orders; :class:`~.ordering.Desk` says what each is for."""
+    """Where the portal takes orders; :class:`~.submit_backend.Desk` says what each is for."""
 
     def submissions(self, offer: OfferRef) -> Flow[tuple[Submission, ...]]:
         """List an offer's operations."""

@@ -15,8 +15,8 @@ from airflow_provider_cpp.errors import ConfigurationError, Conflict, NotFound, 
 from airflow_provider_cpp.portal import calls
 from airflow_provider_cpp.rules.flows import Flow, Sleep, Tell, ask, fetch
 from airflow_provider_cpp.rules.models import OfferDocument
-from airflow_provider_cpp.rules.ordering import is_taken_perhaps
 from airflow_provider_cpp.rules.orders import Update, Updated
+from airflow_provider_cpp.rules.submit_backend import is_taken_perhaps
 
 TRIES = 5
 """How often a draft is read, changed and stored anew in all, because somebody else wrote or an answer was lost."""

@@ -12,52 +12,23 @@ import logging
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
-from typing import Protocol
 
 from airflow_provider_cpp.errors import (
-    BadReply,
     Conflict,
     OperationRunning,
     OutcomeUnknown,
     PortalError,
     Refused,
-    ServerFault,
     TaskRunUnknownError,
-    Unreachable,
 )
 from airflow_provider_cpp.rules.attempt import Note, TaskRun
 from airflow_provider_cpp.rules.calls import Call
 from airflow_provider_cpp.rules.flows import Flow, Keep, Now, Tell, ask
-from airflow_provider_cpp.rules.models import OfferRef
 from airflow_provider_cpp.rules.operations import Operation, Submission, newest_first
 from airflow_provider_cpp.rules.orders import Publish
 from airflow_provider_cpp.rules.settling import Patience, Situation, find_new, new_ones, only_one
+from airflow_provider_cpp.rules.submit_backend import Desk, is_taken_perhaps
 from airflow_provider_cpp.rules.verdict import find_entry
-
-
-class Desk(Protocol):
-    """Where an API takes orders, and tells what it has of them."""
-
-    def submissions(self, offer: OfferRef) -> Flow[tuple[Submission, ...]]:
-        """List an offer's operations."""
-
-    def situation(self, offer: OfferRef) -> Flow[Situation]:
-        """Look at an offer's operations and at its status."""
-
-    def still_runs(self, operation: Operation) -> Flow[bool]:
-        """Ask an operation itself, which the list may lag behind; parked counts as ended."""
-
-    def prepare(self, wanted: Publish) -> Flow[Call[str | None]]:
-        """Make the order, which answers with the operation's location; reads what that needs, and orders nothing."""
-
-    def operation(self, offer: OfferRef, submitted_at: datetime, location: str | None = None) -> Operation:
-        """Make the operation that an order began."""
-
-    def identify(self, wanted: Publish, operation: Operation, note: Note) -> Flow[Operation]:
-        """Find the id of an operation that the API took, and has named by its location only, if that can be told soon.
-
-        :raises RequestError: if the API took it, and refuses it after all.
-        """
 
 
 def order_once(desk: Desk, wanted: Publish) -> Flow[Operation]:
@@ -89,13 +60,6 @@ def order_once(desk: Desk, wanted: Publish) -> Flow[Operation]:
         if found is not None:
             return found
     return (yield from _order(desk, wanted, own))
-
-
-def is_taken_perhaps(error: PortalError) -> bool:
-    """Say whether an order whose answer this is may have been taken."""
-    if isinstance(error, Unreachable):
-        return error.sent
-    return isinstance(error, (BadReply, ServerFault))
 
 
 STORE_WAS_EMPTIED = (

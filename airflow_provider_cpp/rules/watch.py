@@ -70,6 +70,16 @@ class Watch:
         """What is waited for, in a few words that no other wait has."""
         return f"{self.offer} {self.operation.name if self.operation else ''} {self.until}"
 
+    def named_api(self) -> str:
+        """Return the API through which it is looked.
+
+        :raises ConfigurationError: if it names none.
+        """
+        if self.api is None:
+            problem = f"it names no API: it was written by another release of this package; {SAME_RELEASE}"
+            raise ConfigurationError((problem,), "the trigger's watch")
+        return self.api
+
     @property
     def operation_json(self) -> dict[str, str | None] | None:
         """The operation as it stands in XCom."""

@@ -33,7 +33,7 @@ def trust(bundle: str | None) -> ssl.SSLContext:
     except (FileNotFoundError, NotADirectoryError):
         problem = "does not exist"
     except ssl.SSLError as error:
-        reason = (error.reason or "unknown").lower().replace("_", " ")
+        reason = (error.reason or "no reason given").lower().replace("_", " ")
         problem = f"holds no certificate that can be read ({reason})"
     except (OSError, ValueError) as error:
         problem = f"cannot be read ({getattr(error, 'strerror', None) or error})"

@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_cpp.errors import SAME_RELEASE, ConfigurationError, PortalError
+from airflow_provider_cpp.errors import PortalError
 from airflow_provider_cpp.hooks.connections import make_hook
 from airflow_provider_cpp.rules.outcome import Outcome
 from airflow_provider_cpp.rules.progress import Memory
@@ -74,10 +74,7 @@ class OfferStatusTrigger(BaseTrigger):
         The connection is not read here: only the polls of the wait may fail for a while.
         """
         watch = self._watch if isinstance(self._watch, Watch) else Watch.from_payload(self._watch)
-        if watch.api is None:
-            problem = f"it names no API: it was written by another release of this package; {SAME_RELEASE}"
-            raise ConfigurationError((problem,), "the trigger's watch")
-        hook = make_hook(self.conn_id, watch.api)
+        hook = make_hook(self.conn_id, watch.named_api())
         return hook.arun(wait(hook.api, watch, Memory.from_payload(self.memory)))
 
 

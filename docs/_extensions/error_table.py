@@ -60,7 +60,7 @@ def _statuses() -> dict[str, str]:
     """Find out which HTTP statuses make which error, by asking the code for each of them."""
     call: calls.Call[Any] = calls.Call("", "GET", "/", lambda reply: reply)
     found: dict[str, list[int]] = {}
-    for status in range(300, 600):
+    for status in (*range(100, 200), *range(300, 600)):
         reply = calls.Reply(status, b"", {}, "https://portal.example", datetime.now(timezone.utc))
         try:
             calls.decode(call, reply)
@@ -70,11 +70,12 @@ def _statuses() -> dict[str, str]:
 
 
 def _shortly(codes: list[int]) -> str:
-    if len(codes) == 1:
-        return str(codes[0])
-    hundreds = sorted({code // 100 for code in codes})
-    other = "other " if len(codes) % 100 else ""
-    return ", ".join(f"{other}{hundred}xx" for hundred in hundreds)
+    parts: list[str] = []
+    for hundred in sorted({code // 100 for code in codes}):
+        of_it = [code for code in codes if code // 100 == hundred]
+        whole = "" if len(of_it) == 100 else "other "  # noqa: PLR2004 - all of them
+        parts += [f"{whole}{hundred}xx"] if len(of_it) > 50 else map(str, of_it)  # noqa: PLR2004 - most of them
+    return ", ".join(parts)
 
 
 def _when(one: type[errors.PortalError]) -> str:

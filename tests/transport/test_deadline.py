@@ -33,11 +33,11 @@ from airflow_provider_cpp.transport.sync import SyncSession
 READ: Call[Any] = Call("read something", "GET", "/something", lambda reply: reply.body)
 SUBMIT: Call[Any] = Call("submit something", "POST", "/something", lambda reply: reply.body, body=b"{}")
 SECRET = ClientSecret("app", "tenant", "secret")
-SHORT = 0.3
-"""Seconds for each wait, so that an exchange has 0.9."""
-LATE = "no response within 0.9 seconds"
-BOUND = 15.0
-"""Seconds, of a machine that is slow, in which something of at most 0.9 has ended; much less than for ever."""
+SHORT = 1.0
+"""Seconds for each wait, so that an exchange has 3, and a byte that is 0.05 seconds away comes in time on a slow machine too."""
+LATE = "no response within 3 seconds"
+BOUND = 30.0
+"""Seconds, of a machine that is slow, in which something of at most 3 has ended; much less than for ever."""
 
 Behavior = Callable[["Server", socket.socket], None]
 
@@ -81,7 +81,7 @@ class Server:
 
     def trickle(self, connection: socket.socket, data: bytes) -> None:
         """Send the same again and again, each time long before anybody's patience ends."""
-        while not self.stopped.wait(0.02):
+        while not self.stopped.wait(0.05):
             connection.sendall(data)
 
     def close(self) -> None:
@@ -332,7 +332,7 @@ def test_a_name_that_is_not_resolved(start: Any, settings: Any, monkeypatch: pyt
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_: released.wait(60) and [])
     error = failed(session)
     released.set()
-    assert ("resolving 127.0.0.1 took longer than 0.3 seconds" in str(error), error.sent) == (True, False), error
+    assert ("resolving 127.0.0.1 took longer than 1 seconds" in str(error), error.sent) == (True, False), error
 
 
 def test_after_a_flow_s_deadline_nothing_is_sent(start: Any, settings: Any) -> None:
