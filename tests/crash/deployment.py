@@ -13,6 +13,7 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -133,6 +134,11 @@ class Deployment:
         row = self._row("select state, try_number from task_instance where dag_id = ? and run_id = ?", dag_id, run_id)
         return (row[0], row[1]) if row else (None, 0)
 
+    def log(self, dag_id: str, run_id: str) -> str:
+        """Return the log of all tries of the run's task, as it is in Airflow's files."""
+        folder = self.home / "logs" / f"dag_id={dag_id}" / f"run_id={run_id}"
+        return "".join(file.read_text(errors="replace") for file in folder.rglob("attempt=*.log"))
+
     def has_ended(self, dag_id: str, run_id: str) -> bool:
         """Say whether a run has ended."""
         row = self._row("select state from dag_run where dag_id = ? and run_id = ?", dag_id, run_id)
@@ -185,20 +191,36 @@ class Airflow3(Deployment):
 
     def trigger(self, dag_id: str, run_id: str) -> None:
         """Begin a run."""
-        self._post(f"dags/{dag_id}/dagRuns", {"dag_run_id": run_id, "logical_date": None})
+        self._ask("POST", f"dags/{dag_id}/dagRuns", {"dag_run_id": run_id, "logical_date": None})
 
     def clear(self, dag_id: str, run_id: str) -> None:
         """Clear the run's tasks, as a person does."""
         wanted = {"dry_run": False, "dag_run_id": run_id, "only_failed": False, "reset_dag_runs": True}
-        self._post(f"dags/{dag_id}/clearTaskInstances", wanted)
+        self._ask("POST", f"dags/{dag_id}/clearTaskInstances", wanted)
 
-    def _post(self, path: str, body: dict[str, Any]) -> None:
+    def parse_again(self, dag_id: str) -> None:
+        """Let Airflow read a DAG's file again, as its page offers it."""
+        self._ask("PUT", f"parseDagFile/{self._ask('GET', f'dags/{dag_id}')['file_token']}")
+
+    def retries(self, dag_id: str) -> float:
+        """Return the ``retries`` of a DAG's only task, as Airflow has read them."""
+        (task,) = self._ask("GET", f"dags/{dag_id}/tasks")["tasks"]
+        return float(task["retries"])
+
+    def empty_store(self, dag_id: str, run_id: str) -> int:
+        """Delete what the run's task has in Airflow's store of its state; returns how much that was."""
+        query = "delete from task_state_store where dag_id = ? and run_id = ?"
+        with closing(sqlite3.connect(self.database, timeout=60)) as database, database:
+            return database.execute(query, (dag_id, run_id)).rowcount
+
+    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """Ask the API; SQLite being locked is no answer, and whoever sees that clicks again."""
         until = time.monotonic() + PATIENCE
         while True:
-            answer = self.session.post(f"http://127.0.0.1:{self.port}/api/v2/{path}", json=body, timeout=60)
+            url = f"http://127.0.0.1:{self.port}/api/v2/{path}"
+            answer = self.session.request(method, url, json=body, timeout=60)
             if answer.ok:
-                return
+                return answer.json() if answer.content else None
             if "Database error" not in answer.text or time.monotonic() > until:
                 msg = f"{path}: {answer.status_code} {answer.text[:500]}"
                 raise RuntimeError(msg)

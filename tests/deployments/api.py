@@ -102,6 +102,10 @@ class Airflow:
                 raise
             self.ask("POST", "connections", body)
 
+    def delete_connection(self, conn_id: str = "cloud_partner_portal_default") -> None:
+        """Delete a connection, as a person does."""
+        self.ask("DELETE", f"connections/{conn_id}")
+
     def set_state(self, dag_id: str, run_id: str, task_id: str, state: str) -> None:
         """Mark a task, as a person does."""
         self.ask("PATCH", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}", {"new_state": state})

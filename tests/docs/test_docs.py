@@ -124,6 +124,14 @@ def test_the_statuses_of_errors_are_asked_of_the_code() -> None:
     }
 
 
+def test_the_table_of_faults_has_every_case() -> None:
+    """Each fault of responses and clears that is tried has its row in the documentation, with what must come of it."""
+    cases = runpy.run_path(str(ROOT / "tests/crash/cases.py"))["CASES"]
+    assert rows("what_happens.md", "fault") == [
+        [case.words, str(case.submitted), str(case.accepted), case.ending, case.says] for case in cases
+    ]
+
+
 @pytest.mark.tree
 def test_advice_for_an_error_that_is_not_there_fails_the_build() -> None:
     """Advice that is missing, superfluous or for no class at all is named."""
@@ -415,7 +423,7 @@ def test_the_crash_tables_have_every_point(heading: str, *, with_notes: bool) ->
     module = importlib.util.module_from_spec(specification)
     sys.modules["crash_points"] = module
     specification.loader.exec_module(module)
-    section = (DOCS / "what_happens.md").read_text().split(heading)[1].split("###")[0]
+    section = (DOCS / "what_happens.md").read_text().split(heading)[1].split("\n##")[0]
     found = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| ")][2:]
     names = {"publish": "publish", "golive": "go-live"}
     assert [row[:2] for row in found] == [

@@ -26,6 +26,24 @@ def kill_triggerer(scenario: Scenario) -> None:
     _note_moved(scenario, before, f"{victim.name} killed")
 
 
+def restart_triggerers_without_connections(scenario: Scenario) -> None:
+    """Kill all triggerers and start them while the connections cannot be read; these are back after some polls."""
+    waiting = len(scenario.tasks("deferred"))
+    scenario.disconnect()
+    try:
+        for triggerer in scenario.deployment.named("triggerer"):
+            triggerer.kill()
+            triggerer.start()
+        wait_until(lambda: _without_connection(scenario) == waiting, "every trigger has looked for its connection")
+        polls = scenario.polls()
+        time.sleep(LONGER_THAN_A_POLL)
+        still, polled = len(scenario.tasks("deferred")), scenario.polls() - polls
+        assert (still, polled) == (waiting, 0), f"{still} of {waiting} tasks still wait, {polled} polls were sent"
+    finally:
+        scenario.connect()
+    scenario.note(f"{waiting} triggers started again, and polled without a connection", strikes=waiting)
+
+
 def stall_triggerer(scenario: Scenario) -> None:
     """Let the triggerer that waits stand still until another one took over, and then go on as if nothing had been."""
     before, victim = _waiting(scenario)
@@ -188,6 +206,13 @@ def _holders(scenario: Scenario) -> dict[int, int]:
         if job.get("id") is not None:
             found[one["map_index"]] = job["id"]
     return found
+
+
+def _without_connection(scenario: Scenario) -> int:
+    """Count the tasks in whose trigger's log Airflow says that there is no such connection."""
+    folder = scenario.deployment.home / "logs" / f"dag_id={scenario.dag_id}" / f"run_id={scenario.run_id}"
+    logs = folder.rglob("*.trigger.*")
+    return len({log.parent for log in logs if "isn't defined" in log.read_text(errors="replace")})
 
 
 def _note_moved(scenario: Scenario, before: dict[int, int], text: str) -> None:

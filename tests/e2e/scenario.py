@@ -33,6 +33,7 @@ ORDERS = {"publish": ("publish", "configure_publish"), "golive": ("golive", "con
 """What counts as an order, whichever API it came through; every other offer is published through the successor."""
 
 POLLS = ("operation", "configure_status")
+CONNECTIONS = ("cloud_partner_portal_default", "product_ingestion_default")
 _numbers = itertools.count(1)
 
 
@@ -111,8 +112,19 @@ class Scenario:
 
     def connect(self) -> None:
         """Tell Airflow the connections to both APIs."""
-        self.deployment.api.set_connection(self.portal.connection)
-        self.deployment.api.set_connection(self.portal.ingestion_connection, "product_ingestion_default")
+        for conn_id, connection in zip(
+            CONNECTIONS, (self.portal.connection, self.portal.ingestion_connection), strict=True
+        ):
+            self.deployment.api.set_connection(connection, conn_id)
+
+    def disconnect(self) -> None:
+        """Take the connections to both APIs away."""
+        for conn_id in CONNECTIONS:
+            self.deployment.api.delete_connection(conn_id)
+
+    def polls(self) -> int:
+        """Count the polls that reached the portal."""
+        return sum(self.portal.counts[poll] for poll in POLLS)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -13,6 +13,7 @@ from e2e.where import on_several_machines
 
 WAITING = (
     faults.kill_triggerer,
+    faults.restart_triggerers_without_connections,
     faults.stop_portal,
     faults.revoke_tokens,
     faults.rotate_secret,

@@ -34,11 +34,17 @@ COMMON: dict[str, Any] = {
     "pre_execute": note_process,
 }
 
-for name, operator, waits in (
-    ("publish", PublishOfferOperator, False),
-    ("publish_and_wait", PublishOfferOperator, True),
-    ("golive", GoLiveOfferOperator, False),
-    ("golive_and_wait", GoLiveOfferOperator, True),
+WAIT: dict[str, Any] = {"wait_for_completion": True}
+RETRIES = Path(os.environ["CRASH_DIRECTORY"], "retries")
+"""What ``retries`` one of the DAGs has; a run may change it."""
+
+for name, operator, options in (
+    ("publish", PublishOfferOperator, {}),
+    ("publish_and_wait", PublishOfferOperator, WAIT),
+    ("publish_in_turn", PublishOfferOperator, WAIT | {"if_running": "wait"}),
+    ("publish_with_retries", PublishOfferOperator, {"retries": int(RETRIES.read_text())}),
+    ("golive", GoLiveOfferOperator, {}),
+    ("golive_and_wait", GoLiveOfferOperator, WAIT),
 ):
     with DAG(
         name,
@@ -48,4 +54,4 @@ for name, operator, waits in (
         max_active_runs=32,
         is_paused_upon_creation=False,
     ):
-        operator(wait_for_completion=waits, **COMMON)
+        operator(**COMMON | options)
