@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ssl
+from contextlib import suppress
 from http.client import HTTPSConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -38,13 +39,14 @@ class Relay:
                 response = connection.getresponse()
                 content = response.read()
                 connection.close()
-                if self.command == "POST":
-                    self.wfile.write(INTERIM)
-                self.send_response_only(response.status)
-                for name, value in response.getheaders():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(content)
+                with suppress(OSError):  # a client that takes the interim response for no response hangs up
+                    if self.command == "POST":
+                        self.wfile.write(INTERIM)
+                    self.send_response_only(response.status)
+                    for name, value in response.getheaders():
+                        self.send_header(name, value)
+                    self.end_headers()
+                    self.wfile.write(content)
 
             do_GET = do_POST = forward  # noqa: N815 - the names that http.server looks for
 
