@@ -39,7 +39,7 @@ FORM_FROM_HOOK = "airflow.api_fastapi.core_api.services.ui.connections" if AIRFL
 """The module of the web page that asks hooks for their form, where it needs no Flask AppBuilder for that."""
 
 
-def thread_for(target: Callable[..., Any], *arguments: Any) -> threading.Thread:
+def thread_for(target: Callable[..., Any], *arguments: Any, daemon: bool = False) -> threading.Thread:
     """Return a thread in which an operator may be executed: Airflow 2 keeps a list of who does in the main one only."""
 
     def run() -> None:
@@ -49,4 +49,4 @@ def thread_for(target: Callable[..., Any], *arguments: Any) -> threading.Thread:
             ExecutorSafeguard._sentinel.callers = {}
         target(*arguments)
 
-    return threading.Thread(target=run)
+    return threading.Thread(target=run, daemon=daemon)

@@ -18,6 +18,7 @@ from typing import Any
 
 from faults.cases import Case, choose
 from faults.runs import Run, Verdict
+from versions import thread_for
 
 HANGS_AFTER = 9.0
 """Seconds: ten times what one exchange may take, which is three times the wait for data."""
@@ -76,7 +77,7 @@ class Pool:
         return self.verdicts
 
     def _start(self) -> None:
-        threading.Thread(target=self._work, daemon=True).start()
+        thread_for(self._work, daemon=True).start()
 
     def _work(self) -> None:
         thread = threading.current_thread()

@@ -15,6 +15,11 @@ FEW = (
     "poll / cloud_partner_portal / aiohttp / body / half of it, then reset / ",
     "sign-in / cloud_partner_portal / aiohttp / encoding / gzip cut short / token",
 )
+OUTAGES = tuple(
+    f"publish / {api} / requests / status / {status} / accepted, then an outage"
+    for api in ("cloud_partner_portal", "product_ingestion")
+    for status in (421, 500, 503)
+)
 TRICKLE = "poll / cloud_partner_portal / requests / status line, headers / a header byte by byte / the offer, once"
 
 
@@ -41,7 +46,7 @@ def test_nothing_is_found_where_nothing_is_planted() -> None:
     ("plant", "names", "columns"),
     [
         ("103-is-a-refusal", FEW[:2], {"doubles", "not accepted"}),
-        ("checkpoint-not-saved", FEW[:2], {"doubles"}),
+        ("checkpoint-not-saved", OUTAGES, {"doubles"}),
         ("no-header-deadline", (TRICKLE,), {"hangs"}),
     ],
 )
