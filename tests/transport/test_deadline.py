@@ -7,6 +7,7 @@ import contextlib
 import gc
 import hashlib
 import math
+import select
 import socket
 import ssl
 import threading
@@ -272,11 +273,7 @@ def test_an_https_proxy(start: Any, settings: Any) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
         host, _colon, port = target.address.partition(":")
         with socket.create_connection((host, int(port))) as there:
-            back = threading.Thread(target=copy, args=[there, connection])
-            back.start()
-            copy(connection, there)
-            there.shutdown(socket.SHUT_RDWR)
-            back.join(60)
+            copy_both_ways(connection, there)
 
     proxies = (("https", f"https://{start(relay).address}"),)
     with SyncSession(settings(target, proxies=proxies, request_timeout=20)) as session:
@@ -285,11 +282,13 @@ def test_an_https_proxy(start: Any, settings: Any) -> None:
     assert isinstance(failed(stranger), errors.Untrusted)
 
 
-def copy(one: socket.socket, other: socket.socket) -> None:
-    """Carry bytes one way until there are no more."""
-    with contextlib.suppress(OSError):
-        while data := one.recv(65536):
-            other.sendall(data)
+def copy_both_ways(one: Any, other: socket.socket) -> None:
+    """Carry bytes until one side has no more; in one thread, since a TLS connection is not for two at a time."""
+    while True:
+        for ready in [one] if one.pending() else select.select([one, other], [], [])[0]:
+            if not (data := ready.recv(65536)):
+                return
+            (other if ready is one else one).sendall(data)
 
 
 def test_a_handshake_that_never_ends(start: Any, settings: Any) -> None:
