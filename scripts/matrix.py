@@ -109,7 +109,9 @@ def main() -> int:
     print(f"\n{written}", end="")
     bad = [row.name for row in rows if not row.is_good]
     for name in bad:
-        print(f"{name} failed: see {(RESULTS / name).relative_to(ROOT)}*.log", file=sys.stderr)
+        log = RESULTS / f"{name}.log"
+        failures = [line for line in log.read_text().splitlines() if line.startswith(("FAILED", "ERROR"))]
+        print("\n".join([f"{name} failed: see {log.relative_to(ROOT)}", *failures]), file=sys.stderr)
     return int(bool(bad))
 
 
