@@ -29,7 +29,7 @@ airflow: .venv/.complete ## Airflow with its web page, the emulator and the exam
 
 test: .venv/.complete ## Run the suite; PYTEST_ARGS takes pytest's options, -n 0 among them
 	@$(BIN)/python -m pytest -q -n 6 --dist worksteal --cov --cov-report= $(PYTEST_ARGS)
-	@$(BIN)/coverage report --include='airflow_provider_cpp/rules/*,airflow_provider_cpp/portal/*,airflow_provider_cpp/ingestion/*,airflow_provider_cpp/errors.py' --fail-under=100
+	@$(BIN)/coverage report --include='airflow_provider_cpp/core/*,airflow_provider_cpp/apis/cloud_partner_portal/*,airflow_provider_cpp/apis/product_ingestion/*,airflow_provider_cpp/exceptions.py' --fail-under=100
 
 EXAMPLES ?= 10000
 generated: .venv/.complete ## What chance finds in the replies, the texts and the runs of a publish: EXAMPLES of each, not 300

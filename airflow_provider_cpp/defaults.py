@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Literal
 
-from airflow_provider_cpp.provider_info import PORTAL_CONNECTION
+from airflow_provider_cpp.get_provider_info import PORTAL_CONNECTION
 
 Until = Literal["preview", "live"]
 """What a wait for a publication waits for."""

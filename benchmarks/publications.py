@@ -19,14 +19,14 @@ from itertools import accumulate
 from typing import Any
 from uuid import UUID
 
+from airflow_provider_cpp.apis.cloud_partner_portal.endpoints import DEFAULT_HOST
+from airflow_provider_cpp.core.http import Call, Reply
+from airflow_provider_cpp.core.models import OfferRef
+from airflow_provider_cpp.core.operations import Operation
 from airflow_provider_cpp.emulator.offers import Offers
 from airflow_provider_cpp.emulator.publications import STEPS
 from airflow_provider_cpp.emulator.settings import Settings
 from airflow_provider_cpp.emulator.views import Views
-from airflow_provider_cpp.portal.calls import DEFAULT_HOST
-from airflow_provider_cpp.rules.calls import Call, Reply
-from airflow_provider_cpp.rules.models import OfferRef
-from airflow_provider_cpp.rules.operations import Operation
 
 START = datetime(2026, 11, 3, 9, 0, tzinfo=timezone.utc)
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_cpp.rules.outcome import Outcome
+from airflow_provider_cpp.core.outcome import Outcome
 from benchmarks.publications import DAY, HOUR, MINUTE, NAMES, as_documented, of_days
 from benchmarks.waiting import (
     EVERY_300,

@@ -184,10 +184,10 @@ class Ours(Subject):
 
     def trigger(self, number: int) -> Any:
         """Make the trigger that waits for an operation to go live."""
-        from airflow_provider_cpp.rules.models import OfferRef
-        from airflow_provider_cpp.rules.operations import API, Operation
-        from airflow_provider_cpp.rules.progress import Memory
-        from airflow_provider_cpp.rules.watch import Watch
+        from airflow_provider_cpp.core.models import OfferRef
+        from airflow_provider_cpp.core.operations import API, Operation
+        from airflow_provider_cpp.core.poll_state import Memory
+        from airflow_provider_cpp.core.wait_spec import Watch
 
         offer, now = OfferRef("contoso", f"offer-{number}"), datetime.now(timezone.utc)
         where = path(number)

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from airflow_provider_cpp.apis.cloud_partner_portal.api import PORTAL
+from airflow_provider_cpp.core.effects import Flow, Now, Send, Sleep, Tell
+from airflow_provider_cpp.core.outcome import Outcome, Result
+from airflow_provider_cpp.core.poll_state import Memory
+from airflow_provider_cpp.core.verdict import UNTIL
+from airflow_provider_cpp.core.wait import observe, wait
+from airflow_provider_cpp.core.wait_spec import Watch
 from airflow_provider_cpp.defaults import Until
-from airflow_provider_cpp.portal.api import PORTAL
-from airflow_provider_cpp.rules.flows import Flow, Now, Send, Sleep, Tell
-from airflow_provider_cpp.rules.outcome import Outcome, Result
-from airflow_provider_cpp.rules.progress import Memory
-from airflow_provider_cpp.rules.verdict import UNTIL
-from airflow_provider_cpp.rules.watch import Watch
-from airflow_provider_cpp.rules.watching import observe, wait
 from benchmarks.publications import HOUR, NAMES, SIGN_OFF, START, Portal, Publication
 
 TIMEOUT = timedelta(days=21)

@@ -11,8 +11,8 @@ from typing import Any
 
 from playing import reply
 
-from airflow_provider_cpp.errors import NotFound, PortalError
-from airflow_provider_cpp.rules.calls import Call
+from airflow_provider_cpp.core.http import Call
+from airflow_provider_cpp.exceptions import NotFound, PortalError
 
 SAMPLES = Path(__file__).parent / "ingestion" / "samples"
 GUID = "12345678-1234-4321-8765-123456789012"

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from airflow_provider_cpp.errors import PortalError
-from airflow_provider_cpp.rules.calls import Call, Reply
-from airflow_provider_cpp.rules.flows import Flow, Keep, Now, Reconnect, Send, SetDeadline, Sleep, Tell
+from airflow_provider_cpp.core.effects import Flow, Keep, Now, Reconnect, Send, SetDeadline, Sleep, Tell
+from airflow_provider_cpp.core.http import Call, Reply
+from airflow_provider_cpp.exceptions import PortalError
 
 START = datetime(2026, 11, 3, 9, 0, tzinfo=timezone.utc)
 ORIGIN = "https://cloudpartner.azure.com"

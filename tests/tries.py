@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from airflow_provider_cpp.rules.attempt import TryCounts
+from airflow_provider_cpp.core.checkpoint import TryCounts
 
 FIRST = TryCounts(1, 3, 3, 0)
 RETRY = TryCounts(2, 3, 3, 0)

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
+from airflow_provider_cpp.core.effects import Flow
+from airflow_provider_cpp.core.models import OfferRef
+from airflow_provider_cpp.core.operations import Operation, check_api
 from airflow_provider_cpp.defaults import DEFAULT_SETTLE_TIME
-from airflow_provider_cpp.errors import ConfigurationError, ConnectionUnknown
-from airflow_provider_cpp.provider_info import CONNECTIONS
-from airflow_provider_cpp.rules.flows import Flow
-from airflow_provider_cpp.rules.models import OfferRef
-from airflow_provider_cpp.rules.operations import Operation, check_api
+from airflow_provider_cpp.exceptions import ConfigurationError, ConnectionUnknown
+from airflow_provider_cpp.get_provider_info import CONNECTIONS
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
 
-    from airflow_provider_cpp.rules.api import Api
+    from airflow_provider_cpp.core.api import Api
     from airflow_provider_cpp.transport.settings import Settings
     from airflow_provider_cpp.transport.sync import SyncSession
 
@@ -33,7 +33,7 @@ Keeper = Callable[[dict[str, Any] | None], None]
 class MarketplaceHook(BaseHook):
     """Runs the flows of one API of the marketplace with the credentials of an Airflow connection.
 
-    Its methods raise the errors of :mod:`airflow_provider_cpp.errors`, which carry the HTTP status, the API's code and
+    Its methods raise the errors of :mod:`airflow_provider_cpp.exceptions`, which carry the HTTP status, the API's code and
     words, and its request id. Reads are asked again a few times where that may help; an order never is.
 
     :param conn_id: the connection; the default one if None.
@@ -166,9 +166,9 @@ class MarketplaceHook(BaseHook):
 
         :return: whether that worked, and in words what was found, or what is wrong and what to do.
         """
-        from airflow_provider_cpp.hooks import trial
+        from airflow_provider_cpp.hooks import connection_test
 
-        return trial.run(self.get_settings, self.log, self.api.greet)
+        return connection_test.run(self.get_settings, self.log, self.api.greet)
 
     def _settings(self, connection: Connection, extra: Mapping[str, Any]) -> Settings:
         from airflow_provider_cpp.transport.settings import Settings

@@ -6,23 +6,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from airflow_provider_cpp.apis.cloud_partner_portal import endpoints
+from airflow_provider_cpp.apis.cloud_partner_portal.api import PORTAL
+from airflow_provider_cpp.apis.cloud_partner_portal.models import OfferSummary, PublisherSummary
+from airflow_provider_cpp.core import effects
+from airflow_provider_cpp.core.checkpoint import Attempt
+from airflow_provider_cpp.core.models import OfferDocument, Report
+from airflow_provider_cpp.core.operations import Operation, Submission, newest_first
+from airflow_provider_cpp.core.params import Cancel, GoLive, Publish, Update, Updated
 from airflow_provider_cpp.defaults import Change
+from airflow_provider_cpp.get_provider_info import HOOK_NAME, PORTAL_CONNECTION
 from airflow_provider_cpp.hooks.base import DEFAULT_SETTLE_TIME, MarketplaceHook, split_emails
-from airflow_provider_cpp.portal import calls
-from airflow_provider_cpp.portal.api import PORTAL
-from airflow_provider_cpp.portal.models import OfferSummary, PublisherSummary
-from airflow_provider_cpp.provider_info import HOOK_NAME, PORTAL_CONNECTION
-from airflow_provider_cpp.rules import flows
-from airflow_provider_cpp.rules.attempt import Attempt
-from airflow_provider_cpp.rules.models import OfferDocument, Report
-from airflow_provider_cpp.rules.operations import Operation, Submission, newest_first
-from airflow_provider_cpp.rules.orders import Cancel, GoLive, Publish, Update, Updated
 
 
 class CloudPartnerPortalHook(MarketplaceHook):
     """Calls the Cloud Partner Portal API with the credentials of an Airflow connection.
 
-    Its methods raise the errors of :mod:`airflow_provider_cpp.errors`, which carry the HTTP status, the
+    Its methods raise the errors of :mod:`airflow_provider_cpp.exceptions`, which carry the HTTP status, the
     portal's code and words, and its request id. Reads are asked again a few times where that may help; an order
     never is.
 
@@ -39,11 +39,11 @@ class CloudPartnerPortalHook(MarketplaceHook):
         """List a publisher's offers with their statuses."""
         with self.get_conn() as session:
             publisher = self._publisher(publisher_id or session.settings.publisher_id)
-            return session.run(flows.fetch(calls.list_offers(publisher)))
+            return session.run(effects.fetch(endpoints.list_offers(publisher)))
 
     def list_publishers(self) -> tuple[PublisherSummary, ...]:
         """List the publishers that the application may act for."""
-        return self.run(flows.fetch(calls.list_publishers()))
+        return self.run(effects.fetch(endpoints.list_publishers()))
 
     def get_offer(
         self, offer_id: str, publisher_id: str | None = None, *, version: int | None = None, slot: str | None = None
@@ -64,7 +64,7 @@ class CloudPartnerPortalHook(MarketplaceHook):
         self, offer_id: str, publisher_id: str | None = None, *, version: int | None = None, slot: str | None = None
     ) -> OfferDocument:
         """Return an offer as :meth:`get_offer` does, together with the ETag that :meth:`put_offer` wants."""
-        return self.run(flows.fetch(calls.get_offer(self.offer(offer_id, publisher_id), version, slot)))
+        return self.run(effects.fetch(endpoints.get_offer(self.offer(offer_id, publisher_id), version, slot)))
 
     def put_offer(
         self, offer_id: str, content: dict[str, Any], publisher_id: str | None = None, *, if_match: str | None = None
@@ -82,7 +82,7 @@ class CloudPartnerPortalHook(MarketplaceHook):
         `Create or modify an offer
         <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-creating-offer>`_
         """
-        return self.run(flows.fetch(calls.put_offer(self.offer(offer_id, publisher_id), content, if_match)))
+        return self.run(effects.fetch(endpoints.put_offer(self.offer(offer_id, publisher_id), content, if_match)))
 
     def update_offer(self, offer_id: str, change: Change, publisher_id: str | None = None) -> Updated:
         """Read a draft, change it and store it as one step; somebody else's change in between is kept.
@@ -93,16 +93,16 @@ class CloudPartnerPortalHook(MarketplaceHook):
 
     def get_offer_status(self, offer_id: str, publisher_id: str | None = None) -> Report:
         """Return where an offer stands, with its steps and messages."""
-        return self.run(flows.fetch(calls.get_offer_status(self.offer(offer_id, publisher_id))))
+        return self.run(effects.fetch(endpoints.get_offer_status(self.offer(offer_id, publisher_id))))
 
     async def aget_offer_status(self, offer_id: str, publisher_id: str | None = None) -> Report:
         """Return where an offer stands, on the event loop."""
         publisher = publisher_id or (await self.aget_settings()).publisher_id
-        return await self.arun(flows.fetch(calls.get_offer_status(self._offer(offer_id, publisher))))
+        return await self.arun(effects.fetch(endpoints.get_offer_status(self._offer(offer_id, publisher))))
 
     def list_operations(self, offer_id: str, publisher_id: str | None = None) -> list[Submission]:
         """List an offer's operations, the newest first."""
-        submissions = self.run(flows.fetch(calls.list_submissions(self.offer(offer_id, publisher_id))))
+        submissions = self.run(effects.fetch(endpoints.list_submissions(self.offer(offer_id, publisher_id))))
         return newest_first(submissions)
 
     def get_operation(self, operation: Operation | Mapping[str, Any]) -> Report:
@@ -110,7 +110,7 @@ class CloudPartnerPortalHook(MarketplaceHook):
 
         :param operation: what :meth:`publish_offer`, or a task, returned.
         """
-        return self.run(flows.fetch(calls.get_operation(self.operation(operation))))
+        return self.run(effects.fetch(endpoints.get_operation(self.operation(operation))))
 
     def publish_offer(
         self,

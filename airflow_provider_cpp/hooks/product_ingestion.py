@@ -6,25 +6,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from airflow_provider_cpp.apis.product_ingestion import endpoints, submissions
+from airflow_provider_cpp.apis.product_ingestion.api import INGESTION_API
+from airflow_provider_cpp.apis.product_ingestion.models import Job, Product
+from airflow_provider_cpp.apis.product_ingestion.resources import read_draft
+from airflow_provider_cpp.apis.product_ingestion.status import Target
+from airflow_provider_cpp.core import effects
+from airflow_provider_cpp.core.checkpoint import Attempt
+from airflow_provider_cpp.core.models import Report
+from airflow_provider_cpp.core.operations import Operation, Submission
+from airflow_provider_cpp.core.params import Cancel, GoLive, Publish, Update, Updated
+from airflow_provider_cpp.get_provider_info import INGESTION_CONNECTION, INGESTION_HOOK_NAME
 from airflow_provider_cpp.hooks.base import DEFAULT_SETTLE_TIME, MarketplaceHook
-from airflow_provider_cpp.ingestion import calls, looking
-from airflow_provider_cpp.ingestion.api import INGESTION_API
-from airflow_provider_cpp.ingestion.drafts import read_draft
-from airflow_provider_cpp.ingestion.models import Job, Product
-from airflow_provider_cpp.ingestion.status import Target
-from airflow_provider_cpp.provider_info import INGESTION_CONNECTION, INGESTION_HOOK_NAME
-from airflow_provider_cpp.rules import flows
-from airflow_provider_cpp.rules.attempt import Attempt
-from airflow_provider_cpp.rules.models import Report
-from airflow_provider_cpp.rules.operations import Operation, Submission
-from airflow_provider_cpp.rules.orders import Cancel, GoLive, Publish, Update, Updated
 
 
 class ProductIngestionHook(MarketplaceHook):
     """Calls the Product Ingestion API with the credentials of an Airflow connection.
 
     An offer is a product there, found by its external id; whose it is the token says. The methods raise the errors of
-    :mod:`airflow_provider_cpp.errors`.
+    :mod:`airflow_provider_cpp.exceptions`.
 
     :param conn_id: the connection, of type ``product_ingestion``; ``product_ingestion_default`` if None.
 
@@ -39,7 +39,7 @@ class ProductIngestionHook(MarketplaceHook):
 
     def list_offers(self) -> tuple[Product, ...]:
         """List the products of the account that the token is for."""
-        return self.run(looking.every(lambda page: calls.list_products(None, page)))
+        return self.run(submissions.every(lambda page: endpoints.list_products(None, page)))
 
     def get_resources(self, offer_id: str, target: str = "draft") -> tuple[dict[str, Any], ...]:
         """Return an offer whole: its resources raw, with every key that the API sent, in no order.
@@ -60,18 +60,18 @@ class ProductIngestionHook(MarketplaceHook):
 
     def get_offer_status(self, offer_id: str) -> Report:
         """Return where an offer stands; its steps are preview and live."""
-        return self.run(looking.situation(self.offer(offer_id))).report
+        return self.run(submissions.situation(self.offer(offer_id))).report
 
     def list_operations(self, offer_id: str) -> list[Submission]:
         """List an offer's submissions as operations, the newest first."""
-        return list(self.run(looking.situation(self.offer(offer_id))).entries)
+        return list(self.run(submissions.situation(self.offer(offer_id))).entries)
 
     def get_job(self, operation: Operation | Mapping[str, Any]) -> Job:
         """Return where an operation's job stands.
 
         :param operation: what :meth:`publish_offer`, or a task, returned.
         """
-        return self.run(flows.fetch(calls.get_job(self.operation(operation))))
+        return self.run(effects.fetch(endpoints.get_job(self.operation(operation))))
 
     def publish_offer(
         self,
@@ -117,7 +117,7 @@ class ProductIngestionHook(MarketplaceHook):
         meant = self.operation(operation)
         return self.run(self.api.cancel(Cancel(meant.offer, Attempt(0.0), meant, timeout=timeout)))
 
-    def _resources(self, offer_id: str, target: Target) -> flows.Flow[tuple[dict[str, Any], ...]]:
+    def _resources(self, offer_id: str, target: Target) -> effects.Flow[tuple[dict[str, Any], ...]]:
         offer = self.offer(offer_id)
-        product = yield from looking.find_product(offer)
+        product = yield from submissions.find_product(offer)
         return (yield from read_draft(offer, product.guid, target))

@@ -15,10 +15,10 @@ from airflow_provider_cpp.links import MarketplaceLink, PublisherPortalLink
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_cpp.core.checkpoint import Attempt
+    from airflow_provider_cpp.core.effects import Flow
+    from airflow_provider_cpp.core.operations import Operation
     from airflow_provider_cpp.hooks.base import MarketplaceHook
-    from airflow_provider_cpp.rules.attempt import Attempt
-    from airflow_provider_cpp.rules.flows import Flow
-    from airflow_provider_cpp.rules.operations import Operation
 
 
 class OfferOperator(BaseOperator):
@@ -50,7 +50,7 @@ class OfferOperator(BaseOperator):
     @property
     def hook(self) -> MarketplaceHook:
         """The hook that the connection's type calls for."""
-        from airflow_provider_cpp.hooks.connections import hook_for
+        from airflow_provider_cpp.hooks.lookup import hook_for
 
         return hook_for(self.conn_id)
 
@@ -96,25 +96,25 @@ class OrderOperator(OfferOperator):
 
     def execute(self, context: Context) -> dict[str, str | None]:
         """Give the order, once, and wait if asked to."""
-        from airflow_provider_cpp.operators import running
+        from airflow_provider_cpp.tasks import runtime
 
-        return running.order_once(self, context)
+        return runtime.order_once(self, context)
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, str | None]:
         """Go on after a deferred wait.
 
         :param event: what the trigger ended with.
         """
-        from airflow_provider_cpp.operators import running
+        from airflow_provider_cpp.tasks import runtime
 
-        operation = running.waited(self, context, event)
+        operation = runtime.waited(self, context, event)
         return operation if operation is not None else self.execute(context)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume; where Airflow ended the wait itself, say why rather than what Airflow calls that."""
-        from airflow_provider_cpp.operators import running
+        from airflow_provider_cpp.tasks import runtime
 
-        running.check_who_ended(self, next_method, next_kwargs)
+        runtime.check_who_ended(self, next_method, next_kwargs)
         return super().resume_execution(next_method, next_kwargs, context)
 
     def on_kill(self) -> None:

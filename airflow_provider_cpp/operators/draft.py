@@ -31,7 +31,7 @@ class Masked:
     def __set__(self, instance: Any, value: Any) -> None:
         """Mask what is in it, and keep it."""
         if value is not None:
-            from airflow_provider_cpp.operators.masking import mask_signatures
+            from airflow_provider_cpp.tasks.masking import mask_signatures
 
             mask_signatures(value)
         instance.__dict__[self._name] = value
@@ -91,7 +91,7 @@ class UpdateOfferOperator(OfferOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Change the draft."""
-        from airflow_provider_cpp.operators import changing
+        from airflow_provider_cpp.tasks import changing
 
         return changing.update(self, context)
 
@@ -161,6 +161,6 @@ class AddImageVersionOperator(OfferOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Add the version, unless it is there."""
-        from airflow_provider_cpp.operators import changing
+        from airflow_provider_cpp.tasks import changing
 
         return changing.add_image(self, context)

@@ -13,9 +13,9 @@ from airflow_provider_cpp.operators.draft import AddImageVersionOperator, Masked
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_cpp.rules.attempt import Attempt
-    from airflow_provider_cpp.rules.flows import Flow
-    from airflow_provider_cpp.rules.operations import Operation
+    from airflow_provider_cpp.core.checkpoint import Attempt
+    from airflow_provider_cpp.core.effects import Flow
+    from airflow_provider_cpp.core.operations import Operation
 
 __all__ = [
     "AddImageVersionOperator",
@@ -89,9 +89,9 @@ class PublishOfferOperator(OrderOperator):
 
     def order(self, context: Context, attempt: Attempt) -> Flow[Operation]:
         """Return the flow that publishes."""
-        from airflow_provider_cpp.operators import running
+        from airflow_provider_cpp.tasks import runtime
 
-        return running.publish(self, context, attempt)
+        return runtime.publish(self, context, attempt)
 
 
 class GoLiveOfferOperator(OrderOperator):
@@ -131,9 +131,9 @@ class GoLiveOfferOperator(OrderOperator):
 
     def order(self, context: Context, attempt: Attempt) -> Flow[Operation]:  # noqa: ARG002 - as the base has it
         """Return the flow that goes live."""
-        from airflow_provider_cpp.operators import running
+        from airflow_provider_cpp.tasks import runtime
 
-        return running.go_live(self, attempt)
+        return runtime.go_live(self, attempt)
 
 
 class CancelOfferOperator(OfferOperator):
@@ -179,6 +179,6 @@ class CancelOfferOperator(OfferOperator):
 
     def execute(self, context: Context) -> dict[str, str | None] | None:
         """Cancel, and wait until nothing runs."""
-        from airflow_provider_cpp.operators import running
+        from airflow_provider_cpp.tasks import runtime
 
-        return running.cancel(self, context)
+        return runtime.cancel(self, context)

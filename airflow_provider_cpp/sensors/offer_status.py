@@ -15,7 +15,7 @@ from airflow_provider_cpp.defaults import DEFAULT_CONN_ID, DEFAULT_TIMEOUT, DEFA
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_cpp.rules.progress import Memory
+    from airflow_provider_cpp.core.poll_state import Memory
 
 
 class OfferStatusSensor(BaseSensorOperator):
@@ -90,31 +90,31 @@ class OfferStatusSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Look; if the wait goes on, defer it, sleep or reschedule, as asked."""
-        from airflow_provider_cpp.sensors import looking
+        from airflow_provider_cpp.tasks import polling
 
-        return looking.run(self, context, super().execute)
+        return polling.run(self, context, super().execute)
 
     def poke(self, context: Context) -> bool:
         """Look once.
 
         :returns: whether what is waited for is there.
         """
-        from airflow_provider_cpp.sensors import looking
+        from airflow_provider_cpp.tasks import polling
 
-        return looking.poke(self, context)
+        return polling.poke(self, context)
 
     def execute_complete(self, context: Context, event: Any = None) -> None:  # noqa: ARG002 - Airflow passes it
         """Go on after the deferred wait.
 
         :param event: what the trigger ended with.
         """
-        from airflow_provider_cpp.sensors import looking
+        from airflow_provider_cpp.tasks import polling
 
-        looking.waited(self, event)
+        polling.waited(self, event)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume, keeping Airflow from skipping for errors that ``soft_fail`` is not meant for."""
-        from airflow_provider_cpp.sensors import looking
+        from airflow_provider_cpp.tasks import polling
 
         resuming = partial(super().resume_execution, next_method, next_kwargs, context)
-        return looking.go_on(self, next_method, next_kwargs, resuming)
+        return polling.go_on(self, next_method, next_kwargs, resuming)

@@ -10,15 +10,15 @@ from typing import Any, TypeVar
 import aiohttp
 from yarl import URL
 
-from airflow_provider_cpp.errors import ConnectionUnknown, PortalError, Unreachable
-from airflow_provider_cpp.rules.calls import Call, Reply
-from airflow_provider_cpp.rules.flows import Flow, Keep, Now, Reconnect, Send, SetDeadline, Sleep, Tell
-from airflow_provider_cpp.transport.access import Access, Reader
-from airflow_provider_cpp.transport.auth import Token
-from airflow_provider_cpp.transport.causes import causes_of
-from airflow_provider_cpp.transport.line import Line
-from airflow_provider_cpp.transport.sharing import lines
-from airflow_provider_cpp.transport.wire import body_of, headers, unreachable
+from airflow_provider_cpp.core.effects import Flow, Keep, Now, Reconnect, Send, SetDeadline, Sleep, Tell
+from airflow_provider_cpp.core.http import Call, Reply
+from airflow_provider_cpp.exceptions import ConnectionUnknown, PortalError, Unreachable
+from airflow_provider_cpp.transport.auth.token_source import Token
+from airflow_provider_cpp.transport.base import body_of, headers, unreachable
+from airflow_provider_cpp.transport.loop_registry import lines
+from airflow_provider_cpp.transport.network_errors import causes_of
+from airflow_provider_cpp.transport.session_pool import Line
+from airflow_provider_cpp.transport.shared_connection import Access, Reader
 
 T = TypeVar("T")
 UNAUTHORIZED = 401
@@ -27,7 +27,7 @@ UNAUTHORIZED = 401
 async def run(flow: Flow[T], reader: Reader) -> T:
     """Run a flow to its end on the event loop, which is never blocked, and return its result.
 
-    Flows of one event loop share what :mod:`~airflow_provider_cpp.transport.sharing` says.
+    Flows of one event loop share what :mod:`~airflow_provider_cpp.transport.loop_registry` says.
 
     :param flow: what to do.
     :param reader: reads the connection: for the first call, for each new token and after a look that failed, so that a wait

@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
-from airflow_provider_cpp.transport.fields import Form
-from airflow_provider_cpp.transport.grants import is_token
+from airflow_provider_cpp.transport.auth.token_response import is_token
+from airflow_provider_cpp.transport.connection_fields import Form
 
 TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
 THUMBPRINT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_cpp.errors import ConfigurationError
-from airflow_provider_cpp.rules.endpoint import Endpoint
+from airflow_provider_cpp.core.endpoint import Endpoint
+from airflow_provider_cpp.exceptions import ConfigurationError
+from airflow_provider_cpp.transport.connection_fields import Form
 from airflow_provider_cpp.transport.credentials import KINDS, ClientSecret, Credentials
-from airflow_provider_cpp.transport.fields import Form
 
 DEFAULT_AUTHORITY = "https://login.microsoftonline.com"
 DEFAULT_REQUEST_TIMEOUT = 60.0

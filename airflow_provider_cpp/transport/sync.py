@@ -15,16 +15,16 @@ import requests
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
-from airflow_provider_cpp.errors import ConfigurationError, PortalError, Unreachable
-from airflow_provider_cpp.rules.calls import Call, Reply
-from airflow_provider_cpp.rules.flows import Flow, Keep, Now, Reconnect, Request, Send, SetDeadline, Sleep, Tell
+from airflow_provider_cpp.core.effects import Flow, Keep, Now, Reconnect, Request, Send, SetDeadline, Sleep, Tell
+from airflow_provider_cpp.core.http import Call, Reply
+from airflow_provider_cpp.exceptions import ConfigurationError, PortalError, Unreachable
 from airflow_provider_cpp.transport.adapter import BoundedAdapter
-from airflow_provider_cpp.transport.auth import Token, token_source
-from airflow_provider_cpp.transport.bodies import drain
-from airflow_provider_cpp.transport.causes import causes_of
+from airflow_provider_cpp.transport.auth.token_source import Token, token_source
+from airflow_provider_cpp.transport.base import COMMON_HEADERS, Log, body_of, headers, unreachable
+from airflow_provider_cpp.transport.body import drain
 from airflow_provider_cpp.transport.deadline import deadline, overdue
+from airflow_provider_cpp.transport.network_errors import causes_of
 from airflow_provider_cpp.transport.settings import Settings
-from airflow_provider_cpp.transport.wire import COMMON_HEADERS, Log, body_of, headers, unreachable
 
 T = TypeVar("T")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from airflow_provider_cpp.errors import CABundleError
-from airflow_provider_cpp.rules.text import plain_text
+from airflow_provider_cpp.core.redaction import plain_text
+from airflow_provider_cpp.exceptions import CABundleError
 from airflow_provider_cpp.transport.deadline import BoundedTLSSocket
 
 

@@ -9,12 +9,12 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_cpp.errors import PortalError
-from airflow_provider_cpp.hooks.connections import make_hook
-from airflow_provider_cpp.rules.outcome import Outcome
-from airflow_provider_cpp.rules.progress import Memory
-from airflow_provider_cpp.rules.watch import Watch
-from airflow_provider_cpp.rules.watching import wait
+from airflow_provider_cpp.core.outcome import Outcome
+from airflow_provider_cpp.core.poll_state import Memory
+from airflow_provider_cpp.core.wait import wait
+from airflow_provider_cpp.core.wait_spec import Watch
+from airflow_provider_cpp.exceptions import PortalError
+from airflow_provider_cpp.hooks.lookup import make_hook
 
 _KEYS = [*Memory().to_payload()]
 """The keys of a memory, as this release writes one."""
@@ -27,9 +27,9 @@ class OfferStatusTrigger(BaseTrigger):
     them are plain JSON, the deadline is an absolute time, and looking twice does no harm.
 
     :param conn_id: the connection.
-    :param watch: what to wait for: :meth:`airflow_provider_cpp.rules.watching.Watch.to_payload`.
+    :param watch: what to wait for: :meth:`airflow_provider_cpp.core.wait.Watch.to_payload`.
     :param memory: what the task told before it deferred, so that it is not told again:
-        :meth:`airflow_provider_cpp.rules.progress.Memory.to_payload`.
+        :meth:`airflow_provider_cpp.core.poll_state.Memory.to_payload`.
     """
 
     def __init__(self, conn_id: str, watch: dict[str, Any], memory: dict[str, Any] | None = None) -> None:

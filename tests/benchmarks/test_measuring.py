@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_cpp.portal.models import read_report
-from airflow_provider_cpp.rules.status import Status
+from airflow_provider_cpp.apis.cloud_partner_portal.models import read_report
+from airflow_provider_cpp.core.status import Status
 from benchmarks import certificates, documents
 from benchmarks.harness import Stub, serving
 from benchmarks.peers import DataFactory

@@ -15,12 +15,12 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import pytest
 
-from airflow_provider_cpp import ingestion, portal
-from airflow_provider_cpp.errors import ConfigurationError
-from airflow_provider_cpp.ingestion.status import Target
-from airflow_provider_cpp.rules.calls import Call
-from airflow_provider_cpp.rules.models import OfferRef
-from airflow_provider_cpp.rules.operations import INGESTION, Operation
+from airflow_provider_cpp.apis import cloud_partner_portal, product_ingestion
+from airflow_provider_cpp.apis.product_ingestion.status import Target
+from airflow_provider_cpp.core.http import Call
+from airflow_provider_cpp.core.models import OfferRef
+from airflow_provider_cpp.core.operations import INGESTION, Operation
+from airflow_provider_cpp.exceptions import ConfigurationError
 
 OFFER = OfferRef("contoso", "contoso-vm")
 NOW = datetime(2026, 11, 3, 9, 0, tzinfo=timezone.utc)
@@ -87,7 +87,9 @@ def functions(room: ModuleType) -> Iterator[tuple[str, Callable[..., Any]]]:
                 yield name, function
 
 
-@pytest.fixture(scope="session", params=[portal, ingestion], ids=lambda room: room.__name__.rpartition(".")[2])
+@pytest.fixture(
+    scope="session", params=[cloud_partner_portal, product_ingestion], ids=lambda room: room.__name__.rpartition(".")[2]
+)
 def builders(request: pytest.FixtureRequest) -> list[Builder]:
     """Return every function of each API that makes a call, with the calls that it makes of sample arguments."""
     found = []

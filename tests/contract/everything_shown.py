@@ -61,18 +61,18 @@ class Shown:
 
 def show_values(shown: Shown, portal: Any) -> None:
     """Show each value that holds something secret."""
-    from airflow_provider_cpp.ingestion.calls import configure, publish
-    from airflow_provider_cpp.ingestion.models import Entry, Job, Product
-    from airflow_provider_cpp.portal.api import PORTAL
-    from airflow_provider_cpp.portal.calls import put_offer
-    from airflow_provider_cpp.rules.attempt import Attempt
-    from airflow_provider_cpp.rules.images import ImageVersion
-    from airflow_provider_cpp.rules.models import OfferDocument, OfferRef
-    from airflow_provider_cpp.rules.orders import AddImage, Publish, Update
-    from airflow_provider_cpp.transport.answers import Answer
-    from airflow_provider_cpp.transport.auth import token_source
+    from airflow_provider_cpp.apis.cloud_partner_portal.api import PORTAL
+    from airflow_provider_cpp.apis.cloud_partner_portal.endpoints import put_offer
+    from airflow_provider_cpp.apis.product_ingestion.endpoints import configure, publish
+    from airflow_provider_cpp.apis.product_ingestion.models import Entry, Job, Product
+    from airflow_provider_cpp.core.checkpoint import Attempt
+    from airflow_provider_cpp.core.images import ImageVersion
+    from airflow_provider_cpp.core.models import OfferDocument, OfferRef
+    from airflow_provider_cpp.core.params import AddImage, Publish, Update
+    from airflow_provider_cpp.transport.auth.acquire import sign_in
+    from airflow_provider_cpp.transport.auth.msal_session import Answer
+    from airflow_provider_cpp.transport.auth.token_source import token_source
     from airflow_provider_cpp.transport.settings import Settings
-    from airflow_provider_cpp.transport.sign_in import sign_in
     from airflow_provider_cpp.transport.sync import SyncSession
 
     forms = ("client_secret", ""), ("certificate", "pfx"), ("certificate", "inline"), ("access_token", "")
@@ -116,15 +116,15 @@ def show_values(shown: Shown, portal: Any) -> None:
 
 def show_answers(shown: Shown, portal: Any, fault: Any) -> None:
     """Show what becomes of answers that repeat what nobody should see."""
+    from airflow_provider_cpp.apis.cloud_partner_portal.api import PORTAL
+    from airflow_provider_cpp.apis.cloud_partner_portal.endpoints import get_offer_status, list_publishers
+    from airflow_provider_cpp.apis.cloud_partner_portal.models import read_message
+    from airflow_provider_cpp.core.effects import ask
+    from airflow_provider_cpp.core.models import OfferRef
     from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
-    from airflow_provider_cpp.portal.api import PORTAL
-    from airflow_provider_cpp.portal.calls import get_offer_status, list_publishers
-    from airflow_provider_cpp.portal.models import read_message
-    from airflow_provider_cpp.rules.flows import ask
-    from airflow_provider_cpp.rules.models import OfferRef
+    from airflow_provider_cpp.transport.auth.acquire import sign_in
+    from airflow_provider_cpp.transport.base import unreachable
     from airflow_provider_cpp.transport.settings import Settings
-    from airflow_provider_cpp.transport.sign_in import sign_in
-    from airflow_provider_cpp.transport.wire import unreachable
 
     hook, token = CloudPartnerPortalHook(), portal.tokens[0]
     made = portal.connection_for("client_secret")

@@ -14,15 +14,15 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_cpp import errors
+from airflow_provider_cpp import exceptions
+from airflow_provider_cpp.apis.cloud_partner_portal import endpoints
+from airflow_provider_cpp.core import effects
+from airflow_provider_cpp.core.models import OfferRef
 from airflow_provider_cpp.emulator import Emulator, Fault
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
-from airflow_provider_cpp.portal import calls
-from airflow_provider_cpp.rules import flows
-from airflow_provider_cpp.rules.models import OfferRef
-from airflow_provider_cpp.transport.bodies import LARGEST_BODY
+from airflow_provider_cpp.transport.body import LARGEST_BODY
 
-READ = calls.get_offer_status(OfferRef("contoso", "contoso-vm"))
+READ = endpoints.get_offer_status(OfferRef("contoso", "contoso-vm"))
 MIB = 1024**2
 GZIP = 31
 
@@ -41,13 +41,13 @@ def bomb() -> bytes:
 
 
 def run_sync() -> Any:
-    return CloudPartnerPortalHook().run(flows.ask(READ))
+    return CloudPartnerPortalHook().run(effects.ask(READ))
 
 
 def run_async() -> Any:
     async def read() -> Any:
         try:
-            return await CloudPartnerPortalHook().arun(flows.ask(READ))
+            return await CloudPartnerPortalHook().arun(effects.ask(READ))
         finally:
             await asyncio.sleep(0.1)  # a connection that was broken off is closed in the loop's own time
 
@@ -95,7 +95,7 @@ def test_a_compressed_answer_is_cut_where_it_grows_too_large(
         Fault("answer", "status", status=status, headers={"Content-Encoding": encoding, "Location": "/x"}, body=body)
     )
     before = peak()
-    with pytest.raises(errors.BadReply, match="larger than 32 MiB"):
+    with pytest.raises(exceptions.BadReply, match="larger than 32 MiB"):
         read()
     assert peak() - before < 3 * LARGEST_BODY
 
@@ -105,7 +105,7 @@ def test_a_bomb_in_a_bomb_does_not_go_off(portal: Emulator, read: Callable[[], A
     body = compressed(bomb())
     portal.inject(Fault("answer", "status", status=200, headers={"Content-Encoding": "gzip, gzip"}, body=body))
     before = peak()
-    with pytest.raises(errors.RequestError):
+    with pytest.raises(exceptions.RequestError):
         read()
     assert peak() - before < 3 * LARGEST_BODY
 
@@ -128,7 +128,7 @@ def test_a_compressed_answer_is_read(portal: Emulator, read: Callable[[], Any], 
 def test_what_cannot_be_decompressed_is_an_error(portal: Emulator, read: Callable[[], Any], body: bytes) -> None:
     """An answer that is broken, cut off, or not compressed at all is an error of this package, worth another try."""
     portal.inject(Fault("answer", "status", status=200, headers={"Content-Encoding": "gzip"}, body=body))
-    with pytest.raises(errors.RequestError) as caught:
+    with pytest.raises(exceptions.RequestError) as caught:
         read()
     assert caught.value.retryable
     assert str(caught.value).isprintable()
@@ -138,7 +138,7 @@ def test_what_cannot_be_decompressed_is_an_error(portal: Emulator, read: Callabl
 def test_a_redirect_to_nowhere_is_a_redirect(portal: Emulator, read: Callable[[], Any], location: str) -> None:
     """Nobody reads where a redirect leads, so that it may lead to what is no address."""
     portal.inject(Fault("answer", "status", status=302, headers={"Location": location}))
-    with pytest.raises(errors.BadReply, match="a redirect, which is not followed"):
+    with pytest.raises(exceptions.BadReply, match="a redirect, which is not followed"):
         read()
 
 
@@ -148,6 +148,6 @@ def test_what_was_not_asked_for_is_not_unpacked(portal: Emulator, read: Callable
     for _ in range(25):
         portal.inject(Fault("answer", "status", status=200, headers={"Content-Encoding": encoding}, body=b"\x00"))
         began = time.monotonic()
-        with pytest.raises(errors.BadReply, match="which was not asked for"):
+        with pytest.raises(exceptions.BadReply, match="which was not asked for"):
             read()
         assert time.monotonic() - began < 5

@@ -19,15 +19,21 @@ from hypothesis import given
 from hypothesis import strategies as some
 from yarl import URL
 
-from airflow_provider_cpp import errors
-from airflow_provider_cpp.portal.calls import get_operation
-from airflow_provider_cpp.portal.models import OfferSummary, read_message, read_report, read_step, read_submission
-from airflow_provider_cpp.rules.calls import Call, Reply, decode
-from airflow_provider_cpp.rules.models import OfferRef
-from airflow_provider_cpp.rules.operations import Operation
-from airflow_provider_cpp.rules.outcome import Outcome, Result
-from airflow_provider_cpp.rules.progress import Memory
-from airflow_provider_cpp.rules.watch import Watch
+from airflow_provider_cpp import exceptions
+from airflow_provider_cpp.apis.cloud_partner_portal.endpoints import get_operation
+from airflow_provider_cpp.apis.cloud_partner_portal.models import (
+    OfferSummary,
+    read_message,
+    read_report,
+    read_step,
+    read_submission,
+)
+from airflow_provider_cpp.core.http import Call, Reply, decode
+from airflow_provider_cpp.core.models import OfferRef
+from airflow_provider_cpp.core.operations import Operation
+from airflow_provider_cpp.core.outcome import Outcome, Result
+from airflow_provider_cpp.core.poll_state import Memory
+from airflow_provider_cpp.core.wait_spec import Watch
 
 HOME = "https://cloudpartner.azure.com"
 NOW = datetime(2026, 11, 3, 9, 0, tzinfo=timezone.utc)
@@ -197,7 +203,7 @@ def test_every_builder_has_an_answer_that_it_can_read(builders: list[Any], statu
         for value in VALID:
             try:
                 model = decode(builder.calls[0], reply(status, json.dumps(value).encode(), GOOD_HEADERS))
-            except errors.BadReply:
+            except exceptions.BadReply:
                 continue
             assert fits(model, builder.result)
             read += 1
@@ -213,7 +219,7 @@ def test_every_reply_ends_in_a_model_or_in_an_error_of_ours(
     for builder in builders:
         try:
             assert fits(decode(builder.calls[-1], answer), builder.result)
-        except errors.RequestError as error:
+        except exceptions.RequestError as error:
             assert error.status == status  # noqa: PT017 - either ending is good
             assert_harmless(str(error))
             assert error.retry_after is None or 0 <= error.retry_after <= 3600  # noqa: PT017 - as above
@@ -272,7 +278,7 @@ def test_no_error_of_the_portal_forges_anything(
         two.encode("utf-16", "surrogatepass"),
     ]
     for body in raw:
-        with pytest.raises(errors.RequestError) as caught:
+        with pytest.raises(exceptions.RequestError) as caught:
             decode(builders[0].calls[0], reply(status, body, headers))
         for text in (str(caught.value), caught.value.text, caught.value.code or "", caught.value.request_id or ""):
             assert_harmless(text)
@@ -317,7 +323,7 @@ def identified(builders: list[Any]) -> list[tuple[Callable[[Any], Call[Any]], li
     for place in places(builders):
         try:
             path = place(PLACEHOLDER).path.split("/")
-        except errors.ConfigurationError:  # one of a few words, not an identifier
+        except exceptions.ConfigurationError:  # one of a few words, not an identifier
             continue
         if PLACEHOLDER in path:
             found.append((place, path))
@@ -333,7 +339,7 @@ def test_every_identifier_stays_in_its_place(
     for place, path in identified:
         try:
             call = place(text)
-        except errors.ConfigurationError as error:
+        except exceptions.ConfigurationError as error:
             assert_harmless(str(error))
             continue
         expected = [text if segment == PLACEHOLDER else segment for segment in path]
@@ -360,7 +366,7 @@ def test_an_operation_from_xcom_is_one_or_an_error(data: Any) -> None:
     """Whatever a task hands over as its operation is one, or an error of one harmless line that says why not."""
     try:
         operation = Operation.from_json(data)
-    except errors.ConfigurationError as error:
+    except exceptions.ConfigurationError as error:
         assert_harmless(str(error))
     else:
         assert Operation.from_json(operation.to_json()) == operation
@@ -372,7 +378,7 @@ def test_an_event_is_an_outcome_or_an_error(data: Any) -> None:
     """Whatever a trigger hands over is an outcome, letter for letter, or an error of one harmless line."""
     try:
         outcome = Outcome.from_payload(data)
-    except errors.InvalidOutcome as error:
+    except exceptions.InvalidOutcome as error:
         assert_harmless(str(error))
     else:
         assert outcome.to_payload() == data
@@ -389,7 +395,7 @@ def test_a_watch_is_one_or_an_error(data: Any) -> None:
     """Whatever a trigger was made with is a watch that can be written again, or an error of one harmless line."""
     try:
         watch = Watch.from_payload(data)
-    except errors.ConfigurationError as error:
+    except exceptions.ConfigurationError as error:
         assert_harmless(str(error))
     else:
         assert Watch.from_payload(watch.to_payload()) == watch
@@ -409,8 +415,8 @@ def test_every_location_from_xcom_stays_below_the_api(location: str) -> None:
     """A location that a task hands over is refused, or is the path that every reader of URLs sends, below the API."""
     try:
         operation = Operation.from_json(OPERATION | {"location": location})
-    except errors.ConfigurationError:
-        with pytest.raises(errors.ConfigurationError):
+    except exceptions.ConfigurationError:
+        with pytest.raises(exceptions.ConfigurationError):
             Operation(OfferRef("contoso", "contoso-vm"), "publish", NOW, None, location)
         return
     url = "https://portal.example:8443" + get_operation(operation).target("2017-10-31")

@@ -19,19 +19,19 @@ import pytest
 import requests
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from airflow_provider_cpp import errors
+from airflow_provider_cpp import exceptions
+from airflow_provider_cpp.apis.cloud_partner_portal import endpoints
+from airflow_provider_cpp.apis.cloud_partner_portal.publish import publish
+from airflow_provider_cpp.core import effects
+from airflow_provider_cpp.core.checkpoint import Attempt
+from airflow_provider_cpp.core.http import Call
+from airflow_provider_cpp.core.models import OfferRef
+from airflow_provider_cpp.core.operations import Operation
+from airflow_provider_cpp.core.params import Publish
+from airflow_provider_cpp.core.wait_spec import Watch
 from airflow_provider_cpp.emulator import Emulator, Fault, ManualClock, Settings
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
-from airflow_provider_cpp.hooks.connections import hook_for
-from airflow_provider_cpp.portal import calls
-from airflow_provider_cpp.portal.publishing import publish
-from airflow_provider_cpp.rules import flows
-from airflow_provider_cpp.rules.attempt import Attempt
-from airflow_provider_cpp.rules.calls import Call
-from airflow_provider_cpp.rules.models import OfferRef
-from airflow_provider_cpp.rules.operations import Operation
-from airflow_provider_cpp.rules.orders import Publish
-from airflow_provider_cpp.rules.watch import Watch
+from airflow_provider_cpp.hooks.lookup import hook_for
 from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
 from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
 
@@ -124,18 +124,18 @@ def harmless(portal: Emulator, builders: list[Any], connect: Callable[..., None]
     return call
 
 
-def run_sync(flow: flows.Flow[Any]) -> Any:
+def run_sync(flow: effects.Flow[Any]) -> Any:
     return hook_for("cloud_partner_portal_default").run(flow)
 
 
-def run_async(flow: flows.Flow[Any]) -> Any:
+def run_async(flow: effects.Flow[Any]) -> Any:
     return asyncio.run(hook_for("cloud_partner_portal_default").arun(flow))
 
 
 @pytest.fixture(params=[run_sync, run_async], ids=["requests", "aiohttp"])
-def run(request: pytest.FixtureRequest) -> Callable[[flows.Flow[Any]], Any]:
+def run(request: pytest.FixtureRequest) -> Callable[[effects.Flow[Any]], Any]:
     """Return what runs a flow, over either wire."""
-    found: Callable[[flows.Flow[Any]], Any] = request.param
+    found: Callable[[effects.Flow[Any]], Any] = request.param
     return found
 
 
@@ -175,14 +175,14 @@ def test_no_redirect_of_any_call_is_followed(
     """Each call there is, redirected to the second host by any of its names, is an error after that one answer."""
     every = [call for builder in builders for call in builder.calls]
 
-    def send_all() -> flows.Flow[list[str]]:
-        yield from flows.ask(harmless)
+    def send_all() -> effects.Flow[list[str]]:
+        yield from effects.ask(harmless)
         said = []
         for address, status, call in itertools.product(trap.addresses(portal), REDIRECTS, every):
             portal.inject(Fault("answer", status=status, headers={"Location": address + PATH}))
             try:
-                yield from flows.ask(call)
-            except errors.BadReply as error:
+                yield from effects.ask(call)
+            except exceptions.BadReply as error:
                 said.append(error.text)
         return said
 
@@ -200,8 +200,8 @@ def test_no_redirect_of_a_sign_in_is_followed(
     for address, status in itertools.product(trap.addresses(portal)[:3], REDIRECTS):
         location = f"{address}/{portal.tenant_id}/oauth2/v2.0/token"
         portal.inject(Fault("answer", route, status=status, headers={"Location": location}))
-        with pytest.raises(errors.SignInError) as caught:
-            run(flows.ask(calls.get_offer_status(OfferRef("contoso", OFFER))))
+        with pytest.raises(exceptions.SignInError) as caught:
+            run(effects.ask(endpoints.get_offer_status(OfferRef("contoso", OFFER))))
         assert portal.client_secret not in str(caught.value)
     assert portal.counts["status"] == 0
     trap.assert_untouched()
@@ -217,7 +217,7 @@ def test_no_redirect_is_followed_by_what_people_call(trap: Trap, portal: Emulato
         assert (event["result"], "a redirect, which is not followed" in event["message"]) == ("error", True)
     else:
         hook = CloudPartnerPortalHook()
-        with pytest.raises(errors.BadReply, match="a redirect, which is not followed"):
+        with pytest.raises(exceptions.BadReply, match="a redirect, which is not followed"):
             hook.get_offer_status(OFFER) if wire == "requests" else asyncio.run(hook.aget_offer_status(OFFER))
     trap.assert_untouched()
 
@@ -228,15 +228,15 @@ def test_no_order_hands_on_a_location_elsewhere(
     """Whatever an order's answer names on the second host, nothing of it is left in what the order returns."""
     orders = [call for builder in builders for call in builder.calls if call.method != "GET"]
 
-    def send_all() -> flows.Flow[list[Any]]:
-        yield from flows.ask(harmless)
+    def send_all() -> effects.Flow[list[Any]]:
+        yield from effects.ask(harmless)
         results = []
         for address, header, call in itertools.product(trap.addresses(portal), HEADERS, orders):
             headers = {"Content-Location": address, header: address + PATH}
             portal.inject(Fault("answer", status=202, headers=headers, body=b"{}"))
             try:
-                results.append((yield from flows.ask(call)))
-            except errors.BadReply as error:
+                results.append((yield from effects.ask(call)))
+            except exceptions.BadReply as error:
                 results.append(str(error))
         return results
 
@@ -256,7 +256,7 @@ def test_a_location_elsewhere_is_as_good_as_none(
         portal.inject(Fault("answer", "publish", after=True, status=202, headers={header: address + PATH}))
         operation = run_sync(publish(Publish(OfferRef("contoso", offer), (), Attempt(60))))
         assert (operation.location, operation.operation_id) == (None, portal.operations(offer)[0]["id"])
-        assert run(flows.ask(calls.get_operation(operation))).word == "running"
+        assert run(effects.ask(endpoints.get_operation(operation))).word == "running"
     trap.assert_untouched()
 
 
@@ -282,7 +282,7 @@ def test_an_operation_elsewhere_is_refused(trap: Trap, portal: Emulator) -> None
         ":1/api/",
     ]:
         operation = good | {"location": location}
-        with pytest.raises(errors.ConfigurationError, match="its location is not a path of the portal's API"):
+        with pytest.raises(exceptions.ConfigurationError, match="its location is not a path of the portal's API"):
             CloudPartnerPortalHook().get_operation(operation)
         for options in ({"deferrable": True}, {"deferrable": False, "mode": "poke"}):
             sensor = OfferStatusSensor(task_id="wait", operation=operation, **options)

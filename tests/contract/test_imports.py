@@ -76,16 +76,16 @@ PARSED = {
     "airflow_provider_cpp.operators.base",
     "airflow_provider_cpp.operators.draft",
     "airflow_provider_cpp.operators.offer",
-    "airflow_provider_cpp.provider_info",
+    "airflow_provider_cpp.get_provider_info",
     "airflow_provider_cpp.sensors",
     "airflow_provider_cpp.sensors.offer_status",
 }
 """All of this package that a DAG file pays for, each time that it is parsed: what tasks are made with."""
 
 MASKING = {
-    "airflow_provider_cpp.operators.masking",
-    "airflow_provider_cpp.rules",
-    "airflow_provider_cpp.rules.signatures",
+    "airflow_provider_cpp.tasks.masking",
+    "airflow_provider_cpp.core",
+    "airflow_provider_cpp.core.signatures",
 }
 """What it pays for besides where it gives a task what may be signed, which is masked there and then."""
 
@@ -142,10 +142,10 @@ def test_the_package_itself_imports_nothing() -> None:
 
 def test_provider_info_needs_the_standard_library_only() -> None:
     """Airflow asks for the metadata in every process, so reading it loads nothing but itself."""
-    added = modules_loaded_by("import airflow_provider_cpp.provider_info") - modules_loaded_by(
+    added = modules_loaded_by("import airflow_provider_cpp.get_provider_info") - modules_loaded_by(
         "from __future__ import annotations\nimport typing"
     )
-    assert added == {"airflow_provider_cpp", "airflow_provider_cpp.provider_info"}
+    assert added == {"airflow_provider_cpp", "airflow_provider_cpp.get_provider_info"}
 
 
 def planted(tmp_path: Path, line: str) -> Path:

@@ -17,7 +17,7 @@ import jsonschema
 import pytest
 from versions import DEFINES_ALL_OF_PROVIDER_INFO, FORM_FROM_HOOK, READS_FORM_FROM_PROVIDER_INFO, SHOWS_FORM
 
-from airflow_provider_cpp.provider_info import CONNECTIONS, get_provider_info
+from airflow_provider_cpp.get_provider_info import CONNECTIONS, get_provider_info
 
 TYPES = tuple(CONNECTIONS)
 
@@ -117,7 +117,7 @@ def test_the_form_shows_every_field(airflow_home: Path, conn_type: str) -> None:
 def test_a_misspelt_key_empties_the_form(airflow_home: Path) -> None:
     """The look at the form can fail: with an underscore in the key Airflow finds no field of it."""
     misspell = (
-        "import airflow_provider_cpp.provider_info as module\n"
+        "import airflow_provider_cpp.get_provider_info as module\n"
         "right = module.get_provider_info\n"
         "def wrong():\n"
         "    info = right()\n"

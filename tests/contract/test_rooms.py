@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 import airflow_provider_cpp
-from airflow_provider_cpp.ingestion import status as ingestion
-from airflow_provider_cpp.ingestion.api import INGESTION_API
-from airflow_provider_cpp.portal import status as portal
-from airflow_provider_cpp.portal.api import PORTAL
-from airflow_provider_cpp.provider_info import CONNECTIONS
-from airflow_provider_cpp.rules.api import Api
-from airflow_provider_cpp.rules.outcome import Result
-from airflow_provider_cpp.rules.status import Status
+from airflow_provider_cpp.apis.cloud_partner_portal import status as portal
+from airflow_provider_cpp.apis.cloud_partner_portal.api import PORTAL
+from airflow_provider_cpp.apis.product_ingestion import status as ingestion
+from airflow_provider_cpp.apis.product_ingestion.api import INGESTION_API
+from airflow_provider_cpp.core.api import Api
+from airflow_provider_cpp.core.outcome import Result
+from airflow_provider_cpp.core.status import Status
+from airflow_provider_cpp.get_provider_info import CONNECTIONS
 
 PACKAGE = Path(airflow_provider_cpp.__file__).parent
 ABOVE = [
@@ -26,8 +26,8 @@ ABOVE = [
     PACKAGE / "completion.py",
 ]
 OF_ONE_API = (
-    "airflow_provider_cpp.portal",
-    "airflow_provider_cpp.ingestion",
+    "airflow_provider_cpp.apis.cloud_partner_portal",
+    "airflow_provider_cpp.apis.product_ingestion",
     "airflow_provider_cpp.hooks.cloud_partner_portal",
     "airflow_provider_cpp.hooks.product_ingestion",
 )
@@ -78,8 +78,8 @@ def test_no_task_and_no_trigger_asks_which_api_it_is(path: Path) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "from airflow_provider_cpp.portal import calls",
-        "from airflow_provider_cpp.ingestion.api import INGESTION_API",
+        "from airflow_provider_cpp.apis.cloud_partner_portal import calls",
+        "from airflow_provider_cpp.apis.product_ingestion.api import INGESTION_API",
         "import airflow_provider_cpp.hooks.product_ingestion",
         "if hook.api.name == 'x':\n    pass",
         "if kind == 'product_ingestion':\n    pass",

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from airflow.configuration import conf
 
+from airflow_provider_cpp.core import checkpoint, outcome, wait_spec
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
-from airflow_provider_cpp.rules import attempt, outcome, watch
 from airflow_provider_cpp.transport.settings import BUNDLES, DEFAULT_AUTHORITY
 
 ROOT = Path(__file__).parents[2]
@@ -112,12 +112,12 @@ def test_the_versions_of_what_outlives_an_upgrade_are_the_code_s() -> None:
     """The table of what one release leaves for another has the versions that are written, and each has golden files."""
     found = dict(re.findall(r"^\| ([^|]+) \| [^|]+ \| (\d+|none) \|", UPGRADING, re.MULTILINE))
     assert found == {
-        "what a deferred wait waits for": str(watch.VERSION),
+        "what a deferred wait waits for": str(wait_spec.VERSION),
         "how a deferred wait ended": str(outcome.VERSION),
-        "the note of a publish or a cancel": str(attempt.VERSION),
+        "the note of a publish or a cancel": str(checkpoint.VERSION),
         "what a rescheduled sensor remembers": "none",
         "the operation that a task returned": "none",
     }
     golden = {path.stem.split("-")[0] + path.stem.split("-")[1] for path in (ROOT / "tests/golden").glob("*.json")}
-    versions = {"watch": watch.VERSION, "outcome": outcome.VERSION, "note": attempt.VERSION}
+    versions = {"watch": wait_spec.VERSION, "outcome": outcome.VERSION, "note": checkpoint.VERSION}
     assert golden >= {f"{kind}{number}" for kind, last in versions.items() for number in range(1, last + 1)}

@@ -19,11 +19,16 @@ from typing import Any
 import pytest
 
 import airflow_provider_cpp
-from airflow_provider_cpp import errors
+from airflow_provider_cpp import exceptions
+from airflow_provider_cpp.apis.cloud_partner_portal import status as portal
+from airflow_provider_cpp.apis.cloud_partner_portal.api import PORTAL
+from airflow_provider_cpp.apis.cloud_partner_portal.models import read_report
+from airflow_provider_cpp.apis.product_ingestion import status as ingestion
+from airflow_provider_cpp.core.status import Status
 from airflow_provider_cpp.emulator import Emulator
+from airflow_provider_cpp.get_provider_info import CONNECTION_FIELDS
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
-from airflow_provider_cpp.hooks.trial import SIGN_IN
-from airflow_provider_cpp.ingestion import status as ingestion
+from airflow_provider_cpp.hooks.connection_test import SIGN_IN
 from airflow_provider_cpp.operators.offer import (
     AddImageVersionOperator,
     CancelOfferOperator,
@@ -31,11 +36,6 @@ from airflow_provider_cpp.operators.offer import (
     PublishOfferOperator,
     UpdateOfferOperator,
 )
-from airflow_provider_cpp.portal import status as portal
-from airflow_provider_cpp.portal.api import PORTAL
-from airflow_provider_cpp.portal.models import read_report
-from airflow_provider_cpp.provider_info import CONNECTION_FIELDS
-from airflow_provider_cpp.rules.status import Status
 from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
 from airflow_provider_cpp.transport.credentials import KINDS
 from airflow_provider_cpp.transport.settings import Settings
@@ -72,7 +72,7 @@ def test_every_status_is_documented_with_its_spellings() -> None:
 @pytest.mark.parametrize(("column", "until"), [(4, "preview"), (5, "live")])
 def test_what_the_page_says_of_a_status_is_what_happens(column: int, until: str) -> None:
     """For each row, waiting, success and failure are as the rules decide them."""
-    from airflow_provider_cpp.rules.verdict import judge_offer
+    from airflow_provider_cpp.core.verdict import judge_offer
 
     for row in rows("statuses.md", "status"):
         for word in re.findall(r"`([^`]+)`", row[1]) or ["frobnicating"]:
@@ -82,9 +82,9 @@ def test_what_the_page_says_of_a_status_is_what_happens(column: int, until: str)
             assert (word, said) == (word, happens)
 
 
-def error_classes() -> dict[str, type[errors.PortalError]]:
-    members = vars(errors).values()
-    return {one.__name__: one for one in members if inspect.isclass(one) and issubclass(one, errors.PortalError)}
+def error_classes() -> dict[str, type[exceptions.PortalError]]:
+    members = vars(exceptions).values()
+    return {one.__name__: one for one in members if inspect.isclass(one) and issubclass(one, exceptions.PortalError)}
 
 
 def error_table() -> list[list[str]]:
@@ -145,7 +145,7 @@ def test_advice_for_an_error_that_is_not_there_fails_the_build() -> None:
 
 def test_the_tree_of_errors_is_drawn_as_it_is() -> None:
     """The drawing in the module's docstring has each class below its parent."""
-    lines = re.findall(r"^ {4}([│ ├└─]*)([A-Z]\w+)", errors.__doc__ or "", re.MULTILINE)
+    lines = re.findall(r"^ {4}([│ ├└─]*)([A-Z]\w+)", exceptions.__doc__ or "", re.MULTILINE)
     drawn = [(len(indent) // 4, name) for indent, name in lines]
     parents: dict[str, str] = {}
     path: list[str] = []
@@ -246,8 +246,8 @@ def test_the_connections_on_the_page_of_a_way_to_sign_in_work(
 
 def test_the_fields_of_an_operation_are_documented() -> None:
     """The table of what the operator returns is what it returns."""
-    from airflow_provider_cpp.rules.models import OfferRef
-    from airflow_provider_cpp.rules.operations import Operation
+    from airflow_provider_cpp.core.models import OfferRef
+    from airflow_provider_cpp.core.operations import Operation
 
     named = [name for row in rows("operators/publish.md", "field") for name in re.findall(r"`(\w+)`", row[0])]
     operation = Operation(OfferRef("p", "o"), "publish", datetime.now(timezone.utc), "1")
@@ -256,30 +256,30 @@ def test_the_fields_of_an_operation_are_documented() -> None:
 
 def test_the_numbers_of_what_happens_are_the_codes() -> None:
     """Where the page of events gives a span or a count, it is the one of the code."""
-    from airflow_provider_cpp.operators import running
-    from airflow_provider_cpp.portal import updating
-    from airflow_provider_cpp.rules import attempt, operations, retry
+    from airflow_provider_cpp.apis.cloud_partner_portal import update
+    from airflow_provider_cpp.core import checkpoint, operations, retry
+    from airflow_provider_cpp.tasks import runtime
 
     words = {4: "four", 5: "five"}
     text = (DOCS / "what_happens.md").read_text()
     for said in (
         f"waits for {operations.GRACE / timedelta(minutes=1):g} minutes after the order",
-        f"The note lasts {running.NOTE_LASTS.days} days",
-        f"differ by {words[attempt.CLOCK_MARGIN // timedelta(minutes=1)]} minutes",
+        f"The note lasts {runtime.NOTE_LASTS.days} days",
+        f"differ by {words[checkpoint.CLOCK_MARGIN // timedelta(minutes=1)]} minutes",
         f"reads are asked {words[retry.TRIES]} times",
-        f"{words[updating.TRIES]} times in all",
+        f"{words[update.TRIES]} times in all",
     ):
         assert said in text
-    assert ("an hour after its `timeout`" in text, running.SLACK) == (True, timedelta(hours=1))
+    assert ("an hour after its `timeout`" in text, runtime.SLACK) == (True, timedelta(hours=1))
 
 
 def test_the_table_of_paces_is_the_code_s() -> None:
     """The page of paces has each step of the code in its order, with the pauses that the code keeps to, in minutes."""
-    from airflow_provider_cpp.rules import pacing
+    from airflow_provider_cpp.core import poll_schedule
 
     shown = [(row[0], row[1], row[2]) for row in rows("pacing.md", "step")]
-    kept = [(one.name, f"{one.shortest / 60:g} min", f"{one.longest / 60:g} min") for one in pacing.TABLE]
-    last = pacing.OTHERWISE
+    kept = [(one.name, f"{one.shortest / 60:g} min", f"{one.longest / 60:g} min") for one in poll_schedule.TABLE]
+    last = poll_schedule.OTHERWISE
     assert shown == [
         *kept,
         ("any other, or none that is shown", f"{last.shortest / 60:g} min", f"{last.longest / 60:g} min"),
@@ -288,17 +288,17 @@ def test_the_table_of_paces_is_the_code_s() -> None:
 
 def test_the_numbers_on_the_page_of_paces_are_the_code_s() -> None:
     """What the page says in words and numbers beside its table is what the code does."""
-    from airflow_provider_cpp.rules import pacing
+    from airflow_provider_cpp.core import poll_schedule
 
     words = {1 / 5: "a fifth", 1 / 4: "a quarter", 3: "three"}
     text = (DOCS / "pacing.md").read_text()
     for said in (
-        f"**{words[pacing.SHARE]}** of the time",
-        f"up to {words[pacing.SPREAD]} longer**",
-        f"a pause of {pacing.SHORTEST_AFTER_FAILURE / 60:g} minutes at least",
-        f"up to {pacing.LONGEST_AFTER_FAILURE / 60:g} minutes",
-        f"fewer than {words[pacing.LOOKS_WITHIN_TOLERANCE]} would fit",
-        f"waits older than {pacing.RESUMED_AFTER:g} seconds are spread over {pacing.RESUMED_WITHIN:g} seconds",
+        f"**{words[poll_schedule.SHARE]}** of the time",
+        f"up to {words[poll_schedule.SPREAD]} longer**",
+        f"a pause of {poll_schedule.SHORTEST_AFTER_FAILURE / 60:g} minutes at least",
+        f"up to {poll_schedule.LONGEST_AFTER_FAILURE / 60:g} minutes",
+        f"fewer than {words[poll_schedule.LOOKS_WITHIN_TOLERANCE]} would fit",
+        f"waits older than {poll_schedule.RESUMED_AFTER:g} seconds are spread over {poll_schedule.RESUMED_WITHIN:g} seconds",
         f"every {inspect.signature(CancelOfferOperator.__init__).parameters['poll_interval'].default:g} seconds",
     ):
         assert said in text

@@ -15,13 +15,13 @@ from faults.cases import Case
 from faults.marketplace import OFFER, PUBLISHER, TENANT, Clock, Marketplace
 from faults.server import Server, authority
 
-from airflow_provider_cpp.errors import PortalError, Unreachable
+from airflow_provider_cpp.core.effects import Flow, Keep, Now, Send, Sleep
+from airflow_provider_cpp.core.http import Call, Reply
+from airflow_provider_cpp.exceptions import PortalError, Unreachable
 from airflow_provider_cpp.hooks.base import MarketplaceHook
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
 from airflow_provider_cpp.hooks.product_ingestion import ProductIngestionHook
 from airflow_provider_cpp.operators.offer import GoLiveOfferOperator, PublishOfferOperator
-from airflow_provider_cpp.rules.calls import Call, Reply
-from airflow_provider_cpp.rules.flows import Flow, Keep, Now, Send, Sleep
 from airflow_provider_cpp.transport.settings import Settings
 from airflow_provider_cpp.transport.sync import SyncSession
 

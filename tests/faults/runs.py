@@ -29,11 +29,11 @@ from faults.marketplace import (
 from faults.server import Server
 from running import Store, TaskInstance
 
-from airflow_provider_cpp import errors
-from airflow_provider_cpp.rules.models import OfferRef
-from airflow_provider_cpp.rules.outcome import Result
-from airflow_provider_cpp.rules.watch import Watch
-from airflow_provider_cpp.rules.watching import wait
+from airflow_provider_cpp import exceptions
+from airflow_provider_cpp.core.models import OfferRef
+from airflow_provider_cpp.core.outcome import Result
+from airflow_provider_cpp.core.wait import wait
+from airflow_provider_cpp.core.wait_spec import Watch
 
 MARKETS: dict[str, type[Marketplace]] = {
     "cloud_partner_portal": CloudPartnerPortal,
@@ -41,14 +41,14 @@ MARKETS: dict[str, type[Marketplace]] = {
 }
 
 NOT_SUBMITTED = (
-    errors.ConfigurationError,
-    errors.SignInError,
-    errors.OperationRunning,
-    errors.NotParked,
+    exceptions.ConfigurationError,
+    exceptions.SignInError,
+    exceptions.OperationRunning,
+    exceptions.NotParked,
 )
 """What says by its class that nothing was submitted."""
 
-MAY_BE_SUBMITTED = (errors.Unreachable, errors.BadReply, errors.ServerFault)
+MAY_BE_SUBMITTED = (exceptions.Unreachable, exceptions.BadReply, exceptions.ServerFault)
 """What leaves that open, of the errors of one request; all others say that the request did nothing."""
 
 WORDS = re.compile(
@@ -72,10 +72,10 @@ def claims_nothing(error: BaseException | None) -> bool:
     """Say whether an error claims that nothing was submitted."""
     if isinstance(error, NOT_SUBMITTED):
         return True
-    if isinstance(error, errors.RequestError):
+    if isinstance(error, exceptions.RequestError):
         if not error.call.startswith(("publish", "go live")):
             return False  # it is about a read
-        if isinstance(error, errors.Unreachable):
+        if isinstance(error, exceptions.Unreachable):
             return bool(not error.sent)
         return not isinstance(error, MAY_BE_SUBMITTED)
     return bool(WORDS.search(str(error or "")))
@@ -164,7 +164,7 @@ class Run:
     def _check_failure(self, number: int, error: AirflowException) -> None:
         cause = error.__cause__
         self.verdict.ended = f"try {number}: {type(cause).__name__}: {error}"
-        if not isinstance(cause, errors.PortalError):
+        if not isinstance(cause, exceptions.PortalError):
             self.verdict.stray.append(f"{type(error).__name__} without an error of this package: {error}")
         withdrew = self.exchanges is not None and self.exchanges.withdrew
         if self.market.accepted and (withdrew or claims_nothing(cause)):
@@ -192,7 +192,7 @@ class Run:
             self.verdict.false_success = f"{outcome.message}, and it is in progress"
 
     def _operation(self, offer: OfferRef, number: int) -> Any:
-        from airflow_provider_cpp.rules.operations import Operation
+        from airflow_provider_cpp.core.operations import Operation
 
         if self.case.api == "cloud_partner_portal":
             return Operation(offer, "publish", self.clock.now(), f"op-{number}")

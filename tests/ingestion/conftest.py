@@ -10,10 +10,10 @@ import pytest
 from ingestion_market import GUID, JOB
 from playing import START, Player, reply
 
-from airflow_provider_cpp.ingestion.calls import DEFAULT_HOST
-from airflow_provider_cpp.rules.calls import Reply
-from airflow_provider_cpp.rules.models import OfferRef
-from airflow_provider_cpp.rules.operations import INGESTION, Operation
+from airflow_provider_cpp.apis.product_ingestion.endpoints import DEFAULT_HOST
+from airflow_provider_cpp.core.http import Reply
+from airflow_provider_cpp.core.models import OfferRef
+from airflow_provider_cpp.core.operations import INGESTION, Operation
 
 
 @pytest.fixture

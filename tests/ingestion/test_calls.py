@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from ingestion_market import GUID, JOB, Market, job, sample, submission
 
-from airflow_provider_cpp import errors
-from airflow_provider_cpp.ingestion import calls
-from airflow_provider_cpp.ingestion.looking import every, find_product, publications
-from airflow_provider_cpp.ingestion.schemas import RETIRED, schema_type, sent_back
-from airflow_provider_cpp.rules.calls import decode
-from airflow_provider_cpp.rules.flows import ask
-from airflow_provider_cpp.rules.models import OfferRef
-from airflow_provider_cpp.rules.operations import INGESTION, Operation
+from airflow_provider_cpp import exceptions
+from airflow_provider_cpp.apis.product_ingestion import endpoints
+from airflow_provider_cpp.apis.product_ingestion.schemas import RETIRED, schema_type, sent_back
+from airflow_provider_cpp.apis.product_ingestion.submissions import every, find_product, publications
+from airflow_provider_cpp.core.effects import ask
+from airflow_provider_cpp.core.http import decode
+from airflow_provider_cpp.core.models import OfferRef
+from airflow_provider_cpp.core.operations import INGESTION, Operation
 
 OLD = "https://product-ingestion.azureedge.net/schema/property/2022-03-01-preview3"
 NEW = "https://schema.mp.microsoft.com/schema/property/2022-03-01-preview3"
@@ -25,25 +25,28 @@ NEW = "https://schema.mp.microsoft.com/schema/property/2022-03-01-preview3"
 def test_every_call_names_the_version(operation: Operation, offer: OfferRef) -> None:
     """Each call has `$version`, once, and no call has the portal's parameter."""
     for call, target in [
-        (calls.list_products("a_b"), "/product?externalId=a_b&%24version=2022-07-01"),
-        (calls.list_products(), "/product?%24version=2022-07-01"),
+        (endpoints.list_products("a_b"), "/product?externalId=a_b&%24version=2022-07-01"),
+        (endpoints.list_products(), "/product?%24version=2022-07-01"),
         (
-            calls.list_products("a", "/product?$version=1&continuationToken=x"),
+            endpoints.list_products("a", "/product?$version=1&continuationToken=x"),
             "/product?$version=1&continuationToken=x",
         ),
-        (calls.get_job(operation), f"/configure/{JOB}/status?%24version=2022-07-01"),
-        (calls.cancel(operation), f"/configure/{JOB}/cancel?%24version=2022-07-01"),
-        (calls.get_tree(GUID, offer), f"/resource-tree/product/{GUID}?targetType=draft&%24version=2022-07-01"),
-        (calls.list_submissions(GUID, offer), f"/submission/{GUID}?%24version=2022-07-01"),
+        (endpoints.get_job(operation), f"/configure/{JOB}/status?%24version=2022-07-01"),
+        (endpoints.cancel(operation), f"/configure/{JOB}/cancel?%24version=2022-07-01"),
+        (endpoints.get_tree(GUID, offer), f"/resource-tree/product/{GUID}?targetType=draft&%24version=2022-07-01"),
+        (endpoints.list_submissions(GUID, offer), f"/submission/{GUID}?%24version=2022-07-01"),
     ]:
-        assert call.target(calls.API_VERSION) == target
+        assert call.target(endpoints.API_VERSION) == target
 
 
 def test_the_orders_are_those_that_were_seen(offer: OfferRef) -> None:
     """Publishing names no submission, going live names the one in preview."""
     bodies = [
         json.loads(call.body or b"")
-        for call in (calls.publish(offer, GUID), calls.go_live(offer, GUID, f"submission/{GUID}/1152921515689848683"))
+        for call in (
+            endpoints.publish(offer, GUID),
+            endpoints.go_live(offer, GUID, f"submission/{GUID}/1152921515689848683"),
+        )
     ]
     assert bodies == [sample("request-publish-preview"), sample("request-publish-live")]
 
@@ -51,7 +54,7 @@ def test_the_orders_are_those_that_were_seen(offer: OfferRef) -> None:
 @pytest.mark.parametrize("status", [200, 201, 202])
 def test_a_job_that_was_taken(offer: OfferRef, make_reply: Any, status: int) -> None:
     """Whatever the status of a good answer, the job's id becomes its path here; its resourceUri is nobody's business."""
-    call = calls.publish(offer, GUID)
+    call = endpoints.publish(offer, GUID)
     assert decode(call, make_reply(job(), status)) == f"/configure/{JOB}/status"
 
 
@@ -61,19 +64,19 @@ def test_a_job_that_was_taken(offer: OfferRef, make_reply: Any, status: int) -> 
         (
             sample("error-400-schema-validation"),
             400,
-            errors.Refused,
+            exceptions.Refused,
             'Required properties ["sources"] were not present',
         ),
-        (sample("error-400-job-not-finished"), 400, errors.Refused, "badRequest: The job has not completed yet."),
-        (sample("error-401"), 401, errors.Unauthorized, "InvalidAuthenticationToken"),
-        (sample("error-403"), 403, errors.Forbidden, "not authorized for this account"),
-        (sample("error-404"), 404, errors.NotFound, "Resource not found."),
-        (sample("error-423-locked"), 423, errors.Locked, "The product is being edited by another user."),
-        (sample("error-429"), 429, errors.Throttled, "Too many requests."),
-        (sample("error-503"), 503, errors.ServerFault, "Service unavailable."),
-        (b"", 502, errors.ServerFault, "HTTP 502"),
-        (b"", 202, errors.BadReply, "the answer is not JSON"),
-        ({"jobStatus": "running"}, 202, errors.BadReply, "a job has no id"),
+        (sample("error-400-job-not-finished"), 400, exceptions.Refused, "badRequest: The job has not completed yet."),
+        (sample("error-401"), 401, exceptions.Unauthorized, "InvalidAuthenticationToken"),
+        (sample("error-403"), 403, exceptions.Forbidden, "not authorized for this account"),
+        (sample("error-404"), 404, exceptions.NotFound, "Resource not found."),
+        (sample("error-423-locked"), 423, exceptions.Locked, "The product is being edited by another user."),
+        (sample("error-429"), 429, exceptions.Throttled, "Too many requests."),
+        (sample("error-503"), 503, exceptions.ServerFault, "Service unavailable."),
+        (b"", 502, exceptions.ServerFault, "HTTP 502"),
+        (b"", 202, exceptions.BadReply, "the answer is not JSON"),
+        ({"jobStatus": "running"}, 202, exceptions.BadReply, "a job has no id"),
         (
             {
                 "error": {
@@ -83,13 +86,13 @@ def test_a_job_that_was_taken(offer: OfferRef, make_reply: Any, status: int) -> 
                 }
             },
             400,
-            errors.Conflict,
+            exceptions.Conflict,
             "An In Progress submission",
         ),
         (
             {"error": {"code": "badRequest", "message": "cannot be pushed to live as its not the latest"}},
             400,
-            errors.Conflict,
+            exceptions.Conflict,
             "not the latest",
         ),
     ],
@@ -97,8 +100,8 @@ def test_a_job_that_was_taken(offer: OfferRef, make_reply: Any, status: int) -> 
 def test_error_bodies(offer: OfferRef, make_reply: Any, body: Any, status: int, kind: type, said: str) -> None:
     """Each error that was seen becomes one of ours, with its code, all its words and its request id."""
     headers = {"request-id": "00000000-1111"}
-    with pytest.raises(errors.RequestError) as caught:
-        decode(calls.publish(offer, GUID), make_reply(body, status, headers))
+    with pytest.raises(exceptions.RequestError) as caught:
+        decode(endpoints.publish(offer, GUID), make_reply(body, status, headers))
     assert (type(caught.value), caught.value.request_id) == (kind, "00000000-1111")
     assert said in str(caught.value)
 
@@ -120,7 +123,7 @@ BASE = "/rp/product-ingestion"
 )
 def test_the_next_page(make_reply: Any, link: Any, page: str | None) -> None:
     """A next page below the API's address is followed by path and query."""
-    found = decode(calls.list_products(), make_reply({"value": [], "@nextLink": link}))
+    found = decode(endpoints.list_products(), make_reply({"value": [], "@nextLink": link}))
     assert found.next == page
 
 
@@ -145,15 +148,15 @@ def test_the_next_page(make_reply: Any, link: Any, page: str | None) -> None:
 )
 def test_a_next_page_elsewhere_is_no_page(make_reply: Any, link: Any) -> None:
     """A next page on another host, or outside of the API, is an error: no token goes there, and no rest is dropped."""
-    with pytest.raises(errors.BadReply, match="the next page is not on this host"):
-        decode(calls.list_products(), make_reply({"value": [], "@nextLink": link}))
+    with pytest.raises(exceptions.BadReply, match="the next page is not on this host"):
+        decode(endpoints.list_products(), make_reply({"value": [], "@nextLink": link}))
 
 
 @pytest.mark.parametrize(("body", "said"), [({}, "no value"), ({"value": {}}, "value is an object"), ([], "a list")])
 def test_a_list_that_is_none(make_reply: Any, body: Any, said: str) -> None:
     """An object where a list belongs is not an empty list: to say that nothing is there would be a guess."""
-    with pytest.raises(errors.BadReply, match=said):
-        decode(calls.list_products(), make_reply(body))
+    with pytest.raises(exceptions.BadReply, match=said):
+        decode(endpoints.list_products(), make_reply(body))
 
 
 def test_pages_are_read_to_the_last(player: Any) -> None:
@@ -164,7 +167,7 @@ def test_pages_are_read_to_the_last(player: Any) -> None:
     ]
     pages.append({"value": [{"id": "product/2"}]})
     player.answer = lambda _: player_reply(pages.pop(0))
-    found = player.run(every(lambda page: calls.list_products(None, page), ask))
+    found = player.run(every(lambda page: endpoints.list_products(None, page), ask))
     assert [product.guid for product in found] == ["0", "1", "2"]
     assert player.sent == ["GET /product", "GET /product?page=1", "GET /product?page=2"]
 
@@ -172,14 +175,14 @@ def test_pages_are_read_to_the_last(player: Any) -> None:
 def player_reply(body: Any) -> Any:
     from playing import reply
 
-    return reply(body, 200, {}, calls.DEFAULT_HOST)
+    return reply(body, 200, {}, endpoints.DEFAULT_HOST)
 
 
 def test_pages_in_a_circle_are_an_error(player: Any) -> None:
     """Pages that lead back to one that was read have no end, and are not read for ever."""
     player.answer = lambda _: player_reply({"value": [], "@nextLink": f"{BASE}/product?page=1"})
-    with pytest.raises(errors.BadReply, match="its pages have no end"):
-        player.run(every(lambda page: calls.list_products(None, page), ask))
+    with pytest.raises(exceptions.BadReply, match="its pages have no end"):
+        player.run(every(lambda page: endpoints.list_products(None, page), ask))
 
 
 def test_a_product_is_found_by_its_external_id(player: Any, offer: OfferRef) -> None:
@@ -193,7 +196,9 @@ def test_a_product_is_found_by_its_external_id(player: Any, offer: OfferRef) -> 
 def test_an_unknown_product_is_not_there(player: Any, offer: OfferRef) -> None:
     """An empty list is an offer that is not there, and the error names it."""
     player.answer = lambda _: sample("product-by-external-id-empty")
-    with pytest.raises(errors.NotFound, match=r"product of offer contoso-vm: the account .* has no product") as caught:
+    with pytest.raises(
+        exceptions.NotFound, match=r"product of offer contoso-vm: the account .* has no product"
+    ) as caught:
         player.run(find_product(offer))
     assert caught.value.offer == "contoso-vm"
 
@@ -203,7 +208,7 @@ def test_a_product_that_is_there_twice_is_not_guessed(player: Any, offer: OfferR
     market = Market()
     market.products.append({"id": "product/other", "identity": {"externalId": "contoso-vm"}})
     player.answer = market
-    with pytest.raises(errors.BadReply, match="2 products have this external id"):
+    with pytest.raises(exceptions.BadReply, match="2 products have this external id"):
         player.run(find_product(offer))
 
 
@@ -219,8 +224,8 @@ def test_the_newest_submission_is_the_last_made(player: Any, offer: OfferRef) ->
 def test_an_operation_without_a_job_cannot_be_asked(offer: OfferRef, start: Any, where: str) -> None:
     """What is known by its submission alone has no job to ask for."""
     operation = Operation(offer, "publish", start, f"submission/{GUID}/7", None, INGESTION)
-    with pytest.raises(errors.ConfigurationError, match="names no job of this API"):
-        calls.get_job(operation)
+    with pytest.raises(exceptions.ConfigurationError, match="names no job of this API"):
+        endpoints.get_job(operation)
 
 
 @pytest.mark.parametrize(
@@ -228,8 +233,8 @@ def test_an_operation_without_a_job_cannot_be_asked(offer: OfferRef, start: Any,
 )
 def test_only_a_jobs_own_path_is_asked(offer: OfferRef, start: Any, location: str) -> None:
     """What somebody wrote into an operation leads nowhere but to a job's status."""
-    with pytest.raises(errors.ConfigurationError):
-        calls.get_job(Operation(offer, "publish", start, None, location, INGESTION))
+    with pytest.raises(exceptions.ConfigurationError):
+        endpoints.get_job(Operation(offer, "publish", start, None, location, INGESTION))
 
 
 def test_an_operation_survives_its_json(operation: Operation) -> None:
@@ -250,7 +255,7 @@ def test_an_operation_survives_its_json(operation: Operation) -> None:
 )
 def test_an_operation_that_is_none(operation: Operation, change: dict[str, Any]) -> None:
     """A location of the other API, or an id that would leave its place, is refused."""
-    with pytest.raises(errors.ConfigurationError):
+    with pytest.raises(exceptions.ConfigurationError):
         Operation.from_json(operation.to_json() | change)
 
 
@@ -276,7 +281,7 @@ def test_what_goes_out_names_no_retired_host(offer: OfferRef) -> None:
     """No order has the retired host in it, whatever it was given."""
     tree = sample("resource-tree-small")["resources"]
     assert any(host in json.dumps(tree) for host in RETIRED)
-    assert not any(host in (calls.configure(offer, tree).body or b"").decode() for host in RETIRED)
+    assert not any(host in (endpoints.configure(offer, tree).body or b"").decode() for host in RETIRED)
 
 
 def test_what_is_sent_back_is_what_came() -> None:
@@ -320,5 +325,5 @@ def test_the_type_of_a_resource(resource: dict[str, Any], kind: str) -> None:
 @pytest.mark.parametrize("page", ["product", "@evil.example/x", ":8443/x", "https://evil.example/x", "/../x", ""])
 def test_a_page_is_a_path(page: str) -> None:
     """What is no path below the API's address is asked for as no page."""
-    with pytest.raises(errors.ConfigurationError, match="not a path of the API"):
-        calls.list_products(None, page)
+    with pytest.raises(exceptions.ConfigurationError, match="not a path of the API"):
+        endpoints.list_products(None, page)

@@ -10,15 +10,15 @@ import pytest
 from ingestion_market import JOB, Market, job
 from tries import RETRY
 
-from airflow_provider_cpp import errors
-from airflow_provider_cpp.ingestion.canceling import cancel
-from airflow_provider_cpp.rules.attempt import Attempt
-from airflow_provider_cpp.rules.models import OfferRef
-from airflow_provider_cpp.rules.operations import Operation
-from airflow_provider_cpp.rules.orders import Cancel
+from airflow_provider_cpp import exceptions
+from airflow_provider_cpp.apis.product_ingestion.cancel import cancel
+from airflow_provider_cpp.core.checkpoint import Attempt
+from airflow_provider_cpp.core.models import OfferRef
+from airflow_provider_cpp.core.operations import Operation
+from airflow_provider_cpp.core.params import Cancel
 
 CANCELED = job("completed/cancelled")
-TOO_LATE = errors.Refused("cancel", status=400, text="Cannot cancel job, job has already completed.")
+TOO_LATE = exceptions.Refused("cancel", status=400, text="Cannot cancel job, job has already completed.")
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def wanted(offer: OfferRef, operation: Operation) -> Cancel:
     return Cancel(offer, Attempt(900), operation, poll_interval=15, timeout=60)
 
 
-@pytest.mark.parametrize("answer", [CANCELED, job(), errors.ServerFault("cancel", status=502)])
+@pytest.mark.parametrize("answer", [CANCELED, job(), exceptions.ServerFault("cancel", status=502)])
 def test_a_job_that_runs_is_canceled(player: Any, wanted: Cancel, answer: Any) -> None:
     """It is ordered once, by the job's id, whatever the answer, and waited for until the job says so."""
     player.answer = market = Market()
@@ -60,14 +60,14 @@ def test_a_retry_finds_what_it_canceled(player: Any, wanted: Cancel) -> None:
 
 def test_without_an_operation_nothing_is_canceled(player: Any, wanted: Cancel) -> None:
     """This API has no cancel of whatever runs, and says so before it is asked anything."""
-    with pytest.raises(errors.ConfigurationError, match="cannot be asked to cancel whatever runs: give operation"):
+    with pytest.raises(exceptions.ConfigurationError, match="cannot be asked to cancel whatever runs: give operation"):
         player.run(cancel(replace(wanted, operation=None)))
     assert player.sent == []
 
 
 def test_without_a_job_nothing_is_canceled(player: Any, wanted: Cancel, operation: Operation) -> None:
     """An operation that was found after a lost answer has no job, and only a person can cancel it."""
-    with pytest.raises(errors.ConfigurationError, match="its job is not known"):
+    with pytest.raises(exceptions.ConfigurationError, match="its job is not known"):
         player.run(cancel(replace(wanted, operation=replace(operation, location=None))))
     assert player.sent == []
 
@@ -77,7 +77,7 @@ def test_a_refusal_of_a_job_that_has_ended_meanwhile(player: Any, wanted: Cancel
     player.answer = market = Market()
     market.jobs, market.orders = [job(), job("completed/succeeded")], [TOO_LATE]
     with pytest.raises(
-        errors.NotCanceled, match="ended before it was canceled, it says job completed/succeeded"
+        exceptions.NotCanceled, match="ended before it was canceled, it says job completed/succeeded"
     ) as caught:
         player.run(cancel(wanted))
     assert caught.value.retryable is False
@@ -87,7 +87,7 @@ def test_a_refusal_of_a_job_that_goes_on(player: Any, wanted: Cancel) -> None:
     """A publish that is too far advanced may refuse: then nothing is waited for."""
     player.answer = market = Market()
     market.orders = [TOO_LATE]
-    with pytest.raises(errors.NotCanceled, match="goes on") as caught:
+    with pytest.raises(exceptions.NotCanceled, match="goes on") as caught:
         player.run(cancel(wanted))
     assert (caught.value.retryable, player.slept, len(market.posted)) == (False, [], 1)
 
@@ -95,17 +95,17 @@ def test_a_refusal_of_a_job_that_goes_on(player: Any, wanted: Cancel) -> None:
 def test_other_refusals_are_let_through(player: Any, wanted: Cancel) -> None:
     """A cancel that nobody may order says so."""
     player.answer = market = Market()
-    market.orders = [errors.Forbidden("cancel", status=403)]
-    with pytest.raises(errors.Forbidden):
+    market.orders = [exceptions.Forbidden("cancel", status=403)]
+    with pytest.raises(exceptions.Forbidden):
         player.run(cancel(wanted))
 
 
 def test_a_job_that_does_not_end(player: Any, wanted: Cancel) -> None:
     """A job that still runs when the time is over may yet end, and reads that fail meanwhile are told."""
     player.answer = market = Market()
-    gone = errors.NotFound("job", status=404)
+    gone = exceptions.NotFound("job", status=404)
     market.jobs = [job(), gone, job()]
-    with pytest.raises(errors.NotCanceled, match="says job running/pending 60 s after its cancel") as caught:
+    with pytest.raises(exceptions.NotCanceled, match="says job running/pending 60 s after its cancel") as caught:
         player.run(cancel(wanted))
     assert (caught.value.retryable, len(market.posted), sum(player.slept)) == (True, 1, 60)
     assert [level for text, level in player.told if "asking again" in text] == ["warning"]

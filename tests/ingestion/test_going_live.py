@@ -11,19 +11,19 @@ import pytest
 from ingestion_market import GUID, JOB, Market, job, sample, submission
 from tries import CLEARED, FIRST, RETRY
 
-from airflow_provider_cpp import errors
-from airflow_provider_cpp.ingestion.going_live import go_live
-from airflow_provider_cpp.rules.attempt import Attempt, Note
-from airflow_provider_cpp.rules.models import OfferRef
-from airflow_provider_cpp.rules.operations import INGESTION, Operation
-from airflow_provider_cpp.rules.orders import GoLive
+from airflow_provider_cpp import exceptions
+from airflow_provider_cpp.apis.product_ingestion.go_live import go_live
+from airflow_provider_cpp.core.checkpoint import Attempt, Note
+from airflow_provider_cpp.core.models import OfferRef
+from airflow_provider_cpp.core.operations import INGESTION, Operation
+from airflow_provider_cpp.core.params import GoLive
 
 OLD = submission(3, "live")
 PARKED = submission(7, "preview")
 GOING = submission(7, "live", "running/pending")
 LIVE = submission(7, "live")
 NOT_LATEST = sample("configure-status-failed-not-latest")["errors"]
-LOST = errors.ServerFault("go live", status=502)
+LOST = exceptions.ServerFault("go live", status=502)
 LOCATION = f"/configure/{JOB}/status"
 
 
@@ -68,7 +68,7 @@ def test_what_is_not_in_preview_does_not_go_live(
 ) -> None:
     """Nothing that waits, or another publication than was meant, is an error, after a minute of a list that may lag."""
     player.answer = market = Market(entries)
-    with pytest.raises(errors.NotParked, match=said):
+    with pytest.raises(exceptions.NotParked, match=said):
         player.run(go_live(wanted(offer, operation)))
     assert (market.posted, sum(player.slept)) == ([], 60.0)
 
@@ -81,15 +81,17 @@ def test_a_publish_without_its_submission_is_found_by_its_job(player: Any, offer
     assert player.run(go_live(wanted(offer, publish))).operation_id == f"submission/{GUID}/9"
     player.answer = market = Market([OLD, PARKED])
     market.jobs = [job("completed/succeeded", started="2026-11-03T09:00:00Z")]
-    with pytest.raises(errors.NotParked, match=f"operation {LOCATION} was meant"):
+    with pytest.raises(exceptions.NotParked, match=f"operation {LOCATION} was meant"):
         player.run(go_live(wanted(offer, publish)))
 
 
 def test_a_lost_answer_that_was_taken(player: Any, offer: OfferRef) -> None:
     """An order whose answer was lost is not sent again while the list may tell; its operation has no job then."""
-    player.answer = market = Market([OLD, PARKED], errors.Unreachable("list", text="x"), [OLD, PARKED], [OLD, GOING])
+    player.answer = market = Market(
+        [OLD, PARKED], exceptions.Unreachable("list", text="x"), [OLD, PARKED], [OLD, GOING]
+    )
     market.orders = [LOST]
-    market.lists[1] = errors.Refused("list", status=400)
+    market.lists[1] = exceptions.Refused("list", status=400)
     found = player.run(go_live(wanted(offer)))
     assert (found.operation_id, found.location, len(market.posted)) == (PARKED["id"], None, 1)
     assert player.notes[-1]["operation"]["operation_id"] == PARKED["id"]
@@ -102,7 +104,7 @@ def test_a_lost_answer_that_was_not_taken(player: Any, offer: OfferRef) -> None:
     assert player.run(go_live(wanted(offer))).location == LOCATION
     assert (len(market.posted), sum(player.slept)) == (2, 960.0)
     market.orders = [LOST]
-    with pytest.raises(errors.OutcomeUnknown, match="it still waits in preview") as caught:
+    with pytest.raises(exceptions.OutcomeUnknown, match="it still waits in preview") as caught:
         player.run(go_live(wanted(offer)))
     assert (caught.value.retryable, len(market.posted)) == (True, 4)
 
@@ -111,7 +113,7 @@ def test_a_lost_answer_that_was_not_taken(player: Any, offer: OfferRef) -> None:
     ("after", "said", "retryable"),
     [
         ([OLD], "does not wait in preview any more, and is not listed for the market", False),
-        (errors.Refused("list", status=400), "the API does not say where it stands", True),
+        (exceptions.Refused("list", status=400), "the API does not say where it stands", True),
     ],
 )
 def test_a_lost_answer_of_which_nothing_can_be_told(
@@ -124,7 +126,7 @@ def test_a_lost_answer_of_which_nothing_can_be_told(
     """Where the list does not tell what became of it, the task stops and says so."""
     player.answer = market = Market([OLD, PARKED], after)
     market.orders = [LOST]
-    with pytest.raises(errors.OutcomeUnknown, match=said) as caught:
+    with pytest.raises(exceptions.OutcomeUnknown, match=said) as caught:
         player.run(go_live(wanted(offer, settle_time=30)))
     assert (caught.value.retryable, len(market.posted)) == (retryable, 1)
 
@@ -133,16 +135,16 @@ def test_a_lost_answer_of_which_nothing_can_be_told(
 @pytest.mark.parametrize(
     ("after", "kind"),
     [
-        ([OLD, submission(9, "preview")], errors.NotParked),
-        ([OLD, submission(9, "preview", "running/pending")], errors.OperationRunning),
-        (errors.Refused("list", status=400), errors.NotParked),
+        ([OLD, submission(9, "preview")], exceptions.NotParked),
+        ([OLD, submission(9, "preview", "running/pending")], exceptions.OperationRunning),
+        (exceptions.Refused("list", status=400), exceptions.NotParked),
     ],
 )
 def test_an_outdated_preview_is_a_conflict(player: Any, offer: OfferRef, answer: str, after: Any, kind: type) -> None:
     """What is not the latest is not parked, or somebody's submission runs; the note is taken back."""
     player.answer = market = Market([OLD, PARKED], *([[OLD, PARKED]] if answer == "job" else []), after)
     if answer == "400":
-        market.orders = [errors.Conflict("go live", status=400, text="its not the latest")]
+        market.orders = [exceptions.Conflict("go live", status=400, text="its not the latest")]
     else:
         market.jobs = [job("completed/failed", NOT_LATEST)]
     with pytest.raises(kind):
@@ -151,9 +153,9 @@ def test_an_outdated_preview_is_a_conflict(player: Any, offer: OfferRef, answer:
 
 
 @pytest.mark.parametrize(
-    "error", [errors.Forbidden("go live", status=403), errors.Refused("go live", status=400, text="no")]
+    "error", [exceptions.Forbidden("go live", status=403), exceptions.Refused("go live", status=400, text="no")]
 )
-def test_a_refusal_is_let_through(player: Any, offer: OfferRef, error: errors.PortalError) -> None:
+def test_a_refusal_is_let_through(player: Any, offer: OfferRef, error: exceptions.PortalError) -> None:
     """What is refused for another reason says so itself."""
     player.answer = market = Market([OLD, PARKED])
     market.orders = [error]
@@ -164,7 +166,7 @@ def test_a_refusal_is_let_through(player: Any, offer: OfferRef, error: errors.Po
 
 def test_a_look_that_fails_after_the_order_loses_nothing(player: Any, offer: OfferRef) -> None:
     """Once the job is known, a look that fails is a warning."""
-    player.answer = Market([OLD, PARKED], errors.Refused("list", status=400))
+    player.answer = Market([OLD, PARKED], exceptions.Refused("list", status=400))
     assert player.run(go_live(wanted(offer))).location == LOCATION
 
 
@@ -209,7 +211,7 @@ def test_a_retry_without_a_note(
     began = start - timedelta(hours=since)
     retry = wanted(offer, counts=RETRY, can_note=False, since=began)
     if orders is None:
-        with pytest.raises(errors.NotParked):
+        with pytest.raises(exceptions.NotParked):
             player.run(go_live(retry))
         return
     assert player.run(go_live(retry)).operation_id == PARKED["id"]
@@ -222,7 +224,7 @@ def test_a_retry_without_a_note_keeps_to_what_was_meant(player: Any, offer: Offe
     player.answer = market = Market([LIVE])
     assert player.run(go_live(retry)).operation_id == PARKED["id"]
     player.answer = market = Market([OLD, submission(9, "live", "running/pending")])
-    with pytest.raises(errors.NotParked):
+    with pytest.raises(exceptions.NotParked):
         player.run(go_live(retry))
     assert market.posted == []
 
@@ -253,7 +255,7 @@ def test_a_cleared_task_goes_live_with_what_waits_now(player: Any, offer: OfferR
     cleared = wanted(offer, counts=CLEARED, note=note(offer, start, own))
     assert player.run(go_live(cleared)).operation_id == f"submission/{GUID}/9"
     assert len(market.posted) == 1
-    with pytest.raises(errors.ConfigurationError, match="noted a golive of offer contoso-vm"):
+    with pytest.raises(exceptions.ConfigurationError, match="noted a golive of offer contoso-vm"):
         player.run(go_live(wanted(OfferRef(None, "other"), note=note(offer, start))))
 
 
@@ -261,6 +263,6 @@ def test_what_is_refused_by_its_job_says_why(player: Any, offer: OfferRef) -> No
     """A job that fails at once for another reason is a refusal with its whole tree of errors."""
     player.answer = market = Market([OLD, PARKED])
     market.jobs = [job("completed/failed", sample("configure-status-failed-validation")["errors"])]
-    with pytest.raises(errors.Refused, match=r"golive offer contoso-vm: job .* failed: .*'PlanId' is locked"):
+    with pytest.raises(exceptions.Refused, match=r"golive offer contoso-vm: job .* failed: .*'PlanId' is locked"):
         player.run(go_live(wanted(offer)))
     assert player.notes[-1] is None

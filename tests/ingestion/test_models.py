@@ -13,29 +13,36 @@ from hypothesis import given
 from hypothesis import strategies as some
 from ingestion_market import GUID, SAMPLES, sample, submission
 
-from airflow_provider_cpp import errors
-from airflow_provider_cpp.ingestion import calls
-from airflow_provider_cpp.ingestion.looking import operations, report
-from airflow_provider_cpp.ingestion.models import DEEPEST, Entry, Job, JobError, Product, resources_of
-from airflow_provider_cpp.ingestion.status import PROGRESS, RESULTS, SPELLINGS, Target, offer_status, read_state
-from airflow_provider_cpp.rules.calls import Reply, decode
-from airflow_provider_cpp.rules.models import OfferRef
-from airflow_provider_cpp.rules.operations import INGESTION, Operation
-from airflow_provider_cpp.rules.status import Status
+from airflow_provider_cpp import exceptions
+from airflow_provider_cpp.apis.product_ingestion import endpoints
+from airflow_provider_cpp.apis.product_ingestion.models import DEEPEST, Entry, Job, JobError, Product, resources_of
+from airflow_provider_cpp.apis.product_ingestion.status import (
+    PROGRESS,
+    RESULTS,
+    SPELLINGS,
+    Target,
+    offer_status,
+    read_state,
+)
+from airflow_provider_cpp.apis.product_ingestion.submissions import operations, report
+from airflow_provider_cpp.core.http import Reply, decode
+from airflow_provider_cpp.core.models import OfferRef
+from airflow_provider_cpp.core.operations import INGESTION, Operation
+from airflow_provider_cpp.core.status import Status
 
 OFFER = OfferRef(None, "contoso-vm")
 OPERATION = Operation(
     OFFER, "publish", datetime(2026, 11, 3, tzinfo=timezone.utc), None, "/configure/d4261631/status", INGESTION
 )
 EVERY = [
-    calls.list_products("contoso-vm"),
-    calls.list_submissions(GUID, OFFER),
-    calls.get_tree(GUID, OFFER),
-    calls.get_job(OPERATION),
-    calls.configure(OFFER, []),
-    calls.publish(OFFER, GUID),
-    calls.go_live(OFFER, GUID, f"submission/{GUID}/7"),
-    calls.cancel(OPERATION),
+    endpoints.list_products("contoso-vm"),
+    endpoints.list_submissions(GUID, OFFER),
+    endpoints.get_tree(GUID, OFFER),
+    endpoints.get_job(OPERATION),
+    endpoints.configure(OFFER, []),
+    endpoints.publish(OFFER, GUID),
+    endpoints.go_live(OFFER, GUID, f"submission/{GUID}/7"),
+    endpoints.cancel(OPERATION),
 ]
 
 
@@ -95,7 +102,7 @@ def test_the_table_has_every_word() -> None:
 )
 def test_the_lists_that_were_seen(player: Any, name: str, status: Status, parked: bool, kinds: list[str]) -> None:  # noqa: FBT001
     """Each list of submissions that was seen says where its offer stands, whatever its order."""
-    from airflow_provider_cpp.ingestion.looking import publications
+    from airflow_provider_cpp.apis.product_ingestion.submissions import publications
 
     for turned in (False, True):
         value = sample(name)["value"]
@@ -258,10 +265,10 @@ def test_every_sample_and_its_mutations_end_in_a_model_or_an_error_of_ours(data:
     for _ in range(data.draw(some.integers(0, 4))):
         body = mutate(body, data.draw)
     content = json.dumps(body).encode() if data.draw(some.integers(0, 9)) else data.draw(some.binary(max_size=20))
-    reply = Reply(status, content, {}, calls.DEFAULT_HOST, datetime.now(timezone.utc))
-    with contextlib.suppress(errors.PortalError):
+    reply = Reply(status, content, {}, endpoints.DEFAULT_HOST, datetime.now(timezone.utc))
+    with contextlib.suppress(exceptions.PortalError):
         found = decode(EVERY[which], reply)
         if isinstance(found, Job):
             assert "\n" not in found.reason
-        if isinstance(found, calls.Page) and found.entries and isinstance(found.entries[0], Entry):
+        if isinstance(found, endpoints.Page) and found.entries and isinstance(found.entries[0], Entry):
             assert report(found.entries).word

@@ -11,19 +11,19 @@ import pytest
 from ingestion_market import DRAFT, GUID, JOB, Market, job, sample, submission
 from tries import CLEARED, FIRST, RETRY
 
-from airflow_provider_cpp import errors
-from airflow_provider_cpp.ingestion.publishing import publish
-from airflow_provider_cpp.rules.attempt import Attempt, Note
-from airflow_provider_cpp.rules.models import OfferRef
-from airflow_provider_cpp.rules.operations import INGESTION, Operation
-from airflow_provider_cpp.rules.orders import Publish
+from airflow_provider_cpp import exceptions
+from airflow_provider_cpp.apis.product_ingestion.publish import publish
+from airflow_provider_cpp.core.checkpoint import Attempt, Note
+from airflow_provider_cpp.core.models import OfferRef
+from airflow_provider_cpp.core.operations import INGESTION, Operation
+from airflow_provider_cpp.core.params import Publish
 
 OLD = submission(3, "live")
 NEW = submission(9, "preview", "running/pending")
 LOCATION = f"/configure/{JOB}/status"
 CONFLICT = sample("configure-status-failed-in-progress")["errors"]
 VALIDATION = sample("configure-status-failed-validation")["errors"]
-IN_PROGRESS = errors.Conflict("publish", status=400, text="An In Progress submission already exists")
+IN_PROGRESS = exceptions.Conflict("publish", status=400, text="An In Progress submission already exists")
 
 
 def wanted(offer: OfferRef, **attempt: Any) -> Publish:
@@ -62,7 +62,7 @@ def test_of_several_new_submissions_none_is_taken(player: Any, offer: OfferRef) 
 
 def test_a_list_that_fails_after_the_order_loses_nothing(player: Any, offer: OfferRef) -> None:
     """Once the job is known, a look that fails is a warning."""
-    player.answer = Market([OLD], errors.Refused("submissions", status=400))
+    player.answer = Market([OLD], exceptions.Refused("submissions", status=400))
     assert player.run(publish(wanted(offer))).location == LOCATION
     assert [level for text, level in player.told if "the order is with the API" in text] == ["warning"]
 
@@ -77,9 +77,9 @@ def test_an_order_that_is_in_the_way_of_another(player: Any, offer: OfferRef, an
         market.orders = [IN_PROGRESS]
     else:
         market.jobs = [job("completed/failed", CONFLICT)]
-    said, kind = "operation submission/.*/9", errors.OperationRunning
+    said, kind = "operation submission/.*/9", exceptions.OperationRunning
     if not seen:  # then a second submit decides, and the API's own words are the error
-        said, kind = "An In Progress submission already exists", errors.Conflict
+        said, kind = "An In Progress submission already exists", exceptions.Conflict
         market.orders, market.jobs = market.orders * 2, market.jobs * 2
     with pytest.raises(kind, match=said):
         player.run(publish(wanted(offer)))
@@ -91,7 +91,7 @@ def test_what_is_refused_by_its_job_says_why(player: Any, offer: OfferRef) -> No
     player.answer = market = Market([OLD])
     market.jobs = [job("completed/failed", VALIDATION)]
     with pytest.raises(
-        errors.Refused, match=r"publish offer contoso-vm: job .* failed: .*'PlanId' is locked"
+        exceptions.Refused, match=r"publish offer contoso-vm: job .* failed: .*'PlanId' is locked"
     ) as caught:
         player.run(publish(wanted(offer)))
     assert (caught.value.retryable, caught.value.offer) == (False, "contoso-vm")
@@ -101,8 +101,8 @@ def test_what_is_refused_by_its_job_says_why(player: Any, offer: OfferRef) -> No
 def test_a_product_that_is_locked_may_be_free_later(player: Any, offer: OfferRef) -> None:
     """Somebody who edits the product is no end: the task's retries are for that."""
     player.answer = market = Market([OLD])
-    market.orders = [errors.Locked("publish", status=423, text="The product is locked.")]
-    with pytest.raises(errors.Locked) as caught:
+    market.orders = [exceptions.Locked("publish", status=423, text="The product is locked.")]
+    with pytest.raises(exceptions.Locked) as caught:
         player.run(publish(wanted(offer)))
     assert caught.value.retryable
 
@@ -110,16 +110,16 @@ def test_a_product_that_is_locked_may_be_free_later(player: Any, offer: OfferRef
 @pytest.mark.parametrize(
     "lost",
     [
-        errors.Unreachable("publish", text="timed out"),
-        errors.ServerFault("publish", status=502),
-        errors.BadReply("publish", status=202),
+        exceptions.Unreachable("publish", text="timed out"),
+        exceptions.ServerFault("publish", status=502),
+        exceptions.BadReply("publish", status=202),
     ],
 )
-def test_a_lost_answer_is_never_sent_again(player: Any, offer: OfferRef, lost: errors.PortalError) -> None:
+def test_a_lost_answer_is_never_sent_again(player: Any, offer: OfferRef, lost: exceptions.PortalError) -> None:
     """After a lost answer the submissions are read for the settle time; one that is new is the order's."""
     player.answer = market = Market([OLD], [OLD], [OLD])
     market.orders = [lost]
-    with pytest.raises(errors.OutcomeUnknown) as caught:
+    with pytest.raises(exceptions.OutcomeUnknown) as caught:
         player.run(publish(wanted(offer)))
     assert (caught.value.retryable, len(market.posted), sum(player.slept)) == (True, 1, 900)
     player.answer = market = Market([OLD], [OLD], [OLD, NEW])
@@ -140,7 +140,7 @@ def test_what_went_live_meanwhile_was_published(player: Any, offer: OfferRef, st
 def test_somebody_elses_submission_is_in_the_way(player: Any, offer: OfferRef) -> None:
     """Whatever is open is named, and nothing is ordered; parked is not open."""
     player.answer = market = Market([OLD, NEW])
-    with pytest.raises(errors.OperationRunning, match=f"operation {NEW['id']}"):
+    with pytest.raises(exceptions.OperationRunning, match=f"operation {NEW['id']}"):
         player.run(publish(wanted(offer)))
     assert market.posted == []
     player.answer = market = Market([OLD, submission(8, "preview")], [OLD, submission(8, "preview"), NEW])
@@ -154,7 +154,7 @@ def test_somebody_elses_submission_is_in_the_way(player: Any, offer: OfferRef) -
         ([submission(9, "preview")], job(), False),
         ([], job(), True),
         ([], job("completed/failed", VALIDATION), False),
-        ([], errors.NotFound("job", status=404), True),
+        ([], exceptions.NotFound("job", status=404), True),
     ],
 )
 def test_a_cleared_task_goes_on_with_what_still_runs(
@@ -169,7 +169,7 @@ def test_a_cleared_task_goes_on_with_what_still_runs(
     own = Operation(offer, "publish", start, NEW["id"], LOCATION, INGESTION)
     note = Note(offer, "publish", start, FIRST, (OLD["id"],), None, own)
     player.answer = market = Market([OLD, *entries])
-    market.jobs = [a_job, a_job if isinstance(a_job, errors.PortalError) else job()]
+    market.jobs = [a_job, a_job if isinstance(a_job, exceptions.PortalError) else job()]
     cleared = wanted(offer, counts=CLEARED, note=note)
     operation = player.run(publish(cleared))
     assert (len(market.posted), operation == own) == ((0, True) if goes_on else (1, False))
@@ -180,7 +180,7 @@ def test_what_a_cleared_task_lost_is_gone(player: Any, offer: OfferRef, start: A
     own = Operation(offer, "publish", start - timedelta(hours=1), NEW["id"], LOCATION, INGESTION)
     note = Note(offer, "publish", start, FIRST, (OLD["id"],), None, own)
     player.answer = market = Market([OLD])
-    market.jobs = [errors.NotFound("job", status=404), job()]
+    market.jobs = [exceptions.NotFound("job", status=404), job()]
     player.run(publish(wanted(offer, counts=CLEARED, note=note)))
     assert len(market.posted) == 1
 
@@ -202,7 +202,7 @@ def test_a_modular_publish_takes_along_what_it_needs(player: Any, offer: OfferRe
 def test_a_draft_that_cannot_be_read_is_no_order(player: Any, offer: OfferRef) -> None:
     """What fails before the order is no order, and leaves no note."""
     player.answer = market = Market([OLD])
-    with pytest.raises(errors.NotFound):
+    with pytest.raises(exceptions.NotFound):
         player.run(publish(replace(wanted(offer), resources=({"$schema": "x"},))))
     assert (market.posted, player.notes) == ([], [])
 
@@ -211,7 +211,7 @@ def test_an_unknown_offer_is_not_published(player: Any, offer: OfferRef) -> None
     """An offer that the account does not have is an error before anything is ordered."""
     player.answer = market = Market([OLD])
     market.products.clear()
-    with pytest.raises(errors.NotFound, match="no product with this external id"):
+    with pytest.raises(exceptions.NotFound, match="no product with this external id"):
         player.run(publish(wanted(offer)))
     assert market.posted == []
     assert GUID not in str(player.sent)

@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 from ingestion_market import GUID, JOB, Market, job, sample
 
-from airflow_provider_cpp import errors
-from airflow_provider_cpp.ingestion.drafts import same_blob
-from airflow_provider_cpp.ingestion.updating import DRAFT_JOB_TAKES, add_image, configure
-from airflow_provider_cpp.rules.images import ImageVersion
-from airflow_provider_cpp.rules.models import OfferRef
-from airflow_provider_cpp.rules.orders import AddImage, Update
+from airflow_provider_cpp import exceptions
+from airflow_provider_cpp.apis.product_ingestion.resources import same_blob
+from airflow_provider_cpp.apis.product_ingestion.update import DRAFT_JOB_TAKES, add_image, configure
+from airflow_provider_cpp.core.images import ImageVersion
+from airflow_provider_cpp.core.models import OfferRef
+from airflow_provider_cpp.core.params import AddImage, Update
 
 TREE = sample("resource-tree-small")["resources"]
 CONFIGURATION = sample("vm-plan-technical-configuration")
 VALIDATION = sample("configure-status-failed-validation")["errors"]
-LOST = errors.ServerFault("configure", status=502)
+LOST = exceptions.ServerFault("configure", status=502)
 DONE = job("completed/succeeded")
 BLOB = "https://contosoimages.blob.core.windows.net/vhds/contoso-2026.11.3.vhd"
 SAS = f"{BLOB}?sv=2024-11-04&sr=c&sp=rl&st=2026-11-01T00%3A00%3A00Z&se=2026-12-01T00%3A00%3A00Z&sig=c2lnbmF0dXJl"
@@ -95,21 +95,21 @@ def test_lists_are_compared_entry_by_entry(
 def test_a_job_that_fails_says_why(player: Any, market: Market, offer: OfferRef) -> None:
     """A failed job is a refusal with its whole tree of errors."""
     market.jobs = [job("completed/failed", VALIDATION)]
-    with pytest.raises(errors.Refused, match=r"configure offer contoso-vm: job .* failed: .*'PlanId' is locked"):
+    with pytest.raises(exceptions.Refused, match=r"configure offer contoso-vm: job .* failed: .*'PlanId' is locked"):
         player.run(configure(Update(offer, resources=(with_alias(),))))
 
 
 def test_a_job_that_is_canceled_changed_nothing_for_sure(player: Any, market: Market, offer: OfferRef) -> None:
     """A canceled job is no success."""
     market.jobs = [job("completed/cancelled")]
-    with pytest.raises(errors.Refused, match="was canceled"):
+    with pytest.raises(exceptions.Refused, match="was canceled"):
         player.run(configure(Update(offer, resources=(with_alias(),))))
 
 
 def test_a_job_that_does_not_end(player: Any, market: Market, offer: OfferRef) -> None:
     """A job that has not ended in time may yet: a later try looks at the draft first."""
     market.jobs = [job()]
-    with pytest.raises(errors.OutcomeUnknown, match="says job running/pending after 1800 s") as caught:
+    with pytest.raises(exceptions.OutcomeUnknown, match="says job running/pending after 1800 s") as caught:
         player.run(configure(Update(offer, resources=(with_alias(),))))
     assert (caught.value.retryable, sum(player.slept) >= DRAFT_JOB_TAKES, len(market.posted)) == (True, True, 1)
 
@@ -129,23 +129,23 @@ def test_a_lost_answer_is_read_from_the_draft(player: Any, market: Market, offer
 def test_a_lost_answer_of_which_nothing_shows(player: Any, market: Market, offer: OfferRef) -> None:
     """A draft that stays as it was, or cannot be read, leaves it unknown; another try may find out."""
     market.orders = [LOST]
-    with pytest.raises(errors.OutcomeUnknown, match="HTTP 502") as caught:
+    with pytest.raises(exceptions.OutcomeUnknown, match="HTTP 502") as caught:
         player.run(configure(Update(offer, resources=(with_alias(),))))
     assert (caught.value.retryable, len(market.posted)) == (True, 1)
 
     def lose(market: Market) -> None:
-        market.trees["draft"] = errors.Refused("draft", status=400)
+        market.trees["draft"] = exceptions.Refused("draft", status=400)
 
     market.then = lose
-    with pytest.raises(errors.OutcomeUnknown):
+    with pytest.raises(exceptions.OutcomeUnknown):
         player.run(configure(Update(offer, resources=(with_alias(),))))
     assert any("asking again" in text for text, _ in player.told)
 
 
 def test_a_refused_order_is_let_through(player: Any, market: Market, offer: OfferRef) -> None:
     """What the API refuses at once says so itself."""
-    market.orders = [errors.Locked("configure", status=423)]
-    with pytest.raises(errors.Locked):
+    market.orders = [exceptions.Locked("configure", status=423)]
+    with pytest.raises(exceptions.Locked):
         player.run(configure(Update(offer, resources=(with_alias(),))))
 
 
@@ -162,7 +162,7 @@ def test_a_refused_order_is_let_through(player: Any, market: Market, offer: Offe
 )
 def test_what_cannot_be_configured(player: Any, market: Market, offer: OfferRef, resources: Any, said: str) -> None:
     """What is no list of resources is refused, and a submission among them too: to publish is another task's."""
-    with pytest.raises(errors.ConfigurationError, match=said):
+    with pytest.raises(exceptions.ConfigurationError, match=said):
         player.run(configure(Update(offer, resources=resources)))
     assert market.posted == []
 
@@ -170,7 +170,7 @@ def test_what_cannot_be_configured(player: Any, market: Market, offer: OfferRef,
 def test_a_product_is_made_where_there_is_none(player: Any, market: Market, offer: OfferRef) -> None:
     """Resources with a product among them make it; without one, an offer that is not there is an error."""
     market.products.clear()
-    with pytest.raises(errors.NotFound):
+    with pytest.raises(exceptions.NotFound):
         player.run(configure(Update(offer, resources=({"$schema": "https://schema.mp.microsoft.com/schema/plan/1"},))))
     assert player.run(configure(Update(offer, resources=(with_alias(),)))).written is True
 
@@ -249,9 +249,9 @@ def test_it_is_looked_for_in_preview_and_live_too(player: Any, market: Market, o
     draft = next(one for one in market.trees["draft"] if "skus" in one)
     draft["vmImageVersions"] = draft["vmImageVersions"][:1]
     assert player.run(add_image(AddImage(offer, image(version="2024.3.4", url=KNOWN)))).written is False
-    with pytest.raises(errors.ConfigurationError, match="with another blob"):
+    with pytest.raises(exceptions.ConfigurationError, match="with another blob"):
         player.run(add_image(AddImage(offer, image(version="2024.3.4"))))
-    market.trees[target] = errors.Refused("tree", status=400)
+    market.trees[target] = exceptions.Refused("tree", status=400)
     assert player.run(add_image(AddImage(offer, image(version="2024.3.4")))).written is True
 
 
@@ -268,7 +268,7 @@ def test_an_image_that_cannot_be_added(
     player: Any, market: Market, offer: OfferRef, wanted: ImageVersion, said: str
 ) -> None:
     """An unknown plan, and another blob under the version, are errors that show no signature."""
-    with pytest.raises(errors.ConfigurationError, match=said) as caught:
+    with pytest.raises(exceptions.ConfigurationError, match=said) as caught:
         player.run(add_image(AddImage(offer, wanted)))
     assert ("sig=" in str(caught.value), market.posted) == (False, [])
 
@@ -290,14 +290,14 @@ def test_a_configuration_of_another_shape(
     """What is not as the schema has it is not written over."""
     next(one for one in market.trees["draft"] if "skus" in one).update(change)
     plan = "contoso-9" if "vmImageVersions" in change else "silver"
-    with pytest.raises(errors.ConfigurationError, match=said):
+    with pytest.raises(exceptions.ConfigurationError, match=said):
         player.run(add_image(AddImage(offer, image(plan))))
 
 
 def test_a_plan_without_skus_is_for_nobody_knows_whom(player: Any, market: Market, offer: OfferRef) -> None:
     """Without a SKU it is not known for which machines an image is."""
     next(one for one in market.trees["draft"] if "skus" in one)["skus"] = []
-    with pytest.raises(errors.ConfigurationError, match="has no SKU yet"):
+    with pytest.raises(exceptions.ConfigurationError, match="has no SKU yet"):
         player.run(add_image(AddImage(offer, image())))
 
 
@@ -319,10 +319,10 @@ def test_a_shared_image_is_another_blob(player: Any, market: Market, offer: Offe
     configuration = next(one for one in market.trees["draft"] if "skus" in one)
     shared = {"sourceType": "sharedImageGallery", "sharedImage": {"tenantId": "t", "resourceId": "/images/1"}}
     configuration["vmImageVersions"][1]["vmImages"][0]["source"] = shared
-    with pytest.raises(errors.ConfigurationError, match="another blob: shared image /images/1 instead of os"):
+    with pytest.raises(exceptions.ConfigurationError, match="another blob: shared image /images/1 instead of os"):
         player.run(add_image(AddImage(offer, image(version="2024.3.4", url=KNOWN))))
     configuration["vmImageVersions"][1]["vmImages"][0]["source"] = {"osDisk": None, "dataDisks": [{"uri": "x"}]}
-    with pytest.raises(errors.ConfigurationError, match="another blob: lun 0 x instead of os"):
+    with pytest.raises(exceptions.ConfigurationError, match="another blob: lun 0 x instead of os"):
         player.run(add_image(AddImage(offer, image(version="2024.3.4", url=KNOWN))))
 
 
@@ -358,6 +358,6 @@ def test_the_same_blob(one: str, other: str, same: bool) -> None:  # noqa: FBT00
 def test_a_timeout_is_the_tasks(player: Any, market: Market, offer: OfferRef) -> None:
     """Who waits for less time is told sooner."""
     market.jobs = [job()]
-    with pytest.raises(errors.OutcomeUnknown, match="after 30 s"):
+    with pytest.raises(exceptions.OutcomeUnknown, match="after 30 s"):
         player.run(configure(Update(offer, resources=(with_alias(),)), timeout=30))
     assert JOB in str(player.sent)

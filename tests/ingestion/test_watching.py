@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from ingestion_market import GUID, JOB, Market, job, sample, submission
 
-from airflow_provider_cpp import errors
-from airflow_provider_cpp.ingestion.watching import LATE_LOOKS, look
-from airflow_provider_cpp.rules.models import OfferRef
-from airflow_provider_cpp.rules.operations import INGESTION, Operation
-from airflow_provider_cpp.rules.outcome import Result
-from airflow_provider_cpp.rules.watch import Watch
+from airflow_provider_cpp import exceptions
+from airflow_provider_cpp.apis.product_ingestion.poll import LATE_LOOKS, look
+from airflow_provider_cpp.core.models import OfferRef
+from airflow_provider_cpp.core.operations import INGESTION, Operation
+from airflow_provider_cpp.core.outcome import Result
+from airflow_provider_cpp.core.wait_spec import Watch
 
 PREVIEW = submission(7, "preview")
 RUNNING = submission(7, "preview", "running/pending")
@@ -26,7 +26,7 @@ DONE = job("completed/succeeded")
 CERTIFICATION = sample("configure-status-failed-certification")["errors"]
 CONFLICT = sample("configure-status-failed-in-progress")["errors"]
 VALIDATION = sample("configure-status-failed-validation")["errors"]
-GONE = errors.NotFound("job", status=404)
+GONE = exceptions.NotFound("job", status=404)
 
 
 @pytest.fixture
@@ -166,7 +166,9 @@ def test_a_submission_that_never_shows(
 ) -> None:
     """A list without the submission that is awaited is waited through for some minutes, and then an error that says so."""
     player.now = start + timedelta(minutes=16)
-    with pytest.raises(errors.NotFound, match="it is not among the submissions, 15 minutes after its order") as caught:
+    with pytest.raises(
+        exceptions.NotFound, match="it is not among the submissions, 15 minutes after its order"
+    ) as caught:
         seen(player, watch, entries, a_job)
     assert said in str(caught.value)
     assert (caught.value.offer, caught.value.operation) == ("contoso-vm", f"submission/{GUID}/7")

@@ -13,13 +13,13 @@ from model.ledger import Ledger
 from model.marketplace import BEGAN, OFFER, SETTLE, Marketplace
 from model.worker import Died, Worker
 
-from airflow_provider_cpp import errors
-from airflow_provider_cpp.rules.attempt import Attempt, Note, TryCounts
-from airflow_provider_cpp.rules.operations import Operation
-from airflow_provider_cpp.rules.orders import Publish
-from airflow_provider_cpp.rules.outcome import Result
-from airflow_provider_cpp.rules.progress import Memory
-from airflow_provider_cpp.rules.watching import Watch, wait
+from airflow_provider_cpp import exceptions
+from airflow_provider_cpp.core.checkpoint import Attempt, Note, TryCounts
+from airflow_provider_cpp.core.operations import Operation
+from airflow_provider_cpp.core.outcome import Result
+from airflow_provider_cpp.core.params import Publish
+from airflow_provider_cpp.core.poll_state import Memory
+from airflow_provider_cpp.core.wait import Watch, wait
 
 PLANTS = ("checkpoint-not-saved", "1xx-is-a-refusal", "no-settle")
 
@@ -188,7 +188,7 @@ class AirflowTask:
                     return "cleared"
                 self._say("died")
                 return "died"
-            except (errors.PortalError, WaitFailedError) as error:
+            except (exceptions.PortalError, WaitFailedError) as error:
                 return self._ended(error)
             else:
                 self._say(f"returned {operation.name}")
@@ -214,7 +214,7 @@ class AirflowTask:
                 operation: Operation = self.worker.run(
                     self.market.api.publish(Publish(OFFER, (), attempt, self._draft()))
                 )
-            except errors.OperationRunning as running:
+            except exceptions.OperationRunning as running:
                 if self.setup.if_running != "wait" or self.market.time() >= deadline:
                     raise
                 self._say(f"{running}; waiting for it to end")
@@ -247,7 +247,7 @@ class AirflowTask:
     def _draft(self) -> int | None:
         try:
             document = self.worker.run(self.market.api.draft(OFFER))
-        except errors.RequestError:
+        except exceptions.RequestError:
             return None
         return document.version if document is not None else None
 

@@ -10,10 +10,10 @@ from typing import Any
 from model.habits import REFUSALS
 from model.marketplace import BEGAN, OFFER, Marketplace, Record, respond
 
-from airflow_provider_cpp import errors
-from airflow_provider_cpp.ingestion.api import INGESTION_API
-from airflow_provider_cpp.portal.api import PORTAL
-from airflow_provider_cpp.rules.calls import Call
+from airflow_provider_cpp import exceptions
+from airflow_provider_cpp.apis.cloud_partner_portal.api import PORTAL
+from airflow_provider_cpp.apis.product_ingestion.api import INGESTION_API
+from airflow_provider_cpp.core.http import Call
 
 GUID = "12345678-1234-4321-8765-123456789012"
 PLACE = "/api/publishers/contoso/offers/contoso-vm/operations/"
@@ -201,5 +201,5 @@ def response_of(call: Call[Any], what: Any, nameless: int) -> tuple[str, Any]:
     proof = "refused" if what in REFUSALS else "unproven"
     try:
         return proof, respond(call, nameless if what == "nameless" else what)
-    except errors.Unreachable as lost:
+    except exceptions.Unreachable as lost:
         return proof, lost

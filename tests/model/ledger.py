@@ -13,7 +13,7 @@ from typing import Any
 
 from model.marketplace import SETTLE, Marketplace, Record
 
-from airflow_provider_cpp import errors
+from airflow_provider_cpp import exceptions
 
 DOUBLE, LOOP, UNTRUE, WRONG = "doubles", "endless loops", "untrue messages", "wrong operations"
 NEEDLESS = "needless manual checks"
@@ -169,12 +169,12 @@ class Ledger:
         :param lost_store: whether it is the first try after a clear that emptied the store: that one submits, or names
             what is in progress.
         """
-        asks = isinstance(error, errors.OutcomeUnknown) and not error.retryable
+        asks = isinstance(error, exceptions.OutcomeUnknown) and not error.retryable
         if lost_store and asks and not self.submits:
             self.fail(NEEDLESS, f"after a clear with an empty store: {error}")
-        self.told(str(error), blames_others=isinstance(error, errors.OperationRunning))
-        of_submit = isinstance(error, errors.RequestError) and error.call.startswith("publish ")
-        is_unknown = isinstance(error, (errors.BadReply, errors.ServerFault, errors.Unreachable))
+        self.told(str(error), blames_others=isinstance(error, exceptions.OperationRunning))
+        of_submit = isinstance(error, exceptions.RequestError) and error.call.startswith("publish ")
+        is_unknown = isinstance(error, (exceptions.BadReply, exceptions.ServerFault, exceptions.Unreachable))
         if of_submit and not is_unknown and self.submits and self.submits[-1].outcome == "unproven":
             self.fail(UNTRUE, f"the response proves nothing, and is called a refusal: {type(error).__name__}: {error}")
 

@@ -16,10 +16,10 @@ from typing import Any, ClassVar
 
 from model.habits import LONGEST_DELAY, READ_FAULTS, REFUSALS, UNPROVEN, Habits
 
-from airflow_provider_cpp import errors
-from airflow_provider_cpp.rules.api import Api
-from airflow_provider_cpp.rules.calls import Call, Reply
-from airflow_provider_cpp.rules.models import OfferRef
+from airflow_provider_cpp import exceptions
+from airflow_provider_cpp.core.api import Api
+from airflow_provider_cpp.core.http import Call, Reply
+from airflow_provider_cpp.core.models import OfferRef
 
 OFFER = OfferRef("contoso", "contoso-vm")
 BEGAN = datetime.fromisoformat("2026-11-03T08:00:00+00:00")
@@ -257,6 +257,6 @@ def respond(call: Call[Any], status: Any, body: Any = None, headers: dict[str, s
     :raises Unreachable: for ``lost`` and ``never sent``.
     """
     if status in ("lost", "never sent"):
-        raise errors.Unreachable(call.words, text=str(status), sent=status == "lost")
+        raise exceptions.Unreachable(call.words, text=str(status), sent=status == "lost")
     content = b"" if body is None else json.dumps(body).encode()
     return Reply(status, content, headers or {}, "https://x", BEGAN)

@@ -11,9 +11,9 @@ from typing import Any
 from model.ledger import Ledger
 from model.marketplace import Marketplace
 
-from airflow_provider_cpp import errors
-from airflow_provider_cpp.rules.calls import Call, Reply
-from airflow_provider_cpp.rules.flows import Flow, Keep, Now, Send, Sleep, Tell
+from airflow_provider_cpp import exceptions
+from airflow_provider_cpp.core.effects import Flow, Keep, Now, Send, Sleep, Tell
+from airflow_provider_cpp.core.http import Call, Reply
 
 
 class Died(BaseException):
@@ -67,7 +67,7 @@ class Worker:
                 raise Died
             try:
                 resume, value = flow.send, self._do(effect, dies=after is True)
-            except errors.PortalError as error:
+            except exceptions.PortalError as error:
                 resume, value = flow.throw, error
             if after is True:
                 raise Died
@@ -98,11 +98,11 @@ class Worker:
         said = response.status if isinstance(response, Reply) else response.text
         there = ", ".join(f"{record.id} {record.state}" for record in self.market.records) or "none"
         self.say(f"submit: {submit.outcome}, {'died' if dies else said}; records: {there}")
-        if isinstance(response, errors.PortalError):
+        if isinstance(response, exceptions.PortalError):
             raise response
         reply: Reply = response
         if self.believes_1xx and reply.status < 200:
-            raise errors.Refused(call.words, status=reply.status)
+            raise exceptions.Refused(call.words, status=reply.status)
         return reply
 
     def _dies_at(self, effect: Any) -> bool | None:

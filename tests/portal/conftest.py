@@ -9,9 +9,9 @@ from datetime import datetime
 import pytest
 from playing import START, Player, reply
 
-from airflow_provider_cpp.rules.calls import Reply
-from airflow_provider_cpp.rules.models import OfferRef
-from airflow_provider_cpp.rules.operations import Operation
+from airflow_provider_cpp.core.http import Reply
+from airflow_provider_cpp.core.models import OfferRef
+from airflow_provider_cpp.core.operations import Operation
 
 
 @pytest.fixture

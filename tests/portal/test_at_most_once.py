@@ -13,15 +13,15 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as some
 
-from airflow_provider_cpp import errors
-from airflow_provider_cpp.ingestion.publishing import publish as publish_through_the_successor
-from airflow_provider_cpp.portal.publishing import publish
-from airflow_provider_cpp.rules.attempt import Attempt, Note, TryCounts
-from airflow_provider_cpp.rules.calls import Call, Reply
-from airflow_provider_cpp.rules.flows import Flow, Keep, Now, Send, Sleep
-from airflow_provider_cpp.rules.models import OfferRef
-from airflow_provider_cpp.rules.operations import Operation
-from airflow_provider_cpp.rules.orders import Publish
+from airflow_provider_cpp import exceptions
+from airflow_provider_cpp.apis.cloud_partner_portal.publish import publish
+from airflow_provider_cpp.apis.product_ingestion.publish import publish as publish_through_the_successor
+from airflow_provider_cpp.core.checkpoint import Attempt, Note, TryCounts
+from airflow_provider_cpp.core.effects import Flow, Keep, Now, Send, Sleep
+from airflow_provider_cpp.core.http import Call, Reply
+from airflow_provider_cpp.core.models import OfferRef
+from airflow_provider_cpp.core.operations import Operation
+from airflow_provider_cpp.core.params import Publish
 
 OFFER = OfferRef("contoso", "contoso-vm")
 BEGAN = datetime.fromisoformat("2026-11-03T08:00:00+00:00")
@@ -94,12 +94,12 @@ class World:
         if call.method == "POST":
             return self.ordered()
         if self.draw(some.integers(0, 30)) == 0:
-            return errors.ServerFault(call.words, status=500)
+            return exceptions.ServerFault(call.words, status=500)
         if call.path.endswith("/submissions/"):
             return [one.entry(self.now) for one in seen]
         if "/operations/" in call.path:
             asked = [one for one in seen if call.path.endswith(f"/{one.id}")]
-            return {"status": self.status(asked)} if asked else errors.NotFound(call.words, status=404)
+            return {"status": self.status(asked)} if asked else exceptions.NotFound(call.words, status=404)
         return {"status": self.status(seen)}
 
     def status(self, seen: list[Publication]) -> str:
@@ -116,21 +116,21 @@ class World:
             some.sampled_from(["answered", "nameless", "lost after", "late", "late", "lost before", "refused"])
         )
         lost = self.draw(
-            some.sampled_from([errors.Unreachable("x", text="reset"), errors.ServerFault("x", status=503)])
+            some.sampled_from([exceptions.Unreachable("x", text="reset"), exceptions.ServerFault("x", status=503)])
         )
         if fate == "refused":
-            return errors.Throttled("x", status=429)
+            return exceptions.Throttled("x", status=429)
         if fate == "lost before":
             return lost
         if fate != "late" and self.running():
-            return errors.Conflict("x", status=409)
+            return exceptions.Conflict("x", status=409)
         delay = self.draw(some.floats(0, SLOWEST / 2)) if fate == "late" else 0.0
         name = self.take(self.run, delay, self.draw(some.floats(0, SLOWEST / 2)))
         self.now += self.draw(some.sampled_from([0.0, 250.0]))
         if fate in ("late", "lost after"):
             return lost
         if name is None:
-            return errors.Conflict("x", status=409)
+            return exceptions.Conflict("x", status=409)
         location = f"/api/publishers/contoso/offers/contoso-vm/operations/{name}"
         return Reply(202, b"", {"location": location} if fate == "answered" else {}, "https://x", BEGAN)
 
@@ -152,7 +152,7 @@ class Successor(World):
         if call.method == "POST":
             return self.ordered()
         if self.draw(some.integers(0, 30)) == 0:
-            return errors.ServerFault(call.words, status=500)
+            return exceptions.ServerFault(call.words, status=500)
         seen = [one for one in self.publications if one.shows_at <= self.now]
         if call.path.startswith("/submission/"):
             return {"value": [self.submission(one) for one in seen]}
@@ -188,10 +188,10 @@ class Successor(World):
             some.sampled_from(["answered", "nameless", "lost after", "late", "late", "lost before", "refused"])
         )
         lost = self.draw(
-            some.sampled_from([errors.Unreachable("x", text="reset"), errors.ServerFault("x", status=502)])
+            some.sampled_from([exceptions.Unreachable("x", text="reset"), exceptions.ServerFault("x", status=502)])
         )
         if fate == "refused":
-            return errors.Throttled("x", status=429)
+            return exceptions.Throttled("x", status=429)
         if fate == "lost before":
             return lost
         delay = self.draw(some.floats(0, SLOWEST / 2)) if fate == "late" else 0.0
@@ -202,7 +202,7 @@ class Successor(World):
         if fate in ("late", "lost after"):
             return lost
         if name is None and self.draw(some.booleans()):
-            return errors.Conflict("x", status=400, text="An In Progress submission already exists")
+            return exceptions.Conflict("x", status=400, text="An In Progress submission already exists")
         job = f"job-{len(self.jobs)}"
         self.jobs[job] = name
         return reply_of({"jobId": job, "jobStatus": "running"} if fate == "answered" else {})
@@ -221,7 +221,7 @@ def play(world: World, flow: Flow[Operation], lives_for: int) -> Operation | Non
         match request:
             case Send(call):
                 value = world.answer(call)
-                if isinstance(value, errors.PortalError):
+                if isinstance(value, exceptions.PortalError):
                     resume = flow.throw  # type: ignore[assignment]
                 elif not isinstance(value, Reply):
                     value = reply_of(value)
@@ -267,7 +267,7 @@ def test_a_run_of_the_task_publishes_at_most_once(
         )
         try:
             found = play(world, order(Publish(OFFER, (), attempt)), data.draw(LIVES))
-        except errors.PortalError as error:
+        except exceptions.PortalError as error:
             event(type(error).__name__)
             may_retry = error.retryable
         else:

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from tries import CLEARED, CLEARED_OR_RETRIED, FIRST, RETRY
 
-from airflow_provider_cpp.errors import ConfigurationError
-from airflow_provider_cpp.rules.attempt import CLOCK_MARGIN, Attempt, Note, TryCounts
-from airflow_provider_cpp.rules.models import OfferRef
-from airflow_provider_cpp.rules.operations import Operation
+from airflow_provider_cpp.core.checkpoint import CLOCK_MARGIN, Attempt, Note, TryCounts
+from airflow_provider_cpp.core.models import OfferRef
+from airflow_provider_cpp.core.operations import Operation
+from airflow_provider_cpp.exceptions import ConfigurationError
 
 
 @pytest.fixture

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from airflow_provider_cpp import errors
-from airflow_provider_cpp.portal import calls
-from airflow_provider_cpp.portal.location import local_location
-from airflow_provider_cpp.rules.calls import LONGEST_RETRY_AFTER, Reply, decode
-from airflow_provider_cpp.rules.models import OfferRef
-from airflow_provider_cpp.rules.operations import Operation
-from airflow_provider_cpp.rules.text import LONGEST, plain_text
+from airflow_provider_cpp import exceptions
+from airflow_provider_cpp.apis.cloud_partner_portal import endpoints
+from airflow_provider_cpp.apis.cloud_partner_portal.location import local_location
+from airflow_provider_cpp.core.http import LONGEST_RETRY_AFTER, Reply, decode
+from airflow_provider_cpp.core.models import OfferRef
+from airflow_provider_cpp.core.operations import Operation
+from airflow_provider_cpp.core.redaction import LONGEST, plain_text
 
 HOME = "https://cloudpartner.azure.com"
 BY_ID = "/api/publishers/p/offers/o/operations/1"
@@ -60,24 +60,24 @@ def test_a_location_is_followed_on_its_own_host_only(value: str | None, expected
 def test_the_api_version_is_added_where_it_is_missing(offer: OfferRef, operation: Operation) -> None:
     """Every request names the API's version once."""
     assert (
-        calls.get_offer_status(offer).target("2017-10-31")
+        endpoints.get_offer_status(offer).target("2017-10-31")
         == "/api/publishers/contoso/offers/contoso-vm/status?api-version=2017-10-31"
     )
     located = Operation(offer, "publish", operation.submitted_at, None, f"{BY_ID}?x=1")
-    assert calls.get_operation(located).target("1") == f"{BY_ID}?x=1&api-version=1"
+    assert endpoints.get_operation(located).target("1") == f"{BY_ID}?x=1&api-version=1"
     versioned = Operation(offer, "publish", operation.submitted_at, None, f"{BY_ID}?api-version=2")
-    assert calls.get_operation(versioned).target("1") == f"{BY_ID}?api-version=2"
+    assert endpoints.get_operation(versioned).target("1") == f"{BY_ID}?api-version=2"
 
 
 def test_only_reads_may_be_sent_twice(offer: OfferRef) -> None:
     """A publish is not safe to send again; reads are."""
-    assert [calls.publish_offer(offer).is_safe, calls.get_offer(offer).is_safe] == [False, True]
+    assert [endpoints.publish_offer(offer).is_safe, endpoints.get_offer(offer).is_safe] == [False, True]
 
 
 def test_the_publish_body(offer: OfferRef) -> None:
     """Addresses are one text under the key with a hyphen, and the metadata stay without them."""
-    assert calls.publish_offer(offer, ("a@b", "c@d")).body == b'{"metadata": {"notification-emails": "a@b,c@d"}}'
-    assert calls.publish_offer(offer).body == b'{"metadata": {}}'
+    assert endpoints.publish_offer(offer, ("a@b", "c@d")).body == b'{"metadata": {"notification-emails": "a@b,c@d"}}'
+    assert endpoints.publish_offer(offer).body == b'{"metadata": {}}'
 
 
 OFFER = "/api/publishers/contoso/offers/contoso-vm"
@@ -87,15 +87,15 @@ def test_every_order_has_its_place(offer: OfferRef) -> None:
     """Method, path and body of each call are as the API has them; no order may be sent twice."""
     mails = b'{"metadata": {"notification-emails": "a@b"}}'
     expected = {
-        ("GET", "/api/publishers", None): calls.list_publishers(),
-        ("GET", OFFER, None): calls.get_offer(offer),
-        ("GET", f"{OFFER}/versions/18", None): calls.get_offer(offer, 18),
-        ("GET", f"{OFFER}/versions/0", None): calls.get_offer(offer, 0),
-        ("GET", f"{OFFER}/slot/Preview", None): calls.get_offer(offer, slot="Preview"),
-        ("POST", f"{OFFER}/golive", None): calls.go_live(offer),
-        ("POST", f"{OFFER}/cancel", mails): calls.cancel(offer, ("a@b",)),
-        ("POST", f"{OFFER}/cancel", b'{"metadata": {}}'): calls.cancel(offer),
-        ("PUT", OFFER, b'{"a": 1}'): calls.put_offer(offer, {"a": 1}, None),
+        ("GET", "/api/publishers", None): endpoints.list_publishers(),
+        ("GET", OFFER, None): endpoints.get_offer(offer),
+        ("GET", f"{OFFER}/versions/18", None): endpoints.get_offer(offer, 18),
+        ("GET", f"{OFFER}/versions/0", None): endpoints.get_offer(offer, 0),
+        ("GET", f"{OFFER}/slot/Preview", None): endpoints.get_offer(offer, slot="Preview"),
+        ("POST", f"{OFFER}/golive", None): endpoints.go_live(offer),
+        ("POST", f"{OFFER}/cancel", mails): endpoints.cancel(offer, ("a@b",)),
+        ("POST", f"{OFFER}/cancel", b'{"metadata": {}}'): endpoints.cancel(offer),
+        ("PUT", OFFER, b'{"a": 1}'): endpoints.put_offer(offer, {"a": 1}, None),
     }
     for place, call in expected.items():
         assert (call.method, call.path, call.body) == place
@@ -105,8 +105,8 @@ def test_every_order_has_its_place(offer: OfferRef) -> None:
 @pytest.mark.parametrize("slot", ["", "../x", "a/b", "a b"])
 def test_a_slot_stays_one_segment(offer: OfferRef, slot: str) -> None:
     """A slot that could leave its place in the path is refused."""
-    with pytest.raises(errors.ConfigurationError, match="slot is"):
-        calls.get_offer(offer, slot=slot)
+    with pytest.raises(exceptions.ConfigurationError, match="slot is"):
+        endpoints.get_offer(offer, slot=slot)
 
 
 @pytest.mark.parametrize(("order", "words"), [("go_live", "go live with offer"), ("cancel", "cancel offer")])
@@ -123,7 +123,7 @@ def test_orders_name_their_location(
     offer: OfferRef, make_reply: Callable[..., Reply], order: str, words: str, headers: dict[str, str], location: str
 ) -> None:
     """Going live and canceling are answered by the location of an operation, on this host, or by none."""
-    call: calls.Call[str | None] = getattr(calls, order)(offer)
+    call: endpoints.Call[str | None] = getattr(endpoints, order)(offer)
     assert call.words == f"{words} contoso/contoso-vm"
     for status in (200, 202):
         assert decode(call, make_reply(b"", status, headers)) == location
@@ -134,12 +134,12 @@ def test_orders_name_their_location(
 )
 def test_a_draft_is_stored_under_its_condition(offer: OfferRef, condition: str | None, headers: dict[str, str]) -> None:
     """The ETag is sent back as it came, and a creation has no condition."""
-    assert calls.put_offer(offer, {}, condition).headers == headers
+    assert endpoints.put_offer(offer, {}, condition).headers == headers
 
 
 def test_a_draft_is_written_as_it_is(offer: OfferRef) -> None:
     """Neither an ampersand nor a letter beyond ASCII is escaped, no digit of a long number is lost, and no repr shows it."""
-    call = calls.put_offer(offer, {"url": "https://a/b?c=d&sig=<é>", "version": 636576975611768314}, None)
+    call = endpoints.put_offer(offer, {"url": "https://a/b?c=d&sig=<é>", "version": 636576975611768314}, None)
     assert call.body == '{"url": "https://a/b?c=d&sig=<é>", "version": 636576975611768314}'.encode()
     assert "sig" not in repr(call)
 
@@ -150,7 +150,7 @@ def test_a_draft_comes_with_its_etag(
     offer: OfferRef, make_reply: Callable[..., Reply], headers: dict[str, str], etag: str | None, status: int
 ) -> None:
     """Reading and storing give the document and the ETag of its header, where there is one."""
-    for call in (calls.get_offer(offer), calls.put_offer(offer, {}, None)):
+    for call in (endpoints.get_offer(offer), endpoints.put_offer(offer, {}, None)):
         document = decode(call, make_reply({"id": "contoso-vm"}, status, headers))
         assert (document.content, document.etag) == ({"id": "contoso-vm"}, etag)
 
@@ -169,8 +169,8 @@ def test_no_error_quotes_a_signature(
     offer: OfferRef, make_reply: Callable[..., Reply], body: bytes, status: int
 ) -> None:
     """What signs the URL of an image is hidden where the portal quotes it back."""
-    with pytest.raises(errors.RequestError) as caught:
-        decode(calls.get_offer_status(offer), make_reply(body, status))
+    with pytest.raises(exceptions.RequestError) as caught:
+        decode(endpoints.get_offer_status(offer), make_reply(body, status))
     assert "c2Vj" not in str(caught.value)
     assert "***" in str(caught.value)
 
@@ -178,29 +178,29 @@ def test_no_error_quotes_a_signature(
 def test_publishers_are_listed(make_reply: Callable[..., Reply]) -> None:
     """The list of publishers is read entry by entry, and anything else is an error that names the call."""
     body = [{"id": "contoso", "version": 1, "definition": {"displayText": "Contoso <b>Ltd</b>"}}, {"id": "other"}]
-    found = decode(calls.list_publishers(), make_reply(body))
+    found = decode(endpoints.list_publishers(), make_reply(body))
     assert [(one.id, one.display_text) for one in found] == [("contoso", "Contoso Ltd"), ("other", "")]
-    with pytest.raises(errors.BadReply, match="publishers: HTTP 200: a list was expected"):
-        decode(calls.list_publishers(), make_reply({"id": "contoso"}))
+    with pytest.raises(exceptions.BadReply, match="publishers: HTTP 200: a list was expected"):
+        decode(endpoints.list_publishers(), make_reply({"id": "contoso"}))
 
 
 @pytest.mark.parametrize(
     ("status", "kind", "retryable"),
     [
-        (301, errors.BadReply, True),
-        (204, errors.BadReply, True),
-        (400, errors.Refused, False),
-        (401, errors.Unauthorized, False),
-        (403, errors.Forbidden, False),
-        (404, errors.NotFound, False),
-        (409, errors.Conflict, False),
-        (412, errors.PreconditionFailed, True),
-        (418, errors.Refused, False),
-        (422, errors.Refused, False),
-        (429, errors.Throttled, True),
-        (500, errors.ServerFault, True),
-        (502, errors.ServerFault, True),
-        (599, errors.ServerFault, True),
+        (301, exceptions.BadReply, True),
+        (204, exceptions.BadReply, True),
+        (400, exceptions.Refused, False),
+        (401, exceptions.Unauthorized, False),
+        (403, exceptions.Forbidden, False),
+        (404, exceptions.NotFound, False),
+        (409, exceptions.Conflict, False),
+        (412, exceptions.PreconditionFailed, True),
+        (418, exceptions.Refused, False),
+        (422, exceptions.Refused, False),
+        (429, exceptions.Throttled, True),
+        (500, exceptions.ServerFault, True),
+        (502, exceptions.ServerFault, True),
+        (599, exceptions.ServerFault, True),
     ],
 )
 def test_every_status_is_an_error_of_its_kind(
@@ -211,8 +211,8 @@ def test_every_status_is_an_error_of_its_kind(
     retryable: bool,  # noqa: FBT001
 ) -> None:
     """A status that is not good is the error that stands for it, and says whether asking again can help."""
-    with pytest.raises(errors.RequestError) as caught:
-        decode(calls.get_offer(offer), make_reply(b"", status))
+    with pytest.raises(exceptions.RequestError) as caught:
+        decode(endpoints.get_offer(offer), make_reply(b"", status))
     assert (type(caught.value), caught.value.retryable, caught.value.status) == (kind, retryable, status)
 
 
@@ -234,8 +234,8 @@ def test_error_bodies(
     offer: OfferRef, make_reply: Callable[..., Reply], body: bytes, code: str | None, text: str
 ) -> None:
     """Code and words are taken from whatever an error's body is."""
-    with pytest.raises(errors.Refused) as caught:
-        decode(calls.get_offer(offer), make_reply(body, 400))
+    with pytest.raises(exceptions.Refused) as caught:
+        decode(endpoints.get_offer(offer), make_reply(body, 400))
     assert (caught.value.code, caught.value.text) == (code, text)
 
 
@@ -255,16 +255,16 @@ def test_error_bodies(
 )
 def test_retry_after(offer: OfferRef, make_reply: Callable[..., Reply], value: str, seconds: float | None) -> None:
     """Retry-After is read as seconds and as a date, and is never more than an hour."""
-    with pytest.raises(errors.Throttled) as caught:
-        decode(calls.get_offer(offer), make_reply(b"", 429, {"retry-after": value}))
+    with pytest.raises(exceptions.Throttled) as caught:
+        decode(endpoints.get_offer(offer), make_reply(b"", 429, {"retry-after": value}))
     assert caught.value.retry_after == seconds
 
 
 def test_an_error_is_one_line_with_all_that_is_known() -> None:
     """An error's text has the call, the status, code, words, the request's id and a hint."""
-    error = errors.Forbidden("offers of publisher p", status=403, code="Forbidden", text="No.", request_id="id-1")
+    error = exceptions.Forbidden("offers of publisher p", status=403, code="Forbidden", text="No.", request_id="id-1")
     assert str(error).startswith("offers of publisher p: HTTP 403 Forbidden: No. (request id id-1); add the service")
-    assert str(errors.Unreachable("x", text="")) == "x: no answer"
+    assert str(exceptions.Unreachable("x", text="")) == "x: no answer"
 
 
 @pytest.mark.parametrize(
@@ -343,12 +343,12 @@ def test_every_answer_ends_in_a_model_or_an_error_of_ours(body: bytes, status: i
     """No answer, however odd, ends in anything but a model or an error of this package."""
     offer = OfferRef("contoso", "contoso-vm")
     every = [
-        calls.get_offer_status(offer),
-        calls.list_submissions(offer),
-        calls.list_offers("contoso"),
-        calls.get_offer(offer),
-        calls.publish_offer(offer),
-        calls.publish_offer(offer),
+        endpoints.get_offer_status(offer),
+        endpoints.list_submissions(offer),
+        endpoints.list_offers("contoso"),
+        endpoints.get_offer(offer),
+        endpoints.publish_offer(offer),
+        endpoints.publish_offer(offer),
     ]
     reply = Reply(
         status,
@@ -357,7 +357,7 @@ def test_every_answer_ends_in_a_model_or_an_error_of_ours(body: bytes, status: i
         HOME,
         datetime.now(timezone.utc),
     )
-    with contextlib.suppress(errors.PortalError):
+    with contextlib.suppress(exceptions.PortalError):
         decode(every[which], reply)
 
 
@@ -365,8 +365,8 @@ def test_every_answer_ends_in_a_model_or_an_error_of_ours(body: bytes, status: i
 def test_no_identifier_changes_host_or_path(identifier: str) -> None:
     """An id is refused, or stays one segment of its path."""
     try:
-        call = calls.get_offer_status(OfferRef("contoso", identifier))
-    except errors.ConfigurationError:
+        call = endpoints.get_offer_status(OfferRef("contoso", identifier))
+    except exceptions.ConfigurationError:
         return
     segments = call.target("1").split("?")[0].split("/")
     assert (len(segments), segments[:5], segments[6]) == (7, ["", "api", "publishers", "contoso", "offers"], "status")

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from tries import CLEARED, FIRST, RETRY
 
-from airflow_provider_cpp import errors
-from airflow_provider_cpp.portal import calls
-from airflow_provider_cpp.portal.canceling import cancel
-from airflow_provider_cpp.rules.attempt import Attempt, Note
-from airflow_provider_cpp.rules.models import OfferRef
-from airflow_provider_cpp.rules.operations import Operation
-from airflow_provider_cpp.rules.orders import Cancel
+from airflow_provider_cpp import exceptions
+from airflow_provider_cpp.apis.cloud_partner_portal import endpoints
+from airflow_provider_cpp.apis.cloud_partner_portal.cancel import cancel
+from airflow_provider_cpp.core.checkpoint import Attempt, Note
+from airflow_provider_cpp.core.models import OfferRef
+from airflow_provider_cpp.core.operations import Operation
+from airflow_provider_cpp.core.params import Cancel
 
 PARKED = {"status": "waitingForPublisherReview"}
 RUNNING = {"status": "running"}
@@ -35,7 +35,7 @@ class Portal:
     def __init__(self, *, entries: list[Any], status: list[Any], order: Any = None) -> None:
         self.answers = {"POST": [order], "list": entries, "status": status}
 
-    def __call__(self, call: calls.Call[Any]) -> Any:
+    def __call__(self, call: endpoints.Call[Any]) -> Any:
         kind = "status" if call.path.endswith("/status") else "list"
         answers = self.answers[call.method if call.method == "POST" else kind]
         return answers.pop(0) if len(answers) > 1 else answers[0]
@@ -71,7 +71,7 @@ def retry(wanted: Cancel, offer: OfferRef, start: datetime) -> Cancel:
 @pytest.mark.parametrize("interval", [0, -1])
 def test_an_interval_that_gives_no_rest(wanted: Cancel, interval: float) -> None:
     """An interval that would ask the portal without a pause is refused."""
-    with pytest.raises(errors.ConfigurationError, match="poll_interval must be more than 0"):
+    with pytest.raises(exceptions.ConfigurationError, match="poll_interval must be more than 0"):
         replace(wanted, poll_interval=interval)
 
 
@@ -131,7 +131,7 @@ def test_it_is_noted_before_the_order(player: Any, wanted: Cancel, accepted: Any
     """What is to be canceled is noted before the order leaves."""
     portal, at_order = Portal(entries=[[OURS], [CANCELED]], status=[RUNNING], order=accepted), []
 
-    def answer(call: calls.Call[Any]) -> Any:
+    def answer(call: endpoints.Call[Any]) -> Any:
         if call.method == "POST":
             at_order.extend(player.notes)
         return portal(call)
@@ -159,7 +159,7 @@ def test_another_operation_is_not_canceled(
     """While another operation runs than the one that was meant, nothing is ordered, and it is named."""
     player.answer = Portal(entries=[entries], status=[RUNNING])
     with pytest.raises(
-        errors.OperationRunning, match=f"another operation than the one to cancel, .*{entries[0]['id']}"
+        exceptions.OperationRunning, match=f"another operation than the one to cancel, .*{entries[0]['id']}"
     ):
         player.run(cancel(replace(wanted, operation=operation)))
     assert orders(player) == 0
@@ -213,7 +213,7 @@ def test_another_preview_is_not_canceled(player: Any, wanted: Cancel, operation:
 def test_what_ended_otherwise_was_not_canceled(player: Any, wanted: Cancel, accepted: Any, state: str) -> None:
     """An operation that ended before the cancel took hold is a failure, for good."""
     player.answer = Portal(entries=[[OURS], [OURS | {"submissionState": state}]], status=[RUNNING], order=accepted)
-    with pytest.raises(errors.NotCanceled, match="ended before it was canceled") as caught:
+    with pytest.raises(exceptions.NotCanceled, match="ended before it was canceled") as caught:
         player.run(cancel(wanted))
     assert (caught.value.retryable, orders(player)) == (False, 1)
 
@@ -222,15 +222,15 @@ def test_what_ended_otherwise_was_not_canceled(player: Any, wanted: Cancel, acce
 def test_what_does_not_end_in_time(player: Any, wanted: Cancel, accepted: Any, after: list[Any]) -> None:
     """An operation that runs on, or is not to be seen, when the time is over leaves room for another try."""
     player.answer = Portal(entries=[[OURS], after], status=[RUNNING], order=accepted)
-    with pytest.raises(errors.NotCanceled, match=r"operation new-id .* has not ended within 100 s") as caught:
+    with pytest.raises(exceptions.NotCanceled, match=r"operation new-id .* has not ended within 100 s") as caught:
         player.run(cancel(replace(wanted, timeout=100.0, poll_interval=30.0)))
     assert (caught.value.retryable, player.slept) == (True, [30.0, 30.0, 30.0, 10.0])
 
 
 @pytest.mark.parametrize(
-    "lost", [errors.Unreachable("cancel", text="timed out"), errors.ServerFault("cancel", status=503)]
+    "lost", [exceptions.Unreachable("cancel", text="timed out"), exceptions.ServerFault("cancel", status=503)]
 )
-def test_a_lost_answer_is_waited_out(player: Any, wanted: Cancel, lost: errors.PortalError) -> None:
+def test_a_lost_answer_is_waited_out(player: Any, wanted: Cancel, lost: exceptions.PortalError) -> None:
     """After a lost answer the effect is waited for, and the order is not sent again."""
     player.answer = Portal(entries=[[OURS], [OURS], [CANCELED]], status=[RUNNING], order=lost)
     canceled = player.run(cancel(wanted))
@@ -240,13 +240,13 @@ def test_a_lost_answer_is_waited_out(player: Any, wanted: Cancel, lost: errors.P
 @pytest.mark.parametrize(
     "error",
     [
-        errors.Refused("cancel", status=400),
-        errors.Conflict("cancel", status=409),
-        errors.Throttled("cancel", status=429),
-        errors.Unreachable("cancel", text="refused", sent=False),
+        exceptions.Refused("cancel", status=400),
+        exceptions.Conflict("cancel", status=409),
+        exceptions.Throttled("cancel", status=429),
+        exceptions.Unreachable("cancel", text="refused", sent=False),
     ],
 )
-def test_a_refusal_is_told(player: Any, wanted: Cancel, error: errors.PortalError) -> None:
+def test_a_refusal_is_told(player: Any, wanted: Cancel, error: exceptions.PortalError) -> None:
     """An order that was certainly not taken ends the try at once; its note tells the next one what was meant."""
     player.answer = Portal(entries=[[OURS]], status=[RUNNING], order=error)
     with pytest.raises(type(error)):
@@ -256,12 +256,12 @@ def test_a_refusal_is_told(player: Any, wanted: Cancel, error: errors.PortalErro
 
 def test_looks_that_fail_meanwhile(player: Any, wanted: Cancel, accepted: Any) -> None:
     """While the portal carries it out, a list that cannot be read is a warning."""
-    silence = errors.Forbidden("list", status=403)
+    silence = exceptions.Forbidden("list", status=403)
     player.answer = Portal(entries=[[OURS], silence, silence, [CANCELED]], status=[RUNNING], order=accepted)
     assert player.run(cancel(wanted)).operation_id == "cancel-id"
     assert [level for _, level in player.told].count("warning") == 2
     player.answer = Portal(entries=[[OURS], silence], status=[RUNNING], order=accepted)
-    with pytest.raises(errors.NotCanceled, match="has not ended within 900 s"):
+    with pytest.raises(exceptions.NotCanceled, match="has not ended within 900 s"):
         player.run(cancel(wanted))
 
 
@@ -286,7 +286,7 @@ def test_work_that_the_list_does_not_show_is_not_nothing(
 ) -> None:
     """Where the status says, or may say, that something runs which the list does not show, nothing is ordered yet."""
     player.answer = Portal(entries=[entries], status=[{"status": status}])
-    with pytest.raises(errors.NotCanceled, match=f"its status is {status}, .* nothing was ordered") as caught:
+    with pytest.raises(exceptions.NotCanceled, match=f"its status is {status}, .* nothing was ordered") as caught:
         player.run(cancel(replace(wanted, operation=operation if gives else None)))
     assert (orders(player), caught.value.retryable) == (0, True)
 
@@ -324,7 +324,7 @@ def test_a_retry_cancels_nothing_else(player: Any, retry: Cancel, status: dict[s
 def test_a_note_for_another_offer_is_refused(player: Any, retry: Cancel) -> None:
     """A note for another offer cancels nothing."""
     player.answer = Portal(entries=[[OURS]], status=[RUNNING])
-    with pytest.raises(errors.ConfigurationError, match="noted a cancel of offer contoso/contoso-vm"):
+    with pytest.raises(exceptions.ConfigurationError, match="noted a cancel of offer contoso/contoso-vm"):
         player.run(cancel(replace(retry, offer=OfferRef("contoso", "other"))))
     assert orders(player) == 0
 
@@ -349,7 +349,7 @@ def test_a_later_try_without_a_note_does_not_guess(player: Any, later: Cancel, t
     """Without notes, what runs after something was canceled may be somebody's new beginning, so a person is asked."""
     player.answer = Portal(entries=[[THEIRS, CANCELED | time]], status=[RUNNING])
     with pytest.raises(
-        errors.OutcomeUnknown, match=r"may have canceled operation new-id .* now operation theirs"
+        exceptions.OutcomeUnknown, match=r"may have canceled operation new-id .* now operation theirs"
     ) as caught:
         player.run(cancel(later))
     assert (orders(player), caught.value.retryable) == (0, False)

@@ -7,41 +7,41 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_cpp import errors
-from airflow_provider_cpp.portal import calls
-from airflow_provider_cpp.rules import flows
-from airflow_provider_cpp.rules.models import OfferRef
+from airflow_provider_cpp import exceptions
+from airflow_provider_cpp.apis.cloud_partner_portal import endpoints
+from airflow_provider_cpp.core import effects
+from airflow_provider_cpp.core.models import OfferRef
 
 
 def test_a_read_is_asked_again_with_growing_pauses(player: Any, offer: OfferRef) -> None:
     """A read that fails for a while is asked four times in all, and its last error is let through."""
-    player.answer = lambda _: errors.ServerFault("read", status=500)
-    with pytest.raises(errors.ServerFault):
-        player.run(flows.fetch(calls.get_offer_status(offer)))
+    player.answer = lambda _: exceptions.ServerFault("read", status=500)
+    with pytest.raises(exceptions.ServerFault):
+        player.run(effects.fetch(endpoints.get_offer_status(offer)))
     assert (len(player.sent), player.slept, [level for _, level in player.told]) == (4, [1, 2, 4], ["warning"] * 3)
 
 
 @pytest.mark.parametrize(
     ("error", "tries"),
     [
-        (errors.Throttled("x", status=429, retry_after=61.0), 1),
-        (errors.Throttled("x", status=429, retry_after=7.0), 4),
-        (errors.NotFound("x", status=404), 1),
-        (errors.SignInError("no", transient=True), 4),
-        (errors.SignInError("no"), 1),
+        (exceptions.Throttled("x", status=429, retry_after=61.0), 1),
+        (exceptions.Throttled("x", status=429, retry_after=7.0), 4),
+        (exceptions.NotFound("x", status=404), 1),
+        (exceptions.SignInError("no", transient=True), 4),
+        (exceptions.SignInError("no"), 1),
     ],
 )
-def test_what_is_asked_again(player: Any, offer: OfferRef, error: errors.PortalError, tries: int) -> None:
+def test_what_is_asked_again(player: Any, offer: OfferRef, error: exceptions.PortalError, tries: int) -> None:
     """Only what may pass is asked again, and not if the portal wants a longer pause than a call may take."""
     player.answer = lambda _: error
     with pytest.raises(type(error)):
-        player.run(flows.fetch(calls.get_offer(offer)))
+        player.run(effects.fetch(endpoints.get_offer(offer)))
     assert len(player.sent) == tries
 
 
 def test_an_order_is_never_asked_again(player: Any, offer: OfferRef) -> None:
     """The same flow sends an order once, whatever went wrong."""
-    player.answer = lambda _: errors.Unreachable("publish", text="reset")
-    with pytest.raises(errors.Unreachable):
-        player.run(flows.fetch(calls.publish_offer(offer)))
+    player.answer = lambda _: exceptions.Unreachable("publish", text="reset")
+    with pytest.raises(exceptions.Unreachable):
+        player.run(effects.fetch(endpoints.publish_offer(offer)))
     assert len(player.sent) == 1

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from tries import FIRST, RETRY
 
-from airflow_provider_cpp import errors
-from airflow_provider_cpp.portal import calls
-from airflow_provider_cpp.portal.going_live import go_live
-from airflow_provider_cpp.rules.attempt import Attempt, TryCounts
-from airflow_provider_cpp.rules.models import OfferRef
-from airflow_provider_cpp.rules.operations import Operation
-from airflow_provider_cpp.rules.orders import GoLive
+from airflow_provider_cpp import exceptions
+from airflow_provider_cpp.apis.cloud_partner_portal import endpoints
+from airflow_provider_cpp.apis.cloud_partner_portal.go_live import go_live
+from airflow_provider_cpp.core.checkpoint import Attempt, TryCounts
+from airflow_provider_cpp.core.models import OfferRef
+from airflow_provider_cpp.core.operations import Operation
+from airflow_provider_cpp.core.params import GoLive
 
 PARKED = {"status": "waitingForPublisherReview"}
 RUNNING = {"status": "running"}
@@ -28,7 +28,7 @@ OLDER = {"id": "old-id", "submissionType": "publish", "submissionState": "comple
 OLD_GOLIVE = {"id": "old-live", "submissionType": "goLive", "submissionState": "completed", "publishingVersion": 1}
 AT_ID = {"location": "/api/publishers/contoso/offers/contoso-vm/operations/live-id"}
 BY_NUMBER = {"location": "/api/operations/contoso$contoso-vm$2$production"}
-FAULT = errors.ServerFault("golive", status=503)
+FAULT = exceptions.ServerFault("golive", status=503)
 
 
 class Portal:
@@ -37,7 +37,7 @@ class Portal:
     def __init__(self, *, order: list[Any] | None = None, entries: list[Any], status: list[Any]) -> None:
         self.answers = {"POST": order or [], "list": entries, "status": status}
 
-    def __call__(self, call: calls.Call[Any]) -> Any:
+    def __call__(self, call: endpoints.Call[Any]) -> Any:
         kind = "status" if call.path.endswith("/status") else "list"
         answers = self.answers[call.method if call.method == "POST" else kind]
         return answers.pop(0) if len(answers) > 1 else answers[0]
@@ -70,7 +70,7 @@ def later(wanted: GoLive, start: datetime) -> GoLive:
         (AT_ID, [PUBLISHED], "live-id"),
         (BY_NUMBER, [GOLIVE, PUBLISHED], "live-id"),
         (BY_NUMBER, [PUBLISHED], None),
-        (BY_NUMBER, errors.Forbidden("list", status=403), None),
+        (BY_NUMBER, exceptions.Forbidden("list", status=403), None),
     ],
 )
 def test_what_is_parked_goes_live(
@@ -90,7 +90,7 @@ def test_a_first_try_needs_something_parked(
 ) -> None:
     """Where nothing is parked, for as long as a status may be stale, the first try orders nothing, for good."""
     player.answer = Portal(entries=[entries], status=[{"status": status}])
-    with pytest.raises(errors.NotParked, match=f"its status is {status}, {named}") as caught:
+    with pytest.raises(exceptions.NotParked, match=f"its status is {status}, {named}") as caught:
         player.run(go_live(wanted))
     assert (orders(player), caught.value.retryable, sum(player.slept)) == (0, False, 60)
 
@@ -112,7 +112,7 @@ def test_another_publication_is_not_signed_off(
     entries = [changed(entry, -60) for entry in entries]
     player.answer = Portal(entries=[entries], status=[PARKED])
     meant = replace(later, attempt=replace(later.attempt, counts=counts), operation=operation)
-    with pytest.raises(errors.NotParked, match=f"operation new-id was meant, but what is parked is {there}"):
+    with pytest.raises(exceptions.NotParked, match=f"operation new-id was meant, but what is parked is {there}"):
         player.run(go_live(meant))
     assert orders(player) == 0
 
@@ -134,7 +134,7 @@ def test_the_publication_that_is_meant_goes_live(
     ("answers", "last"),
     [
         ([FAULT], "HTTP 503"),
-        ([errors.Unreachable("golive", text="timed out")], "timed out"),
+        ([exceptions.Unreachable("golive", text="timed out")], "timed out"),
         ([None], "the answer named no operation"),
     ],
 )
@@ -145,7 +145,7 @@ def test_an_offer_that_stays_parked_is_signed_off_twice(
     order = [answer or make_reply(b"", 202) for answer in answers]
     player.answer = Portal(order=order, entries=[[PUBLISHED]], status=[PARKED])
     with pytest.raises(
-        errors.OutcomeUnknown, match=f"still waits for its publisher's sign-off; last: .*{last}"
+        exceptions.OutcomeUnknown, match=f"still waits for its publisher's sign-off; last: .*{last}"
     ) as caught:
         player.run(go_live(wanted))
     assert (orders(player), caught.value.retryable, sum(player.slept)) == (2, True, 120)
@@ -189,18 +189,18 @@ def test_a_lost_order_is_not_seen_in_what_somebody_else_did(
 ) -> None:
     """An offer that was canceled, failed or published anew after a lost order did not go live by it."""
     player.answer = Portal(order=[FAULT], entries=[[PUBLISHED], entries], status=[PARKED, status])
-    with pytest.raises(errors.OutcomeUnknown, match=said) as caught:
+    with pytest.raises(exceptions.OutcomeUnknown, match=said) as caught:
         player.run(go_live(wanted))
     assert (orders(player), caught.value.retryable) == (1, False)
 
 
 def test_looks_that_fail_after_a_lost_order(player: Any, wanted: GoLive) -> None:
     """A portal that falls silent after a lost order is asked on; what it says within the settle time counts."""
-    silence = errors.Forbidden("list", status=403)
+    silence = exceptions.Forbidden("list", status=403)
     player.answer = Portal(order=[FAULT], entries=[[PUBLISHED], silence, silence, [GOLIVE]], status=[PARKED, RUNNING])
     assert player.run(go_live(wanted)).operation_id == "live-id"
     player.answer = Portal(order=[FAULT], entries=[[PUBLISHED], silence], status=[PARKED])
-    with pytest.raises(errors.OutcomeUnknown, match="the portal does not say where it stands") as caught:
+    with pytest.raises(exceptions.OutcomeUnknown, match="the portal does not say where it stands") as caught:
         player.run(go_live(wanted))
     assert (caught.value.retryable, orders(player)) == (True, 2)
 
@@ -208,15 +208,15 @@ def test_looks_that_fail_after_a_lost_order(player: Any, wanted: GoLive) -> None
 @pytest.mark.parametrize(
     "error",
     [
-        errors.Refused("golive", status=400, text="no"),
-        errors.Conflict("golive", status=409, text="no"),
-        errors.Forbidden("golive", status=403, text="no"),
-        errors.Throttled("golive", status=429, text="no"),
-        errors.Unreachable("golive", text="no", sent=False),
-        errors.SignInError("no"),
+        exceptions.Refused("golive", status=400, text="no"),
+        exceptions.Conflict("golive", status=409, text="no"),
+        exceptions.Forbidden("golive", status=403, text="no"),
+        exceptions.Throttled("golive", status=429, text="no"),
+        exceptions.Unreachable("golive", text="no", sent=False),
+        exceptions.SignInError("no"),
     ],
 )
-def test_a_refusal_while_parked_is_told(player: Any, wanted: GoLive, error: errors.PortalError) -> None:
+def test_a_refusal_while_parked_is_told(player: Any, wanted: GoLive, error: exceptions.PortalError) -> None:
     """An order that was certainly not taken ends the try, with the portal's words."""
     player.answer = Portal(order=[error], entries=[[PUBLISHED]], status=[PARKED])
     with pytest.raises(type(error), match="no"):
@@ -224,11 +224,13 @@ def test_a_refusal_while_parked_is_told(player: Any, wanted: GoLive, error: erro
     assert (orders(player), player.slept) == (1, [])
 
 
-@pytest.mark.parametrize("error", [errors.Refused("golive", status=400), errors.Conflict("golive", status=409)])
-def test_a_first_order_refused_because_the_offer_left(player: Any, wanted: GoLive, error: errors.PortalError) -> None:
+@pytest.mark.parametrize("error", [exceptions.Refused("golive", status=400), exceptions.Conflict("golive", status=409)])
+def test_a_first_order_refused_because_the_offer_left(
+    player: Any, wanted: GoLive, error: exceptions.PortalError
+) -> None:
     """A first order that is refused since somebody else was quicker names what is there."""
     player.answer = Portal(order=[error], entries=[[PUBLISHED], [GOLIVE, PUBLISHED]], status=[PARKED, RUNNING])
-    with pytest.raises(errors.NotParked, match="its status is running, operation live-id"):
+    with pytest.raises(exceptions.NotParked, match="its status is running, operation live-id"):
         player.run(go_live(wanted))
 
 
@@ -236,9 +238,9 @@ def test_a_first_order_refused_because_the_offer_left(player: Any, wanted: GoLiv
     ("after", "status", "expected"),
     [([GOLIVE, PUBLISHED], LIVE_BEGUN, "live-id"), ([PUBLISHED], LIVE, "new-id"), ([PUBLISHED], LIVE_BEGUN, "new-id")],
 )
-@pytest.mark.parametrize("error", [errors.Refused("golive", status=400), errors.Conflict("golive", status=409)])
+@pytest.mark.parametrize("error", [exceptions.Refused("golive", status=400), exceptions.Conflict("golive", status=409)])
 def test_a_second_order_refused_because_the_first_was_taken(
-    player: Any, wanted: GoLive, error: errors.PortalError, after: list[Any], status: dict[str, Any], expected: str
+    player: Any, wanted: GoLive, error: exceptions.PortalError, after: list[Any], status: dict[str, Any], expected: str
 ) -> None:
     """An order refused since the offer left by the one before it is no failure: what that one began is watched."""
     looks = 62  # the first look, and one every second of the settle time
@@ -254,7 +256,7 @@ def test_an_order_refused_on_a_retry(player: Any, later: GoLive) -> None:
     looks = 61
     published = changed(PUBLISHED, -60)
     player.answer = Portal(
-        order=[errors.Refused("golive", status=400)],
+        order=[exceptions.Refused("golive", status=400)],
         entries=[*[[published]] * looks, [changed(GOLIVE, 59), published]],
         status=[*[PARKED] * looks, RUNNING],
     )
@@ -316,7 +318,7 @@ def test_a_retry_that_finds_only_old_operations(
 ) -> None:
     """On a retry, nothing parked and nothing that changed since the DAG run began is a clear error, at once."""
     player.answer = Portal(entries=[entries], status=[status])
-    with pytest.raises(errors.NotParked):
+    with pytest.raises(exceptions.NotParked):
         player.run(go_live(later))
     assert (orders(player), player.slept) == (0, [])
 
@@ -328,7 +330,7 @@ def test_a_retry_gives_an_earlier_order_time_to_show(player: Any, later: GoLive)
     assert player.run(go_live(later)).operation_id == "live-id"
     player.answer = Portal(entries=[entries], status=[RUNNING])
     player.slept.clear()
-    with pytest.raises(errors.NotParked, match="its status is running, operation new-id"):
+    with pytest.raises(exceptions.NotParked, match="its status is running, operation new-id"):
         player.run(go_live(later))
     assert (orders(player), sum(player.slept)) == (0, 60)
 
@@ -358,7 +360,7 @@ def test_another_publications_going_live_is_not_ours(
     }[gives]
     listed = [changed(OLD_GOLIVE, 10)] if gives == "number" else [changed(PUBLISHED, 20), changed(OLD_GOLIVE, 10)]
     player.answer = Portal(entries=[listed], status=[{"status": "canceled"}])
-    with pytest.raises(errors.NotParked, match="its status is canceled"):
+    with pytest.raises(exceptions.NotParked, match="its status is canceled"):
         player.run(go_live(replace(later, operation=meant)))
 
 
@@ -367,14 +369,14 @@ def test_a_later_publication_is_not_the_one_that_was_meant(player: Any, later: G
     theirs = changed(PUBLISHED | {"id": "theirs", "publishingVersion": 3}, 30)
     for status in (LIVE_BEGUN, LIVE):
         player.answer = Portal(entries=[[theirs, changed(PUBLISHED, -30)]], status=[status])
-        with pytest.raises(errors.NotParked, match="operation theirs"):
+        with pytest.raises(exceptions.NotParked, match="operation theirs"):
             player.run(go_live(replace(later, operation=operation)))
     assert orders(player) == 0
 
 
 def test_a_look_that_fails_ends_a_retry(player: Any, later: GoLive) -> None:
     """A retry that cannot see where the offer stands orders nothing."""
-    player.answer = Portal(entries=[[PUBLISHED]], status=[errors.ServerFault("status", status=500)])
-    with pytest.raises(errors.ServerFault):
+    player.answer = Portal(entries=[[PUBLISHED]], status=[exceptions.ServerFault("status", status=500)])
+    with pytest.raises(exceptions.ServerFault):
         player.run(go_live(later))
     assert orders(player) == 0

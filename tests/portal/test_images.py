@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_cpp.apis.cloud_partner_portal.images import IMAGE_KEYS, add_to
+from airflow_provider_cpp.core.images import ImageVersion
+from airflow_provider_cpp.core.redaction import plain_text
+from airflow_provider_cpp.core.signatures import signatures_in
 from airflow_provider_cpp.defaults import PUBLISHING_TAKES
-from airflow_provider_cpp.errors import ConfigurationError, PortalError
-from airflow_provider_cpp.portal.images import IMAGE_KEYS, add_to
-from airflow_provider_cpp.rules.images import ImageVersion
-from airflow_provider_cpp.rules.signatures import signatures_in
-from airflow_provider_cpp.rules.text import plain_text
+from airflow_provider_cpp.exceptions import ConfigurationError, PortalError
 
 VM, CORE = IMAGE_KEYS
 BLOB = "https://images.blob.core.windows.net/vhds/os.vhd"

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as some
 from yarl import URL
 
-from airflow_provider_cpp.portal.location import local_location
-from airflow_provider_cpp.rules.location import LONGEST
-from airflow_provider_cpp.rules.models import OfferRef
-from airflow_provider_cpp.rules.operations import Operation
+from airflow_provider_cpp.apis.cloud_partner_portal.location import local_location
+from airflow_provider_cpp.core.models import OfferRef
+from airflow_provider_cpp.core.operations import Operation
+from airflow_provider_cpp.core.urls import LONGEST
 
 HOME = "https://cloudpartner.azure.com"
 

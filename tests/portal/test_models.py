@@ -9,15 +9,21 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_cpp import errors
-from airflow_provider_cpp.portal import calls
-from airflow_provider_cpp.portal.location import id_in_location
-from airflow_provider_cpp.portal.models import OfferSummary, PublisherSummary, read_report, read_step, read_submission
-from airflow_provider_cpp.rules.calls import Reply, decode
-from airflow_provider_cpp.rules.models import Message, OfferDocument, OfferRef, Report, Step
-from airflow_provider_cpp.rules.operations import Operation, newest_first
-from airflow_provider_cpp.rules.reading import parse_timestamp, whole_number
-from airflow_provider_cpp.rules.status import Status
+from airflow_provider_cpp import exceptions
+from airflow_provider_cpp.apis.cloud_partner_portal import endpoints
+from airflow_provider_cpp.apis.cloud_partner_portal.location import id_in_location
+from airflow_provider_cpp.apis.cloud_partner_portal.models import (
+    OfferSummary,
+    PublisherSummary,
+    read_report,
+    read_step,
+    read_submission,
+)
+from airflow_provider_cpp.core.http import Reply, decode
+from airflow_provider_cpp.core.json_fields import parse_timestamp, whole_number
+from airflow_provider_cpp.core.models import Message, OfferDocument, OfferRef, Report, Step
+from airflow_provider_cpp.core.operations import Operation, newest_first
+from airflow_provider_cpp.core.status import Status
 
 WRONG = {
     "malformed": b'{"status": "succeeded", liveLinks": []}',
@@ -45,8 +51,8 @@ WRONG = {
 def test_what_is_no_status_is_an_error_of_ours(offer: OfferRef, make_reply: Callable[..., Reply], case: str) -> None:
     """An answer that cannot be read names the call, and is neither success nor a traceback from inside json."""
     answer = make_reply(WRONG[case], headers={"x-ms-correlation-request-id": "abc"})
-    with pytest.raises(errors.BadReply) as caught:
-        decode(calls.get_offer_status(offer), answer)
+    with pytest.raises(exceptions.BadReply) as caught:
+        decode(endpoints.get_offer_status(offer), answer)
     line = str(caught.value)
     assert line.startswith("status of offer contoso/contoso-vm: HTTP 200: ")
     assert (line.endswith("(request id abc)"), "\n" in line, len(line) < 600) == (True, False, True)
@@ -132,7 +138,7 @@ def test_a_list_of_operations_keeps_every_digit(offer: OfferRef, make_reply: Cal
         "changedTime": "2018-03-10T00:00:00Z",
     }
     undated = {"id": "c", "submissionState": None, "offerVersion": "x"}
-    entries = newest_first(decode(calls.list_submissions(offer), make_reply([older, undated, newer])))
+    entries = newest_first(decode(endpoints.list_submissions(offer), make_reply([older, undated, newer])))
     assert [entry.id for entry in entries] == ["b", "a", "c"]
     assert (entries[1].version, entries[0].kind, entries[2].word) == (636576975611768314, "publish", "without a state")
     described = [entry.description for entry in entries]
@@ -143,14 +149,14 @@ def test_a_list_of_operations_keeps_every_digit(offer: OfferRef, make_reply: Cal
 @pytest.mark.parametrize("body", [{}, [1], [{"id": None}], [{"id": " "}], [{"submissionState": "running"}]])
 def test_a_list_that_is_none_is_an_error(offer: OfferRef, make_reply: Callable[..., Reply], body: Any) -> None:
     """A list of operations that is an object, or has entries without an id, is not read as an empty one."""
-    with pytest.raises(errors.BadReply):
-        decode(calls.list_submissions(offer), make_reply(body))
+    with pytest.raises(exceptions.BadReply):
+        decode(endpoints.list_submissions(offer), make_reply(body))
 
 
 def test_offers_are_read(make_reply: Callable[..., Reply]) -> None:
     """An entry of the list of offers is read, with and without its parts."""
     full = {"id": "o", "offerTypeId": "t", "status": "published", "definition": {"displayText": "O"}, "version": 0}
-    found = decode(calls.list_offers("contoso"), make_reply([full, {"id": "p", "definition": None}]))
+    found = decode(endpoints.list_offers("contoso"), make_reply([full, {"id": "p", "definition": None}]))
     assert found == (
         OfferSummary("o", "t", Status.SUCCEEDED, "published", "O", 0),
         OfferSummary("p", "", Status.UNKNOWN, ""),
@@ -163,7 +169,7 @@ def test_offers_are_read(make_reply: Callable[..., Reply]) -> None:
 )
 def test_an_identifier_cannot_leave_its_place(identifier: Any) -> None:
     """An id that is not plain letters, digits and a few signs is refused before it comes near a path."""
-    with pytest.raises(errors.ConfigurationError, match="offer_id is "):
+    with pytest.raises(exceptions.ConfigurationError, match="offer_id is "):
         OfferRef("contoso", identifier)
 
 
@@ -190,7 +196,7 @@ def test_an_operation_survives_its_json(operation: Operation) -> None:
 )
 def test_an_operation_that_is_none(operation: Operation, change: dict[str, Any], said: str) -> None:
     """An operation with a wrong field is refused, saying which."""
-    with pytest.raises(errors.ConfigurationError) as caught:
+    with pytest.raises(exceptions.ConfigurationError) as caught:
         Operation.from_json(operation.to_json() | change)
     assert said in str(caught.value)
 
@@ -206,7 +212,7 @@ def test_an_operation_that_is_none(operation: Operation, change: dict[str, Any],
 )
 def test_what_is_no_operation_at_all(value: Any, said: str) -> None:
     """Anything but one operation is refused, saying what it is instead."""
-    with pytest.raises(errors.ConfigurationError, match=said):
+    with pytest.raises(exceptions.ConfigurationError, match=said):
         Operation.from_json(value)
 
 
@@ -287,5 +293,5 @@ def test_what_goes_live_is_not_parked(live: str | None, is_parked: bool) -> None
 @pytest.mark.parametrize("location", ["https://evil.example/api/x", "//evil.example/api/x", "/elsewhere", "/api/../x"])
 def test_an_operation_stays_at_the_portal(offer: OfferRef, location: str) -> None:
     """A location that is no path of the portal's API makes no operation, whoever asks for it."""
-    with pytest.raises(errors.ConfigurationError):
+    with pytest.raises(exceptions.ConfigurationError):
         Operation(offer, "publish", datetime.now(timezone.utc), None, location)

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_cpp import errors
-from airflow_provider_cpp.rules.attempt import Note
-from airflow_provider_cpp.rules.models import OfferRef
-from airflow_provider_cpp.rules.operations import Operation
-from airflow_provider_cpp.rules.outcome import Outcome, Result
-from airflow_provider_cpp.rules.progress import Memory
-from airflow_provider_cpp.rules.watch import VERSION, VERSIONS, Watch
+from airflow_provider_cpp import exceptions
+from airflow_provider_cpp.core.checkpoint import Note
+from airflow_provider_cpp.core.models import OfferRef
+from airflow_provider_cpp.core.operations import Operation
+from airflow_provider_cpp.core.outcome import Outcome, Result
+from airflow_provider_cpp.core.poll_state import Memory
+from airflow_provider_cpp.core.wait_spec import VERSION, VERSIONS, Watch
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 GOOD = Outcome(Result.REACHED, "it is live", "contoso/contoso-vm", "succeeded").to_payload()
@@ -52,16 +52,17 @@ def test_it_survives_json() -> None:
 )
 def test_what_is_not_exactly_an_outcome_raises(payload: Any) -> None:
     """None, nothing, another type, an unknown word, a missing, wrong or extra key: each raises."""
-    with pytest.raises(errors.InvalidOutcome):
+    with pytest.raises(exceptions.InvalidOutcome):
         Outcome.from_payload(payload)
 
 
 def test_an_error_becomes_an_outcome() -> None:
     """An error's line names the offer once, and keeps whether trying again can help."""
-    outcome = Outcome.of_error(errors.SignInError("no token", transient=True), "contoso/x")
+    outcome = Outcome.of_error(exceptions.SignInError("no token", transient=True), "contoso/x")
     assert (outcome.message, outcome.retryable) == ("offer contoso/x: no token", True)
     assert (
-        Outcome.of_error(errors.PortalError("offer contoso/x is odd"), "contoso/x").message == "offer contoso/x is odd"
+        Outcome.of_error(exceptions.PortalError("offer contoso/x is odd"), "contoso/x").message
+        == "offer contoso/x is odd"
     )
 
 
@@ -103,7 +104,7 @@ def test_a_number_of_an_earlier_release_means_that_number() -> None:
 @pytest.mark.parametrize("location", ["https://evil.example/api/x", "@evil.example/api/x", "/api/../x", "/other"])
 def test_an_operation_is_nowhere_else(location: str) -> None:
     """An operation cannot be made whose location leaves the portal's API, whoever makes it."""
-    with pytest.raises(errors.ConfigurationError, match="not a path of the portal's API"):
+    with pytest.raises(exceptions.ConfigurationError, match="not a path of the portal's API"):
         Operation(OfferRef("contoso", "x"), "publish", datetime.now(timezone.utc), None, location)
 
 

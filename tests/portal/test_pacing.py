@@ -13,17 +13,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from airflow_provider_cpp import errors
-from airflow_provider_cpp.portal.api import PORTAL
-from airflow_provider_cpp.portal.models import read_report
-from airflow_provider_cpp.rules import pacing
-from airflow_provider_cpp.rules.models import OfferRef
-from airflow_provider_cpp.rules.operations import Operation
-from airflow_provider_cpp.rules.outcome import Result
-from airflow_provider_cpp.rules.pacing import OTHERWISE, SHARE, SPREAD, TABLE, Pace
-from airflow_provider_cpp.rules.progress import Memory
-from airflow_provider_cpp.rules.watch import Watch
-from airflow_provider_cpp.rules.watching import wait
+from airflow_provider_cpp import exceptions
+from airflow_provider_cpp.apis.cloud_partner_portal.api import PORTAL
+from airflow_provider_cpp.apis.cloud_partner_portal.models import read_report
+from airflow_provider_cpp.core import poll_schedule
+from airflow_provider_cpp.core.models import OfferRef
+from airflow_provider_cpp.core.operations import Operation
+from airflow_provider_cpp.core.outcome import Result
+from airflow_provider_cpp.core.poll_schedule import OTHERWISE, SHARE, SPREAD, TABLE, Pace
+from airflow_provider_cpp.core.poll_state import Memory
+from airflow_provider_cpp.core.wait import wait
+from airflow_provider_cpp.core.wait_spec import Watch
 
 OFFER = OfferRef("contoso", "contoso-vm")
 HOUR, DAY = 3600.0, 86400.0
@@ -48,11 +48,11 @@ def watch(start: datetime) -> Watch:
 def test_the_interval_of_each_step(pace: Pace) -> None:
     """Each step begins at its shortest interval, follows its share of the time, and ends at its longest."""
     step = pace.step or "another"
-    assert pacing.interval(step, 0.0) == pacing.interval(step, pace.shortest / SHARE) == pace.shortest
+    assert poll_schedule.interval(step, 0.0) == poll_schedule.interval(step, pace.shortest / SHARE) == pace.shortest
     between = (pace.shortest + pace.longest) / 2
-    assert pacing.interval(step, between / SHARE) == pytest.approx(between)
-    assert pacing.interval(step, pace.longest / SHARE) == pytest.approx(pace.longest)
-    assert pacing.interval(step, 30 * DAY) == pace.longest
+    assert poll_schedule.interval(step, between / SHARE) == pytest.approx(between)
+    assert poll_schedule.interval(step, pace.longest / SHARE) == pytest.approx(pace.longest)
+    assert poll_schedule.interval(step, 30 * DAY) == pace.longest
     assert 60.0 <= pace.shortest < pace.longest <= 2 * HOUR
 
 
@@ -80,14 +80,14 @@ def test_the_interval_of_each_step(pace: Pace) -> None:
 )
 def test_the_step_that_a_report_is_at(answer: dict[str, Any], step: str) -> None:
     """A step is known by its id or its name, parked and going live by either of their signs, and others as they are."""
-    assert pacing.step_of(read_report(answer)) == step
+    assert poll_schedule.step_of(read_report(answer)) == step
 
 
 def test_a_step_that_is_in_no_table_has_a_pace_too() -> None:
     """Steps of other kinds of offers, and answers without steps, are looked at by the row for all else."""
     for step in ("", "preparing", "Preparing"):
-        assert pacing.interval(step, 0.0) == OTHERWISE.shortest
-        assert pacing.interval(step, 30 * DAY) == OTHERWISE.longest
+        assert poll_schedule.interval(step, 0.0) == OTHERWISE.shortest
+        assert poll_schedule.interval(step, 30 * DAY) == OTHERWISE.longest
 
 
 def test_five_days_of_anything_cost_little() -> None:
@@ -95,7 +95,7 @@ def test_five_days_of_anything_cost_little() -> None:
     for step in ("", "preparing", "displaycertify", "live", "publisher-signoff"):
         now, looks = 0.0, 0
         while now < 5 * DAY:
-            now, looks = now + pacing.interval(step, now), looks + 1
+            now, looks = now + poll_schedule.interval(step, now), looks + 1
         assert (step, looks <= 150) == (step, True)
 
 
@@ -111,9 +111,9 @@ def test_a_pause_is_within_its_bounds(start: Any, step: str, running: float, loo
     pace = next((one for one in TABLE if one.step == step), OTHERWISE)
     watch = Watch(OFFER, "live", start, Operation(OFFER, "publish", start, name))
     memory = Memory(step=step, since=start - timedelta(seconds=running))
-    pause = pacing.pause(watch, memory, start, look)
+    pause = poll_schedule.pause(watch, memory, start, look)
     assert pace.shortest <= pause <= pace.longest * (1 + SPREAD)
-    assert pacing.interval(step, running) <= pause <= pacing.interval(step, running) * (1 + SPREAD)
+    assert poll_schedule.interval(step, running) <= pause <= poll_schedule.interval(step, running) * (1 + SPREAD)
 
 
 @given(STEPS, SPANS, SPANS, some.floats(0, HOUR), some.integers(0, 99))
@@ -123,10 +123,10 @@ def test_failures_and_the_portal_s_wish_make_a_pause_longer(
     """After a look that failed no pause is shorter than usual, nor than the portal wants it, nor longer than two hours and a quarter."""
     watch = Watch(OFFER, "live", start)
     memory = Memory(step=step, since=start - timedelta(seconds=running))
-    usual = pacing.pause(watch, memory, start, look)
+    usual = poll_schedule.pause(watch, memory, start, look)
     memory.failing_since, memory.pause = start - timedelta(seconds=failing), wish
-    pause = pacing.pause(watch, memory, start, look)
-    assert max(usual, wish, pacing.SHORTEST_AFTER_FAILURE) <= pause <= LONGEST * (1 + SPREAD)
+    pause = poll_schedule.pause(watch, memory, start, look)
+    assert max(usual, wish, poll_schedule.SHORTEST_AFTER_FAILURE) <= pause <= LONGEST * (1 + SPREAD)
 
 
 @given(some.floats(0.1, DAY), some.floats(0, HOUR), some.integers(0, 99), some.booleans())
@@ -135,15 +135,15 @@ def test_a_number_of_seconds_means_that_number(start: Any, number: float, wish: 
     watch = Watch(OFFER, "live", start, poll_interval=number)
     since = start - timedelta(days=3)
     memory = Memory(step="live", since=since, failing_since=since if fails else None, pause=wish)
-    assert pacing.pause(watch, memory, start, look) == max(number, wish)
-    assert pacing.before_first_look(watch, memory, start) == 0.0
+    assert poll_schedule.pause(watch, memory, start, look) == max(number, wish)
+    assert poll_schedule.before_first_look(watch, memory, start) == 0.0
 
 
 @given(some.floats(0, 7 * DAY), SPANS)
 def test_some_looks_fit_into_the_tolerance(tolerance: float, failing: float) -> None:
     """For however short a time looks may fail, three pauses fit into it, unless they would be below two minutes."""
-    pause = pacing.interval_after_failure(LONGEST, failing, tolerance)
-    assert pause <= max(tolerance / 3, pacing.SHORTEST_AFTER_FAILURE)
+    pause = poll_schedule.interval_after_failure(LONGEST, failing, tolerance)
+    assert pause <= max(tolerance / 3, poll_schedule.SHORTEST_AFTER_FAILURE)
 
 
 # --- a whole wait
@@ -170,11 +170,11 @@ ANSWERS = some.sampled_from(
         {"status": "waitingForPublisherReview"},
         {"status": "running"},
         {"status": "frobnicating"},
-        errors.ServerFault("status", status=503),
-        errors.Unreachable("status", text="down"),
-        errors.Throttled("status", status=429, retry_after=0.0),
-        errors.Throttled("status", status=429, retry_after=90.0),
-        errors.ServerFault("status", status=503, retry_after=3600.0),
+        exceptions.ServerFault("status", status=503),
+        exceptions.Unreachable("status", text="down"),
+        exceptions.Throttled("status", status=429, retry_after=0.0),
+        exceptions.Throttled("status", status=429, retry_after=90.0),
+        exceptions.ServerFault("status", status=503, retry_after=3600.0),
     ]
 )
 
@@ -251,7 +251,7 @@ def test_an_end_that_is_not_confirmed_yet_is_watched_closely(
 
 def test_failures_double_the_pause_and_an_answer_ends_that(player: Any, watch: Watch) -> None:
     """Looks that fail come after pauses that double, up to an hour; after an answer the step's own pace is back."""
-    fault = errors.ServerFault("status", status=503)
+    fault = exceptions.ServerFault("status", status=503)
     begun = at("displaydummycertify")
     Script(player, [begun, *[fault] * 9, begun, begun, {"status": "succeeded"}])
     player.run(wait(PORTAL, watch))
@@ -275,7 +275,7 @@ def offers(count: int, start: datetime) -> list[Watch]:
 def test_a_thousand_offers_do_not_ask_in_the_same_second(start: datetime, pace: Pace, look: int) -> None:
     """Waits that looked in the same second look again spread over a quarter of their interval, evenly."""
     memory = Memory(step=pace.step, since=start)
-    pauses = [pacing.pause(watch, memory, start, look) for watch in offers(1000, start)]
+    pauses = [poll_schedule.pause(watch, memory, start, look) for watch in offers(1000, start)]
     seconds = Counter(int(pause) for pause in pauses)
     width = pace.shortest * SPREAD
     assert len(set(pauses)) == 1000
@@ -288,7 +288,7 @@ def test_a_thousand_offers_do_not_ask_in_the_same_second(start: datetime, pace: 
 def test_the_spread_is_another_one_at_each_look(start: datetime) -> None:
     """Offers that look close together once do not stay together: their pauses do not follow each other."""
     memory = Memory(step="displaydummycertify", since=start)
-    one, two = ([pacing.pause(watch, memory, start, look) for look in range(200)] for watch in offers(2, start))
+    one, two = ([poll_schedule.pause(watch, memory, start, look) for look in range(200)] for watch in offers(2, start))
     apart = [abs(first - second) for first, second in zip(one, two, strict=True)]
     assert (len(set(one)), 4.0 < sum(apart) / len(apart) < 6.0) == (200, True)
 
@@ -298,8 +298,8 @@ def test_the_same_wait_pauses_the_same(start: datetime) -> None:
     operation = Operation(OFFER, "publish", start, "1")
     preview, live = Watch(OFFER, "preview", start, operation), Watch(OFFER, "live", start, operation)
     offer = Watch(OFFER, "live", start)
-    assert pacing.pause(live, Memory(), start, 3) == pacing.pause(replace(live), Memory(), start, 3)
-    assert len({pacing.pause(watch, Memory(), start, 3) for watch in (preview, live, offer)}) == 3
+    assert poll_schedule.pause(live, Memory(), start, 3) == poll_schedule.pause(replace(live), Memory(), start, 3)
+    assert len({poll_schedule.pause(watch, Memory(), start, 3) for watch in (preview, live, offer)}) == 3
 
 
 # --- a wait that is begun, or begun again
@@ -317,11 +317,11 @@ def test_a_new_wait_looks_at_once(player: Any, watch: Watch) -> None:
 def test_waits_of_a_triggerer_that_restarts_begin_one_after_the_other(start: datetime) -> None:
     """The first looks of waits that go on elsewhere are spread over a minute; with a number they come at once."""
     memory = Memory(since=start - timedelta(hours=1))
-    pauses = [pacing.before_first_look(watch, memory, start) for watch in offers(5000, start)]
+    pauses = [poll_schedule.before_first_look(watch, memory, start) for watch in offers(5000, start)]
     assert (min(pauses) >= 0.0, max(pauses) < 60.0) == (True, True)
     assert max(Counter(int(pause) for pause in pauses).values()) <= 130
     numbered = replace(offers(1, start)[0], poll_interval=300.0)
-    assert pacing.before_first_look(numbered, memory, start) == 0.0
+    assert poll_schedule.before_first_look(numbered, memory, start) == 0.0
 
 
 def test_a_wait_that_goes_on_elsewhere_does_not_begin_its_pace_anew(player: Any, watch: Watch) -> None:
@@ -344,7 +344,7 @@ def test_a_wait_that_goes_on_after_its_deadline_looks_once(player: Any, watch: W
 def test_a_wait_whose_first_look_failed_knows_when_it_began(player: Any, watch: Watch) -> None:
     """What a trigger is given after a first look that failed says when that was."""
     memory = Memory()
-    Script(player, [errors.ServerFault("status", status=503), {"status": "succeeded"}])
+    Script(player, [exceptions.ServerFault("status", status=503), {"status": "succeeded"}])
     began = player.now
     player.run(wait(PORTAL, watch, memory))
     assert memory.since == began

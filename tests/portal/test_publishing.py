@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from tries import CLEARED, CLEARED_OR_RETRIED, FIRST, RETRY
 
-from airflow_provider_cpp import errors
-from airflow_provider_cpp.portal import calls
-from airflow_provider_cpp.portal.publishing import publish
-from airflow_provider_cpp.rules.attempt import Attempt, Note, TryCounts
-from airflow_provider_cpp.rules.models import OfferRef
-from airflow_provider_cpp.rules.operations import Operation
-from airflow_provider_cpp.rules.orders import Publish
+from airflow_provider_cpp import exceptions
+from airflow_provider_cpp.apis.cloud_partner_portal import endpoints
+from airflow_provider_cpp.apis.cloud_partner_portal.publish import publish
+from airflow_provider_cpp.core.checkpoint import Attempt, Note, TryCounts
+from airflow_provider_cpp.core.models import OfferRef
+from airflow_provider_cpp.core.operations import Operation
+from airflow_provider_cpp.core.params import Publish
 
 NEW = {"id": "new-id", "submissionType": "publish", "submissionState": "running", "publishingVersion": 2}
 OLD = {"id": "old-id", "submissionType": "publish", "submissionState": "completed", "publishingVersion": 1}
@@ -32,7 +32,7 @@ class Portal:
         self.order = order
         self.status = status
 
-    def __call__(self, call: calls.Call[Any]) -> Any:
+    def __call__(self, call: endpoints.Call[Any]) -> Any:
         if call.method == "POST":
             return self.order
         if call.path.endswith("/status"):
@@ -48,7 +48,7 @@ class Portal:
                 is_parked = entry["submissionState"] == "running" and self.status == PARKED
                 word = self.status if is_parked else entry["submissionState"]
                 return {"status": word} if isinstance(word, str) else word
-        return errors.NotFound("operation", status=404)
+        return exceptions.NotFound("operation", status=404)
 
 
 def orders(player: Any) -> int:
@@ -85,7 +85,7 @@ def test_a_list_that_fails_after_the_order_does_not_lose_the_operation(
     player: Any, offer: OfferRef, make_reply: Any
 ) -> None:
     """Once the order is with the portal, a list that cannot be read is a warning."""
-    lists: list[Any] = [[OLD], errors.Refused("list", status=400)]
+    lists: list[Any] = [[OLD], exceptions.Refused("list", status=400)]
     player.answer = Portal(lists, make_reply(b"", 202, BY_NUMBER))
     operation = player.run(publish(Publish(offer, (), Attempt(0))))
     assert (operation.location, "going on without its list" in player.told[0][0]) == (BY_NUMBER["location"], True)
@@ -94,15 +94,15 @@ def test_a_list_that_fails_after_the_order_does_not_lose_the_operation(
 @pytest.mark.parametrize(
     "lost",
     [
-        errors.Unreachable("publish", text="timed out"),
-        errors.ServerFault("publish", status=500),
-        errors.BadReply("publish", status=302),
+        exceptions.Unreachable("publish", text="timed out"),
+        exceptions.ServerFault("publish", status=500),
+        exceptions.BadReply("publish", status=302),
     ],
 )
-def test_a_lost_answer(player: Any, offer: OfferRef, lost: errors.PortalError) -> None:
+def test_a_lost_answer(player: Any, offer: OfferRef, lost: exceptions.PortalError) -> None:
     """After a lost answer the list is watched for the settle time; then the try ends, and nothing was sent again."""
     player.answer = Portal([[OLD]], lost)
-    with pytest.raises(errors.OutcomeUnknown, match="offer contoso/contoso-vm: it is not known whether") as caught:
+    with pytest.raises(exceptions.OutcomeUnknown, match="offer contoso/contoso-vm: it is not known whether") as caught:
         player.run(publish(Publish(offer, (), Attempt(60))))
     assert (caught.value.retryable, orders(player), sum(player.slept)) == (True, 1, 60)
 
@@ -110,21 +110,21 @@ def test_a_lost_answer(player: Any, offer: OfferRef, lost: errors.PortalError) -
 def test_a_lost_answer_is_found_again(player: Any, offer: OfferRef) -> None:
     """After a lost answer, the one new publish is taken for ours."""
     golive = {"id": "other", "submissionType": "goLive", "submissionState": "running"}
-    player.answer = Portal([[OLD], [OLD], [golive, NEW, OLD]], errors.ServerFault("publish", status=503))
+    player.answer = Portal([[OLD], [OLD], [golive, NEW, OLD]], exceptions.ServerFault("publish", status=503))
     assert player.run(publish(Publish(offer, (), Attempt(60)))).operation_id == "new-id"
 
 
 def test_several_new_operations_are_named(player: Any, offer: OfferRef) -> None:
     """If several are new, it is not guessed which is ours."""
-    player.answer = Portal([[OLD], [NEW, NEW | {"id": "other"}]], errors.ServerFault("publish", status=503))
-    with pytest.raises(errors.OutcomeUnknown, match=r"several new ones: operation new-id .*operation other"):
+    player.answer = Portal([[OLD], [NEW, NEW | {"id": "other"}]], exceptions.ServerFault("publish", status=503))
+    with pytest.raises(exceptions.OutcomeUnknown, match=r"several new ones: operation new-id .*operation other"):
         player.run(publish(Publish(offer, (), Attempt(60))))
 
 
 def test_a_request_that_never_left_leaves_retries(player: Any, offer: OfferRef) -> None:
     """Where no connection was made, nothing was ordered, and trying again is safe."""
-    player.answer = Portal([[OLD]], errors.Unreachable("publish", text="refused", sent=False))
-    with pytest.raises(errors.Unreachable) as caught:
+    player.answer = Portal([[OLD]], exceptions.Unreachable("publish", text="refused", sent=False))
+    with pytest.raises(exceptions.Unreachable) as caught:
         player.run(publish(Publish(offer, (), Attempt(60))))
     assert (caught.value.retryable, orders(player)) == (True, 1)
 
@@ -142,7 +142,7 @@ def test_what_runs_is_in_the_way(
     if sent:
         assert player.run(publish(Publish(offer, (), Attempt(60)))).operation_id == "new-id"
     else:
-        with pytest.raises(errors.OperationRunning, match=rf"operation theirs \(publish, {state}\) is running"):
+        with pytest.raises(exceptions.OperationRunning, match=rf"operation theirs \(publish, {state}\) is running"):
             player.run(publish(Publish(offer, (), Attempt(60))))
     assert orders(player) == sent
 
@@ -154,8 +154,8 @@ def test_the_portals_conflict_names_what_runs(
     player: Any, offer: OfferRef, after: list[Any], status: str, named: str
 ) -> None:
     """A 409 is told with the operation that the list shows by then, or with the API's words where the status alone tells."""
-    player.answer = Portal([[OLD], after], errors.Conflict("publish", status=409, text="busy"), status)
-    with pytest.raises(errors.OperationRunning, match=named):
+    player.answer = Portal([[OLD], after], exceptions.Conflict("publish", status=409, text="busy"), status)
+    with pytest.raises(exceptions.OperationRunning, match=named):
         player.run(publish(Publish(offer, (), Attempt(60))))
     assert orders(player) == 1
 
@@ -163,9 +163,9 @@ def test_the_portals_conflict_names_what_runs(
 @pytest.mark.parametrize("can_note", [False, True])
 def test_a_conflict_with_another_cause_is_final_the_second_time(player: Any, offer: OfferRef, can_note: bool) -> None:  # noqa: FBT001
     """Where nothing shows as in progress within the settle time, a second submit decides, and its 409 is the error."""
-    conflict = errors.Conflict("publish", status=409, text="The draft has no changes")
+    conflict = exceptions.Conflict("publish", status=409, text="The draft has no changes")
     player.answer = Portal([[OLD]], conflict)
-    with pytest.raises(errors.Conflict, match="The draft has no changes") as caught:
+    with pytest.raises(exceptions.Conflict, match="The draft has no changes") as caught:
         player.run(publish(Publish(offer, (), Attempt(60, can_note=can_note))))
     assert (orders(player), sum(player.slept), caught.value.retryable) == (2, 60, False)
     assert noted(player) == ["intent", None, "intent", None]
@@ -174,9 +174,9 @@ def test_a_conflict_with_another_cause_is_final_the_second_time(player: Any, off
 
 def test_a_conflict_that_passes_is_published_over(player: Any, offer: OfferRef, make_reply: Any) -> None:
     """The second submit, once the settle time is over, is accepted where only the first one met a conflict."""
-    player.answer = portal = Portal([[OLD]], errors.Conflict("publish", status=409, text="busy"))
+    player.answer = portal = Portal([[OLD]], exceptions.Conflict("publish", status=409, text="busy"))
 
-    def answer(call: calls.Call[Any]) -> Any:
+    def answer(call: endpoints.Call[Any]) -> Any:
         answered = portal(call)
         portal.order = make_reply(b"", 202, AT_ID) if call.method == "POST" else portal.order
         return answered
@@ -188,10 +188,10 @@ def test_a_conflict_that_passes_is_published_over(player: Any, offer: OfferRef, 
 
 def test_an_operation_that_shows_after_a_conflict_is_in_the_way(player: Any, offer: OfferRef) -> None:
     """The operation that the list showed too late is named, and nothing is submitted a second time."""
-    failing = errors.ServerFault("list", status=500)
+    failing = exceptions.ServerFault("list", status=500)
     late = [[OLD], [OLD], [OLD], *[failing] * 4, [NEW, OLD]]
-    player.answer = Portal(late, errors.Conflict("publish", status=409, text="busy"))
-    with pytest.raises(errors.OperationRunning, match="operation new-id"):
+    player.answer = Portal(late, exceptions.Conflict("publish", status=409, text="busy"))
+    with pytest.raises(exceptions.OperationRunning, match="operation new-id"):
         player.run(publish(Publish(offer, (), Attempt(60))))
     assert orders(player) == 1
 
@@ -200,14 +200,14 @@ def test_an_operation_that_shows_after_a_conflict_is_in_the_way(player: Any, off
 
 PARKED = "waitingForPublisherReview"
 TAKEN_BACK = [
-    errors.Refused("publish", status=400, text="no"),
-    errors.Refused("publish", status=422, text="no"),
-    errors.Unauthorized("publish", status=401),
-    errors.Forbidden("publish", status=403),
-    errors.NotFound("publish", status=404),
-    errors.Throttled("publish", status=429),
-    errors.Unreachable("publish", text="refused", sent=False),
-    errors.SignInError("no token"),
+    exceptions.Refused("publish", status=400, text="no"),
+    exceptions.Refused("publish", status=422, text="no"),
+    exceptions.Unauthorized("publish", status=401),
+    exceptions.Forbidden("publish", status=403),
+    exceptions.NotFound("publish", status=404),
+    exceptions.Throttled("publish", status=429),
+    exceptions.Unreachable("publish", text="refused", sent=False),
+    exceptions.SignInError("no token"),
 ]
 
 
@@ -243,7 +243,7 @@ def test_it_is_noted_before_the_order_and_after_its_answer(
     """The intent is kept before the order leaves, and what the answer named as soon as it is there."""
     portal, at_order = Portal(lists, make_reply(b"", 202, headers)), []
 
-    def answer(call: calls.Call[Any]) -> Any:
+    def answer(call: endpoints.Call[Any]) -> Any:
         if call.method == "POST":
             at_order.extend(noted(player))
         return portal(call)
@@ -286,7 +286,7 @@ def test_a_retry_finds_what_is_of_an_unknown_kind(player: Any, offer: OfferRef, 
 def test_a_retry_that_finds_several_stops(player: Any, offer: OfferRef, retry: Attempt) -> None:
     """With several new publishes the retry stops for good, naming them."""
     player.answer = Portal([[NEW, NEW | {"id": "other"}, OLD]], None)
-    with pytest.raises(errors.OutcomeUnknown, match=r"operation new-id .*operation other") as caught:
+    with pytest.raises(exceptions.OutcomeUnknown, match=r"operation new-id .*operation other") as caught:
         player.run(publish(Publish(offer, (), retry)))
     assert (orders(player), caught.value.retryable, player.notes) == (0, False, [])
 
@@ -319,7 +319,7 @@ def test_several_at_the_last_moment_stop(player: Any, offer: OfferRef, retry: At
     """Several operations that show after the settle time stop the retry as well."""
     player.now += timedelta(hours=1)
     player.answer = Portal([[OLD], [NEW, NEW | {"id": "other"}, OLD]], None)
-    with pytest.raises(errors.OutcomeUnknown, match="several new ones"):
+    with pytest.raises(exceptions.OutcomeUnknown, match="several new ones"):
         player.run(publish(Publish(offer, (), retry)))
     assert orders(player) == 0
 
@@ -331,7 +331,7 @@ def test_work_that_the_list_does_not_show_stops_a_retry(
     """While the offer's status says, or may say, that the portal is at work, a silent list is not believed."""
     player.answer = Portal([[OLD]], None, status)
     with pytest.raises(
-        errors.OutcomeUnknown, match=f"its status is {status}, but its operations do not show"
+        exceptions.OutcomeUnknown, match=f"its status is {status}, but its operations do not show"
     ) as caught:
         player.run(publish(Publish(offer, (), retry)))
     assert (orders(player), caught.value.retryable) == (0, False)
@@ -352,23 +352,23 @@ def test_somebody_elses_work_stops_a_retry_as_such(player: Any, offer: OfferRef,
     """Where the list shows that a going live runs, the retry says so, and a task that waits may wait for it."""
     golive = {"id": "theirs", "submissionType": "goLive", "submissionState": "running"}
     player.answer = Portal([[golive, OLD]], None, "running")
-    with pytest.raises(errors.OperationRunning, match="operation theirs"):
+    with pytest.raises(exceptions.OperationRunning, match="operation theirs"):
         player.run(publish(Publish(offer, (), retry)))
     assert orders(player) == 0
 
 
 def test_a_list_that_cannot_be_read_stops_a_retry(player: Any, offer: OfferRef, retry: Attempt) -> None:
     """A retry that cannot see the list does not publish."""
-    player.answer = Portal([errors.Forbidden("list", status=403)], None)
-    with pytest.raises(errors.Forbidden):
+    player.answer = Portal([exceptions.Forbidden("list", status=403)], None)
+    with pytest.raises(exceptions.Forbidden):
         player.run(publish(Publish(offer, (), retry)))
     assert orders(player) == 0
 
 
 def test_a_status_that_cannot_be_read_stops_a_retry(player: Any, offer: OfferRef, retry: Attempt) -> None:
     """A retry that cannot see the offer's status does not publish."""
-    player.answer = Portal([[OLD]], None, errors.ServerFault("status", status=500))
-    with pytest.raises(errors.ServerFault):
+    player.answer = Portal([[OLD]], None, exceptions.ServerFault("status", status=500))
+    with pytest.raises(exceptions.ServerFault):
         player.run(publish(Publish(offer, (), retry)))
     assert orders(player) == 0
 
@@ -411,16 +411,18 @@ def test_a_cleared_task_goes_on_while_its_own_operation_runs(
     assert (kept.counts, kept.operation) == (CLEARED, found)
 
 
-@pytest.mark.parametrize("order", [None, errors.Conflict("publish", status=409), errors.Refused("publish", status=400)])
+@pytest.mark.parametrize(
+    "order", [None, exceptions.Conflict("publish", status=409), exceptions.Refused("publish", status=400)]
+)
 def test_a_cleared_task_finds_its_own_operation_in_the_way(
-    player: Any, offer: OfferRef, note: Note, operation: Operation, order: errors.PortalError | None
+    player: Any, offer: OfferRef, note: Note, operation: Operation, order: exceptions.PortalError | None
 ) -> None:
     """An own operation that seemed to have ended, and is in the list or in the way after all, is gone on with."""
     cleared = Attempt(60, counts=CLEARED, can_note=True, note=replace(note, operation=operation))
     ended = [NEW | {"submissionState": "failed"}, OLD]
     portal = Portal([[NEW, OLD]] if order is None else [ended, [NEW, OLD]], order, "running")
 
-    def answer(call: calls.Call[Any]) -> Any:
+    def answer(call: endpoints.Call[Any]) -> Any:
         return {"status": "failed"} if "/operations/" in call.path else portal(call)
 
     player.answer = answer
@@ -473,7 +475,7 @@ def test_a_cleared_task_leaves_others_alone(player: Any, offer: OfferRef, note: 
     """After a clear, somebody else's operation that runs is refused, not taken."""
     cleared = Attempt(60, counts=CLEARED, can_note=True, note=replace(note, operation=operation))
     player.answer = Portal([[NEW | {"id": "theirs"}, NEW | {"submissionState": "failed"}]], None, "running")
-    with pytest.raises(errors.OperationRunning, match="operation theirs"):
+    with pytest.raises(exceptions.OperationRunning, match="operation theirs"):
         player.run(publish(Publish(offer, (), cleared)))
     assert orders(player) == 0
 
@@ -491,7 +493,7 @@ def test_a_cleared_task_among_several(
     if sent:
         player.run(publish(Publish(offer, (), cleared)))
     else:
-        with pytest.raises(errors.OutcomeUnknown, match="several new ones"):
+        with pytest.raises(exceptions.OutcomeUnknown, match="several new ones"):
             player.run(publish(Publish(offer, (), cleared)))
     assert orders(player) == sent
 
@@ -500,7 +502,7 @@ def test_a_cleared_task_among_several(
 def test_a_note_for_another_offer_is_refused(player: Any, note: Note, counts: TryCounts) -> None:
     """A note for another offer, of this run or the one before, orders nothing."""
     attempt = Attempt(900, counts=counts, can_note=True, note=note)
-    with pytest.raises(errors.ConfigurationError, match="noted a publish of offer contoso/contoso-vm"):
+    with pytest.raises(exceptions.ConfigurationError, match="noted a publish of offer contoso/contoso-vm"):
         player.run(publish(Publish(OfferRef("contoso", "other"), (), attempt)))
     assert player.sent == []
 
@@ -514,7 +516,7 @@ def test_a_later_try_without_a_note_has_not_ordered(player: Any, offer: OfferRef
 
 @pytest.mark.parametrize("error", TAKEN_BACK, ids=lambda error: f"{type(error).__name__}-{error}"[:30])
 def test_a_refusal_takes_the_note_back(
-    player: Any, offer: OfferRef, retry: Attempt, note: Note, error: errors.PortalError
+    player: Any, offer: OfferRef, retry: Attempt, note: Note, error: exceptions.PortalError
 ) -> None:
     """An order that was certainly not taken leaves no note; what an earlier try noted stands again."""
     player.answer = Portal([[OLD]], error)
@@ -528,9 +530,11 @@ def test_a_refusal_takes_the_note_back(
     assert (player.notes[1], len(player.notes)) == (note.to_payload(), 2)
 
 
-@pytest.mark.parametrize("error", [errors.Conflict("x", status=409, text="busy"), errors.Refused("x", status=400)])
+@pytest.mark.parametrize(
+    "error", [exceptions.Conflict("x", status=409, text="busy"), exceptions.Refused("x", status=400)]
+)
 def test_a_refusal_because_the_first_order_was_taken(
-    player: Any, offer: OfferRef, retry: Attempt, error: errors.PortalError
+    player: Any, offer: OfferRef, retry: Attempt, error: exceptions.PortalError
 ) -> None:
     """A retry whose order is refused looks whether the first one's operation is why, and goes on with it."""
     player.now += timedelta(hours=1)
@@ -539,22 +543,22 @@ def test_a_refusal_because_the_first_order_was_taken(
     assert (orders(player), noted(player)) == (1, ["intent", "intent", "new-id"])
 
 
-@pytest.mark.parametrize("failing", [errors.ServerFault("list", status=500), errors.SignInError("no token")])
+@pytest.mark.parametrize("failing", [exceptions.ServerFault("list", status=500), exceptions.SignInError("no token")])
 def test_a_refusal_is_told_though_the_portal_falls_silent(
-    player: Any, offer: OfferRef, failing: errors.PortalError
+    player: Any, offer: OfferRef, failing: exceptions.PortalError
 ) -> None:
     """What refused the order is said also where nothing more can be found out about it."""
-    player.answer = Portal([[OLD], failing], errors.Refused("publish", status=422, text="no image"))
-    with pytest.raises(errors.Refused, match="no image"):
+    player.answer = Portal([[OLD], failing], exceptions.Refused("publish", status=422, text="no image"))
+    with pytest.raises(exceptions.Refused, match="no image"):
         player.run(publish(Publish(offer, (), Attempt(60))))
 
 
-@pytest.mark.parametrize("failing", [errors.ServerFault("list", status=500), errors.SignInError("no token")])
+@pytest.mark.parametrize("failing", [exceptions.ServerFault("list", status=500), exceptions.SignInError("no token")])
 def test_after_a_conflict_a_portal_that_falls_silent_is_not_submitted_to(
-    player: Any, offer: OfferRef, failing: errors.PortalError
+    player: Any, offer: OfferRef, failing: exceptions.PortalError
 ) -> None:
     """Without its list nothing is submitted a second time, and the log has the conflict."""
-    player.answer = Portal([[OLD], failing], errors.Conflict("publish", status=409, text="busy"))
+    player.answer = Portal([[OLD], failing], exceptions.Conflict("publish", status=409, text="busy"))
     with pytest.raises(type(failing)):
         player.run(publish(Publish(offer, (), Attempt(60))))
     assert orders(player) == 1
@@ -563,8 +567,8 @@ def test_after_a_conflict_a_portal_that_falls_silent_is_not_submitted_to(
 
 def test_a_refusal_while_another_operation_runs_names_it(player: Any, offer: OfferRef) -> None:
     """A 400 because somebody began in the same moment names what runs, without taking it."""
-    player.answer = Portal([[OLD], [NEW, OLD]], errors.Refused("publish", status=400, text="no"), "running")
-    with pytest.raises(errors.OperationRunning, match="operation new-id"):
+    player.answer = Portal([[OLD], [NEW, OLD]], exceptions.Refused("publish", status=400, text="no"), "running")
+    with pytest.raises(exceptions.OperationRunning, match="operation new-id"):
         player.run(publish(Publish(offer, (), Attempt(60, can_note=True))))
     assert noted(player) == ["intent", None]
 
@@ -618,7 +622,7 @@ def test_a_later_try_stops_where_something_changed(
 ) -> None:
     """Whatever changed since the DAG run began, or does not say when, may be an earlier try's."""
     player.answer = Portal([[BEFORE], [BEFORE], [entry, BEFORE]], None)
-    with pytest.raises(errors.OutcomeUnknown, match="an earlier try of this task may have sent it") as caught:
+    with pytest.raises(exceptions.OutcomeUnknown, match="an earlier try of this task may have sent it") as caught:
         player.run(publish(Publish(offer, (), later)))
     assert (orders(player), caught.value.retryable, sum(player.slept)) == (0, False, 30)
 
@@ -647,7 +651,7 @@ def test_a_publish_from_before_the_dag_run_is_somebody_elses(
 ) -> None:
     """What last changed before the DAG run began cannot be an earlier try's, so it is refused by its name."""
     player.answer = Portal([[changed(NEW, -6)]], None, "running")
-    with pytest.raises(errors.OperationRunning, match="operation new-id"):
+    with pytest.raises(exceptions.OperationRunning, match="operation new-id"):
         player.run(publish(Publish(offer, (), replace(later, waits_for_others=waits))))
     assert orders(player) == 0
 
@@ -669,7 +673,7 @@ def test_a_later_try_stops_where_what_runs_may_be_anybodys(
 ) -> None:
     """After a clear or a wait for others, and where it is not one publish alone, what runs is not guessed at."""
     player.answer = Portal([entries], None, "running")
-    with pytest.raises(errors.OutcomeUnknown, match=r"may have sent it, and operation new-id .* is there"):
+    with pytest.raises(exceptions.OutcomeUnknown, match=r"may have sent it, and operation new-id .* is there"):
         player.run(publish(Publish(offer, (), replace(later, **change))))
     assert (orders(player), player.slept) == (0, [])
 
@@ -680,7 +684,7 @@ def test_a_later_try_stops_at_work_that_the_list_does_not_show(
 ) -> None:
     """A list that shows nothing is not enough while the offer's status says, or may say, that something runs."""
     player.answer = Portal([[BEFORE]], None, status)
-    with pytest.raises(errors.OutcomeUnknown, match=f"its status is {status}, but its operations do not show"):
+    with pytest.raises(exceptions.OutcomeUnknown, match=f"its status is {status}, but its operations do not show"):
         player.run(publish(Publish(offer, (), later)))
     assert (orders(player), sum(player.slept)) == (0, 900)
 
@@ -701,7 +705,7 @@ def test_a_later_try_publishes_over_what_is_parked(
     ("lists", "shown", "may_settle"),
     [
         ([[OLD]], "none of the offer's operations is new", False),
-        ([[OLD], [OLD], [OLD], errors.Refused("list", status=400)], "the offer's operations cannot be read", True),
+        ([[OLD], [OLD], [OLD], exceptions.Refused("list", status=400)], "the offer's operations cannot be read", True),
     ],
 )
 def test_a_conflict_with_an_open_checkpoint_is_unknown(
@@ -714,8 +718,8 @@ def test_a_conflict_with_an_open_checkpoint_is_unknown(
 ) -> None:
     """An earlier try's submit that shows nowhere, and a 409 now: it may be its own, which the error says."""
     player.now += timedelta(hours=1)
-    player.answer = Portal(lists, errors.Conflict("publish", status=409, text="busy"))
-    with pytest.raises(errors.OutcomeUnknown, match=f"{shown}, and now: .*busy") as caught:
+    player.answer = Portal(lists, exceptions.Conflict("publish", status=409, text="busy"))
+    with pytest.raises(exceptions.OutcomeUnknown, match=f"{shown}, and now: .*busy") as caught:
         player.run(publish(Publish(offer, (), retry)))
     assert (caught.value.retryable, orders(player), noted(player)) == (may_settle, 1, ["intent", "intent"])
 
@@ -729,7 +733,7 @@ def test_what_is_new_since_an_open_checkpoint_is_not_published_over(
     running = {"id": "going", "submissionType": "goLive", "submissionState": "running"}
     before: list[Any] = [[OLD], [running, OLD]]
     lists = [*before, [NEW, OLD]] if shows_in == "list" else [*before, [running, OLD], [NEW, running, OLD]]
-    player.answer = Portal(lists, errors.Conflict("publish", status=409, text="busy"))
+    player.answer = Portal(lists, exceptions.Conflict("publish", status=409, text="busy"))
     assert player.run(publish(Publish(offer, (), retry))).operation_id == "new-id"
     assert orders(player) == 0
 
@@ -762,7 +766,7 @@ def test_retried_or_cleared_is_said_where_it_matters(
     attempt = Attempt(60, counts=CLEARED_OR_RETRIED, can_note=True, note=note)
     said = "operation new-id, which has ended" if is_known else "no operation that shows"
     with pytest.raises(
-        errors.TaskRunUnknownError, match=rf"retried or was cleared.*{said}.*start a new DAG run"
+        exceptions.TaskRunUnknownError, match=rf"retried or was cleared.*{said}.*start a new DAG run"
     ) as caught:
         player.run(publish(Publish(offer, (), attempt)))
     assert (orders(player), caught.value.retryable) == (0, False)
@@ -780,7 +784,7 @@ def test_what_shows_after_a_clear_that_emptied_the_store_is_in_the_way(player: A
     """An operation in progress may be anybody's then: it is named, and not taken."""
     player.answer = Portal([[OLD], [OLD], [NEW, OLD]], None)
     attempt = Attempt(60, counts=CLEARED, can_note=True, earlier_could_note=False)
-    with pytest.raises(errors.OperationRunning, match="operation new-id"):
+    with pytest.raises(exceptions.OperationRunning, match="operation new-id"):
         player.run(publish(Publish(offer, (), attempt)))
     assert orders(player) == 0
 
@@ -798,10 +802,10 @@ def test_after_a_conflict_a_later_try_without_a_store_decides_by_the_list_again(
 ) -> None:
     """Before Airflow 3.3 a publish that shows while a later try waits may be its own: it is not published over."""
     lists: list[Any] = [*[[BEFORE]] * 64, [changed(NEW, 10), BEFORE]]
-    player.answer = Portal(lists, errors.Conflict("publish", status=409, text="busy"))
+    player.answer = Portal(lists, exceptions.Conflict("publish", status=409, text="busy"))
     retry = Attempt(60, counts=RETRY, since=start - timedelta(hours=1), waits_for_others=True)
     with pytest.raises(
-        errors.OutcomeUnknown, match="an earlier try of this task may have sent it, and operation new-id"
+        exceptions.OutcomeUnknown, match="an earlier try of this task may have sent it, and operation new-id"
     ):
         player.run(publish(Publish(offer, (), retry)))
     assert orders(player) == 1
@@ -810,6 +814,6 @@ def test_after_a_conflict_a_later_try_without_a_store_decides_by_the_list_again(
 def test_an_operation_that_awaits_its_sign_off_is_not_in_progress(player: Any, offer: OfferRef) -> None:
     """Where the status shows the next publish and the list does not yet, the preview in the list is not named for it."""
     preview = OLD | {"submissionState": PARKED}
-    player.answer = Portal([[preview]], errors.Conflict("publish", status=409, text="busy"), "running")
-    with pytest.raises(errors.OperationRunning, match=r"another operation .*busy"):
+    player.answer = Portal([[preview]], exceptions.Conflict("publish", status=409, text="busy"), "running")
+    with pytest.raises(exceptions.OperationRunning, match=r"another operation .*busy"):
         player.run(publish(Publish(offer, (), Attempt(60))))

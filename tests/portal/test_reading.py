@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_cpp.rules.reading import whole_number
+from airflow_provider_cpp.core.json_fields import whole_number
 
 
 @pytest.mark.parametrize(

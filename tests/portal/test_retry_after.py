@@ -11,20 +11,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from airflow_provider_cpp import errors
-from airflow_provider_cpp.portal import calls
-from airflow_provider_cpp.rules import flows, retry
-from airflow_provider_cpp.rules.calls import LONGEST_RETRY_AFTER, Reply, decode
-from airflow_provider_cpp.rules.models import OfferRef
+from airflow_provider_cpp import exceptions
+from airflow_provider_cpp.apis.cloud_partner_portal import endpoints
+from airflow_provider_cpp.core import effects, retry
+from airflow_provider_cpp.core.http import LONGEST_RETRY_AFTER, Reply, decode
+from airflow_provider_cpp.core.models import OfferRef
 
 NOW = datetime(2026, 11, 3, 9, 0, tzinfo=timezone.utc)
-READ = calls.get_offer_status(OfferRef("contoso", "contoso-vm"))
+READ = endpoints.get_offer_status(OfferRef("contoso", "contoso-vm"))
 
 
 def asked_for(value: str, status: int = 429) -> float | None:
     """Return the seconds that an error carries for a header."""
     reply = Reply(status, b"", {"retry-after": value}, "https://cloudpartner.azure.com", NOW)
-    with pytest.raises(errors.RequestError) as caught:
+    with pytest.raises(exceptions.RequestError) as caught:
         decode(READ, reply)
     return caught.value.retry_after
 
@@ -79,11 +79,11 @@ def test_a_read_waits_as_long_as_it_is_told_to(
     value = str(wish) if form == "seconds" else format_datetime(player.now + timedelta(seconds=wish), usegmt=True)
     answers = [make_reply(b"", status, {"retry-after": value}), {"status": "running"}]
     player.answer = lambda _: answers.pop(0)
-    flow = flows.fetch(READ)
+    flow = effects.fetch(READ)
     if pauses:
         assert player.run(flow).word == "running"
     else:
-        with pytest.raises(errors.RequestError) as caught:
+        with pytest.raises(exceptions.RequestError) as caught:
             player.run(flow)
         assert caught.value.retry_after == min(wish, LONGEST_RETRY_AFTER) > retry.LONGEST_PAUSE
     assert player.slept == pauses
@@ -92,6 +92,6 @@ def test_a_read_waits_as_long_as_it_is_told_to(
 def test_the_whole_of_a_read_is_bounded(player: Any, make_reply: Any) -> None:
     """However often the portal asks for the longest pause that a read takes, the read ends after three of them."""
     player.answer = lambda _: make_reply(b"", 429, {"retry-after": "60"})
-    with pytest.raises(errors.Throttled):
-        player.run(flows.fetch(READ))
+    with pytest.raises(exceptions.Throttled):
+        player.run(effects.fetch(READ))
     assert player.slept == [60.0] * 3

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 import airflow_provider_cpp
-from airflow_provider_cpp.portal.status import SPELLINGS, read_status
-from airflow_provider_cpp.rules.outcome import Result
-from airflow_provider_cpp.rules.status import Status
+from airflow_provider_cpp.apis.cloud_partner_portal.status import SPELLINGS, read_status
+from airflow_provider_cpp.core.outcome import Result
+from airflow_provider_cpp.core.status import Status
 
 PACKAGE = Path(airflow_provider_cpp.__file__).parent
 WORDS = [(status, word) for status, words in SPELLINGS.items() for word in words]

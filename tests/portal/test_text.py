@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as some
 
-from airflow_provider_cpp.rules.text import plain_text, shared, without_signatures
+from airflow_provider_cpp.core.redaction import plain_text, shared, without_signatures
 
 TOKEN = "eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJodHRwczovL3gifQ.c2lnbmF0dXJlLW9mLWl0_-A"
 DISK = "https://contoso.blob.core.windows.net/vhds/os.vhd?sv=2024-11-04&sr=c"

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from airflow_provider_cpp.rules.attempt import TaskRun, TryCounts
+from airflow_provider_cpp.core.checkpoint import TaskRun, TryCounts
 
 RETRIES = range(4)
 STEPS = ("retry", "clear", "clear, the DAG run stays as it is", "clear while it runs", "clear of another task")

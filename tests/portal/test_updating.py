@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from airflow_provider_cpp import errors
-from airflow_provider_cpp.portal import calls
-from airflow_provider_cpp.portal.updating import TRIES, update
-from airflow_provider_cpp.rules.merging import merge_patch
-from airflow_provider_cpp.rules.models import OfferDocument, OfferRef
-from airflow_provider_cpp.rules.orders import Update
+from airflow_provider_cpp import exceptions
+from airflow_provider_cpp.apis.cloud_partner_portal import endpoints
+from airflow_provider_cpp.apis.cloud_partner_portal.update import TRIES, update
+from airflow_provider_cpp.core.merging import merge_patch
+from airflow_provider_cpp.core.models import OfferDocument, OfferRef
+from airflow_provider_cpp.core.params import Update
 
 ETAG = "W/\"datetime'2026-11-03T09%3A00%3A00.1234567Z'\""
 DRAFT = {
@@ -27,8 +27,8 @@ DRAFT = {
     "definition": {"displayText": "Contoso", "plans": [{"planId": "gold", "x.unknown": {"deep": [1, None]}}]},
     "pcMigrationStatus": "migrated",
 }
-LOST = errors.Unreachable("store", text="timed out")
-STALE = errors.PreconditionFailed("store", status=412)
+LOST = exceptions.Unreachable("store", text="timed out")
+STALE = exceptions.PreconditionFailed("store", status=412)
 
 
 class Drafts:
@@ -43,10 +43,10 @@ class Drafts:
         self.content = copy.deepcopy(content)
         self.etag = etag
         self.put: list[tuple[str | None, bytes]] = []
-        self.instead: list[tuple[errors.PortalError, bool]] = []
+        self.instead: list[tuple[exceptions.PortalError, bool]] = []
         self.before_write: Any = None
 
-    def __call__(self, call: calls.Call[Any]) -> Any:
+    def __call__(self, call: endpoints.Call[Any]) -> Any:
         if call.method == "PUT":
             assert call.body is not None
             self.put.append((call.headers.get("If-Match"), call.body))
@@ -58,7 +58,7 @@ class Drafts:
             if error is not None:
                 return error
         if self.content is None:
-            return errors.NotFound("draft", status=404)
+            return exceptions.NotFound("draft", status=404)
         headers = {"etag": self.etag} if self.etag else {}
         return self.make_reply(self.content, 200, headers)
 
@@ -201,7 +201,7 @@ def circle() -> dict[str, Any]:
 def test_a_change_that_leaves_rubbish(player: Any, offer: OfferRef, make_reply: Any, returned: Any, said: str) -> None:
     """What is no JSON object, or could not be written as one, is not stored."""
     player.answer = drafts = Drafts(make_reply, DRAFT)
-    with pytest.raises(errors.ConfigurationError, match=said):
+    with pytest.raises(exceptions.ConfigurationError, match=said):
         player.run(update(Update(offer, lambda _: returned)))
     assert drafts.put == []
 
@@ -232,18 +232,18 @@ def test_somebody_else_writes_every_time(player: Any, title: Update, make_reply:
     """After five tries the last 412 is let through, which another try of the task may heal."""
     player.answer = drafts = Drafts(make_reply, DRAFT)
     drafts.instead = [(STALE, False)] * 99
-    with pytest.raises(errors.PreconditionFailed) as caught:
+    with pytest.raises(exceptions.PreconditionFailed) as caught:
         player.run(update(title))
     assert (len(drafts.put), player.slept, caught.value.retryable) == (TRIES, [1.0, 2.0, 3.0, 4.0], True)
 
 
-@pytest.mark.parametrize("error", [LOST, errors.ServerFault("x", status=500), errors.BadReply("x", status=200)])
+@pytest.mark.parametrize("error", [LOST, exceptions.ServerFault("x", status=500), exceptions.BadReply("x", status=200)])
 @pytest.mark.parametrize(("stored", "writes"), [(True, 1), (False, 2)])
 def test_a_lost_answer(
     player: Any,
     title: Update,
     make_reply: Any,
-    error: errors.PortalError,
+    error: exceptions.PortalError,
     stored: bool,  # noqa: FBT001
     writes: int,
 ) -> None:
@@ -258,14 +258,14 @@ def test_a_lost_answer(
 @pytest.mark.parametrize(
     "error",
     [
-        errors.Refused("store", status=400),
-        errors.Forbidden("store", status=403),
-        errors.Conflict("store", status=409),
-        errors.Throttled("store", status=429),
-        errors.Unreachable("store", text="refused", sent=False),
+        exceptions.Refused("store", status=400),
+        exceptions.Forbidden("store", status=403),
+        exceptions.Conflict("store", status=409),
+        exceptions.Throttled("store", status=429),
+        exceptions.Unreachable("store", text="refused", sent=False),
     ],
 )
-def test_a_refusal_is_let_through(player: Any, title: Update, make_reply: Any, error: errors.PortalError) -> None:
+def test_a_refusal_is_let_through(player: Any, title: Update, make_reply: Any, error: exceptions.PortalError) -> None:
     """What the portal refuses is not tried again."""
     player.answer = drafts = Drafts(make_reply, DRAFT)
     drafts.instead = [(error, False)]
@@ -277,7 +277,9 @@ def test_a_refusal_is_let_through(player: Any, title: Update, make_reply: Any, e
 def test_without_an_etag(player: Any, title: Update, make_reply: Any) -> None:
     """A draft without an ETag is stored over only where that was asked for; an ETag that is there is used all the same."""
     player.answer = drafts = Drafts(make_reply, DRAFT, etag=None)
-    with pytest.raises(errors.ConfigurationError, match=r"gave no ETag with the draft.*overwrite=True accepts that"):
+    with pytest.raises(
+        exceptions.ConfigurationError, match=r"gave no ETag with the draft.*overwrite=True accepts that"
+    ):
         player.run(update(title))
     assert drafts.put == []
     player.run(update(replace(title, overwrite=True)))
@@ -289,7 +291,7 @@ def test_without_an_etag(player: Any, title: Update, make_reply: Any) -> None:
 def test_an_offer_that_is_not_there(player: Any, title: Update, make_reply: Any) -> None:
     """An offer is created only where that was asked for, out of an empty document and without a condition."""
     player.answer = drafts = Drafts(make_reply, None)
-    with pytest.raises(errors.NotFound):
+    with pytest.raises(exceptions.NotFound):
         player.run(update(title))
     assert drafts.put == []
     updated = player.run(update(replace(title, create=True)))
@@ -299,7 +301,7 @@ def test_an_offer_that_is_not_there(player: Any, title: Update, make_reply: Any)
 def test_a_creation_whose_answer_was_lost(player: Any, title: Update, make_reply: Any) -> None:
     """A creation that was stored though its answer was lost is found by the next reading, or by the portal's conflict."""
     player.answer = drafts = Drafts(make_reply, None)
-    drafts.instead = [(LOST, False), (errors.Conflict("store", status=409), True)]
+    drafts.instead = [(LOST, False), (exceptions.Conflict("store", status=409), True)]
     updated = player.run(update(replace(title, create=True)))
     assert ([condition for condition, _ in drafts.put], updated.written) == ([None, None], False)
 
@@ -307,8 +309,8 @@ def test_a_creation_whose_answer_was_lost(player: Any, title: Update, make_reply
 def test_a_creation_that_is_refused_every_time(player: Any, title: Update, make_reply: Any) -> None:
     """A conflict over an offer that never shows ends the creation."""
     player.answer = drafts = Drafts(make_reply, None)
-    drafts.instead = [(errors.Conflict("store", status=409), False)] * 99
-    with pytest.raises(errors.Conflict):
+    drafts.instead = [(exceptions.Conflict("store", status=409), False)] * 99
+    with pytest.raises(exceptions.Conflict):
         player.run(update(replace(title, create=True)))
     assert len(drafts.put) == TRIES
 
@@ -316,6 +318,6 @@ def test_a_creation_that_is_refused_every_time(player: Any, title: Update, make_
 def test_an_update_without_a_change(player: Any, make_reply: Any, offer: OfferRef) -> None:
     """What changes nothing is an error of the task, and nothing is stored."""
     player.answer = drafts = Drafts(make_reply, DRAFT)
-    with pytest.raises(errors.ConfigurationError, match="give patch or change"):
+    with pytest.raises(exceptions.ConfigurationError, match="give patch or change"):
         player.run(update(Update(offer)))
     assert drafts.put == []

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_cpp import errors
-from airflow_provider_cpp.portal.api import PORTAL
-from airflow_provider_cpp.rules.models import OfferRef
-from airflow_provider_cpp.rules.operations import Operation
-from airflow_provider_cpp.rules.outcome import Result
-from airflow_provider_cpp.rules.progress import Memory
-from airflow_provider_cpp.rules.verdict import default_until
-from airflow_provider_cpp.rules.watch import Watch
-from airflow_provider_cpp.rules.watching import wait
+from airflow_provider_cpp import exceptions
+from airflow_provider_cpp.apis.cloud_partner_portal.api import PORTAL
+from airflow_provider_cpp.core.models import OfferRef
+from airflow_provider_cpp.core.operations import Operation
+from airflow_provider_cpp.core.outcome import Result
+from airflow_provider_cpp.core.poll_state import Memory
+from airflow_provider_cpp.core.verdict import default_until
+from airflow_provider_cpp.core.wait import wait
+from airflow_provider_cpp.core.wait_spec import Watch
 
 CERTIFYING = {"id": "displaycertify", "stepName": "Certification", "status": "inProgress", "progressPercentage": 40}
 SIGN_OFF = {"id": "publisher-signoff", "stepName": "Publisher signoff", "status": "waitingForPublisherReview"}
@@ -65,20 +65,20 @@ def own(watch: Watch, operation: Operation) -> Watch:
 )
 def test_what_cannot_be_waited_for(own: Watch, change: dict[str, Any], said: str) -> None:
     """A watch that makes no sense is refused, saying why."""
-    with pytest.raises(errors.ConfigurationError, match=said):
+    with pytest.raises(exceptions.ConfigurationError, match=said):
         replace(own, **change)
 
 
 def test_a_cancel_is_not_waited_for(own: Watch, operation: Operation) -> None:
     """A cancel operation leads nowhere that a sensor could wait for."""
-    with pytest.raises(errors.ConfigurationError, match="operation is a cancel"):
+    with pytest.raises(exceptions.ConfigurationError, match="operation is a cancel"):
         replace(own, operation=replace(operation, kind="cancel"))
 
 
 @pytest.mark.parametrize("change", [{"version": 3}, {"version": None}, {"version": True}, {"deadline": "soon"}])
 def test_a_watch_of_another_release(own: Watch, change: dict[str, Any]) -> None:
     """A watch that this release does not understand says that releases differ."""
-    with pytest.raises(errors.ConfigurationError, match="written by another release of this package"):
+    with pytest.raises(exceptions.ConfigurationError, match="written by another release of this package"):
         Watch.from_payload(own.to_payload() | change)
 
 
@@ -161,8 +161,8 @@ def test_a_failure_without_steps_or_words(player: Any, watch: Watch) -> None:
 
 def test_retry_after_slows_the_wait(player: Any, watch: Watch) -> None:
     """After a 429 the next look comes when the portal wants it, and no sooner than the interval."""
-    later = errors.Throttled("x", status=429, retry_after=1800.0)
-    sooner = errors.Throttled("x", status=429, retry_after=1.0)
+    later = exceptions.Throttled("x", status=429, retry_after=1800.0)
+    sooner = exceptions.Throttled("x", status=429, retry_after=1.0)
     player.answer = Portal(status=[later, sooner, RUNNING, {"status": "succeeded"}])
     player.run(wait(PORTAL, watch))
     assert player.slept == [1800.0, 300.0, 300.0]
@@ -170,7 +170,7 @@ def test_retry_after_slows_the_wait(player: Any, watch: Watch) -> None:
 
 def test_failures_are_warned_of_once_an_hour_and_forgiven(player: Any, watch: Watch) -> None:
     """Failed looks are told at first and then hourly; an answer in between begins the count anew."""
-    fault = errors.ServerFault("x", status=503)
+    fault = exceptions.ServerFault("x", status=503)
     player.answer = Portal(status=[*[fault] * 71, RUNNING, *[fault] * 71, {"status": "succeeded"}])
     assert player.run(wait(PORTAL, watch)).result is Result.REACHED
     assert [level for _, level in player.told].count("warning") == 12
@@ -178,7 +178,7 @@ def test_failures_are_warned_of_once_an_hour_and_forgiven(player: Any, watch: Wa
 
 def test_a_portal_that_stays_away_ends_the_wait(player: Any, watch: Watch) -> None:
     """After six hours without a single answer the wait fails, saying that nothing is known and nothing was done."""
-    player.answer = Portal(status=[RUNNING, errors.SignInError("no token")])
+    player.answer = Portal(status=[RUNNING, exceptions.SignInError("no token")])
     outcome = player.run(wait(PORTAL, watch))
     assert (outcome.result, outcome.retryable, player.slept.count(300.0)) == (Result.ERROR, True, 73)
     assert "no answer from the portal for 6:00:00, last: no token." in outcome.message
@@ -186,9 +186,9 @@ def test_a_portal_that_stays_away_ends_the_wait(player: Any, watch: Watch) -> No
 
 
 @pytest.mark.parametrize(
-    "error", [errors.SignInError("no"), errors.Forbidden("x", status=403), errors.NotFound("x", status=404)]
+    "error", [exceptions.SignInError("no"), exceptions.Forbidden("x", status=403), exceptions.NotFound("x", status=404)]
 )
-def test_what_is_wrong_at_the_first_look_ends_it(player: Any, watch: Watch, error: errors.PortalError) -> None:
+def test_what_is_wrong_at_the_first_look_ends_it(player: Any, watch: Watch, error: exceptions.PortalError) -> None:
     """Before any answer, an error that time does not heal ends the wait at once, for good."""
     player.answer = Portal(status=[error])
     outcome = player.run(wait(PORTAL, replace(watch, answered=False)))
@@ -197,7 +197,7 @@ def test_what_is_wrong_at_the_first_look_ends_it(player: Any, watch: Watch, erro
 
 def test_a_wait_that_never_had_an_answer_says_so(player: Any, watch: Watch) -> None:
     """A timeout without any answer says that there was none."""
-    player.answer = Portal(status=[errors.Unreachable("x", text="down")])
+    player.answer = Portal(status=[exceptions.Unreachable("x", text="down")])
     outcome = player.run(wait(PORTAL, replace(watch, poll_failure_tolerance=10**9, answered=False)))
     assert "the portal never answered" in outcome.message
 
@@ -258,7 +258,7 @@ def test_an_operation_may_be_found_by_its_number(player: Any, own: Watch, offer:
 
 def test_an_operation_just_accepted_may_be_missing(player: Any, own: Watch) -> None:
     """A 404 for an operation just accepted is waited through for some minutes, and is an error after them."""
-    missing = errors.NotFound("operation", status=404)
+    missing = exceptions.NotFound("operation", status=404)
     player.answer = Portal(operation=[missing, missing, PARKED], list=[[OURS]])
     assert player.run(wait(PORTAL, own)).result is Result.REACHED
     player.now = own.deadline - timedelta(days=14)
@@ -274,7 +274,7 @@ def test_an_operation_that_was_never_there(player: Any, own: Watch, operation: O
     location = "/api/operations/contoso$contoso-vm$2$preview"
     other = replace(operation, operation_id=None, location=location) if named == "location" else operation
     player.now += timedelta(hours=1)
-    player.answer = Portal(operation=[errors.NotFound("operation", status=404)])
+    player.answer = Portal(operation=[exceptions.NotFound("operation", status=404)])
     outcome = player.run(wait(PORTAL, replace(own, operation=other, answered=False)))
     assert ((location if named == "location" else "new-id") in outcome.message, outcome.retryable) == (True, False)
 
@@ -357,7 +357,7 @@ def idle(watch: Watch) -> Watch:
 
 def test_idle_is_no_end_of_an_operation(own: Watch) -> None:
     """Waiting for somebody else's operation to end is never waiting for one's own."""
-    with pytest.raises(errors.ConfigurationError, match="until is idle, which is no end of an operation"):
+    with pytest.raises(exceptions.ConfigurationError, match="until is idle, which is no end of an operation"):
         replace(own, until="idle")
 
 
@@ -405,7 +405,7 @@ def test_a_wait_for_others_gives_up_in_time(player: Any, idle: Watch, start: dat
 
 def test_a_wait_for_others_tolerates_failures(player: Any, idle: Watch) -> None:
     """A list that fails for a while does not end the wait for others, and is not taken for an empty one."""
-    silence = errors.Forbidden("list", status=403)
+    silence = exceptions.Forbidden("list", status=403)
     player.answer = Portal(list=[silence, silence, [OVER]], status=[{"status": "succeeded"}])
     assert (player.run(wait(PORTAL, idle)).result, len(player.slept)) == (Result.REACHED, 3)
 
@@ -416,17 +416,19 @@ def test_a_wait_for_others_tolerates_failures(player: Any, idle: Watch) -> None:
 @pytest.mark.parametrize(
     "error",
     [
-        errors.Unauthorized("status", status=401),
-        errors.SignInError("no token"),
-        errors.ConfigurationError(("no tenant",)),
-        errors.Forbidden("status", status=403),
-        errors.Unreachable("status", text="down"),
-        errors.Untrusted("status", text="self-signed"),
-        errors.BadReply("status", text="a page of a proxy"),
-        errors.ServerFault("status", status=502, text="of what stands before a host that is none any more"),
+        exceptions.Unauthorized("status", status=401),
+        exceptions.SignInError("no token"),
+        exceptions.ConfigurationError(("no tenant",)),
+        exceptions.Forbidden("status", status=403),
+        exceptions.Unreachable("status", text="down"),
+        exceptions.Untrusted("status", text="self-signed"),
+        exceptions.BadReply("status", text="a page of a proxy"),
+        exceptions.ServerFault("status", status=502, text="of what stands before a host that is none any more"),
     ],
 )
-def test_a_look_that_failed_reads_the_connection_again(player: Any, watch: Watch, error: errors.PortalError) -> None:
+def test_a_look_that_failed_reads_the_connection_again(
+    player: Any, watch: Watch, error: exceptions.PortalError
+) -> None:
     """After a look that failed in the midst of a wait the connection is read again, since a person may put it right."""
     player.answer = Portal(status=[RUNNING, error, {"status": "succeeded"}])
     assert player.run(wait(PORTAL, watch)).result is Result.REACHED
@@ -435,8 +437,8 @@ def test_a_look_that_failed_reads_the_connection_again(player: Any, watch: Watch
 
 def test_a_connection_that_cannot_be_read_again(player: Any, watch: Watch) -> None:
     """A connection that is broken too is told once an hour, and the wait goes on with what there was."""
-    player.connection = errors.ConfigurationError(("no tenant_id",))
-    refused = errors.Unauthorized("status", status=401)
+    player.connection = exceptions.ConfigurationError(("no tenant_id",))
+    refused = exceptions.Unauthorized("status", status=401)
     player.answer = Portal(status=[RUNNING, *[refused] * 13, {"status": "succeeded"}])
     assert (player.run(wait(PORTAL, watch)).result, player.reconnects) == (Result.REACHED, 13)
     told = [text for text, level in player.told if level == "warning"]
@@ -446,7 +448,7 @@ def test_a_connection_that_cannot_be_read_again(player: Any, watch: Watch) -> No
 
 def test_credentials_refused_at_first_are_not_read_again(player: Any, watch: Watch) -> None:
     """Before the portal ever answered, refused credentials end the wait instead."""
-    player.answer = Portal(status=[errors.Unauthorized("status", status=401)])
+    player.answer = Portal(status=[exceptions.Unauthorized("status", status=401)])
     assert player.run(wait(PORTAL, replace(watch, answered=False))).result is Result.ERROR
     assert player.reconnects == 0
 
@@ -479,7 +481,7 @@ def test_an_end_is_found_however_often_nothing_changed(player: Any, watch: Watch
 def test_the_same_answer_after_an_error_or_another_answer(player: Any, watch: Watch) -> None:
     """What was seen is the answer before, not one before that: there and back again, both are told."""
     other = {"status": "waitingForApproval"}
-    fault = errors.Unreachable("status", text="reset")
+    fault = exceptions.Unreachable("status", text="reset")
     player.answer = Portal(status=[RUNNING, fault, RUNNING, other, RUNNING, {"status": "succeeded"}])
     assert player.run(wait(PORTAL, watch)).result is Result.REACHED
     told = [text.removeprefix("offer contoso/contoso-vm: ") for text, level in player.told if level == "info"]

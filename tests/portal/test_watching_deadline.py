@@ -8,11 +8,11 @@ from datetime import timedelta
 import pytest
 from playing import START, Player
 
-from airflow_provider_cpp.errors import Unreachable
-from airflow_provider_cpp.portal.api import PORTAL
-from airflow_provider_cpp.rules.models import OfferRef
-from airflow_provider_cpp.rules.watch import Watch
-from airflow_provider_cpp.rules.watching import LAST_POLL, wait
+from airflow_provider_cpp.apis.cloud_partner_portal.api import PORTAL
+from airflow_provider_cpp.core.models import OfferRef
+from airflow_provider_cpp.core.wait import LAST_POLL, wait
+from airflow_provider_cpp.core.wait_spec import Watch
+from airflow_provider_cpp.exceptions import Unreachable
 
 
 @pytest.mark.parametrize("hours", [-24, 0, 1])

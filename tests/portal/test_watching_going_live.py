@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_cpp import errors
-from airflow_provider_cpp.portal.api import PORTAL
-from airflow_provider_cpp.rules.models import OfferRef
-from airflow_provider_cpp.rules.operations import Operation
-from airflow_provider_cpp.rules.outcome import Result
-from airflow_provider_cpp.rules.progress import Memory
-from airflow_provider_cpp.rules.watch import Watch
-from airflow_provider_cpp.rules.watching import wait
+from airflow_provider_cpp import exceptions
+from airflow_provider_cpp.apis.cloud_partner_portal.api import PORTAL
+from airflow_provider_cpp.core.models import OfferRef
+from airflow_provider_cpp.core.operations import Operation
+from airflow_provider_cpp.core.outcome import Result
+from airflow_provider_cpp.core.poll_state import Memory
+from airflow_provider_cpp.core.wait import wait
+from airflow_provider_cpp.core.wait_spec import Watch
 
 LIVE = {"id": "live", "stepName": "Live", "status": "inProgress"}
 GOING = {"status": "running", "steps": [LIVE], "publishingVersion": 2}
@@ -83,7 +83,7 @@ def test_going_live_that_ends_badly_is_seen(player: Any, watch: Watch, end: str,
 @pytest.mark.parametrize(
     ("portal", "asked"),
     [
-        (Portal(looks=9, own=errors.NotFound("operation", status=404)), 1),
+        (Portal(looks=9, own=exceptions.NotFound("operation", status=404)), 1),
         (Portal(looks=9, name="contoso offer/2"), 0),
     ],
 )
@@ -99,7 +99,7 @@ def test_an_operation_that_cannot_be_asked_for_is_asked_for_once(
 
 def test_a_look_at_it_that_fails_is_a_look_that_failed(player: Any, watch: Watch) -> None:
     """An error of the portal is told and tolerated there as anywhere, and the same operation is asked again."""
-    portal = player.answer = Portal(looks=3, own=errors.ServerFault("operation", status=503))
+    portal = player.answer = Portal(looks=3, own=exceptions.ServerFault("operation", status=503))
     assert player.run(wait(PORTAL, watch)).result is Result.REACHED
     assert (portal.asked["live-id"], [level for _, level in player.told]) == (3, ["info", "warning", "info"])
 

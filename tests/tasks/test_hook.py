@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 
-from airflow_provider_cpp import errors
+from airflow_provider_cpp import exceptions
+from airflow_provider_cpp.apis.cloud_partner_portal import endpoints
+from airflow_provider_cpp.core import effects
+from airflow_provider_cpp.core.models import OfferRef
+from airflow_provider_cpp.core.operations import Operation
 from airflow_provider_cpp.emulator import Emulator, Fault
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
 from airflow_provider_cpp.operators.offer import PublishOfferOperator
-from airflow_provider_cpp.portal import calls
-from airflow_provider_cpp.rules import flows
-from airflow_provider_cpp.rules.models import OfferRef
-from airflow_provider_cpp.rules.operations import Operation
 from airflow_provider_cpp.transport.settings import Settings
 
 OFFER = "contoso-vm"
@@ -112,7 +112,7 @@ def test_a_portal_that_refuses_every_token(serve: Callable[..., Emulator], read:
     portal = serve()
     portal.add_offer(OFFER)
     portal.inject(Fault("answer", "status", times=9, status=401))
-    with pytest.raises(errors.Unauthorized, match="does not accept this token"):
+    with pytest.raises(exceptions.Unauthorized, match="does not accept this token"):
         read()
     assert portal.counts["status"] == 2
 
@@ -137,7 +137,7 @@ def test_a_refused_sign_in_says_why(
     changes, code, text = SIGN_INS[case]
     portal = serve()
     connect(portal, **changes)
-    with pytest.raises(errors.SignInError) as caught:
+    with pytest.raises(exceptions.SignInError) as caught:
         read()
     assert (caught.value.code, text in str(caught.value), caught.value.retryable) == (code, True, False)
     assert not any(secret in str(caught.value) for secret in ("not-the-secret", portal.client_secret))
@@ -146,7 +146,7 @@ def test_a_refused_sign_in_says_why(
 def test_forbidden_gives_the_hint(serve: Callable[..., Emulator], connect: Callable[..., None]) -> None:
     """A 403 says which object id has to be added to the publisher's account."""
     connect(serve(), extra={"publisher_id": "fabrikam"})
-    with pytest.raises(errors.Forbidden, match=r"object id of the \*enterprise application\*") as caught:
+    with pytest.raises(exceptions.Forbidden, match=r"object id of the \*enterprise application\*") as caught:
         read_sync()
     assert (caught.value.status, caught.value.code, bool(caught.value.request_id)) == (403, "Forbidden", True)
 
@@ -155,7 +155,7 @@ def test_forbidden_gives_the_hint(serve: Callable[..., Emulator], connect: Calla
 def test_errors_in_every_form(serve: Callable[..., Emulator], read: Callable[[], Any], error_body: str) -> None:
     """An unknown offer is NotFound, whether the error's body is JSON, a page or nothing."""
     serve(error_body=error_body)
-    with pytest.raises(errors.NotFound, match=r"^status of offer contoso/contoso-vm: HTTP 404") as caught:
+    with pytest.raises(exceptions.NotFound, match=r"^status of offer contoso/contoso-vm: HTTP 404") as caught:
         read()
     assert "<" not in str(caught.value)
 
@@ -182,7 +182,7 @@ def test_a_redirect_is_not_followed(serve: Callable[..., Emulator], read: Callab
             headers={"Location": f"{portal.url}/api/publishers", "Retry-After": "0"},
         )
     )
-    with pytest.raises(errors.BadReply, match="a redirect, which is not followed"):
+    with pytest.raises(exceptions.BadReply, match="a redirect, which is not followed"):
         read()
     assert portal.counts["publishers"] == 0
 
@@ -194,7 +194,7 @@ def test_an_untrusted_certificate_is_final(
     portal = serve()
     read_settings = {"extra": {"verify": None}}
     connect(portal, **read_settings)
-    with pytest.raises(errors.SignInError, match="TLS: unable to get local issuer certificate") as caught:
+    with pytest.raises(exceptions.SignInError, match="TLS: unable to get local issuer certificate") as caught:
         read()
     assert (caught.value.retryable, portal.requests) == (False, [])
 
@@ -240,8 +240,8 @@ def test_an_answer_without_end_is_cut(serve: Callable[..., Emulator], wire: str)
     huge = b" " * (33 * 1024 * 1024)
     portal.inject(Fault("answer", "status", status=200, body=huge))
     hook = CloudPartnerPortalHook()
-    once = flows.ask(calls.get_offer_status(hook.offer(OFFER)))
-    with pytest.raises(errors.BadReply, match="larger than 32 MiB"):
+    once = effects.ask(endpoints.get_offer_status(hook.offer(OFFER)))
+    with pytest.raises(exceptions.BadReply, match="larger than 32 MiB"):
         hook.run(once) if wire == "requests" else asyncio.run(hook.arun(once))
 
 
@@ -259,7 +259,7 @@ def test_a_portal_that_does_not_answer_in_time(
 def test_missing_fields_are_named_together(connect: Callable[..., None], serve: Callable[..., Emulator]) -> None:
     """A connection that lacks several fields gives one error that names them all."""
     connect(serve(), login=None, password=None, extra={"tenant_id": None})
-    with pytest.raises(errors.ConfigurationError) as caught:
+    with pytest.raises(exceptions.ConfigurationError) as caught:
         CloudPartnerPortalHook().get_settings()
     line = "it lacks login (application id), password (client secret), tenant_id in extra"
     assert str(caught.value) == f"connection 'cloud_partner_portal_default' cannot be used: {line}"
@@ -269,7 +269,7 @@ def test_a_connection_that_does_not_exist(monkeypatch: pytest.MonkeyPatch, airfl
     """A missing connection is an error of this package's tree, in the worker and in the triggerer."""
     hook = CloudPartnerPortalHook("no_such_connection")
     for call in (hook.get_settings, lambda: asyncio.run(hook.aget_settings())):
-        with pytest.raises(errors.ConnectionUnknown, match="no_such_connection"):
+        with pytest.raises(exceptions.ConnectionUnknown, match="no_such_connection"):
             call()
 
 
@@ -283,7 +283,7 @@ def test_a_connection_that_cannot_be_read_leaves_retries(context: dict[str, Any]
 
 def test_secrets_show_themselves_to_nobody(serve: Callable[..., Emulator]) -> None:
     """Neither settings nor tokens print what they hold."""
-    from airflow_provider_cpp.transport.auth import token_source
+    from airflow_provider_cpp.transport.auth.token_source import token_source
 
     portal = serve()
     settings: Settings = CloudPartnerPortalHook().get_settings()
@@ -301,8 +301,8 @@ def test_an_error_carries_what_is_known_of_it(serve: Callable[..., Emulator], wi
     body = '{"error": {"code": "TooMany", "message": "Ask less often."}}'
     portal.inject(Fault("answer", "operation", times=9, status=429, headers={"Retry-After": "600"}, body=body))
     hook = CloudPartnerPortalHook()
-    flow = flows.fetch(calls.get_operation(operation))
-    with pytest.raises(errors.Throttled) as caught:
+    flow = effects.fetch(endpoints.get_operation(operation))
+    with pytest.raises(exceptions.Throttled) as caught:
         _ = hook.run(flow) if wire == "requests" else asyncio.run(hook.arun(flow))
     error = caught.value
     assert (error.status, error.code, error.text, error.retry_after) == (429, "TooMany", "Ask less often.", 600.0)

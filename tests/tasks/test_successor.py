@@ -14,10 +14,12 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, TaskDeferred
 
-from airflow_provider_cpp import errors
+from airflow_provider_cpp import exceptions
+from airflow_provider_cpp.core.operations import Operation
+from airflow_provider_cpp.core.wait import Watch
 from airflow_provider_cpp.emulator import Emulator, Fault
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
-from airflow_provider_cpp.hooks.connections import hook_for
+from airflow_provider_cpp.hooks.lookup import hook_for
 from airflow_provider_cpp.hooks.product_ingestion import ProductIngestionHook
 from airflow_provider_cpp.operators.offer import (
     AddImageVersionOperator,
@@ -26,8 +28,6 @@ from airflow_provider_cpp.operators.offer import (
     PublishOfferOperator,
     UpdateOfferOperator,
 )
-from airflow_provider_cpp.rules.operations import Operation
-from airflow_provider_cpp.rules.watching import Watch
 from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
 
 OFFER = "contoso-vm"
@@ -314,12 +314,12 @@ def test_the_hook_alone(portal: Emulator) -> None:
     assert hook.get_job(operation.to_json()).state.is_open
     assert hook.list_operations(OFFER)[0].kind == "publish"
     portal.add_offer("new")
-    with pytest.raises(errors.NotFound):
+    with pytest.raises(exceptions.NotFound):
         hook.get_resources("new", "preview")
     portal.clock.advance(days=5)
     assert hook.get_offer_status(OFFER).is_parked
     going = hook.go_live(OFFER, operation, settle_time=0)
-    with pytest.raises(errors.NotCanceled, match="goes on"):
+    with pytest.raises(exceptions.NotCanceled, match="goes on"):
         hook.cancel(going, timeout=5)
 
 
@@ -345,13 +345,15 @@ def test_the_address_may_lack_its_path(portal: Emulator, connect: Callable[..., 
 def test_the_hook_is_found_by_the_connections_type(portal: Emulator, connect: Callable[..., None]) -> None:
     """Each type has its hook; another type, or a hook for the other one, is an error that names them."""
     assert type(hook_for("cloud_partner_portal_default")) is ProductIngestionHook
-    with pytest.raises(errors.ConfigurationError, match="of type product_ingestion now, and this is for cloud_partner"):
+    with pytest.raises(
+        exceptions.ConfigurationError, match="of type product_ingestion now, and this is for cloud_partner"
+    ):
         CloudPartnerPortalHook().get_settings()
     connect(portal)
     assert type(hook_for("cloud_partner_portal_default")) is CloudPartnerPortalHook
     connect(portal, conn_type="http")
     with pytest.raises(
-        errors.ConfigurationError, match="'http', and this provider's types are: cloud_partner_portal, prod"
+        exceptions.ConfigurationError, match="'http', and this provider's types are: cloud_partner_portal, prod"
     ):
         hook_for("cloud_partner_portal_default")
 

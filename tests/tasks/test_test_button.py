@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_cpp import errors
+from airflow_provider_cpp import exceptions
+from airflow_provider_cpp.apis.cloud_partner_portal.api import PORTAL
 from airflow_provider_cpp.emulator import Emulator, Fault
-from airflow_provider_cpp.hooks import trial
+from airflow_provider_cpp.hooks import connection_test
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
-from airflow_provider_cpp.portal.api import PORTAL
 from airflow_provider_cpp.transport.settings import Settings
 
 OFFER = "contoso-vm"
@@ -115,14 +115,14 @@ def test_nobody_waits_for_long(connect: Callable[..., None], serve: Callable[...
     assert (good, "Timeout" in text, portal.url in text) == (False, True, True), text
 
 
-@pytest.mark.parametrize(("typed", "used"), [(None, trial.TIMEOUT), (600, trial.TIMEOUT), (2, 2)])
+@pytest.mark.parametrize(("typed", "used"), [(None, connection_test.TIMEOUT), (600, connection_test.TIMEOUT), (2, 2)])
 def test_the_button_has_a_limit_of_its_own(
     connect: Callable[..., None], serve: Callable[..., Emulator], typed: float | None, used: float
 ) -> None:
     """Whoever presses a button is not kept waiting for as long as a task may be."""
     connect(serve(), extra={"request_timeout": typed})
-    settings = trial.limited(CloudPartnerPortalHook().get_settings())
-    assert (settings.request_timeout, trial.TIMEOUT <= 15) == (used, True)
+    settings = connection_test.limited(CloudPartnerPortalHook().get_settings())
+    assert (settings.request_timeout, connection_test.TIMEOUT <= 15) == (used, True)
 
 
 def test_no_secret_is_shown(press: Callable[..., tuple[bool, str]]) -> None:
@@ -152,5 +152,5 @@ def test_a_port_that_stands_in_the_address_too() -> None:
         Settings.from_fields(PORTAL.endpoint, **fields, port=8443, extra=extra).base_url
         == "https://portal.example:8443"
     )
-    with pytest.raises(errors.ConfigurationError, match="host names port 8443, and port says 443"):
+    with pytest.raises(exceptions.ConfigurationError, match="host names port 8443, and port says 443"):
         Settings.from_fields(PORTAL.endpoint, **fields, port=443, extra=extra)

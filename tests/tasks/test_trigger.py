@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_cpp.rules.progress import Memory
-from airflow_provider_cpp.rules.watch import Watch
+from airflow_provider_cpp.core.poll_state import Memory
+from airflow_provider_cpp.core.wait_spec import Watch
 from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
 
 GOLDEN = sorted((Path(__file__).parents[1] / "golden").glob("watch-*.json"))

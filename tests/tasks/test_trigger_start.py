@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from airflow.secrets import BaseSecretsBackend
 
+from airflow_provider_cpp.core.wait_spec import Watch
 from airflow_provider_cpp.emulator import Emulator
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
-from airflow_provider_cpp.rules.watch import Watch
 from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
 
 CONNECTION = "cloud_partner_portal_default"

@@ -13,7 +13,7 @@ import pytest
 
 from airflow_provider_cpp.emulator import Emulator
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
-from airflow_provider_cpp.transport.auth import TokenSource, token_source
+from airflow_provider_cpp.transport.auth.token_source import TokenSource, token_source
 
 OFFER = "contoso-vm"
 VARIABLE = "AIRFLOW_CONN_CLOUD_PARTNER_PORTAL_DEFAULT"

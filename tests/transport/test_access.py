@@ -11,13 +11,13 @@ from dataclasses import replace
 
 import pytest
 
-from airflow_provider_cpp.errors import ConnectionUnknown
-from airflow_provider_cpp.transport import access
-from airflow_provider_cpp.transport.auth import PAUSE
+from airflow_provider_cpp.exceptions import ConnectionUnknown
+from airflow_provider_cpp.transport import shared_connection
+from airflow_provider_cpp.transport.auth.token_source import PAUSE
 from airflow_provider_cpp.transport.credentials import AccessToken
-from airflow_provider_cpp.transport.line import Line
+from airflow_provider_cpp.transport.loop_registry import Lines
+from airflow_provider_cpp.transport.session_pool import Line
 from airflow_provider_cpp.transport.settings import Settings
-from airflow_provider_cpp.transport.sharing import Lines
 
 FIRST = Settings("https://first.invalid", AccessToken("x"), "scope", "1")
 SECOND, THIRD = (replace(FIRST, base_url=f"https://{name}.invalid") for name in ("second", "third"))
@@ -67,7 +67,7 @@ def reader() -> Reader:
     return Reader()
 
 
-def waiting(reader: Reader, then: Callable[[Lines, access.Access], Awaitable[None]]) -> None:
+def waiting(reader: Reader, then: Callable[[Lines, shared_connection.Access], Awaitable[None]]) -> None:
     """Let one wait use the connection, with a token that is good, and see that nothing is left of it."""
 
     async def main() -> None:
@@ -88,7 +88,7 @@ def waiting(reader: Reader, then: Callable[[Lines, access.Access], Awaitable[Non
 def test_what_was_changed_and_changed_back_is_read_again(reader: Reader) -> None:
     """A look that fails finds what the connection says by now, however often that changed before anybody looked."""
 
-    async def then(lines: Lines, entered: access.Access) -> None:
+    async def then(lines: Lines, entered: shared_connection.Access) -> None:
         for says in (SECOND, FIRST, THIRD):
             reader.says = says
             let_pass(AGAIN)
@@ -101,7 +101,7 @@ def test_what_was_changed_and_changed_back_is_read_again(reader: Reader) -> None
 def test_looks_that_fail_read_now_and_then(reader: Reader) -> None:
     """A thousand looks that fail at once read the connection once, also where Airflow does not give it."""
 
-    async def then(lines: Lines, entered: access.Access) -> None:
+    async def then(lines: Lines, entered: shared_connection.Access) -> None:
         for says in (FIRST, ConnectionUnknown(("it isn't defined",))):
             reader.says, before = says, reader.reads
             let_pass(AGAIN)
@@ -115,7 +115,7 @@ def test_looks_that_fail_read_now_and_then(reader: Reader) -> None:
 def test_an_airflow_that_is_away_is_told_once(reader: Reader) -> None:
     """However often the connection cannot be read, that is one line, until it could be in between."""
 
-    async def then(lines: Lines, entered: access.Access) -> None:
+    async def then(lines: Lines, entered: shared_connection.Access) -> None:
         away = RuntimeError("https://user:secret@airflow is away")
         for says in (away, away, away, FIRST, away, away):
             reader.says = says
@@ -159,7 +159,7 @@ def test_a_wait_that_is_canceled_while_it_moves_leaves_nothing(reader: Reader) -
 def test_a_flow_that_begins_uses_a_token_that_is_good(reader: Reader) -> None:
     """A flow that begins reads the connection once within a while; one that cannot be read is used as long as its token is good."""
 
-    async def then(lines: Lines, entered: access.Access) -> None:
+    async def then(lines: Lines, entered: shared_connection.Access) -> None:
         reader.says = ConnectionUnknown(("it isn't defined",))
         let_pass(AGAIN)
         await asyncio.gather(*(entered.begin() for _ in range(100)))

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_cpp import errors
+from airflow_provider_cpp import exceptions
 from airflow_provider_cpp.emulator import Emulator, Fault
-from airflow_provider_cpp.transport.auth import TokenSource
+from airflow_provider_cpp.transport.auth.token_source import TokenSource
 
 MIB = 1024**2
 WAYS = ("client_secret", "managed_identity", "managed_identity-service-fabric")
@@ -25,11 +25,11 @@ def route_of(name: str) -> str:
 
 
 @pytest.fixture
-def refusal(source: Callable[[], Any]) -> Callable[[], errors.SignInError]:
+def refusal(source: Callable[[], Any]) -> Callable[[], exceptions.SignInError]:
     """Return a function that signs in anew, and returns the error that this ends with."""
 
-    def fail() -> errors.SignInError:
-        with pytest.raises(errors.SignInError, match=r"^sign-in of .* failed: .") as caught:
+    def fail() -> exceptions.SignInError:
+        with pytest.raises(exceptions.SignInError, match=r"^sign-in of .* failed: .") as caught:
             TokenSource(source()._settings).token()
         assert "\n" not in str(caught.value)
         return caught.value
@@ -39,7 +39,7 @@ def refusal(source: Callable[[], Any]) -> Callable[[], errors.SignInError]:
 
 def test_answers_to_a_sign_in_are_bounded(
     sign_in_by: Callable[..., Emulator],
-    refusal: Callable[[], errors.SignInError],
+    refusal: Callable[[], exceptions.SignInError],
     ways: dict[str, Any],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -69,7 +69,7 @@ def test_answers_to_a_sign_in_are_bounded(
 @pytest.mark.parametrize("name", WAYS)
 def test_a_page_that_is_no_json_reaches_no_log(
     sign_in_by: Callable[..., Emulator],
-    refusal: Callable[[], errors.SignInError],
+    refusal: Callable[[], exceptions.SignInError],
     ways: dict[str, Any],
     name: str,
     caplog: pytest.LogCaptureFixture,
@@ -96,7 +96,7 @@ def test_a_page_that_is_no_json_reaches_no_log(
 
 @pytest.mark.parametrize("name", WAYS)
 def test_a_redirect_to_nowhere_is_a_redirect(
-    sign_in_by: Callable[..., Emulator], refusal: Callable[[], errors.SignInError], ways: dict[str, Any], name: str
+    sign_in_by: Callable[..., Emulator], refusal: Callable[[], exceptions.SignInError], ways: dict[str, Any], name: str
 ) -> None:
     """Where a sign-in is redirected to is not even read; that it was is said, and not in Python's own words."""
     portal = sign_in_by(ways[name])
@@ -135,7 +135,7 @@ ODD_GRANTS: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("name", WAYS)
 def test_an_odd_token_is_an_error_that_does_not_show_it(
     sign_in_by: Callable[..., Emulator],
-    refusal: Callable[[], errors.SignInError],
+    refusal: Callable[[], exceptions.SignInError],
     ways: dict[str, Any],
     name: str,
     caplog: pytest.LogCaptureFixture,
@@ -176,7 +176,7 @@ def test_a_ready_made_token_that_cannot_be_sent(
     portal = sign_in_by(ways["access_token"])
     for token in ("hunter2\ntoken", "hunter2 token", "hunter2\x00", "hunt\u0119r2", "hunt\u2028er2"):
         use(portal.connection_for("access_token"), password=token)
-        with pytest.raises(errors.ConfigurationError, match="blanks or letters in it that no token has") as caught:
+        with pytest.raises(exceptions.ConfigurationError, match="blanks or letters in it that no token has") as caught:
             read()
         assert "hunt" not in str(caught.value)
     assert portal.requests == []

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_cpp import errors
+from airflow_provider_cpp import exceptions
 from airflow_provider_cpp.emulator import Emulator, Fault
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
-from airflow_provider_cpp.transport.auth import TokenSource
+from airflow_provider_cpp.transport.auth.token_source import TokenSource
 
 OFFER = "contoso-vm"
 
@@ -75,7 +75,7 @@ def all_at_once(count: int, call: Callable[[], Any]) -> list[Any]:
         barrier.wait()
         try:
             found.append(call())
-        except errors.PortalError as error:
+        except exceptions.PortalError as error:
             found.append(error)
 
     threads = [threading.Thread(target=one) for _ in range(count)]
@@ -121,7 +121,7 @@ def test_a_rotated_federated_token_is_read_anew(
     portal.kit.federated_token(lifetime=3.0)
     first = tokens.token()
     time.sleep(3.1)
-    with pytest.raises(errors.SignInError, match="AADSTS700024"):
+    with pytest.raises(exceptions.SignInError, match="AADSTS700024"):
         tokens.token(rejected=first)
     time.sleep(1.1)
     portal.kit.federated_token()
@@ -146,7 +146,7 @@ def test_a_certificate_of_the_same_subject_needs_no_registration(
     portal = sign_in_by(ways["certificate-pem"])
     source().token()
     portal.kit.rotate_certificate(register=False)
-    with pytest.raises(errors.SignInError, match=r"AADSTS700027.*The key was not found"):
+    with pytest.raises(exceptions.SignInError, match=r"AADSTS700027.*The key was not found"):
         source().token(rejected=source().token())
     portal = sign_in_by(ways["certificate-pem-send_x5c"])
     portal.kit.rotate_certificate(register=False)
@@ -159,7 +159,7 @@ def test_an_expired_certificate_is_refused(
 ) -> None:
     """Entra ID's own words say that the certificate expired, and that is final."""
     sign_in_by(ways["certificate-pem"]).kit.rotate_certificate(register=True, days=-1)
-    with pytest.raises(errors.SignInError, match=r"AADSTS700027.*The key used is expired") as caught:
+    with pytest.raises(exceptions.SignInError, match=r"AADSTS700027.*The key used is expired") as caught:
         read()
     assert (caught.value.code, caught.value.retryable) == ("invalid_client", False)
 
@@ -182,7 +182,7 @@ def test_a_federated_token_that_is_not_good_is_refused(
     claims, code = FEDERATED_REFUSALS[case]
     portal = sign_in_by(ways["workload_identity"])
     portal.kit.federated_token(**claims)
-    with pytest.raises(errors.SignInError, match=f"invalid_client: {code}: ") as caught:
+    with pytest.raises(exceptions.SignInError, match=f"invalid_client: {code}: ") as caught:
         read()
     assert (caught.value.retryable, bool(caught.value.correlation_id), portal.sign_ins) == (False, True, [])
 
@@ -195,7 +195,7 @@ def test_a_ready_made_token_cannot_be_renewed(
     assert read().word == "neverPublished"
     portal.revoke_tokens()
     with pytest.raises(
-        errors.SignInError, match=r"cannot be renewed here: put a new one into the connection"
+        exceptions.SignInError, match=r"cannot be renewed here: put a new one into the connection"
     ) as caught:
         read()
     assert (caught.value.retryable, statuses(portal), portal.counts["token"]) == (False, [200, 401], 0)
@@ -217,7 +217,9 @@ def test_a_machine_without_that_identity(
     """A managed identity that the machine does not have is refused in the machine's own words."""
     portal = sign_in_by(ways["managed_identity-client_id"])
     use(portal.connection_for("managed_identity"), login="nobody")
-    with pytest.raises(errors.SignInError, match="managed identity nobody failed: invalid_request: Identity not found"):
+    with pytest.raises(
+        exceptions.SignInError, match="managed identity nobody failed: invalid_request: Identity not found"
+    ):
         read()
 
 
@@ -230,7 +232,7 @@ def test_app_service_with_another_header(
     """App Service's refusal, which has a form of its own, is said too."""
     sign_in_by(ways["managed_identity-app-service"])
     monkeypatch.setenv("IDENTITY_HEADER", "wrong")
-    with pytest.raises(errors.SignInError, match="failed: HTTP 401: Unauthorized: X-IDENTITY-HEADER"):
+    with pytest.raises(exceptions.SignInError, match="failed: HTTP 401: Unauthorized: X-IDENTITY-HEADER"):
         read()
 
 
@@ -243,7 +245,9 @@ def test_a_machine_that_is_none_of_azures(
     """Where nothing answers at the machine's own address, the error says so, and asking later may help."""
     sign_in_by(ways["managed_identity"])
     monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:1")
-    with pytest.raises(errors.SignInError, match="machine's own managed identity failed: ConnectionError") as caught:
+    with pytest.raises(
+        exceptions.SignInError, match="machine's own managed identity failed: ConnectionError"
+    ) as caught:
         source().token()
     assert caught.value.retryable
 
@@ -256,6 +260,8 @@ def test_a_federated_token_that_cannot_be_read(
     portal = sign_in_by(ways["workload_identity"])
     tokens, file = source(), Path(portal.connection_for("workload_identity")["extra"]["token_file"])
     file.unlink() if content is None else file.write_text(content)
-    with pytest.raises(errors.SignInError, match=r"token_file (cannot be read: No such file|holds no token)") as caught:
+    with pytest.raises(
+        exceptions.SignInError, match=r"token_file (cannot be read: No such file|holds no token)"
+    ) as caught:
         tokens.token()
     assert (caught.value.retryable, portal.counts["token"]) == (False, 0)

@@ -14,7 +14,7 @@ import requests
 from urllib3.exceptions import ProtocolError, ReadTimeoutError
 
 from airflow_provider_cpp.transport.adapter import BoundedAdapter
-from airflow_provider_cpp.transport.bodies import Body, drain
+from airflow_provider_cpp.transport.body import Body, drain
 from airflow_provider_cpp.transport.deadline import deadline, overdue
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"

@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from airflow_provider_cpp.emulator.certificates import Authority, Issued
-from airflow_provider_cpp.errors import ConfigurationError
-from airflow_provider_cpp.transport import certificates
+from airflow_provider_cpp.exceptions import ConfigurationError
+from airflow_provider_cpp.transport.auth.token_source import client_assertion
 from airflow_provider_cpp.transport.credentials import Certificate
 
 PASSPHRASE = "hunter2 hunter2"
@@ -35,7 +35,7 @@ def issued() -> Issued:
 
 
 @pytest.fixture
-def load(tmp_path: Path) -> Callable[..., certificates.Signer]:
+def load(tmp_path: Path) -> Callable[..., client_assertion.Signer]:
     """Return a function that writes what is given to files and loads it as a connection would."""
 
     def write(*, path: bytes | str | None = None, key_path: bytes | str | None = None, **fields: Any) -> Any:
@@ -45,7 +45,7 @@ def load(tmp_path: Path) -> Callable[..., certificates.Signer]:
                 file = tmp_path / name
                 file.write_bytes(content.encode() if isinstance(content, str) else content)
                 paths[name] = str(file)
-        return certificates.load(Certificate("app", "tenant", **paths, **fields))
+        return client_assertion.load(Certificate("app", "tenant", **paths, **fields))
 
     return write
 
@@ -90,7 +90,7 @@ FORMS: dict[str, Callable[[Issued], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_every_form_signs(load: Callable[..., certificates.Signer], issued: Issued, form: str) -> None:
+def test_every_form_signs(load: Callable[..., client_assertion.Signer], issued: Issued, form: str) -> None:
     """The statement verifies with the certificate's key, names it by SHA-256, and says what Entra ID wants to hear."""
     text = load(**FORMS[form](issued)).sign("app", "https://login.example/token")
     header = jwt.get_unverified_header(text)
@@ -100,7 +100,7 @@ def test_every_form_signs(load: Callable[..., certificates.Signer], issued: Issu
     assert (claims["iss"], claims["sub"], claims["exp"] - claims["iat"]) == ("app", "app", 600)
 
 
-def test_each_statement_is_another(load: Callable[..., certificates.Signer], issued: Issued) -> None:
+def test_each_statement_is_another(load: Callable[..., client_assertion.Signer], issued: Issued) -> None:
     """No two statements share an identifier, so that none can be taken for a replay."""
     signer = load(path=issued.pem())
     texts = [signer.sign("app", "x") for _ in range(3)]
@@ -109,7 +109,7 @@ def test_each_statement_is_another(load: Callable[..., certificates.Signer], iss
 
 @pytest.mark.parametrize("chain", [True, False])
 def test_a_sha1_thumbprint_is_used_as_it_is_given(
-    load: Callable[..., certificates.Signer],
+    load: Callable[..., client_assertion.Signer],
     issued: Issued,
     chain: bool,  # noqa: FBT001
 ) -> None:
@@ -121,7 +121,7 @@ def test_a_sha1_thumbprint_is_used_as_it_is_given(
 
 @pytest.mark.parametrize("form", ["pem", "pfx"])
 def test_the_chain_goes_along_where_it_is_asked_for(
-    load: Callable[..., certificates.Signer], issued: Issued, form: str
+    load: Callable[..., client_assertion.Signer], issued: Issued, form: str
 ) -> None:
     """x5c holds the certificate itself first, then its issuer's."""
     content = issued.pem() if form == "pem" else issued.pfx()
@@ -187,7 +187,7 @@ FAULTS: dict[str, tuple[Callable[[Issued], dict[str, Any]], str]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_what_cannot_be_used_is_said(load: Callable[..., certificates.Signer], issued: Issued, fault: str) -> None:
+def test_what_cannot_be_used_is_said(load: Callable[..., client_assertion.Signer], issued: Issued, fault: str) -> None:
     """Each is one error of the connection that says what is the matter, and nothing of what stands in it."""
     make, said = FAULTS[fault]
     fields = make(issued)
@@ -200,14 +200,14 @@ def test_what_cannot_be_used_is_said(load: Callable[..., certificates.Signer], i
     assert (caught.value.__cause__, caught.value.__context__) == (None, None)
 
 
-def test_a_file_that_is_gone(load: Callable[..., certificates.Signer], issued: Issued, tmp_path: Path) -> None:
+def test_a_file_that_is_gone(load: Callable[..., client_assertion.Signer], issued: Issued, tmp_path: Path) -> None:
     """A file that cannot be read by the time of the sign-in is said by the field's name."""
     with pytest.raises(ConfigurationError, match="certificate_path cannot be read: No such file") as caught:
-        certificates.load(Certificate("app", "tenant", str(tmp_path / "gone")))
+        client_assertion.load(Certificate("app", "tenant", str(tmp_path / "gone")))
     assert caught.value.__context__ is None
 
 
-def test_a_pfx_of_an_older_windows(load: Callable[..., certificates.Signer], issued: Issued) -> None:
+def test_a_pfx_of_an_older_windows(load: Callable[..., client_assertion.Signer], issued: Issued) -> None:
     """A PFX in the encryption of twenty years ago, which is still what some exports give, is read."""
     how = (
         PrivateFormat.PKCS12.encryption_builder()

@@ -21,14 +21,14 @@ from typing import Any
 import pytest
 import trustme
 
-from airflow_provider_cpp import errors
-from airflow_provider_cpp.rules.calls import Call
-from airflow_provider_cpp.rules.flows import Flow, SetDeadline, ask
-from airflow_provider_cpp.transport.auth import TokenSource
+from airflow_provider_cpp import exceptions
+from airflow_provider_cpp.core.effects import Flow, SetDeadline, ask
+from airflow_provider_cpp.core.http import Call
+from airflow_provider_cpp.transport.auth.acquire import Grant, Refusal
+from airflow_provider_cpp.transport.auth.token_source import TokenSource
 from airflow_provider_cpp.transport.credentials import AccessToken, ClientSecret, Credentials, ManagedIdentity
 from airflow_provider_cpp.transport.deadline import deadline, in_time, time_left
 from airflow_provider_cpp.transport.settings import Settings
-from airflow_provider_cpp.transport.sign_in import Grant, Refusal
 from airflow_provider_cpp.transport.sync import SyncSession
 
 READ: Call[Any] = Call("read something", "GET", "/something", lambda reply: reply.body)
@@ -180,19 +180,19 @@ def settings(bundle: str) -> Callable[..., Settings]:
     return make
 
 
-def failed(session: SyncSession, call: Call[Any] = READ) -> errors.Unreachable:
+def failed(session: SyncSession, call: Call[Any] = READ) -> exceptions.Unreachable:
     """Return the error that a call ends with, in time."""
     began = time.monotonic()
-    with session, pytest.raises(errors.Unreachable) as caught:
+    with session, pytest.raises(exceptions.Unreachable) as caught:
         session.send(call)
     assert time.monotonic() - began < BOUND
     return caught.value
 
 
-def refused(settings: Settings) -> errors.SignInError:
+def refused(settings: Settings) -> exceptions.SignInError:
     """Return the error that a sign-in ends with, in time."""
     began = time.monotonic()
-    with pytest.raises(errors.SignInError) as caught:
+    with pytest.raises(exceptions.SignInError) as caught:
         TokenSource(settings).token()
     assert time.monotonic() - began < BOUND
     return caught.value
@@ -279,7 +279,7 @@ def test_an_https_proxy(start: Any, settings: Any) -> None:
     with SyncSession(settings(target, proxies=proxies, request_timeout=20)) as session:
         assert [len(session.send(READ).body) for _ in range(2)] == [100_000, 100_000]
     stranger = SyncSession(settings(target, proxies=proxies, request_timeout=20, verify=None))
-    assert isinstance(failed(stranger), errors.Untrusted)
+    assert isinstance(failed(stranger), exceptions.Untrusted)
 
 
 def copy_both_ways(one: Any, other: socket.socket) -> None:
@@ -316,7 +316,7 @@ def test_a_flow_s_own_deadline(
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_: released.wait(60) and [])
     patient = settings(server, credentials, request_timeout=60, order_timeout=60)
     began = time.monotonic()
-    with SyncSession(patient) as session, pytest.raises((errors.Unreachable, errors.SignInError)) as caught:
+    with SyncSession(patient) as session, pytest.raises((exceptions.Unreachable, exceptions.SignInError)) as caught:
         session.run(read_by(datetime.now(timezone.utc) + timedelta(seconds=0.7)))
     released.set()
     assert (time.monotonic() - began < BOUND, "no response within 0." in str(caught.value)) == (True, True)
@@ -339,7 +339,7 @@ def test_after_a_flow_s_deadline_nothing_is_sent(start: Any, settings: Any) -> N
     server = start(after(OK + b"Content-Length: 2\r\n\r\n{}", b""))
     with SyncSession(settings(server, request_timeout=20)) as session:
         for ago in (0, 3600):
-            with pytest.raises(errors.Unreachable, match="nothing was sent") as caught:
+            with pytest.raises(exceptions.Unreachable, match="nothing was sent") as caught:
                 session.run(read_by(datetime.now(timezone.utc) - timedelta(seconds=ago)))
             assert (caught.value.sent, server.connections) == (False, 0)
         assert session.run(ask(READ)) == b"{}"
@@ -360,7 +360,7 @@ def test_an_interim_response_is_no_response(start: Any, settings: Any, status: i
 
     server = start(behave)
     with SyncSession(settings(server, request_timeout=20, order_timeout=20)) as session:
-        with pytest.raises(errors.Unreachable, match=f"HTTP {status} came instead of a response") as caught:
+        with pytest.raises(exceptions.Unreachable, match=f"HTTP {status} came instead of a response") as caught:
             session.send(SUBMIT)
         reply = session.send(READ)
     assert (caught.value.sent, reply.status, reply.body, server.connections) == (True, 200, b"{}", 2)
@@ -387,7 +387,7 @@ def test_a_sign_in_of_another_thread_is_not_waited_for_past_the_deadline() -> No
     thread.start()
     begun.wait(60)
     for seconds in (0.2, -1):
-        with deadline(seconds), pytest.raises(errors.SignInError, match="another thread's did not end") as caught:
+        with deadline(seconds), pytest.raises(exceptions.SignInError, match="another thread's did not end") as caught:
             source.token()
         assert (caught.value.retryable, caught.value.answered) == (True, False)
     released.set()

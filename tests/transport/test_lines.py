@@ -15,14 +15,14 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_cpp.apis.cloud_partner_portal.endpoints import get_offer_status
+from airflow_provider_cpp.core.effects import Flow, Sleep, ask
+from airflow_provider_cpp.core.models import OfferRef
+from airflow_provider_cpp.core.wait_spec import Watch
 from airflow_provider_cpp.emulator import Emulator
-from airflow_provider_cpp.errors import ConfigurationError
+from airflow_provider_cpp.exceptions import ConfigurationError
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
-from airflow_provider_cpp.portal.calls import get_offer_status
-from airflow_provider_cpp.rules.flows import Flow, Sleep, ask
-from airflow_provider_cpp.rules.models import OfferRef
-from airflow_provider_cpp.rules.watch import Watch
-from airflow_provider_cpp.transport import line, sharing
+from airflow_provider_cpp.transport import loop_registry, session_pool
 from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
 
 OFFER = "contoso-vm"
@@ -96,7 +96,7 @@ async def first_event(watch: Watch) -> Any:
 
 def settled() -> None:
     """Say that no session and no access is left in any loop that lives."""
-    for loop, shared in sharing._of_loops.items():
+    for loop, shared in loop_registry._of_loops.items():
         assert (loop.is_closed(), shared._lines, shared._accesses) in ((True, {}, {}), (False, {}, {}))
 
 
@@ -125,7 +125,7 @@ def test_a_thousand_waits_read_once_sign_in_once_and_leave_nothing(portal: Emula
     reads, left = asyncio.run(main())
     gc.collect()
     assert (reads, portal.counts["token"], portal.counts["status"], left) == (1, 1, 2000, set())
-    assert portal.connections_made <= line.CONNECTIONS + 2  # the sign-in's own, too
+    assert portal.connections_made <= session_pool.CONNECTIONS + 2  # the sign-in's own, too
     settled()
 
 
@@ -219,7 +219,7 @@ def test_connections_with_different_settings_share_nothing(portal: Emulator, mon
         for name in (DEFAULT, "twin", "stranger"):  # each comes when the others are there
             tasks.append(asyncio.create_task(one(name)))
             await until(lambda: portal.counts["status"] == len(tasks))
-        shared = sharing._of_loops[asyncio.get_running_loop()]
+        shared = loop_registry._of_loops[asyncio.get_running_loop()]
         found.extend(
             [
                 len(shared._accesses),
@@ -376,7 +376,7 @@ def test_a_change_of_settings_moves_waits_and_closes_the_old_session(portal: Emu
         use(portal.connection, extra={"request_timeout": 7})
         portal.revoke_tokens()
         await until(lambda: sum(one.status == 200 for one in portal.requests if one.route == "status") == 40)
-        shared = sharing._of_loops[asyncio.get_running_loop()]
+        shared = loop_registry._of_loops[asyncio.get_running_loop()]
         (only,) = shared._lines.values()
         found = len(shared._lines), only.settings.request_timeout
         await asyncio.gather(*waits)
@@ -394,7 +394,7 @@ def test_waits_on_a_host_that_does_not_answer_go_where_the_connection_leads_by_n
     watch = Watch(REF, "live", deadline, poll_interval=0.3, answered=True, api=CloudPartnerPortalHook.conn_type)
 
     async def main(other: Emulator) -> None:
-        (await sharing.lines()).again = 0.1
+        (await loop_registry.lines()).again = 0.1
         waits = [asyncio.create_task(first_event(watch)) for _ in range(20)]
         await until(lambda: portal.counts["status"] >= 20)
         await asyncio.to_thread(portal.stop)
@@ -423,7 +423,7 @@ def test_a_wait_that_begins_later_goes_where_the_connection_leads_by_then(
     watch = Watch(REF, "live", deadline, poll_interval=0.3, answered=True, api=CloudPartnerPortalHook.conn_type)
 
     async def main() -> list[float]:
-        shared = await sharing.lines()
+        shared = await loop_registry.lines()
         shared.fresh, shared.again = fresh, min(fresh, shared.again)
         waits = [asyncio.create_task(first_event(watch))]
         await until(lambda: portal.counts["status"] > 0)
@@ -449,14 +449,14 @@ def test_a_closed_loop_is_noticed(portal: Emulator) -> None:
     loop = asyncio.new_event_loop()
 
     async def enter() -> None:
-        shared = await sharing.lines()
+        shared = await loop_registry.lines()
         shared.enter(Hook("left behind"))
 
     loop.run_until_complete(enter())
     loop.close()
-    assert loop in sharing._of_loops
+    assert loop in loop_registry._of_loops
     assert asyncio.run(Hook(DEFAULT).arun(looks())) == 1
-    assert loop not in sharing._of_loops
+    assert loop not in loop_registry._of_loops
     settled()
 
 
@@ -468,7 +468,7 @@ def test_a_bundle_that_was_replaced_is_read_again(tmp_path: Any, portal: Emulato
     from dataclasses import replace
 
     mine = replace(settings, verify=str(file))
-    first = line.context(mine)
-    assert (isinstance(first, ssl.SSLContext), line.context(mine) is first) == (True, True)
+    first = session_pool.context(mine)
+    assert (isinstance(first, ssl.SSLContext), session_pool.context(mine) is first) == (True, True)
     file.write_bytes(portal.ca_file.read_bytes() + b"\n")
-    assert line.context(mine) is not first
+    assert session_pool.context(mine) is not first

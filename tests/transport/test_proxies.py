@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_cpp import errors
+from airflow_provider_cpp import exceptions
+from airflow_provider_cpp.apis.cloud_partner_portal import endpoints
+from airflow_provider_cpp.core import effects
 from airflow_provider_cpp.emulator import Emulator
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
-from airflow_provider_cpp.portal import calls
-from airflow_provider_cpp.rules import flows
-from airflow_provider_cpp.transport.causes import without_users
+from airflow_provider_cpp.transport.network_errors import without_users
 
 PASSWORD = "hunter2%2Fhunter2"
 USER = f"me:{PASSWORD}"
@@ -238,9 +238,9 @@ def test_a_proxy_s_password_is_seen_by_nobody(
     monkeypatch.setenv("HTTPS_PROXY", url)
     use(portal.connection_for(kind), host=NOWHERE, extra={"proxies": proxies})
     hook = CloudPartnerPortalHook()
-    once = flows.ask(calls.get_offer_status(hook.offer("contoso-vm")))
-    with pytest.raises(errors.PortalError) as caught:
+    once = effects.ask(endpoints.get_offer_status(hook.offer("contoso-vm")))
+    with pytest.raises(exceptions.PortalError) as caught:
         hook.run(once) if wire == "requests" else asyncio.run(hook.arun(once))
     assert "hunter2" not in all_of(caught.value) + caplog.text
-    expected = errors.SignInError if kind == "client_secret" else errors.Unreachable
+    expected = exceptions.SignInError if kind == "client_secret" else exceptions.Unreachable
     assert (type(caught.value), caught.value.retryable) == (expected, True)

@@ -15,13 +15,12 @@ from urllib.parse import quote_plus
 
 import pytest
 
-from airflow_provider_cpp import errors
+from airflow_provider_cpp import exceptions
 from airflow_provider_cpp.emulator import Emulator, Fault
 from airflow_provider_cpp.emulator.kit import PASSPHRASE
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
-from airflow_provider_cpp.transport import certificates
-from airflow_provider_cpp.transport.auth import TokenSource
-from airflow_provider_cpp.transport.sign_in import sign_in
+from airflow_provider_cpp.transport.auth.acquire import sign_in
+from airflow_provider_cpp.transport.auth.token_source import TokenSource, client_assertion
 
 OFFER = "contoso-vm"
 TOKEN = re.compile(r"eyJ[\w-]{10,}")
@@ -78,7 +77,7 @@ def test_no_log_shows_a_secret(
     portal.revoke_tokens()
     try:
         asyncio.run(hook.aget_offer_status(OFFER))
-    except errors.SignInError as error:
+    except exceptions.SignInError as error:
         assert way.kind == "access_token"
         caplog.handler.records.append(logging.makeLogRecord({"msg": shown(error)}))
     text = "".join(f"{record.getMessage()}{record.exc_text}{record.args!r}" for record in caplog.records)
@@ -122,7 +121,7 @@ def test_an_entra_that_repeats_what_it_was_told(
         ):
             for route in ("token", "managed-identity"):
                 portal.inject(Fault("answer", route, status=status, body=body))
-            with pytest.raises(errors.SignInError) as caught:
+            with pytest.raises(exceptions.SignInError) as caught:
                 TokenSource(source()._settings).token()
             portal.clear_faults()
             text += shown(caught.value)
@@ -141,7 +140,7 @@ def test_a_passphrase_that_is_wrong_is_not_shown(
     caplog.set_level(logging.DEBUG)
     portal = sign_in_by(ways["certificate-pfx"])
     use(portal.connection_for("certificate", "pfx"), password="hunter2 hunter2")
-    with pytest.raises(errors.ConfigurationError, match=r"the passphrase \(password\) does not open it") as caught:
+    with pytest.raises(exceptions.ConfigurationError, match=r"the passphrase \(password\) does not open it") as caught:
         read()
     assert ("hunter2" in shown(caught.value) + caplog.text, portal.counts["token"]) == (False, 0)
 
@@ -155,7 +154,7 @@ def test_values_show_themselves_to_nobody(
     token, grant = source().token(), sign_in(settings)
     things = [settings, settings.credentials, token, grant]
     if way.kind == "certificate":
-        things.append(certificates.load(settings.credentials))
+        things.append(client_assertion.load(settings.credentials))
     text = "".join(f"{thing!r}{thing}" for thing in things)
     hidden = {token.value, grant.value, *secrets_of(portal, portal.connection_for(way.kind, way.form))}
     assert ([secret for secret in hidden if secret in text], TOKEN.findall(text)) == ([], [])

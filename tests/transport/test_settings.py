@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_cpp.errors import CABundleError, ConfigurationError
-from airflow_provider_cpp.portal.api import PORTAL
-from airflow_provider_cpp.provider_info import CONNECTION_FIELDS
+from airflow_provider_cpp.apis.cloud_partner_portal.api import PORTAL
+from airflow_provider_cpp.exceptions import CABundleError, ConfigurationError
+from airflow_provider_cpp.get_provider_info import CONNECTION_FIELDS
 from airflow_provider_cpp.transport.credentials import (
     KINDS,
     AccessToken,

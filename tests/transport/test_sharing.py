@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_cpp.core.models import OfferRef
+from airflow_provider_cpp.core.wait_spec import Watch
 from airflow_provider_cpp.emulator import Emulator
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
-from airflow_provider_cpp.rules.models import OfferRef
-from airflow_provider_cpp.rules.watch import Watch
 from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
 
 OFFER = "contoso-vm"

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_cpp import errors
+from airflow_provider_cpp import exceptions
 from airflow_provider_cpp.emulator import Emulator, Fault
-from airflow_provider_cpp.transport.auth import TokenSource
+from airflow_provider_cpp.transport.auth.acquire import Grant, Refusal
+from airflow_provider_cpp.transport.auth.token_source import TokenSource
 from airflow_provider_cpp.transport.credentials import AccessToken, ManagedIdentity
 from airflow_provider_cpp.transport.settings import Settings
-from airflow_provider_cpp.transport.sign_in import Grant, Refusal
 
 ENTRA = {
     "error": "temporarily_unavailable",
@@ -65,7 +65,7 @@ def test_what_may_pass_is_told_from_what_does_not(
     portal, settings, found = sign_in_by(renewing), source()._settings, {}
     for case, (fault, _, said) in ANSWERS.items():
         portal.inject(replace(fault, route=route_of(renewing)))
-        with pytest.raises(errors.SignInError, match=r"^sign-in of .* failed: ") as caught:
+        with pytest.raises(exceptions.SignInError, match=r"^sign-in of .* failed: ") as caught:
             TokenSource(settings).token()
         text = str(caught.value)
         assert (said in text, "\n" in text, "<" in text) == (True, False, False), text
@@ -80,7 +80,7 @@ def test_the_ids_that_support_asks_for_are_said(
     """Entra's correlation id is in the error, and in its text once."""
     portal = sign_in_by(ways["certificate-pem"])
     portal.inject(Fault("answer", "token", status=500, body=json.dumps(ENTRA)))
-    with pytest.raises(errors.SignInError, match=r"Correlation ID: two$") as caught:
+    with pytest.raises(exceptions.SignInError, match=r"Correlation ID: two$") as caught:
         source().token()
     assert (caught.value.correlation_id, caught.value.code) == ("two", "temporarily_unavailable")
 
@@ -93,7 +93,7 @@ def test_a_discovery_that_fails_is_a_failed_sign_in(
     found = []
     for status, body in ((503, ""), (200, "{}"), (200, "<html>")):
         portal.inject(Fault("answer", "discovery", status=status, body=body))
-        with pytest.raises(errors.SignInError) as caught:
+        with pytest.raises(exceptions.SignInError) as caught:
             TokenSource(source()._settings).token()
         found.append(caught.value.retryable)
     assert (found, portal.counts["token"]) == ([True, False, True], 0)
@@ -108,7 +108,7 @@ def test_a_cluster_s_own_address_that_is_not_there(
     """In Service Fabric msal brings a session of its own, whose failures are read like those of ours."""
     sign_in_by(ways["managed_identity-service-fabric"])
     monkeypatch.setenv("IDENTITY_ENDPOINT", "https://127.0.0.1:1/msi/fabric")
-    with pytest.raises(errors.SignInError, match="ConnectionError: ") as caught:
+    with pytest.raises(exceptions.SignInError, match="ConnectionError: ") as caught:
         source().token()
     assert caught.value.retryable
 
@@ -120,7 +120,7 @@ def test_a_machine_that_is_updated(
     """A virtual machine's identity service is away for a minute while it is updated, which passes."""
     portal = sign_in_by(ways["managed_identity"])
     portal.inject(Fault("answer", "managed-identity", status=status))
-    with pytest.raises(errors.SignInError) as caught:
+    with pytest.raises(exceptions.SignInError) as caught:
         source().token()
     assert caught.value.retryable
 
@@ -141,7 +141,7 @@ def test_nobody_is_sent_to_an_authority_that_is_not_trusted(
     for name in ("client_secret", "certificate-pem", "workload_identity"):
         portal = sign_in_by(ways[name])
         use(portal.connection_for(ways[name].kind), extra={"verify": None})
-        with pytest.raises(errors.SignInError, match="TLS: unable to get local issuer certificate") as caught:
+        with pytest.raises(exceptions.SignInError, match="TLS: unable to get local issuer certificate") as caught:
             source().token()
         assert (caught.value.retryable, portal.requests) == (False, [])
 
@@ -179,7 +179,7 @@ def test_a_refusal_is_shared_for_a_moment() -> None:
     """Who asks within a second gets the same refusal, without Entra ID being asked again."""
     entra = Entra(Refusal("one"), Refusal("two"))
     for passing, said in ((0.9, "one"), (0.2, "one"), (0.0, "two")):
-        with pytest.raises(errors.SignInError, match=f"^{said}$"):
+        with pytest.raises(exceptions.SignInError, match=f"^{said}$"):
             entra.source.token()
         entra.now += passing
 
@@ -187,13 +187,13 @@ def test_a_refusal_is_shared_for_a_moment() -> None:
 def test_a_service_that_says_when_is_not_asked_before() -> None:
     """Retry-After is kept to, but for no longer than an hour."""
     entra = Entra(Refusal("one", transient=True, retry_after=90), Refusal("two", retry_after=9e9), Grant("x", 60))
-    with pytest.raises(errors.SignInError, match="one"):
+    with pytest.raises(exceptions.SignInError, match="one"):
         entra.source.token()
     entra.now += 89
-    with pytest.raises(errors.SignInError, match="one"):
+    with pytest.raises(exceptions.SignInError, match="one"):
         entra.source.token()
     entra.now += 1
-    with pytest.raises(errors.SignInError, match="two"):
+    with pytest.raises(exceptions.SignInError, match="two"):
         entra.source.token()
     entra.now += 3600
     assert entra.source.token().value == "x"
@@ -208,7 +208,7 @@ def test_an_old_token_serves_to_its_real_end() -> None:
         entra.now += passing
         try:
             seen.append(entra.source.token().value)
-        except errors.SignInError as error:
+        except exceptions.SignInError as error:
             seen.append(str(error))
     assert (seen, len(entra.outcomes)) == (["old", "old", "old", "old", "old", "away"], 1)
     entra.now += 1
@@ -220,7 +220,7 @@ def test_a_final_refusal_ends_the_old_token_s_use() -> None:
     entra = Entra(Grant("old", 3600), Refusal("gone"))
     entra.source.token()
     entra.now += 3300
-    with pytest.raises(errors.SignInError, match="gone"):
+    with pytest.raises(exceptions.SignInError, match="gone"):
         entra.source.token()
 
 
@@ -228,7 +228,7 @@ def test_a_token_that_was_refused_is_not_used_again() -> None:
     """After the portal refused a token, a sign-in that fails for a moment does not bring it back."""
     entra = Entra(Grant("old", 3600), Refusal("away", transient=True), Grant("new", 3600))
     old = entra.source.token()
-    with pytest.raises(errors.SignInError, match="away"):
+    with pytest.raises(exceptions.SignInError, match="away"):
         entra.source.token(rejected=old)
     assert entra.source.cached() is None
     entra.now += 1
@@ -264,7 +264,7 @@ def test_a_ready_made_token_is_said_to_be_the_same_only_if_that_was_looked_up() 
     token = source.token()
     source.found_again()
     for is_said in (False, True):
-        with pytest.raises(errors.SignInError) as caught:
+        with pytest.raises(exceptions.SignInError) as caught:
             source.token(rejected=token)
         assert ("still the same" in str(caught.value)) is is_said
         source.found_again()

@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 import trustme
 
-from airflow_provider_cpp import errors
+from airflow_provider_cpp import exceptions
+from airflow_provider_cpp.apis.cloud_partner_portal import endpoints
+from airflow_provider_cpp.core import effects
 from airflow_provider_cpp.emulator import Emulator
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
-from airflow_provider_cpp.portal import calls
-from airflow_provider_cpp.rules import flows
 from airflow_provider_cpp.transport.trust import trust
 
 
@@ -66,7 +66,7 @@ BROKEN: dict[Callable[[Path, bytes], None], str] = {
 
 def ask(wire: str) -> Any:
     hook = CloudPartnerPortalHook()
-    once = flows.ask(calls.get_offer_status(hook.offer("contoso-vm")))
+    once = effects.ask(endpoints.get_offer_status(hook.offer("contoso-vm")))
     return hook.run(once) if wire == "requests" else asyncio.run(hook.arun(once))
 
 
@@ -105,7 +105,7 @@ def test_a_broken_bundle_is_one_error_and_passes(
         path.parent.mkdir()
         break_it(path, whole)
         named(portal.connection_for(kind), path)
-        with pytest.raises(errors.CABundleError) as caught:
+        with pytest.raises(exceptions.CABundleError) as caught:
             ask(wire)
         text = str(caught.value)
         assert (f"CA bundle {path} {problem}" in text, "\n" in text, "verify" in text) == (True, False, True), text
@@ -129,7 +129,7 @@ def test_a_replaced_bundle_counts_for_the_next_connection(
         if own:
             assert ask("requests").word == "neverPublished"
         else:
-            with pytest.raises(errors.Untrusted):
+            with pytest.raises(exceptions.Untrusted):
                 ask("requests")
 
 
@@ -152,7 +152,7 @@ def test_a_name_that_is_not_the_certificate_s(
         thread.start()
         host = f"https://127.0.0.1:{listener.getsockname()[1]}"
         use(portal.connection_for("access_token"), host=host, extra={"verify": str(tmp_path / "ca.pem")})
-        with pytest.raises(errors.Untrusted, match="IP address mismatch"):
+        with pytest.raises(exceptions.Untrusted, match="IP address mismatch"):
             ask("requests")
         thread.join(30)
 
@@ -165,7 +165,7 @@ def test_a_folder_of_authorities_is_trusted(
     use(portal.connection_for("access_token"), extra={"verify": str(tmp_path)})
     (tmp_path / "README").touch()
     for wire in ("requests", "aiohttp"):
-        with pytest.raises(errors.Untrusted):
+        with pytest.raises(exceptions.Untrusted):
             ask(wire)
     command = ["openssl", "x509", "-subject_hash", "-noout", "-in", str(portal.ca_file)]
     name = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()

@@ -15,19 +15,19 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_cpp.apis.cloud_partner_portal.endpoints import get_offer_status
+from airflow_provider_cpp.core.effects import Flow, Reconnect, SetDeadline, Sleep, ask
+from airflow_provider_cpp.core.models import OfferRef
+from airflow_provider_cpp.core.wait_spec import Watch
 from airflow_provider_cpp.emulator import Emulator
-from airflow_provider_cpp.errors import ConnectionUnknown, SignInError, Unreachable
+from airflow_provider_cpp.exceptions import ConnectionUnknown, SignInError, Unreachable
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
-from airflow_provider_cpp.portal.calls import get_offer_status
-from airflow_provider_cpp.rules.flows import Flow, Reconnect, SetDeadline, Sleep, ask
-from airflow_provider_cpp.rules.models import OfferRef
-from airflow_provider_cpp.rules.watch import Watch
-from airflow_provider_cpp.transport import sharing
-from airflow_provider_cpp.transport.auth import TokenSource
+from airflow_provider_cpp.transport import loop_registry
+from airflow_provider_cpp.transport.auth.acquire import Grant
+from airflow_provider_cpp.transport.auth.token_source import TokenSource
 from airflow_provider_cpp.transport.credentials import AccessToken
-from airflow_provider_cpp.transport.line import CONNECTIONS, Line
+from airflow_provider_cpp.transport.session_pool import CONNECTIONS, Line
 from airflow_provider_cpp.transport.settings import Settings
-from airflow_provider_cpp.transport.sign_in import Grant
 from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
 
 REF = OfferRef("contoso", "contoso-vm")
@@ -66,7 +66,7 @@ async def closed(portal: Emulator) -> None:
 
 
 def assert_nothing_is_left() -> None:
-    for shared in sharing._of_loops.values():
+    for shared in loop_registry._of_loops.values():
         assert (shared._lines, shared._accesses) == ({}, {})
 
 

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException
 
-from airflow_provider_cpp.completion import resume
+from airflow_provider_cpp.apis.cloud_partner_portal.api import PORTAL
+from airflow_provider_cpp.core.operations import Operation
+from airflow_provider_cpp.core.wait import wait
+from airflow_provider_cpp.core.wait_spec import Watch
 from airflow_provider_cpp.emulator import Emulator
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
-from airflow_provider_cpp.portal.api import PORTAL
-from airflow_provider_cpp.rules.operations import Operation
-from airflow_provider_cpp.rules.watch import Watch
-from airflow_provider_cpp.rules.watching import wait
-from airflow_provider_cpp.transport.sharing import lines
+from airflow_provider_cpp.tasks.completion import resume
+from airflow_provider_cpp.transport.loop_registry import lines
 from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
 
 OFFER = "contoso-vm"

@@ -6,7 +6,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, assert_type
 
-from airflow_provider_cpp.errors import OperationRunning, PortalError, RequestError
+from airflow_provider_cpp.apis.cloud_partner_portal.models import OfferSummary, PublisherSummary
+from airflow_provider_cpp.core.models import OfferDocument, Report
+from airflow_provider_cpp.core.operations import Operation, Submission
+from airflow_provider_cpp.core.params import Updated
+from airflow_provider_cpp.exceptions import OperationRunning, PortalError, RequestError
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
 from airflow_provider_cpp.links import MarketplaceLink, PublisherPortalLink
 from airflow_provider_cpp.operators.offer import (
@@ -16,10 +20,6 @@ from airflow_provider_cpp.operators.offer import (
     PublishOfferOperator,
     UpdateOfferOperator,
 )
-from airflow_provider_cpp.portal.models import OfferSummary, PublisherSummary
-from airflow_provider_cpp.rules.models import OfferDocument, Report
-from airflow_provider_cpp.rules.operations import Operation, Submission
-from airflow_provider_cpp.rules.orders import Updated
 from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
 from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
 

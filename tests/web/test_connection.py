@@ -13,7 +13,7 @@ from playwright.sync_api import Page, Route, expect
 from web.pages import DEFAULT, ConnectionForm, press_test, row_of
 
 from airflow_provider_cpp.emulator import Emulator
-from airflow_provider_cpp.provider_info import CONNECTION_FIELDS
+from airflow_provider_cpp.get_provider_info import CONNECTION_FIELDS
 
 STANDARD = {
     "description": "Description",

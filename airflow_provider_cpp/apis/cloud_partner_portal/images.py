@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Adding a version of a virtual machine image to a plan of the portal's document.
+
+Images stand in the plan, or in one of its disk generations, by version, each with the SAS URL of its disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from airflow_provider_cpp.core.images import ImageVersion
+from airflow_provider_cpp.core.json_fields import as_text, kind_of, whole_number
+from airflow_provider_cpp.core.redaction import plain_text
+from airflow_provider_cpp.exceptions import ConfigurationError
+
+IMAGE_KEYS = ("microsoft-azure-virtualmachines.vmImages", "microsoft-azure-corevm.vmImagesPublicAzure")
+"""Where a plan keeps its images, by the kind of offer."""
+
+
+def add_to(image: ImageVersion, document: dict[str, Any]) -> dict[str, Any]:
+    """Put the version into its plan, in place; the same version with the same blobs counts as done.
+
+    :raises ConfigurationError: if there is no such plan, or another blob stands under the version.
+    """
+    plan = _plan(image, document)
+    key = _images_key(document, plan)
+    images = plan.get(key)
+    if images is None:
+        images = plan[key] = {}
+    if not isinstance(images, dict):
+        problem = f"plan {image.plan_id} keeps {kind_of(images)} where its images belong, under {key}"
+        raise ConfigurationError((problem,), "the offer's draft")
+    there = images.get(image.version)
+    if there is None:
+        images[image.version] = _entry(image)
+        return document
+    blobs, wanted = _blobs(there), _blobs(_entry(image))
+    if blobs != wanted:
+        problem = (
+            f"plan {image.plan_id} has a version {image.version} already, with another blob:"
+            f" {_shown(blobs)} instead of {_shown(wanted)}"
+        )
+        raise ConfigurationError((problem,), "the offer's draft")
+    return document
+
+
+def _entry(image: ImageVersion) -> dict[str, Any]:
+    by_number = sorted((int(number), url) for number, url in image.data_disk_urls.items())
+    disks = [{"lun": number, "vhdUrl": url} for number, url in by_number]
+    return {"osVhdUrl": image.os_disk_url, **image.details, "lunVhdDetails": disks}
+
+
+def _plan(image: ImageVersion, document: dict[str, Any]) -> dict[str, Any]:
+    found = list(_plans(document))
+    for identifier, plan in found:
+        if identifier and identifier.casefold() == image.plan_id.casefold():
+            return plan
+    known = ", ".join(plain_text(identifier, 80) for identifier, _ in found if identifier) or "none at all"
+    problem = f"the offer has no plan {plain_text(repr(image.plan_id), 80)}; its plans are: {known}"
+    raise ConfigurationError((problem,), "the task's arguments")
+
+
+def _plans(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Walk through the plans and the disk generations in them, each with its id."""
+    definition = document.get("definition")
+    plans = definition.get("plans") if isinstance(definition, dict) else None
+    for plan in plans if isinstance(plans, list) else []:
+        if not isinstance(plan, dict):
+            continue
+        yield as_text(plan.get("planId")), plan
+        generations = plan.get("diskGenerations")
+        for generation in generations if isinstance(generations, list) else []:
+            if isinstance(generation, dict):
+                yield as_text(generation.get("planId")), generation
+
+
+def _images_key(document: dict[str, Any], plan: dict[str, Any]) -> str:
+    """Choose the key by what the plan, its neighbours or the offer's type have."""
+    for holder in (plan, *(other for _, other in _plans(document))):
+        for key in IMAGE_KEYS:
+            if key in holder:
+                return key
+    return next((key for key in IMAGE_KEYS if key.split(".")[0] == document.get("offerTypeId")), IMAGE_KEYS[0])
+
+
+def _blobs(entry: Any) -> dict[str, str]:
+    """Return the blobs of a version, by disk, without what signs them: scheme, host and path."""
+    fields = entry if isinstance(entry, dict) else {}
+    blobs = {"os": fields.get("osVhdUrl")}
+    disks = fields.get("lunVhdDetails")
+    for disk in disks if isinstance(disks, list) else []:
+        if isinstance(disk, dict):
+            number = whole_number(disk.get("lun"))
+            url = next((value for key, value in disk.items() if key.lower().endswith("url")), None)
+            blobs[f"lun {len(blobs) - 1 if number is None else number}"] = url
+    return {name: str(url).split("?")[0] for name, url in sorted(blobs.items()) if url}
+
+
+def _shown(blobs: dict[str, str]) -> str:
+    return ", ".join(f"{name} {plain_text(url, 300)}" for name, url in blobs.items()) or "none"
