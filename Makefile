@@ -11,14 +11,14 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## Show what there is
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-.venv/.complete: pyproject.toml constraints.txt
+.venv/.complete: pyproject.toml emulator/pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11"; exit 2; }
 	@echo "making .venv (once; a minute or two)"
 	@$(PYTHON) -m venv --clear .venv || { echo "venv is missing: install the package python3-venv"; exit 2; }
 	@$(BIN)/pip install --quiet --constraint constraints.txt uv
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt \
-	  --editable '.[emulator]' --group dev --group docs
+	  --editable ./emulator --editable . --group dev --group docs
 	@touch $@
 
 demo: .venv/.complete ## Publish an offer on the emulator, in real Airflow, offline; API=product-ingestion through the successor
@@ -33,7 +33,7 @@ test: .venv/.complete ## Run the suite; PYTEST_ARGS takes pytest's options, -n 0
 
 EXAMPLES ?= 10000
 generated: .venv/.complete ## What chance finds in the replies, the texts and the runs of a publish: EXAMPLES of each, not 300
-	@HYPOTHESIS_PROFILE=ci EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q -n 4 tests/contract/test_generated.py tests/portal/test_at_most_once.py
+	@HYPOTHESIS_PROFILE=ci EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q -n 4 tests/contract/test_generated.py tests/core/test_at_most_once.py
 
 faults: .venv/.complete ## Requests to a server that misbehaves at every stage: nothing hangs, nothing is published twice
 	@PYTHONPATH=tests $(BIN)/python -m faults $(FAULTS_ARGS)
@@ -51,11 +51,11 @@ check: .venv/.complete ## Format, lint, types, import rules
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-cache >.venv/imports.log 2>&1 || { cat .venv/imports.log; exit 1; }
 
-.venv-%/.complete: pyproject.toml constraints-%.txt .venv/.complete
+.venv-%/.complete: pyproject.toml emulator/pyproject.toml constraints-%.txt .venv/.complete
 	@echo "making .venv-$* (once; a minute or two)"
 	@$(PYTHON) -m venv --clear .venv-$*
 	@$(BIN)/uv pip install --quiet --python .venv-$*/bin/python --constraint constraints-$*.txt \
-	  --editable '.[emulator]' --group test apache-airflow
+	  --editable ./emulator --editable . --group test apache-airflow
 	@touch $@
 
 MATRIX := $(foreach name,2.11 lowest 3.0 3.1 3.2,.venv-$(name)/.complete)
@@ -69,11 +69,11 @@ matrix: .venv/.complete $(MATRIX) ## Run the suite on each Airflow from 2.11 to 
 crash: .venv/.complete .venv-2.11/.complete ## Kill publish and go-live at every step, on Airflow 3.3 and 2.11; some minutes
 	@$(BIN)/python tests/crash/table.py --airflow2 .venv-2.11/bin/python $(CRASH_ARGS)
 
-.venv-e2e/.complete: pyproject.toml constraints.txt constraints-e2e.txt .venv/.complete
+.venv-e2e/.complete: pyproject.toml emulator/pyproject.toml constraints.txt constraints-e2e.txt .venv/.complete
 	@echo "making .venv-e2e, with Celery, PostgreSQL's drivers and Playwright (once)"
 	@$(PYTHON) -m venv --clear .venv-e2e
 	@$(BIN)/uv pip install --quiet --python .venv-e2e/bin/python --constraint constraints.txt --constraint constraints-e2e.txt \
-	  --editable '.[emulator]' --group test --group e2e
+	  --editable ./emulator --editable . --group test --group e2e
 	@touch $@
 
 e2e: .venv-e2e/.complete ## Real deployments while parts of them are killed; wants apt-get install postgresql redis-server
@@ -88,11 +88,11 @@ web: .venv-e2e/.complete ## Airflow's web page in a browser, against the emulato
 screenshots: .venv-e2e/.complete ## The same, and what is seen is what the documentation shows
 	@SCREENSHOTS=docs/_static/screenshots .venv-e2e/bin/python -m pytest -q tests/web $(WEB_ARGS)
 
-.venv-bench/.complete: pyproject.toml constraints.txt constraints-bench.txt .venv/.complete
+.venv-bench/.complete: pyproject.toml emulator/pyproject.toml constraints.txt constraints-bench.txt .venv/.complete
 	@echo "making .venv-bench, with the providers that are compared with (once)"
 	@$(PYTHON) -m venv --clear .venv-bench
 	@$(BIN)/uv pip install --quiet --python .venv-bench/bin/python --constraint constraints.txt --constraint constraints-bench.txt \
-	  --editable '.[emulator]' --group bench
+	  --editable ./emulator --editable . --group bench
 	@touch $@
 
 BENCH ?= full

@@ -10,15 +10,15 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Literal
 
-from airflow_provider_cpp.get_provider_info import PORTAL_CONNECTION
+from airflow_provider_cpp.get_provider_info import CLOUD_PARTNER_PORTAL
 
-Until = Literal["preview", "live"]
+PublicationTarget = Literal["preview", "live"]
 """What a wait for a publication waits for."""
 
-Change = Callable[[dict[str, Any]], dict[str, Any] | None]
+DraftChange = Callable[[dict[str, Any]], dict[str, Any] | None]
 """Takes an offer's document; returns it changed, or None where it changed it in place."""
 
-DEFAULT_CONN_ID = f"{PORTAL_CONNECTION}_default"
+DEFAULT_CONN_ID = f"{CLOUD_PARTNER_PORTAL}_default"
 """The connection of tasks that name none, whichever its type."""
 
 DEFAULT_SETTLE_TIME = 900.0
@@ -27,8 +27,8 @@ DEFAULT_SETTLE_TIME = 900.0
 DEFAULT_TIMEOUT = timedelta(days=14)
 """After how long a wait gives up."""
 
-DEFAULT_TOLERANCE = timedelta(hours=6)
+DEFAULT_POLL_FAILURE_TOLERANCE = timedelta(hours=6)
 """For how long the portal may fail to answer a wait."""
 
-PUBLISHING_TAKES = timedelta(days=11)
+MAX_PUBLISH_DURATION = timedelta(days=11)
 """The longest that the documents give for certification, provisioning, packaging and going live together."""

@@ -3,30 +3,30 @@
 
 .. code-block:: text
 
-    PortalError
-    ├── ConfigurationError        the connection or an argument cannot work as it is
-    │   ├── ConnectionUnknown     Airflow gave no such connection, now at least
-    │   └── CABundleError         the file of trusted certificate authorities cannot be used now
-    ├── SignInError               Entra ID gave no token
-    ├── RequestError              one call to the portal failed
-    │   ├── Unreachable           no answer: refused, reset, timed out
-    │   │   └── Untrusted         the TLS certificate is nobody's that this machine trusts
-    │   ├── BadReply              an answer that is not what the API promises
-    │   ├── Unauthorized          401, also with a new token
-    │   ├── Forbidden             403
-    │   ├── NotFound              404
-    │   ├── Conflict              409
-    │   ├── PreconditionFailed    412, the draft changed since it was read
-    │   ├── Refused               400, 422 and every other 4xx
-    │   │   └── Locked            423, somebody edits the offer at this moment
-    │   ├── Throttled             429
-    │   └── ServerFault           5xx
-    ├── OperationRunning          another operation of the offer is in the way
-    ├── NotParked                 going live was ordered, and nothing waits for that
-    ├── NotCanceled               a cancel was ordered, and did not end what ran
-    ├── OutcomeUnknown            whether the portal took an order cannot be known
-    ├── TaskRunUnknownError       whether the task is retried or was cleared cannot be known
-    └── InvalidOutcome            what came from the triggerer is not an outcome
+    MarketplaceError
+    ├── ConfigurationError                the connection or an argument cannot work as it is
+    │   ├── ConnectionNotFoundError       Airflow returned no such connection, at least not now
+    │   └── CABundleError                 the file of trusted certificate authorities cannot be used now
+    ├── AuthenticationError               Microsoft Entra ID returned no token
+    ├── RequestError                      one request failed
+    │   ├── TransportError                no response: refused, reset, timed out
+    │   │   └── CertificateVerifyError    this machine does not trust the TLS certificate
+    │   ├── InvalidResponseError          a response that the API does not promise
+    │   ├── UnauthorizedError             401, also with a new token
+    │   ├── PermissionDeniedError         403
+    │   ├── NotFoundError                 404
+    │   ├── ConflictError                 409
+    │   ├── PreconditionFailedError       412, the draft changed since it was read
+    │   ├── BadRequestError               400, 422 and every other 4xx
+    │   │   └── LockedError               423, somebody edits the offer now
+    │   ├── RateLimitError                429
+    │   └── ServerError                   5xx
+    ├── OperationInProgressError          another operation of the offer is in progress
+    ├── PreviewNotReadyError              nothing awaits sign-off, so nothing can go live
+    ├── CancelFailedError                 the operation did not end as canceled
+    ├── SubmitOutcomeUnknownError         whether a submit was accepted cannot be known
+    ├── TaskRunUnknownError               whether the task is retried or was cleared cannot be known
+    └── InvalidEventError                 the trigger's event is not an outcome
 
 ``retryable`` says whether asking again later can help: it decides between an exception that uses
 one of the task's retries and one that ends the task.
@@ -39,7 +39,7 @@ from typing import ClassVar
 SAME_RELEASE = "workers and triggerers must run the same release of this package"
 
 
-class PortalError(Exception):
+class MarketplaceError(Exception):
     """The root: everything this package raises on purpose.
 
     :ivar retryable: whether the same request may succeed later without anybody changing anything.
@@ -48,7 +48,7 @@ class PortalError(Exception):
     retryable: ClassVar[bool] = False
 
 
-class ConfigurationError(PortalError):
+class ConfigurationError(MarketplaceError):
     """The connection, or an argument, cannot work as it is.
 
     :param problems: all that is wrong, so that one round of correction is enough.
@@ -61,7 +61,7 @@ class ConfigurationError(PortalError):
         super().__init__(f"{where} cannot be used: {'; '.join(problems)}")
 
 
-class ConnectionUnknown(ConfigurationError):
+class ConnectionNotFoundError(ConfigurationError):
     """Airflow gave no connection of that name.
 
     Airflow 3 says the same of one that is not there and of one that it could not read just now, its database or its API
@@ -91,7 +91,7 @@ class CABundleError(ConfigurationError):
         super().__init__((f"CA bundle {path} {problem}: {advice}",))
 
 
-class SignInError(PortalError):
+class AuthenticationError(MarketplaceError):
     """Entra ID gave no token.
 
     :param message: what was tried and what Entra ID said, without any secret.
@@ -117,7 +117,7 @@ class SignInError(PortalError):
         super().__init__(message)
 
 
-class RequestError(PortalError):
+class RequestError(MarketplaceError):
     """One call to the portal failed.
 
     :param call: what was asked, in words: ``publish offer contoso/contoso-vm``.
@@ -160,7 +160,7 @@ class RequestError(PortalError):
         return f"{self.call}: {said}{request}{hint}"
 
 
-class Unreachable(RequestError):
+class TransportError(RequestError):
     """No answer came.
 
     :param sent: False where the request certainly never left, a refused connection for example.
@@ -173,26 +173,26 @@ class Unreachable(RequestError):
         super().__init__(call, text=text)
 
 
-class Untrusted(Unreachable):
+class CertificateVerifyError(TransportError):
     """The portal's certificate does not lead to an authority that is trusted here; nothing was sent."""
 
     retryable = False
     hint = "a CA of your own goes into the connection's extra, as verify"
 
 
-class BadReply(RequestError):
+class InvalidResponseError(RequestError):
     """An answer came that is not what the API promises: no JSON, the wrong shape, a redirect, a proxy's 408, 421, 425 or 499."""
 
     retryable = True
 
 
-class Unauthorized(RequestError):
+class UnauthorizedError(RequestError):
     """401, and again with a token acquired anew."""
 
     hint = "the portal does not accept this token: check the scope and that the tenant is the publisher's"
 
 
-class Forbidden(RequestError):
+class PermissionDeniedError(RequestError):
     """403: the application is not a user of the publisher's account."""
 
     hint = (
@@ -201,44 +201,44 @@ class Forbidden(RequestError):
     )
 
 
-class NotFound(RequestError):
+class NotFoundError(RequestError):
     """404: no such publisher, offer, slot, version or operation."""
 
 
-class Conflict(RequestError):
+class ConflictError(RequestError):
     """409: the offer is not in a state that allows the call."""
 
 
-class PreconditionFailed(RequestError):
+class PreconditionFailedError(RequestError):
     """412: somebody else wrote the draft since it was read."""
 
     retryable = True
 
 
-class Refused(RequestError):
+class BadRequestError(RequestError):
     """400, 422 or another 4xx: the same request will never be accepted."""
 
 
-class Locked(Refused):
+class LockedError(BadRequestError):
     """423: somebody edits the offer at this moment; nothing was done."""
 
     retryable = True
 
 
-class Throttled(RequestError):
+class RateLimitError(RequestError):
     """429: too many requests; nothing was done."""
 
     retryable = True
     hint = "it was asked too often: let fewer tasks ask at a time, or less often"
 
 
-class ServerFault(RequestError):
+class ServerError(RequestError):
     """5xx: the portal failed; an order may or may not have been taken."""
 
     retryable = True
 
 
-class OperationRunning(PortalError):
+class OperationInProgressError(MarketplaceError):
     """Another operation of the offer runs, and the portal runs one at a time.
 
     :param offer: the offer, as ``publisher/offer``.
@@ -254,7 +254,7 @@ class OperationRunning(PortalError):
         )
 
 
-class NotParked(PortalError):
+class PreviewNotReadyError(MarketplaceError):
     """Going live was ordered, and no publication waits at the sign-off, or another one than was meant.
 
     :param offer: the offer, as ``publisher/offer``.
@@ -267,7 +267,7 @@ class NotParked(PortalError):
         super().__init__(f"offer {offer}: {reason}; it did not go live. Going live needs a preview that is ready")
 
 
-class NotCanceled(PortalError):
+class CancelFailedError(MarketplaceError):
     """A cancel was ordered, and did not end what ran.
 
     :param offer: the offer, as ``publisher/offer``.
@@ -282,7 +282,7 @@ class NotCanceled(PortalError):
         super().__init__(f"offer {offer}: {reason}")
 
 
-class OutcomeUnknown(PortalError):
+class SubmitOutcomeUnknownError(MarketplaceError):
     """The order was sent, and whether the portal took it cannot be known.
 
     :param offer: the offer, as ``publisher/offer``.
@@ -305,7 +305,7 @@ class OutcomeUnknown(PortalError):
         )
 
 
-class TaskRunUnknownError(PortalError):
+class TaskRunUnknownError(MarketplaceError):
     """Airflow does not show whether the task is retried or was cleared: a retry must not publish again, a clear should.
 
     That happens when ``retries`` was lowered, or another task of the DAG run was cleared, between two tries.
@@ -324,7 +324,7 @@ class TaskRunUnknownError(PortalError):
         )
 
 
-class InvalidOutcome(PortalError):
+class InvalidEventError(MarketplaceError):
     """What a trigger handed back is not an outcome: None, another type, a missing or unknown field.
 
     :param what: what it is instead, in words.

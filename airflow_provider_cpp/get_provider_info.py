@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
-PORTAL_CONNECTION = "cloud_partner_portal"
+CLOUD_PARTNER_PORTAL = "cloud_partner_portal"
 HOOK_NAME = "Cloud Partner Portal (Azure Marketplace)"
-INGESTION_CONNECTION = "product_ingestion"
-INGESTION_HOOK_NAME = "Product Ingestion API (Azure Marketplace)"
+PRODUCT_INGESTION = "product_ingestion"
+PRODUCT_INGESTION_HOOK_NAME = "Product Ingestion API (Azure Marketplace)"
 
 CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     "auth": {
@@ -127,17 +127,17 @@ INGESTION_BEHAVIOUR: dict[str, Any] = FIELD_BEHAVIOUR | {
 }
 
 CONNECTIONS: dict[str, dict[str, Any]] = {
-    PORTAL_CONNECTION: {
-        "connection-type": PORTAL_CONNECTION,
+    CLOUD_PARTNER_PORTAL: {
+        "connection-type": CLOUD_PARTNER_PORTAL,
         "hook-class-name": "airflow_provider_cpp.hooks.cloud_partner_portal.CloudPartnerPortalHook",
         "hook-name": HOOK_NAME,
         "ui-field-behaviour": FIELD_BEHAVIOUR,
         "conn-fields": CONNECTION_FIELDS,
     },
-    INGESTION_CONNECTION: {
-        "connection-type": INGESTION_CONNECTION,
+    PRODUCT_INGESTION: {
+        "connection-type": PRODUCT_INGESTION,
         "hook-class-name": "airflow_provider_cpp.hooks.product_ingestion.ProductIngestionHook",
-        "hook-name": INGESTION_HOOK_NAME,
+        "hook-name": PRODUCT_INGESTION_HOOK_NAME,
         "ui-field-behaviour": INGESTION_BEHAVIOUR,
         "conn-fields": INGESTION_FIELDS,
     },

@@ -15,11 +15,11 @@ from airflow.providers.common.compat.sdk import XCOM_RETURN_KEY, BaseOperatorLin
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, TaskInstanceKey
 
-MARKETPLACE = "https://azuremarketplace.microsoft.com/marketplace/apps"
-PORTAL_PAGE_KEY = "portal_page"
+MARKETPLACE_URL = "https://azuremarketplace.microsoft.com/marketplace/apps"
+PARTNER_CENTER_URL_KEY = "portal_page"
 """The XCom in which a task leaves the address of the offer's page for its publisher."""
 
-PUBLISHER_HOSTS = frozenset({"partner.microsoft.com", "cloudpartner.azure.com"})
+PARTNER_CENTER_HOSTS = frozenset({"partner.microsoft.com", "cloudpartner.azure.com"})
 """Hosts that such a page may be on, beside the connection's own."""
 
 
@@ -36,21 +36,21 @@ class MarketplaceLink(BaseOperatorLink):
         publisher_id, offer_id = operation.get("publisher_id"), operation.get("offer_id")
         if not isinstance(publisher_id, str) or not isinstance(offer_id, str):
             return ""
-        return f"{MARKETPLACE}/{quote(publisher_id, safe='')}.{quote(offer_id, safe='')}"
+        return f"{MARKETPLACE_URL}/{quote(publisher_id, safe='')}.{quote(offer_id, safe='')}"
 
 
-class PublisherPortalLink(BaseOperatorLink):
+class PartnerCenterLink(BaseOperatorLink):
     """The offer's page in the publisher's portal, where the portal told its address."""
 
     name = "Publisher's portal"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Return its address; nothing if the portal told none."""
-        address = _fact(operator, ti_key, PORTAL_PAGE_KEY)
+        address = _fact(operator, ti_key, PARTNER_CENTER_URL_KEY)
         return address if isinstance(address, str) else ""
 
 
-def page_of(address: str | None, base_url: str) -> str | None:
+def partner_center_url(address: str | None, base_url: str) -> str | None:
     """Return an address that the portal told, if it is a page of the portal's own or of its successor.
 
     :param base_url: the connection's portal. What somebody else could have written leads nowhere.
@@ -60,7 +60,7 @@ def page_of(address: str | None, base_url: str) -> str | None:
     try:
         parts = urlsplit(address)
         own = (parts.hostname, parts.port) == (urlsplit(base_url).hostname, urlsplit(base_url).port)
-        known = parts.hostname in PUBLISHER_HOSTS and parts.port in (None, 443)
+        known = parts.hostname in PARTNER_CENTER_HOSTS and parts.port in (None, 443)
     except ValueError:
         return None
     return address if parts.scheme == "https" and parts.username is None and (own or known) else None

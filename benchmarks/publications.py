@@ -19,14 +19,15 @@ from itertools import accumulate
 from typing import Any
 from uuid import UUID
 
+from partner_center_emulator.offer_store import OfferStore
+from partner_center_emulator.publications import STEPS
+from partner_center_emulator.serializers import Serializers
+from partner_center_emulator.settings import Settings
+
 from airflow_provider_cpp.apis.cloud_partner_portal.endpoints import DEFAULT_HOST
-from airflow_provider_cpp.core.http import Call, Reply
+from airflow_provider_cpp.core.http import Request, Response
 from airflow_provider_cpp.core.models import OfferRef
 from airflow_provider_cpp.core.operations import Operation
-from airflow_provider_cpp.emulator.offers import Offers
-from airflow_provider_cpp.emulator.publications import STEPS
-from airflow_provider_cpp.emulator.settings import Settings
-from airflow_provider_cpp.emulator.views import Views
 
 START = datetime(2026, 11, 3, 9, 0, tzinfo=timezone.utc)
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
@@ -137,19 +138,19 @@ class Portal:
             going_live=spans[5],
         )
         self._clock = Clock()
-        offers = Offers(settings, self._clock)
+        offers = OfferStore(settings, self._clock)
         ref = OfferRef("contoso", f"contoso-{publication.number}")
         self._offer = offers.add("contoso", ref.offer_id, publication.scenario)
         published = offers.publish(self._offer)
         # The same each time, since a wait's pauses follow from what it waits for.
         published.publish_id, published.golive_id = (str(UUID(int=2 * publication.number + one)) for one in (0, 1))
         self.operation = Operation(ref, "publish", START, published.publish_id)
-        self._views = Views(offers)
+        self._views = Serializers(offers)
         self._ends = list(publication.ends)
         self._seconds = publication.seconds
         self._written: dict[tuple[str, int, int], bytes] = {}
 
-    def answer(self, call: Call[Any], now: datetime) -> Reply:
+    def answer(self, call: Request[Any], now: datetime) -> Response:
         """Answer a call."""
         kind = call.path.rstrip("/").rpartition("/")[2]
         since = (now - START).total_seconds()
@@ -160,7 +161,7 @@ class Portal:
         if place not in self._written:
             self._clock.at = now
             self._written[place] = json.dumps(self._body(kind)).encode()
-        return Reply(200, self._written[place], {}, DEFAULT_HOST, now)
+        return Response(200, self._written[place], {}, DEFAULT_HOST, now)
 
     def _body(self, kind: str) -> Any:
         if kind == "status":

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_cpp.core.outcome import Outcome
+from airflow_provider_cpp.core.outcome import WaitOutcome
 from benchmarks.publications import DAY, HOUR, MINUTE, NAMES, as_documented, of_days
 from benchmarks.waiting import (
     EVERY_300,
@@ -121,7 +121,7 @@ def restarted(count: int, seed: int) -> Row:
     return {"what": f"{count} waits of a triggerer that restarts, a day after", **found}
 
 
-def run_for_a_while(player: Player, arguments: Outcome | str) -> list[float]:
+def run_for_a_while(player: Player, arguments: WaitOutcome | str) -> list[float]:
     """Run a trigger until the time that was set for it, and return all looks."""
     if isinstance(arguments, str):
         with contextlib.suppress(Restart):

@@ -185,17 +185,25 @@ class Ours(Subject):
     def trigger(self, number: int) -> Any:
         """Make the trigger that waits for an operation to go live."""
         from airflow_provider_cpp.core.models import OfferRef
-        from airflow_provider_cpp.core.operations import API, Operation
-        from airflow_provider_cpp.core.poll_state import Memory
-        from airflow_provider_cpp.core.wait_spec import Watch
+        from airflow_provider_cpp.core.operations import CLOUD_PARTNER_PORTAL, Operation
+        from airflow_provider_cpp.core.poll_state import PollState
+        from airflow_provider_cpp.core.wait_spec import WaitSpec
 
         offer, now = OfferRef("contoso", f"offer-{number}"), datetime.now(timezone.utc)
         where = path(number)
         identifier = where.partition("?")[0].rpartition("/")[2]
         operation = Operation(offer, "publish", now, identifier, where)
         deadline = now + timedelta(days=14)
-        watch = Watch(offer, "live", deadline, operation, poll_interval=self.place.interval, answered=True, api=API)
-        memory = Memory(answered=True, since=now)
+        watch = WaitSpec(
+            offer,
+            "live",
+            deadline,
+            operation,
+            poll_interval=self.place.interval,
+            answered=True,
+            api=CLOUD_PARTNER_PORTAL,
+        )
+        memory = PollState(answered=True, step_since=now)
         stored = json.dumps([watch.to_payload(), memory.to_payload()])
         return self._trigger("portal", *json.loads(stored))
 

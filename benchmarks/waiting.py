@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from airflow_provider_cpp.apis.cloud_partner_portal.api import PORTAL
-from airflow_provider_cpp.core.effects import Flow, Now, Send, Sleep, Tell
-from airflow_provider_cpp.core.outcome import Outcome, Result
-from airflow_provider_cpp.core.poll_state import Memory
-from airflow_provider_cpp.core.verdict import UNTIL
-from airflow_provider_cpp.core.wait import observe, wait
-from airflow_provider_cpp.core.wait_spec import Watch
-from airflow_provider_cpp.defaults import Until
+from airflow_provider_cpp.apis.cloud_partner_portal.api import CLOUD_PARTNER_PORTAL_API
+from airflow_provider_cpp.core.effects import Flow, GetTime, Log, SendRequest, Sleep
+from airflow_provider_cpp.core.offer_state import TARGETS
+from airflow_provider_cpp.core.outcome import WaitOutcome, WaitResult
+from airflow_provider_cpp.core.poll_state import PollState
+from airflow_provider_cpp.core.wait import poll_once, wait
+from airflow_provider_cpp.core.wait_spec import WaitSpec
+from airflow_provider_cpp.defaults import PublicationTarget
 from benchmarks.publications import HOUR, NAMES, SIGN_OFF, START, Portal, Publication
 
 TIMEOUT = timedelta(days=21)
@@ -105,16 +105,16 @@ class Player:
                 return stop.value
             answer = None
             match request:
-                case Send(call):
+                case SendRequest(call):
                     self.course.requests += 1
                     if self.since not in self.course.looks[-1:]:  # what is asked at the same moment is one look
                         self.course.looks.append(self.since)
                     answer = self.portal.answer(call, self.now)
                 case Sleep(seconds):
                     self._sleep(seconds)
-                case Now():
+                case GetTime():
                     answer = self.now
-                case Tell(text):
+                case Log(text):
                     self._is_told(max((step for step, name in enumerate(NAMES) if f"; {name} " in text), default=0))
 
     def _sleep(self, seconds: float) -> None:
@@ -130,9 +130,9 @@ class Player:
         for ended in range(step):
             self.course.delays.setdefault(ended, self.since - self.course.publication.ends[ended])
 
-    def ends(self, outcome: Outcome, until: Until) -> None:
+    def ends(self, outcome: WaitOutcome, until: PublicationTarget) -> None:
         """Note how a wait ended."""
-        if outcome.result is not Result.REACHED:
+        if outcome.result is not WaitResult.REACHED:
             self.course.failed = self.since - self.course.publication.ends[-1]
         elif until == "preview":
             self._is_told(SIGN_OFF)
@@ -143,18 +143,18 @@ class Player:
 def follow(publication: Publication, way: Way) -> Course:
     """Wait as the example ``publish_and_wait`` does: until the preview is ready, and then until the offer is live."""
     player = Player(publication, way.restarts_every)
-    for until in UNTIL:
+    for until in TARGETS:
         outcome = wait_as_sensor(player, way, until)
         player.ends(outcome, until)
-        if outcome.result is not Result.REACHED:
+        if outcome.result is not WaitResult.REACHED:
             break
     return player.course
 
 
-def wait_as_sensor(player: Player, way: Way, until: Until) -> Outcome:
+def wait_as_sensor(player: Player, way: Way, until: PublicationTarget) -> WaitOutcome:
     """Look once, as the task does, and then wait as its trigger does, begun from its arguments at each restart."""
     arguments = look_as_sensor(player, way, until)
-    while not isinstance(arguments, Outcome):
+    while not isinstance(arguments, WaitOutcome):
         try:
             return wait_as_trigger(player, arguments)
         except Restart:
@@ -162,20 +162,24 @@ def wait_as_sensor(player: Player, way: Way, until: Until) -> Outcome:
     return arguments
 
 
-def look_as_sensor(player: Player, way: Way, until: Until) -> Outcome | str:
+def look_as_sensor(player: Player, way: Way, until: PublicationTarget) -> WaitOutcome | str:
     """Look once; returns the outcome, or the arguments of a trigger as Airflow stores them."""
-    operation, memory = player.portal.operation, Memory()
-    watch = Watch(operation.offer, until, START + TIMEOUT, operation, poll_interval=way.poll_interval)
-    outcome: Outcome | None = player.run(observe(PORTAL, watch, memory))
+    operation, memory = player.portal.operation, PollState()
+    watch = WaitSpec(
+        operation.offer, until, START + TIMEOUT, operation, poll_interval=way.poll_interval, api="cloud_partner_portal"
+    )
+    outcome: WaitOutcome | None = player.run(poll_once(CLOUD_PARTNER_PORTAL_API, watch, memory))
     player.now += timedelta(seconds=2)  # until a triggerer takes it up
     return outcome or json.dumps([watch.to_payload(), memory.to_payload()])
 
 
-def wait_as_trigger(player: Player, arguments: str) -> Outcome:
+def wait_as_trigger(player: Player, arguments: str) -> WaitOutcome:
     """Wait from a trigger's arguments.
 
     :raises Restart: if the triggerer restarts.
     """
     watch, memory = json.loads(arguments)
-    outcome: Outcome = player.run(wait(PORTAL, Watch.from_payload(watch), Memory.from_payload(memory)))
+    outcome: WaitOutcome = player.run(
+        wait(CLOUD_PARTNER_PORTAL_API, WaitSpec.from_payload(watch), PollState.from_payload(memory))
+    )
     return outcome

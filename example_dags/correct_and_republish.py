@@ -11,7 +11,8 @@ from datetime import datetime, timezone
 
 from airflow.sdk import Param, dag
 
-from airflow_provider_cpp.operators.offer import CancelOfferOperator, PublishOfferOperator, UpdateOfferOperator
+from airflow_provider_cpp.operators.draft import UpdateOfferOperator
+from airflow_provider_cpp.operators.offer import CancelOfferOperator, PublishOfferOperator
 from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
 
 POLL_INTERVAL = float(os.environ.get("EXAMPLE_POLL_INTERVAL", "0")) or None  # None: a wait paces itself

@@ -34,7 +34,7 @@ def hook_alone() -> None:
         for offer in hook.list_offers():
             status = hook.get_offer_status(offer.id)
             step = status.current_step
-            found[offer.id] = f"{status.word} at {step.name}" if step else status.word
+            found[offer.id] = f"{status.raw_status} at {step.name}" if step else status.raw_status
             print(f"{offer.id}: {found[offer.id]}")  # noqa: T201 - Airflow writes what a task prints to its log
         return found
 

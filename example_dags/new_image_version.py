@@ -13,7 +13,8 @@ from typing import Any
 
 from airflow.sdk import Param, dag
 
-from airflow_provider_cpp.operators.offer import AddImageVersionOperator, GoLiveOfferOperator, PublishOfferOperator
+from airflow_provider_cpp.operators.draft import AddImageVersionOperator
+from airflow_provider_cpp.operators.offer import GoLiveOfferOperator, PublishOfferOperator
 from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
 
 POLL_INTERVAL = float(os.environ.get("EXAMPLE_POLL_INTERVAL", "0")) or None  # None: a wait paces itself

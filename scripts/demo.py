@@ -13,7 +13,7 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-from airflow_provider_cpp.emulator import Emulator, ScaledClock, Settings
+from partner_center_emulator import Emulator, ScaledClock, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 OFFER = "contoso-vm"

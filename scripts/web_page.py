@@ -20,8 +20,7 @@ from pathlib import Path
 from types import FrameType
 
 import psutil
-
-from airflow_provider_cpp.emulator import Emulator, ScaledClock, Settings
+from partner_center_emulator import Emulator, ScaledClock, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 OFFERS = ("contoso-vm", "contoso-db")

@@ -16,12 +16,17 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 import hypothesis
 import pytest
+from partner_center_emulator import Emulator, ManualClock, Settings
+from support.player import START, Player, reply
 
-from airflow_provider_cpp.emulator import Emulator, ManualClock, Settings
+from airflow_provider_cpp.core.http import Response
+from airflow_provider_cpp.core.models import OfferRef
+from airflow_provider_cpp.core.operations import Operation
 
 HOME = Path(tempfile.mkdtemp(prefix="airflow-home-"))
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
@@ -152,3 +157,34 @@ def shared_portal() -> Iterator[Emulator]:
     """Serve one emulator for all tests of a file."""
     with Emulator(Settings(), ManualClock()) as portal:
         yield portal
+
+
+@pytest.fixture
+def player() -> Player:
+    return Player()
+
+
+@pytest.fixture(scope="session")
+def make_player() -> type[Player]:
+    """Return what makes a player, for tests that need one for each of many examples."""
+    return Player
+
+
+@pytest.fixture
+def make_reply() -> Callable[..., Response]:
+    return reply
+
+
+@pytest.fixture
+def offer() -> OfferRef:
+    return OfferRef("contoso", "contoso-vm")
+
+
+@pytest.fixture
+def operation(offer: OfferRef) -> Operation:
+    return Operation(offer, "publish", START, "new-id", None)
+
+
+@pytest.fixture(scope="session")
+def start() -> datetime:
+    return START

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from airflow_provider_cpp.links import MarketplaceLink, PublisherPortalLink, page_of
+from airflow_provider_cpp.links import MarketplaceLink, PartnerCenterLink, partner_center_url
 
 HOME = "https://cloudpartner.azure.com"
 OWN = "https://portal.example:8443"
@@ -29,7 +29,7 @@ OWN = "https://portal.example:8443"
 )
 def test_pages_of_the_portal_and_its_successor(address: str, base_url: str) -> None:
     """An https page of the connection's own portal, or of Microsoft's, is a link as it came."""
-    assert page_of(address, base_url) == address
+    assert partner_center_url(address, base_url) == address
 
 
 @pytest.mark.parametrize(
@@ -64,25 +64,25 @@ def test_pages_of_the_portal_and_its_successor(address: str, base_url: str) -> N
 )
 def test_what_leads_elsewhere_is_no_link(address: str | None) -> None:
     """Another scheme, host or port, a user's name, or what a browser might read otherwise is no link."""
-    assert page_of(address, OWN) is None
+    assert partner_center_url(address, OWN) is None
 
 
 @given(some.text(alphabet="htps:/\\@.?#[]evilpartnmcof%\t ", max_size=60))
 def test_no_address_is_an_error(address: str) -> None:
     """Whatever the portal tells, there is a link or none, and never an error."""
-    assert page_of(address, HOME) in (address, None)
-    assert page_of(f"https://{address}", HOME) in (f"https://{address}", None)
+    assert partner_center_url(address, HOME) in (address, None)
+    assert partner_center_url(f"https://{address}", HOME) in (f"https://{address}", None)
 
 
 def test_a_task_that_just_ran_knows_its_links() -> None:
     """Airflow 3 asks the operator that ran: its offer's page on the market, and the one that the portal told."""
     facts = {"return_value": {"publisher_id": "contoso", "offer_id": "contoso-vm"}, "portal_page": "https://p/x"}
     operator = SimpleNamespace(link_facts=facts)
-    shown = [link().get_link(operator, ti_key=None) for link in (MarketplaceLink, PublisherPortalLink)]
+    shown = [link().get_link(operator, ti_key=None) for link in (MarketplaceLink, PartnerCenterLink)]
     assert shown == ["https://azuremarketplace.microsoft.com/marketplace/apps/contoso.contoso-vm", "https://p/x"]
 
 
-@pytest.mark.parametrize("link", [MarketplaceLink, PublisherPortalLink])
+@pytest.mark.parametrize("link", [MarketplaceLink, PartnerCenterLink])
 @pytest.mark.parametrize(
     "operator",
     [

@@ -78,27 +78,27 @@ class TryCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class Checkpoint:
     """What a try writes down before it orders: with it, whoever comes after can tell what became of the order.
 
     :param offer: for which offer.
     :param kind: which order.
-    :param noted_at: when.
+    :param created_at: when.
     :param counts: what Airflow counted of the task's tries then.
-    :param known: the ids of the operations that were there before the order.
-    :param draft: the version of the draft that was ordered; None where the portal did not tell.
+    :param known_ids: the ids of the operations that were there before the order.
+    :param draft_version: the version of the draft that was ordered; None where the portal did not tell.
     :param operation: the operation that the order began; None while that is not known.
     """
 
     offer: OfferRef
     kind: Kind
-    noted_at: datetime
+    created_at: datetime
     counts: TryCounts
-    known: tuple[str, ...] = ()
-    draft: int | None = None
+    known_ids: tuple[str, ...] = ()
+    draft_version: int | None = None
     operation: Operation | None = None
 
-    def check(self, offer: OfferRef, kind: Kind) -> None:
+    def ensure_matches(self, offer: OfferRef, kind: Kind) -> None:
         """Refuse a note that was made for something else: a mapped task's index may have shifted.
 
         :raises ConfigurationError: if it is for another offer or order.
@@ -117,15 +117,15 @@ class Note:
             "publisher_id": self.offer.publisher_id,
             "offer_id": self.offer.offer_id,
             "kind": self.kind,
-            "noted_at": self.noted_at.isoformat(),
+            "created_at": self.created_at.isoformat(),
             "counts": asdict(self.counts),
-            "known": list(self.known),
-            "draft": self.draft,
+            "known_ids": list(self.known_ids),
+            "draft_version": self.draft_version,
             "operation": self.operation.to_json() if self.operation else None,
         }
 
     @classmethod
-    def from_payload(cls, payload: Any) -> Note | None:
+    def from_payload(cls, payload: Any) -> Checkpoint | None:
         """Read it back; None for no note.
 
         :raises ConfigurationError: if there is something that this release cannot read: to take it for no note
@@ -134,49 +134,49 @@ class Note:
         if payload is None:
             return None
         try:
-            note = cls._read(payload) if payload["version"] == VERSION else None
+            checkpoint = cls._read(payload) if payload["version"] == VERSION else None
         except (ConfigurationError, KeyError, TypeError, ValueError):
-            note = None
-        if note is None:
+            checkpoint = None
+        if checkpoint is None:
             problem = "an earlier try of this task left a note that this release cannot read; begin a new DAG run"
             raise ConfigurationError((problem,), "the task's state")
-        return note
+        return checkpoint
 
     @classmethod
-    def _read(cls, payload: dict[str, Any]) -> Note | None:
-        moment, kind, operation = parse_timestamp(payload["noted_at"]), payload["kind"], payload["operation"]
-        if moment is None or kind not in KINDS or not isinstance(payload["known"], list):
+    def _read(cls, payload: dict[str, Any]) -> Checkpoint | None:
+        moment, kind, operation = parse_timestamp(payload["created_at"]), payload["kind"], payload["operation"]
+        if moment is None or kind not in KINDS or not isinstance(payload["known_ids"], list):
             return None
         return cls(
             offer=OfferRef(payload["publisher_id"], payload["offer_id"]),
             kind=kind,
-            noted_at=moment,
+            created_at=moment,
             counts=TryCounts(**{field.name: int(payload["counts"][field.name]) for field in fields(TryCounts)}),
-            known=tuple(map(str, payload["known"])),
-            draft=payload.get("draft"),
+            known_ids=tuple(map(str, payload["known_ids"])),
+            draft_version=payload.get("draft_version"),
             operation=None if operation is None else Operation.from_json(operation),
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class TryContext:
     """Which try this is, and what it can know of those before.
 
     :param settle_time: seconds after which an order that shows nowhere was not taken.
     :param counts: what Airflow counts of the task's tries.
-    :param can_note: whether there is a place that outlives the try, as there is from Airflow 3.3 on.
-    :param earlier_could_note: whether the tries before had that place too, so that without a note they did not order.
-    :param note: the note found there.
-    :param since: when the DAG run began.
+    :param can_checkpoint: whether there is a place that outlives the try, as there is from Airflow 3.3 on.
+    :param earlier_could_checkpoint: whether the tries before had that place too, so that without a note they did not order.
+    :param checkpoint: the note found there.
+    :param dag_run_start: when the DAG run began.
     :param waits_for_others: whether the task waits where somebody else's operation runs.
     """
 
     settle_time: float
     counts: TryCounts = TryCounts()
-    can_note: bool = False
-    earlier_could_note: bool = True
-    note: Note | None = None
-    since: datetime | None = None
+    can_checkpoint: bool = False
+    earlier_could_checkpoint: bool = True
+    checkpoint: Checkpoint | None = None
+    dag_run_start: datetime | None = None
     waits_for_others: bool = False
 
     @property
@@ -187,28 +187,28 @@ class Attempt:
     @property
     def task_run(self) -> TaskRun:
         """To which run of the task the note belongs, compared with this try."""
-        return self.counts.task_run_since(self.note.counts) if self.note is not None else TaskRun.SAME
+        return self.counts.task_run_since(self.checkpoint.counts) if self.checkpoint is not None else TaskRun.SAME
 
     @property
-    def own_note(self) -> Note | None:
+    def own_checkpoint(self) -> Checkpoint | None:
         """The note of an earlier try of this very run of the task."""
-        return self.note if self.task_run is TaskRun.SAME else None
+        return self.checkpoint if self.task_run is TaskRun.SAME else None
 
     @property
-    def knows_earlier(self) -> bool:
+    def history_is_known(self) -> bool:
         """Whether what the tries before did is known: where all of them could leave a note, none means no order."""
-        return self.can_note and self.earlier_could_note
+        return self.can_checkpoint and self.earlier_could_checkpoint
 
     @property
     def store_was_emptied(self) -> bool:
         """Whether Airflow emptied the place for notes when it cleared the task."""
-        return self.can_note and not self.earlier_could_note and self.counts.follows_clear
+        return self.can_checkpoint and not self.earlier_could_checkpoint and self.counts.follows_clear
 
     @property
     def lacks_history(self) -> bool:
         """Whether earlier tries of this run may have submitted without leaving a note."""
-        return self.note is None and not (self.is_first or self.knows_earlier or self.store_was_emptied)
+        return self.checkpoint is None and not (self.is_first or self.history_is_known or self.store_was_emptied)
 
-    def is_recent(self, changed_at: datetime | None) -> bool:
+    def changed_in_dag_run(self, changed_at: datetime | None) -> bool:
         """Say whether an operation may have changed since the DAG run began; without times, it may."""
-        return changed_at is None or self.since is None or changed_at >= self.since - CLOCK_MARGIN
+        return changed_at is None or self.dag_run_start is None or changed_at >= self.dag_run_start - CLOCK_MARGIN

@@ -15,19 +15,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from airflow_provider_cpp.core.http import Call, Reply, decode, mark
-from airflow_provider_cpp.core.retry import pause_before_retry
-from airflow_provider_cpp.exceptions import PortalError, RequestError
+from airflow_provider_cpp.core.http import Request, Response, decode_response, response_digest
+from airflow_provider_cpp.exceptions import MarketplaceError, RequestError
 
 T = TypeVar("T")
 OK = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Send:
-    """Send a call; the driver answers with a :class:`~.calls.Reply` or throws a :class:`~.errors.PortalError`."""
+class SendRequest:
+    """Send a call; the driver answers with a :class:`~.http.Response` or throws a :class:`~.exceptions.MarketplaceError`."""
 
-    call: Call[Any]
+    request: Request[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +37,12 @@ class Sleep:
 
 
 @dataclass(frozen=True, slots=True)
-class Now:
+class GetTime:
     """Ask what time it is, in UTC."""
 
 
 @dataclass(frozen=True, slots=True)
-class Tell:
+class Log:
     """Tell a line to whoever reads the log, at one of the levels of :mod:`logging`."""
 
     text: str
@@ -51,14 +50,14 @@ class Tell:
 
 
 @dataclass(frozen=True, slots=True)
-class Keep:
+class SaveCheckpoint:
     """Keep a note where a later try of the task finds it; None takes it back."""
 
-    note: dict[str, Any] | None
+    checkpoint: dict[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
-class Reconnect:
+class ReloadConnection:
     """Read the connection again, since a look failed: somebody may have put it right."""
 
 
@@ -69,54 +68,75 @@ class SetDeadline:
     at: datetime
 
 
-Request = Send | Sleep | Now | Tell | Keep | Reconnect | SetDeadline
-Flow = Generator[Request, Any, T]
+Effect = SendRequest | Sleep | GetTime | Log | SaveCheckpoint | ReloadConnection | SetDeadline
+Flow = Generator[Effect, Any, T]
 
 
-def ask(call: Call[T]) -> Flow[T]:
+def send(request: Request[T]) -> Flow[T]:
     """Send a call once.
 
-    :raises PortalError: what came instead of an answer; of a request, with the offer and the operation it was about.
+    :raises MarketplaceError: what came instead of an answer; of a request, with the offer and the operation it was about.
     """
-    return _ask(call, lambda reply: decode(call, reply))
+    return _send(request, lambda response: decode_response(request, response))
 
 
-def ask_again(call: Call[T], seen: bytes) -> Flow[tuple[T | None, bytes]]:
+def send_if_changed(request: Request[T], seen: bytes) -> Flow[tuple[T | None, bytes]]:
     """Send a call once, and read the answer only if it is another one than was seen before.
 
     :param seen: the mark of that one; empty for none.
     :returns: the result, None if it would be the same again; and the answer's mark.
-    :raises PortalError: as :func:`ask`.
+    :raises MarketplaceError: as :func:`ask`.
     """
 
-    def read(reply: Reply) -> tuple[T | None, bytes]:
-        found = mark(call, reply) if reply.status == OK else b""
-        return (None if found and found == seen else decode(call, reply)), found
+    def read(response: Response) -> tuple[T | None, bytes]:
+        found = response_digest(request, response) if response.status == OK else b""
+        return (None if found and found == seen else decode_response(request, response)), found
 
-    return _ask(call, read)
+    return _send(request, read)
 
 
-def _ask(call: Call[Any], read: Callable[[Reply], T]) -> Flow[T]:
+def _send(request: Request[Any], read: Callable[[Response], T]) -> Flow[T]:
     try:
-        return read((yield Send(call)))
+        return read((yield SendRequest(request)))
     except RequestError as error:
-        error.offer, error.operation = call.offer, call.operation
+        error.offer, error.operation = request.offer, request.operation
         raise
 
 
-def fetch(call: Call[T]) -> Flow[T]:
+def send_with_retry(request: Request[T]) -> Flow[T]:
     """Send a call, and again after a pause where that is safe and may help.
 
-    :raises PortalError: the last try's.
+    :raises MarketplaceError: the last try's.
     """
     tries = 0
     while True:
         try:
-            return (yield from ask(call))
-        except PortalError as error:
+            return (yield from send(request))
+        except MarketplaceError as error:
             tries += 1
-            pause = pause_before_retry(error, tries, is_safe=call.is_safe)
+            pause = retry_delay(error, tries, is_safe=request.is_safe)
             if pause is None:
                 raise
-            yield Tell(f"{error}; asking again in {pause:g} s", logging.WARNING)
+            yield Log(f"{error}; asking again in {pause:g} s", logging.WARNING)
             yield Sleep(pause)
+
+
+MAX_TRIES = 4
+"""How often a read is asked in all before its error is let through."""
+
+MAX_RETRY_DELAY = 60.0
+"""Seconds: a portal that wants a longer pause than this is not waited for inside one call."""
+
+
+def retry_delay(error: MarketplaceError, tries: int, *, is_safe: bool) -> float | None:
+    """Say how many seconds to wait before asking again, or None to give up.
+
+    :param error: what the last try ended with.
+    :param tries: how many there were.
+    :param is_safe: whether the request may be sent twice; an order never may.
+    """
+    if not is_safe or not error.retryable or tries >= MAX_TRIES:
+        return None
+    asked_for = error.retry_after if isinstance(error, RequestError) else None
+    pause = float(2 ** (tries - 1)) if asked_for is None else asked_for
+    return pause if pause <= MAX_RETRY_DELAY else None

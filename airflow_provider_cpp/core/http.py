@@ -15,20 +15,35 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 from airflow_provider_cpp import exceptions
-from airflow_provider_cpp.core.redaction import plain_text
+from airflow_provider_cpp.core.redaction import sanitize_line
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where an API is, unless a connection says otherwise.
+
+    :param base_url: scheme, host and, where it has one, the path that all of its paths are below.
+    :param scope: what a token for it is for.
+    :param version: the version of it that is asked for.
+    """
+
+    base_url: str
+    scope: str
+    version: str
+
 
 T = TypeVar("T")
 
-LONGEST_RETRY_AFTER = 3600.0
+MAX_RETRY_AFTER = 3600.0
 """Seconds: a longer Retry-After is cut to this, so that a mistake of a gateway cannot park a task for days."""
 
-LONGEST_ERROR_TEXT = 600
-DEEPEST_ERROR = 20
+MAX_ERROR_TEXT = 600
+MAX_ERROR_DEPTH = 20
 """Levels of an error's details that are read; real ones have three."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class Response:
     """An answer as it came.
 
     :param status: the HTTP status.
@@ -48,11 +63,11 @@ class Reply:
     def request_id(self) -> str | None:
         """The portal's own id of the request: the handle that its support asks for."""
         names = ("x-ms-correlation-request-id", "request-id")
-        return next((found for name in names if (found := plain_text(self.headers.get(name, ""), 100))), None)
+        return next((found for name in names if (found := sanitize_line(self.headers.get(name, ""), 100))), None)
 
 
 @dataclass(frozen=True, slots=True)
-class Call(Generic[T]):
+class Request(Generic[T]):
     """A request as a value.
 
     :param words: what is asked, for logs and errors.
@@ -67,23 +82,23 @@ class Call(Generic[T]):
     :param refusal: knows a refusal by its code and words better than its HTTP status tells; None where it does not.
     """
 
-    words: str
+    description: str
     method: str
     path: str
-    read: Callable[[Reply], T]
+    parse: Callable[[Response], T]
     body: bytes | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict)
     offer: str | None = None
     operation: str | None = None
     version: str = "api-version"
-    refusal: Callable[[str], type[exceptions.RequestError] | None] | None = None
+    classify_error: Callable[[str], type[exceptions.RequestError] | None] | None = None
 
     @property
     def is_safe(self) -> bool:
         """Whether sending it twice does no more than sending it once."""
         return self.method == "GET"
 
-    def target(self, api_version: str) -> str:
+    def url_path(self, api_version: str) -> str:
         """Return path and query, the API's version added where it is missing."""
         if _parameter(self.version).search(self.path):
             return self.path
@@ -100,66 +115,70 @@ def _parameter(name: str) -> re.Pattern[str]:
     return re.compile(rf"[?&](?:{re.escape(name)}|{re.escape(_quoted(name))})=")
 
 
-def mark(call: Call[Any], reply: Reply) -> bytes:
+def response_digest(request: Request[Any], response: Response) -> bytes:
     """Return what two answers have in common only if they answer the same question with the same bytes."""
-    return sha256(call.path.encode() + b"\n" + reply.body).digest()
+    return sha256(request.path.encode() + b"\n" + response.body).digest()
 
 
-def decode(call: Call[T], reply: Reply) -> T:
+def decode_response(request: Request[T], response: Response) -> T:
     """Turn an answer into the call's result.
 
-    :raises RequestError: the class that the status stands for; :class:`~.errors.BadReply` for an answer
+    :raises RequestError: the class that the status stands for; :class:`~.exceptions.InvalidResponseError` for an answer
         that is good by its status and not what the API promises.
     """
-    if reply.status not in (200, 201, 202):
-        raise _error(call, reply)
+    if response.status not in (200, 201, 202):
+        raise _error(request, response)
     try:
-        return call.read(reply)
+        return request.parse(response)
     except (ValueError, RecursionError) as error:
-        text = f"{plain_text(str(error), 200)}: {_body_text(reply.body, 200) or 'the body is empty'}"
-        raise exceptions.BadReply(call.words, status=reply.status, text=text, request_id=reply.request_id) from error
+        text = f"{sanitize_line(str(error), 200)}: {_body_text(response.body, 200) or 'the body is empty'}"
+        raise exceptions.InvalidResponseError(
+            request.description, status=response.status, text=text, request_id=response.request_id
+        ) from error
 
 
-def parse(reply: Reply) -> Any:
+def parse_json(response: Response) -> Any:
     """Return the JSON of an answer.
 
     :raises ValueError: if it is none.
     """
     try:
-        return json.loads(reply.body)
+        return json.loads(response.body)
     except ValueError as error:
         raise ValueError("the answer is not JSON") from error
 
 
-def _error(call: Call[T], reply: Reply) -> exceptions.RequestError:
-    code, text = _code_and_text(reply.body)
-    if reply.status < 400:  # noqa: PLR2004 - the bound of refusals
-        kind: type[exceptions.RequestError] = exceptions.BadReply
-        text = "a redirect, which is not followed with a token in hand" if reply.status >= 300 else text  # noqa: PLR2004 - as above
+def _error(request: Request[T], response: Response) -> exceptions.RequestError:
+    code, text = _code_and_text(response.body)
+    if response.status < 400:  # noqa: PLR2004 - the bound of refusals
+        kind: type[exceptions.RequestError] = exceptions.InvalidResponseError
+        text = "a redirect, which is not followed with a token in hand" if response.status >= 300 else text  # noqa: PLR2004 - as above
     else:
-        kind = _KINDS.get(reply.status) or (exceptions.ServerFault if reply.status >= 500 else exceptions.Refused)  # noqa: PLR2004 - a fault of the server
-        if kind is exceptions.Refused and call.refusal is not None:
-            kind = call.refusal(text) or kind
+        is_server_error = response.status >= 500  # noqa: PLR2004 - as above
+        other = exceptions.ServerError if is_server_error else exceptions.BadRequestError
+        kind = _ERROR_CLASSES.get(response.status, other)
+        if kind is exceptions.BadRequestError and request.classify_error is not None:
+            kind = request.classify_error(text) or kind
     return kind(
-        call.words,
-        status=reply.status,
+        request.description,
+        status=response.status,
         code=code,
         text=text,
-        request_id=reply.request_id,
-        retry_after=_retry_after(reply),
+        request_id=response.request_id,
+        retry_after=_retry_after(response),
     )
 
 
-_KINDS: dict[int, type[exceptions.RequestError]] = {
-    401: exceptions.Unauthorized,
-    403: exceptions.Forbidden,
-    404: exceptions.NotFound,
+_ERROR_CLASSES: dict[int, type[exceptions.RequestError]] = {
+    401: exceptions.UnauthorizedError,
+    403: exceptions.PermissionDeniedError,
+    404: exceptions.NotFoundError,
     # What a proxy or a server in trouble says: it is no word of the API's on what became of the request.
-    **dict.fromkeys((408, 421, 425, 499), exceptions.BadReply),
-    409: exceptions.Conflict,
-    412: exceptions.PreconditionFailed,
-    423: exceptions.Locked,
-    429: exceptions.Throttled,
+    **dict.fromkeys((408, 421, 425, 499), exceptions.InvalidResponseError),
+    409: exceptions.ConflictError,
+    412: exceptions.PreconditionFailedError,
+    423: exceptions.LockedError,
+    429: exceptions.RateLimitError,
 }
 
 
@@ -167,29 +186,29 @@ def _code_and_text(body: bytes) -> tuple[str | None, str]:
     """Read the portal's error envelope; a body that is none is quoted as text."""
     try:
         envelope = json.loads(body)["error"]
-        code, text = envelope.get("code"), "; ".join(_said(envelope))
+        code, text = envelope.get("code"), "; ".join(_error_fields(envelope))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        return None, _body_text(body, LONGEST_ERROR_TEXT)
-    return plain_text(code, 100) if isinstance(code, str) else None, plain_text(text, LONGEST_ERROR_TEXT)
+        return None, _body_text(body, MAX_ERROR_TEXT)
+    return sanitize_line(code, 100) if isinstance(code, str) else None, sanitize_line(text, MAX_ERROR_TEXT)
 
 
-def _said(node: Any, depth: int = 0) -> Iterator[str]:
+def _error_fields(node: Any, depth: int = 0) -> Iterator[str]:
     """Walk through the messages of an error and of what it comes of, to any depth that is sane."""
     if isinstance(message := node.get("message"), str):
-        yield plain_text(message)
-    for detail in node.get("details") or [] if depth < DEEPEST_ERROR else []:
-        yield from _said(detail, depth + 1)
+        yield sanitize_line(message)
+    for detail in node.get("details") or [] if depth < MAX_ERROR_DEPTH else []:
+        yield from _error_fields(detail, depth + 1)
 
 
 def _body_text(body: bytes, longest: int) -> str:
-    return plain_text(body[: longest * 20].decode("utf-8", "replace"), longest)
+    return sanitize_line(body[: longest * 20].decode("utf-8", "replace"), longest)
 
 
-def _retry_after(reply: Reply) -> float | None:
+def _retry_after(response: Response) -> float | None:
     """Read Retry-After, as seconds or as a date, between nothing and an hour."""
-    value = reply.headers.get("retry-after", "").strip()
+    value = response.headers.get("retry-after", "").strip()
     try:
-        return min(max(_seconds(value, reply.received_at), 0.0), LONGEST_RETRY_AFTER)
+        return min(max(_seconds(value, response.received_at), 0.0), MAX_RETRY_AFTER)
     except (ValueError, TypeError, OverflowError):
         return None
 

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from airflow_provider_cpp.core.json_fields import whole_number
-from airflow_provider_cpp.core.redaction import plain_text
+from airflow_provider_cpp.core.json_fields import as_int
+from airflow_provider_cpp.core.redaction import sanitize_line
 from airflow_provider_cpp.core.status import Status
 from airflow_provider_cpp.exceptions import ConfigurationError
 
 _IDENTIFIER = re.compile(r"(?!\.)[A-Za-z0-9._$-]{1,200}")
 
 
-def check_identifier(what: str, value: object) -> str:
+def validate_identifier(what: str, value: object) -> str:
     """Return an identifier that cannot leave its place in a path, or raise.
 
     :param what: its name in the error: ``offer_id``.
@@ -24,7 +24,7 @@ def check_identifier(what: str, value: object) -> str:
     """
     if isinstance(value, str) and _IDENTIFIER.fullmatch(value):
         return value
-    shown = plain_text(repr(value), 80)
+    shown = sanitize_line(repr(value), 80)
     problem = f"{what} is {shown}, but must be letters, digits, '-', '_', '.' or '$', and not begin with '.'"
     raise ConfigurationError((problem,), "the task's arguments")
 
@@ -39,8 +39,8 @@ class OfferRef:
     def __post_init__(self) -> None:
         """Refuse identifiers that could not stand in a path."""
         if self.publisher_id is not None:
-            check_identifier("publisher_id", self.publisher_id)
-        check_identifier("offer_id", self.offer_id)
+            validate_identifier("publisher_id", self.publisher_id)
+        validate_identifier("offer_id", self.offer_id)
 
     def __str__(self) -> str:
         """Show it as people name it."""
@@ -74,7 +74,7 @@ class Step:
     id: str
     name: str
     status: Status
-    word: str
+    raw_status: str
     messages: tuple[Message, ...] = ()
     percentage: int | None = None
     is_sign_off: bool = False
@@ -82,18 +82,18 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class StatusReport:
     """Where an offer or one of its operations stands: the same shape answers both questions."""
 
     status: Status
-    word: str
+    raw_status: str
     steps: tuple[Step, ...] = ()
     messages: tuple[Message, ...] = ()
     publishing_version: int | None = None
     request_id: str | None = None
 
     @property
-    def is_parked(self) -> bool:
+    def awaits_sign_off(self) -> bool:
         """Whether it waits at the publisher's sign-off, in either of the two ways of saying so."""
         if self.status.waits_for_publisher:
             return True
@@ -102,7 +102,7 @@ class Report:
         return self.status is Status.RUNNING and waits and not goes_live
 
     @property
-    def is_beyond_sign_off(self) -> bool:
+    def is_past_sign_off(self) -> bool:
         """Whether going live has begun, by the steps."""
         return any(step.is_live and step.status.has_begun for step in self.steps)
 
@@ -139,10 +139,10 @@ class OfferDocument:
     @property
     def version(self) -> int | None:
         """The offer's version."""
-        return whole_number(self.content.get("version"))
+        return as_int(self.content.get("version"))
 
     @property
-    def portal_page(self) -> str | None:
+    def partner_center_url(self) -> str | None:
         """The address of the offer's page for its publisher, where the portal gives one."""
         address = self.content.get("pcRedirectUri")
         return address if isinstance(address, str) and address else None

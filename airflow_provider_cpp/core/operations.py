@@ -13,20 +13,20 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, Literal, NamedTuple, get_args
 from urllib.parse import unquote
 
-from airflow_provider_cpp.core.json_fields import kind_of, parse_timestamp
-from airflow_provider_cpp.core.models import OfferRef, check_identifier
-from airflow_provider_cpp.core.redaction import plain_text, shared
+from airflow_provider_cpp.core.json_fields import json_type_name, parse_timestamp
+from airflow_provider_cpp.core.models import OfferRef, validate_identifier
+from airflow_provider_cpp.core.redaction import sanitize_line
 from airflow_provider_cpp.core.status import Status
-from airflow_provider_cpp.core.urls import is_ours
+from airflow_provider_cpp.core.urls import is_safe_api_path
 from airflow_provider_cpp.exceptions import ConfigurationError
 
-API = "cloud_partner_portal"
+CLOUD_PARTNER_PORTAL = "cloud_partner_portal"
 """The portal's API, as an operation names it in XCom."""
 
-INGESTION = "product_ingestion"
+PRODUCT_INGESTION = "product_ingestion"
 
 
-class Shape(NamedTuple):
+class OperationFormat(NamedTuple):
     """What an API's operations look like as JSON.
 
     :ivar below: the path that their locations begin with.
@@ -37,13 +37,16 @@ class Shape(NamedTuple):
     has_publisher: bool
 
 
-APIS = {API: Shape("/api/", has_publisher=True), INGESTION: Shape("/configure/", has_publisher=False)}
+OPERATION_FORMATS = {
+    CLOUD_PARTNER_PORTAL: OperationFormat("/api/", has_publisher=True),
+    PRODUCT_INGESTION: OperationFormat("/configure/", has_publisher=False),
+}
 """The APIs that an operation may belong to."""
 
 Kind = Literal["publish", "golive", "cancel"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-GRACE = timedelta(minutes=15)
+VISIBILITY_DELAY = timedelta(minutes=15)
 """For how long after its order an operation may be unknown to the portal."""
 
 _ELSEWHERE = "its location is not a path of the portal's API"
@@ -69,15 +72,15 @@ class Operation:
     submitted_at: datetime
     operation_id: str | None = None
     location: str | None = None
-    api: str = API
+    api: str = CLOUD_PARTNER_PORTAL
 
     def __post_init__(self) -> None:
         """Refuse a location that a token must not go to, whoever made this."""
-        if self.location is not None and not is_ours(self.location, APIS[self.api].below):
+        if self.location is not None and not is_safe_api_path(self.location, OPERATION_FORMATS[self.api].below):
             raise ConfigurationError((_ELSEWHERE,), "the operation")
 
     @property
-    def name(self) -> str:
+    def display_id(self) -> str:
         """What to call it in a log: its id, or else where the portal reports on it."""
         return self.operation_id or self.location or "without a name"
 
@@ -87,9 +90,9 @@ class Operation:
         found = _BY_PLACE.search(unquote(self.location or ""))
         return int(found.group(1)) if found else None
 
-    def may_be_unknown(self, now: datetime) -> bool:
+    def may_not_be_listed_yet(self, now: datetime) -> bool:
         """Say whether it is so new that the portal need not know it yet."""
-        return now - self.submitted_at < GRACE
+        return now - self.submitted_at < VISIBILITY_DELAY
 
     def to_json(self) -> dict[str, str | None]:
         """Write it as the JSON that tasks return."""
@@ -112,16 +115,18 @@ class Operation:
         if not isinstance(data, dict):
             raise ConfigurationError((_not_an_operation(data),), "the argument operation")
         problems = []
-        shape = APIS.get(str(data.get("api")))
+        shape = OPERATION_FORMATS.get(str(data.get("api")))
         if shape is None:
-            problems.append(f"its api is {_shown(data.get('api'))}, not one of {', '.join(APIS)}")
+            problems.append(f"its api is {_shown(data.get('api'))}, not one of {', '.join(OPERATION_FORMATS)}")
         if data.get("kind") not in KINDS:
             problems.append(f"its kind is {_shown(data.get('kind'))}, not one of {', '.join(KINDS)}")
         submitted_at = parse_timestamp(data.get("submitted_at"))
         if submitted_at is None:
             problems.append("its submitted_at is not an ISO 8601 time")
         location = data.get("location")
-        if location is not None and not (isinstance(location, str) and shape and is_ours(location, shape.below)):
+        if location is not None and not (
+            isinstance(location, str) and shape and is_safe_api_path(location, shape.below)
+        ):
             problems.append(_ELSEWHERE)
         identifier = data.get("operation_id")
         if identifier is None and location is None:
@@ -129,20 +134,20 @@ class Operation:
         if submitted_at is None or shape is None or problems:
             raise ConfigurationError(tuple(problems), "the argument operation")
         if shape.has_publisher:
-            check_identifier("publisher_id", data.get("publisher_id", ""))
+            validate_identifier("publisher_id", data.get("publisher_id", ""))
         publisher = data.get("publisher_id", "")
-        kind: Any = shared(data["kind"])
+        kind: Any = data["kind"]
         return cls(
-            offer=OfferRef(shared(publisher) if isinstance(publisher, str) else publisher, data.get("offer_id", "")),
+            offer=OfferRef(publisher, data.get("offer_id", "")),
             kind=kind,
             submitted_at=submitted_at,
             operation_id=None if identifier is None else _check_id(identifier),
             location=location,
-            api=shared(data["api"]),
+            api=data["api"],
         )
 
 
-def check_api(name: str, named: str | None, what: str) -> None:
+def ensure_same_api(name: str, named: str | None, what: str) -> None:
     """Refuse what belongs to another API than the connection is for: its answer would be about something else.
 
     :param name: the API that the connection is for.
@@ -162,11 +167,11 @@ def _check_id(value: object) -> str:
     """Return an operation's id; each API's own calls look at it again before they put it into a path."""
     if isinstance(value, str) and _DURABLE.fullmatch(value):
         return value
-    return check_identifier("operation_id", value)
+    return validate_identifier("operation_id", value)
 
 
 def _shown(value: object) -> str:
-    return plain_text(repr(value), 60)
+    return sanitize_line(repr(value), 60)
 
 
 def _not_an_operation(data: object) -> str:
@@ -183,17 +188,17 @@ def _not_an_operation(data: object) -> str:
             f"it is a list of {len(entries)}, the results of a mapped task perhaps; one sensor watches one"
             " operation: use .expand(operation=...)"
         )
-    return f"it is {kind_of(data)}; give the operation that a task returned: operation=publish.output"
+    return f"it is {json_type_name(data)}; give the operation that a task returned: operation=publish.output"
 
 
 @dataclass(frozen=True, slots=True)
-class Submission:
+class OperationSummary:
     """One entry of an offer's list of operations."""
 
     id: str
     kind: str
     status: Status
-    word: str
+    raw_status: str
     publishing_version: int | None = None
     version: int | None = None
     changed_at: datetime | None = None
@@ -202,10 +207,10 @@ class Submission:
     def description(self) -> str:
         """Name it for a person."""
         changed = f", changed {self.changed_at:%Y-%m-%d %H:%M:%S} UTC" if self.changed_at else ""
-        return f"operation {self.id} ({self.kind or 'of an unknown kind'}, {self.word}{changed})"
+        return f"operation {self.id} ({self.kind or 'of an unknown kind'}, {self.raw_status}{changed})"
 
 
-def newest_first(submissions: Iterable[Submission]) -> list[Submission]:
+def newest_first(submissions: Iterable[OperationSummary]) -> list[OperationSummary]:
     """Order a list of operations by their last change, since the portal promises no order."""
     never = datetime.min.replace(tzinfo=timezone.utc)
     return sorted(submissions, key=lambda entry: (entry.changed_at or never, entry.version or 0), reverse=True)

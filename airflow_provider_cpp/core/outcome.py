@@ -11,13 +11,13 @@ from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Any
 
-from airflow_provider_cpp.core.redaction import plain_text
-from airflow_provider_cpp.exceptions import InvalidOutcome, PortalError
+from airflow_provider_cpp.core.redaction import sanitize_line
+from airflow_provider_cpp.exceptions import InvalidEventError, MarketplaceError
 
 VERSION = 1
 
 
-class Result(str, Enum):
+class WaitResult(str, Enum):
     """The ways in which a wait can end."""
 
     REACHED = "reached"
@@ -29,7 +29,7 @@ class Result(str, Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class WaitOutcome:
     """How a wait ended.
 
     :param result: which way.
@@ -40,7 +40,7 @@ class Outcome:
     :param retryable: for an error, whether trying the task again can help.
     """
 
-    result: Result
+    result: WaitResult
     message: str
     offer: str
     status: str | None = None
@@ -53,34 +53,36 @@ class Outcome:
         return {"version": VERSION, **values, "result": self.result.value}
 
     @classmethod
-    def from_payload(cls, payload: object) -> Outcome:
+    def from_payload(cls, payload: object) -> WaitOutcome:
         """Read it back.
 
-        :raises InvalidOutcome: if it is None, empty, of another type, or differs from an outcome in any key,
+        :raises InvalidEventError: if it is None, empty, of another type, or differs from an outcome in any key,
             type or word.
         """
         if not isinstance(payload, dict):
             msg = f"with {type(payload).__name__} instead of an outcome"
-            raise InvalidOutcome(msg)
+            raise InvalidEventError(msg)
         values = dict(payload)
         version = values.pop("version", None)
         wrong = sorted(map(str, set(values) ^ {field.name for field in fields(cls)}))
         if version != VERSION or isinstance(version, bool) or wrong:
             msg = f"with something other than an outcome, version {version!r}, keys at odds: {wrong}"
-            raise InvalidOutcome(plain_text(msg))
+            raise InvalidEventError(sanitize_line(msg))
         _check_types(values)
         try:
-            return cls(**{**values, "result": Result(values["result"])})
+            return cls(**{**values, "result": WaitResult(values["result"])})
         except ValueError:
             msg = f"in a way that nobody knows, {values['result']!r}"
-            raise InvalidOutcome(plain_text(msg)) from None
+            raise InvalidEventError(sanitize_line(msg)) from None
 
     @classmethod
-    def of_error(cls, error: PortalError, offer: str, operation: dict[str, str | None] | None = None) -> Outcome:
+    def from_error(
+        cls, error: MarketplaceError, offer: str, operation: dict[str, str | None] | None = None
+    ) -> WaitOutcome:
         """Make an outcome of an error of this package's own tree."""
         line = str(error)
         message = line if offer in line else f"offer {offer}: {line}"
-        return cls(Result.ERROR, message, offer, operation=operation, retryable=error.retryable)
+        return cls(WaitResult.ERROR, message, offer, operation=operation, retryable=error.retryable)
 
 
 def _check_types(values: dict[str, Any]) -> None:
@@ -95,4 +97,4 @@ def _check_types(values: dict[str, Any]) -> None:
     for key, types in expected.items():
         if not isinstance(values[key], types):
             msg = f"with an outcome that has a {type(values[key]).__name__} for {key}"
-            raise InvalidOutcome(msg)
+            raise InvalidEventError(msg)

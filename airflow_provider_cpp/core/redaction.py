@@ -6,11 +6,11 @@ from __future__ import annotations
 import html
 import re
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import TypeVar
 
 T = TypeVar("T")
 
-LONGEST = 2000
+MAX_LENGTH = 2000
 """Characters of one message that are kept."""
 
 SHORT = 100
@@ -22,25 +22,30 @@ _PLAIN = re.compile(r"[!-%'-;=-~]+(?: [!-%'-;=-~]+)*")
 _WORD_BREAK = re.compile(r"<wbr\s*/?>|\u00ad", re.IGNORECASE)
 """Where a browser may break a long URL; it is one word all the same."""
 _ENDLESS_REFERENCE = re.compile(r"&#[0-9]{8,};?")
-_SIGNATURE = re.compile(
+_SAS_SIGNATURE = re.compile(
     r"""
     ( %(?:25){0,5}[0-9a-f]{2} | \\u[0-9a-f]{4} | (?<![a-z0-9]) )  # begins a name: "%26sig" does, "Insig" does not
     sig (?: \s | <[^<>]*> )*
     (?: = | %(?:25){0,5}3d | \\+u003d | (?:&|\\+u0026) (?:amp;)* (?:\#61|\#x3d|equals); )
     (?: \s | \\*["'] | %(?:25){0,5}2[27] | <[^<>]*> )*
-    (?:
+    ((?:
         [^\s&\#"'<>\\%]
       | % (?! (?:25){0,5}2[236] )  # up to a quote, a number sign or an ampersand
       | \\+ (?: / | u00(?:2b|2f|3d) )  # as JSON may write "/", "+" and "="
       | (?:&|\\+u0026) (?:amp;)* (?: \#(?:43|47|61|x2b|x2f|x3d) | plus | sol | equals );  # and as HTML may
-    )*
+    )*)
     """,
     re.ASCII | re.IGNORECASE | re.VERBOSE,
 )
 _TOKEN = re.compile(r"eyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)*", re.ASCII)
 
 
-def without_signatures(text: str) -> str:
+def find_sas_signatures(text: str) -> list[str]:
+    """Return the signatures of the SAS URLs in a text, as they are written there; empty ones are left out."""
+    return [value for match in _SAS_SIGNATURE.finditer(text) if (value := match.group(2).rstrip(",;.)"))]
+
+
+def redact_sas_signatures(text: str) -> str:
     """Mask the signature of every shared access URL in a text: ``sig=***``.
 
     Whoever has such a URL reads what it points to, so it is a secret, and the portal quotes the URLs of disks.
@@ -50,23 +55,23 @@ def without_signatures(text: str) -> str:
     :param text: anything, of one line or of many.
     """
     # Most texts have no such letters, and are looked through much faster for them.
-    return _SIGNATURE.sub(r"\1sig=***", text) if "sig" in text.lower() else text
+    return _SAS_SIGNATURE.sub(r"\1sig=***", text) if "sig" in text.lower() else text
 
 
-def plain_text(markup: str, longest: int = LONGEST) -> str:
+def sanitize_line(markup: str, longest: int = MAX_LENGTH) -> str:
     """Turn HTML, or what claims to be plain, into one line without tags, control characters, signatures or tokens.
 
     :param markup: the text as it came.
     :param longest: the number of characters to keep; what is cut is marked by an ellipsis.
     """
     # The portal says the same few things of every offer.
-    return _short(markup, longest) if len(markup) <= SHORT else _plain_text(markup, longest)
+    return _short(markup, longest) if len(markup) <= SHORT else _sanitize_line(markup, longest)
 
 
-def _plain_text(markup: str, longest: int) -> str:
+def _sanitize_line(markup: str, longest: int) -> str:
     text = markup[: longest * 10]
     if _PLAIN.fullmatch(text) and "eyJ" not in text and "sig" not in text.lower():
-        return _cut(text, longest)
+        return _truncate(text, longest)
     for _ in range(3):  # an escaped tag is a tag one level down; real messages have one level
         before = text
         if "&" in text:
@@ -74,7 +79,7 @@ def _plain_text(markup: str, longest: int) -> str:
             text = html.unescape(_ENDLESS_REFERENCE.sub("\ufffd", text))
         if "<" in text or "\u00ad" in text:
             text = _WORD_BREAK.sub("", text)
-        text = without_signatures(text)
+        text = redact_sas_signatures(text)
         if "eyJ" in text:
             text = _TOKEN.sub("***", text)
         while "<" in text and (stripped := _TAG.sub(" ", text)) != text:
@@ -83,30 +88,16 @@ def _plain_text(markup: str, longest: int) -> str:
             break
     if not text.isprintable():
         text = "".join(letter if _harmless(letter) else " " for letter in text)
-    return _cut(" ".join(text.split()), longest)
+    return _truncate(" ".join(text.split()), longest)
 
 
-_short = lru_cache(maxsize=1024)(_plain_text)
+_short = lru_cache(maxsize=1024)(_sanitize_line)
 
 
-def _cut(text: str, longest: int) -> str:
+def _truncate(text: str, longest: int) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def _harmless(letter: str) -> bool:
     """Say whether a character moves neither the cursor nor the direction of what follows."""
     return letter.isprintable() or letter == " "
-
-
-def shared(value: T) -> T:
-    """Return one object for equal texts, or numbers: thousands of waits have the same few, and keep them for days.
-
-    It is not :func:`sys.intern`, which takes texts only, and some versions of Python never forget what it was given.
-    """
-    first: T = _first(value)
-    return first
-
-
-@lru_cache(maxsize=1024, typed=True)  # 1 is not True
-def _first(value: Any) -> Any:
-    return value

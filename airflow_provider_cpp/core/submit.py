@@ -13,53 +13,61 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from airflow_provider_cpp.core.checkpoint import Note, TaskRun
-from airflow_provider_cpp.core.effects import Flow, Keep, Now, Tell, ask
-from airflow_provider_cpp.core.http import Call
-from airflow_provider_cpp.core.offer_state import Patience, Situation, find_new, new_ones, only_one
-from airflow_provider_cpp.core.operations import Operation, Submission, newest_first
-from airflow_provider_cpp.core.params import Publish
-from airflow_provider_cpp.core.submit_backend import Desk, is_taken_perhaps
-from airflow_provider_cpp.core.verdict import find_entry
+from airflow_provider_cpp.core.checkpoint import Checkpoint, TaskRun
+from airflow_provider_cpp.core.earlier_submit import attach, find_earlier_submit, find_without_checkpoint
+from airflow_provider_cpp.core.effects import Flow, GetTime, Log, SaveCheckpoint, send
+from airflow_provider_cpp.core.http import Request
+from airflow_provider_cpp.core.offer_state import (
+    OfferState,
+    SettleWindow,
+    find_operation,
+    new_operations,
+    wait_for_new_operation,
+)
+from airflow_provider_cpp.core.operations import Operation, OperationSummary, newest_first
+from airflow_provider_cpp.core.params import PublishParams
+from airflow_provider_cpp.core.submit_backend import SubmitBackend, may_have_been_accepted
 from airflow_provider_cpp.exceptions import (
-    Conflict,
-    OperationRunning,
-    OutcomeUnknown,
-    PortalError,
-    Refused,
+    BadRequestError,
+    ConflictError,
+    MarketplaceError,
+    OperationInProgressError,
+    SubmitOutcomeUnknownError,
     TaskRunUnknownError,
 )
 
 
-def order_once(desk: Desk, wanted: Publish) -> Flow[Operation]:
+def submit_once(backend: SubmitBackend, params: PublishParams) -> Flow[Operation]:
     """Publish an offer's draft, or find the operation by which an earlier try did.
 
-    :raises OperationRunning: if somebody else's operation runs; nothing was ordered.
-    :raises OutcomeUnknown: if it cannot be known whether this try or an earlier one ordered.
+    :raises OperationInProgressError: if somebody else's operation runs; nothing was ordered.
+    :raises SubmitOutcomeUnknownError: if it cannot be known whether this try or an earlier one ordered.
     :raises TaskRunUnknownError: if it cannot be known whether the task is retried or was cleared, and that matters.
     :raises ConfigurationError: if an earlier try noted another offer.
     """
-    attempt, note, own = wanted.attempt, wanted.attempt.note, None
-    if note is not None:
-        note.check(wanted.offer, "publish")
-        own = note.operation or (yield from _settle(desk, wanted, note))
-        is_same_run = attempt.task_run is TaskRun.SAME
-        if own is not None and (is_same_run or (yield from desk.still_runs(own))):
+    try_context, checkpoint, own = params.try_context, params.try_context.checkpoint, None
+    if checkpoint is not None:
+        checkpoint.ensure_matches(params.offer, "publish")
+        own = checkpoint.operation or (yield from find_earlier_submit(backend, params, checkpoint))
+        is_same_run = try_context.task_run is TaskRun.SAME
+        if own is not None and (is_same_run or (yield from backend.is_in_progress(own))):
             if not is_same_run:  # it is this run's from now on, also once it has ended
-                yield Keep(replace(note, counts=attempt.counts, operation=own).to_payload())
-            yield Tell(f"offer {wanted.offer}: this task published it before, going on with operation {own.name}")
+                yield SaveCheckpoint(replace(checkpoint, counts=try_context.counts, operation=own).to_payload())
+            yield Log(
+                f"offer {params.offer}: this task published it before; continuing with operation {own.display_id}"
+            )
             return own
-        if attempt.task_run is TaskRun.UNDECIDED:
-            submitted = f"operation {own.name}, which has ended" if own else "no operation that shows"
-            raise TaskRunUnknownError(str(wanted.offer), submitted)
-    elif attempt.store_was_emptied:
-        yield Tell(f"offer {wanted.offer}: {STORE_WAS_EMPTIED}", logging.WARNING)
-        yield from _wait_for_what_shows(desk, wanted, own)
-    elif attempt.lacks_history:
-        found = yield from _without_note(desk, wanted)
+        if try_context.task_run is TaskRun.UNDECIDED:
+            submitted = f"operation {own.display_id}, which has ended" if own else "no operation that shows"
+            raise TaskRunUnknownError(str(params.offer), submitted)
+    elif try_context.store_was_emptied:
+        yield Log(f"offer {params.offer}: {STORE_WAS_EMPTIED}", logging.WARNING)
+        yield from _wait_for_late_operations(backend, params, own)
+    elif try_context.lacks_history:
+        found = yield from find_without_checkpoint(backend, params)
         if found is not None:
             return found
-    return (yield from _order(desk, wanted, own))
+    return (yield from _submit_after_conflicts(backend, params, own))
 
 
 STORE_WAS_EMPTIED = (
@@ -68,226 +76,162 @@ STORE_WAS_EMPTIED = (
 )
 
 
-def _settle(desk: Desk, wanted: Publish, note: Note) -> Flow[Operation | None]:
-    """Find out what became of an order whose answer nobody read."""
-    operation = desk.operation(wanted.offer, note.noted_at)
-    try:
-        found = yield from find_new(
-            desk.submissions, operation, note.known, Patience(note.noted_at, wanted.attempt.settle_time)
-        )
-    except OutcomeUnknown:
-        now_there = yield from desk.situation(wanted.offer)
-        if wanted.attempt.task_run is not TaskRun.CLEARED or now_there.running is not None or now_there.hides_work:
-            raise
-        return None  # the task was cleared since, and whichever of them was its own does not run any more
-    if found is None:
-        now_there = yield from desk.situation(wanted.offer)
-        if not (late := new_ones(now_there.entries, note.known, "publish")):
-            if now_there.hides_work:
-                raise _unseen(wanted, now_there)
-            return None
-        found = only_one(operation, late)
-    yield Tell(f"offer {wanted.offer}: {found.description} is new since an earlier try's order, and taken for its")
-    return (yield from _attach(desk, note, [found]))
-
-
-def _without_note(desk: Desk, wanted: Publish) -> Flow[Operation | None]:
-    """Decide by the list alone: what changed since the DAG run began may be an earlier try's that could leave no note.
-
-    So it is before Airflow 3.3, and for the first try after an upgrade to it.
-    """
-    attempt = wanted.attempt
-    began: datetime = yield Now()
-    while True:
-        now_there = yield from desk.situation(wanted.offer)
-        running = now_there.running
-        if running is not None:
-            _check_own(wanted, now_there, running)
-            text = f"{running.description} runs, and is taken for an earlier try's of this task"
-            yield Tell(f"offer {wanted.offer}: {text}", logging.WARNING)
-            return replace(desk.operation(wanted.offer, running.changed_at or began), operation_id=running.id)
-        recent = next((entry for entry in now_there.entries if attempt.is_recent(entry.changed_at)), None)
-        if recent is not None:
-            raise _undecidable(wanted, recent)
-        if not (yield from Patience(began, attempt.settle_time).pause()):
-            break
-    if now_there.hides_work:
-        raise _unseen(wanted, now_there)
-    return None
-
-
-def _check_own(wanted: Publish, now_there: Situation, running: Submission) -> None:
-    """Refuse what runs unless it can be nobody's but an earlier try's.
-
-    :raises OperationRunning: if it last changed before the DAG run began: it is somebody else's.
-    :raises OutcomeUnknown: if it may be either's.
-    """
-    attempt = wanted.attempt
-    if not attempt.is_recent(running.changed_at) and not attempt.counts.was_cleared:
-        raise OperationRunning(str(wanted.offer), running.description)
-    is_publish = running.kind == "publish" and running.status.is_under_way
-    is_alone = [entry for entry in now_there.entries if entry.status.is_open] == [running]
-    # The first try would have refused, for good, what ran when it looked; one that waits goes on instead. With notes
-    # at hand nobody's operation is guessed to be our own: no note can as well mean that no earlier try came to execute.
-    if attempt.counts.was_cleared or attempt.waits_for_others or attempt.can_note or not is_publish or not is_alone:
-        raise _undecidable(wanted, running)
-
-
-def _unseen(wanted: Publish, now_there: Situation) -> OutcomeUnknown:
-    reason = f"its status is {now_there.report.word}, but its operations do not show what runs"
-    return OutcomeUnknown(str(wanted.offer), "publish", reason)
-
-
-def _undecidable(wanted: Publish, entry: Submission) -> OutcomeUnknown:
-    reason = f"an earlier try of this task may have sent it, and {entry.description} is there"
-    return OutcomeUnknown(str(wanted.offer), "publish", reason)
-
-
-def _order(desk: Desk, wanted: Publish, own: Operation | None) -> Flow[Operation]:
+def _submit_after_conflicts(backend: SubmitBackend, params: PublishParams, own: Operation | None) -> Flow[Operation]:
     """Submit; after a conflict with nothing that shows, once more when what the list may lag behind had time to show.
 
     :param own: the operation of the run of the task before a clear: while it is in progress, it is gone on with.
-    :raises Conflict: if the second submit is refused like the first one, in the API's own words.
+    :raises ConflictError: if the second submit is refused like the first one, in the API's own words.
     """
     try:
-        return (yield from _order_now(desk, wanted, own))
-    except Conflict as error:
+        return (yield from _submit(backend, params, own))
+    except ConflictError as error:
         text = f"{error}; nothing shows as in progress: waiting for the settle time, then submitting once more"
-        yield Tell(text, logging.WARNING)
-    if wanted.attempt.lacks_history:
-        found = yield from _without_note(desk, wanted)
+        yield Log(text, logging.WARNING)
+    if params.try_context.lacks_history:
+        found = yield from find_without_checkpoint(backend, params)
     else:
-        found = yield from _wait_for_what_shows(desk, wanted, own)
-    return found if found is not None else (yield from _order_now(desk, wanted, own))
+        found = yield from _wait_for_late_operations(backend, params, own)
+    return found if found is not None else (yield from _submit(backend, params, own))
 
 
-def _wait_for_what_shows(desk: Desk, wanted: Publish, own: Operation | None) -> Flow[Operation | None]:
+def _wait_for_late_operations(
+    backend: SubmitBackend, params: PublishParams, own: Operation | None
+) -> Flow[Operation | None]:
     """Poll for the settle time; None if nothing shows as in progress by then.
 
-    :raises OperationRunning: if something does.
+    :raises OperationInProgressError: if something does.
     """
-    began: datetime = yield Now()
-    patience = Patience(began, wanted.attempt.settle_time)
+    began: datetime = yield GetTime()
+    window = SettleWindow(began, params.try_context.settle_time)
     while True:
         try:
-            now_there = yield from desk.situation(wanted.offer)
-        except PortalError as error:
-            yield Tell(f"{error}; polling again", logging.WARNING)
+            state = yield from backend.get_state(params.offer)
+        except MarketplaceError as error:
+            yield Log(f"{error}; polling again", logging.WARNING)
         else:
-            if now_there.running is not None:
-                return (yield from _in_the_way(desk, wanted, now_there, own))
-        if not (yield from patience.pause()):
+            if state.in_progress_operation is not None:
+                return (yield from _handle_operation_in_progress(backend, params, state, own))
+        if not (yield from window.sleep()):
             return None
 
 
-def _order_now(desk: Desk, wanted: Publish, own: Operation | None) -> Flow[Operation]:
+def _submit(backend: SubmitBackend, params: PublishParams, own: Operation | None) -> Flow[Operation]:
     """Look once more, note what is there, and order.
 
-    :raises Conflict: if the API says that another operation is in the way, and none shows.
+    :raises ConflictError: if the API says that another operation is in the way, and none shows.
     """
-    offer, attempt = wanted.offer, wanted.attempt
-    before = newest_first((yield from desk.submissions(offer)))
-    if (late := _late(wanted, before)) is not None:
-        return (yield from _attach(desk, *late))
-    now_there = (yield from desk.situation(offer)) if any(entry.status.is_open for entry in before) else None
-    if now_there is not None and now_there.running is not None:
-        return (yield from _in_the_way(desk, wanted, now_there, own))
-    now: datetime = yield Now()
-    known = attempt.own_note.known if attempt.own_note else tuple(entry.id for entry in before)
-    note = Note(offer, "publish", now, attempt.counts, known, wanted.draft)
-    call = yield from desk.prepare(wanted)
-    yield Keep(note.to_payload())
-    return (yield from _send(desk, wanted, note, own, call))
+    offer, try_context = params.offer, params.try_context
+    before = newest_first((yield from backend.list_operations(offer)))
+    if (late := _new_since_checkpoint(params, before)) is not None:
+        return (yield from attach(backend, *late))
+    state = (yield from backend.get_state(offer)) if any(entry.status.is_open for entry in before) else None
+    if state is not None and state.in_progress_operation is not None:
+        return (yield from _handle_operation_in_progress(backend, params, state, own))
+    now: datetime = yield GetTime()
+    known = try_context.own_checkpoint.known_ids if try_context.own_checkpoint else tuple(entry.id for entry in before)
+    checkpoint = Checkpoint(offer, "publish", now, try_context.counts, known, params.draft_version)
+    request = yield from backend.build_request(params)
+    yield SaveCheckpoint(checkpoint.to_payload())
+    return (yield from _send(backend, params, checkpoint, own, request))
 
 
-def _late(wanted: Publish, entries: Iterable[Submission]) -> tuple[Note, list[Submission]] | None:
+def _new_since_checkpoint(
+    params: PublishParams, entries: Iterable[OperationSummary]
+) -> tuple[Checkpoint, list[OperationSummary]] | None:
     """Return what is new since this run's own note, which is open; whatever that is, it is not published over."""
-    note = wanted.attempt.own_note
-    new = new_ones(entries, note.known, "publish") if note is not None else []
-    return (note, new) if note is not None and new else None
+    checkpoint = params.try_context.own_checkpoint
+    new = new_operations(entries, checkpoint.known_ids, "publish") if checkpoint is not None else []
+    return (checkpoint, new) if checkpoint is not None and new else None
 
 
-def _send(desk: Desk, wanted: Publish, note: Note, own: Operation | None, call: Call[str | None]) -> Flow[Operation]:
+def _send(
+    backend: SubmitBackend,
+    params: PublishParams,
+    checkpoint: Checkpoint,
+    own: Operation | None,
+    request: Request[str | None],
+) -> Flow[Operation]:
     """Order once, and find out which operation that made."""
-    offer, now = wanted.offer, note.noted_at
+    offer, now = params.offer, checkpoint.created_at
     try:
-        location = yield from ask(call)
-    except PortalError as error:
-        if not is_taken_perhaps(error):
-            return (yield from _refused(desk, wanted, own, error))
-        yield Tell(f"{error}; it may have been taken all the same, looking for a new operation", logging.WARNING)
-        return (yield from _unanswered(desk, wanted, note, error))
+        location = yield from send(request)
+    except MarketplaceError as error:
+        if not may_have_been_accepted(error):
+            return (yield from _handle_conflict(backend, params, own, error))
+        yield Log(f"{error}; the request may still have been accepted; looking for a new operation", logging.WARNING)
+        return (yield from _handle_lost_response(backend, params, checkpoint, error))
     if location is None:
-        return (yield from _unanswered(desk, wanted, note, None))
-    operation = desk.operation(offer, now, location)
-    yield Keep(replace(note, operation=operation).to_payload())
+        return (yield from _handle_lost_response(backend, params, checkpoint, None))
+    operation = backend.new_operation(offer, now, location)
+    yield SaveCheckpoint(replace(checkpoint, operation=operation).to_payload())
     if operation.operation_id is not None:
         return operation
     try:
-        found = yield from desk.identify(wanted, operation, note)
-    except Conflict as error:  # any other failure may be that of what the job began
-        return (yield from _refused(desk, wanted, own, error))
+        found = yield from backend.resolve_id(params, operation, checkpoint)
+    except ConflictError as error:  # any other failure may be that of what the job began
+        return (yield from _handle_conflict(backend, params, own, error))
     if found != operation:
-        yield Keep(replace(note, operation=found).to_payload())
+        yield SaveCheckpoint(replace(checkpoint, operation=found).to_payload())
     return found
 
 
-def _in_the_way(desk: Desk, wanted: Publish, now_there: Situation, own: Operation | None) -> Flow[Operation]:
+def _handle_operation_in_progress(
+    backend: SubmitBackend, params: PublishParams, state: OfferState, own: Operation | None
+) -> Flow[Operation]:
     """Go on with what is in progress if it is this task's own; nobody else's is taken for it.
 
     :param own: the task's operation of before it was cleared.
     """
-    if (late := _late(wanted, now_there.entries)) is not None:
-        return (yield from _attach(desk, *late))
-    note, running = wanted.attempt.note, now_there.running
-    if own is None or note is None or running is None or find_entry(own, [running]) is None:
-        raise OperationRunning(str(wanted.offer), running.description if running else "another operation")
-    yield Keep(replace(note, counts=wanted.attempt.counts, operation=own).to_payload())
-    yield Tell(f"offer {wanted.offer}: this task's own {running.description} still runs, going on with it")
+    if (late := _new_since_checkpoint(params, state.operations)) is not None:
+        return (yield from attach(backend, *late))
+    checkpoint, running = params.try_context.checkpoint, state.in_progress_operation
+    if own is None or checkpoint is None or running is None or find_operation(own, [running]) is None:
+        raise OperationInProgressError(str(params.offer), running.description if running else "another operation")
+    yield SaveCheckpoint(replace(checkpoint, counts=params.try_context.counts, operation=own).to_payload())
+    yield Log(f"offer {params.offer}: this task's own {running.description} is still in progress; continuing with it")
     return own
 
 
-def _unanswered(desk: Desk, wanted: Publish, note: Note, lost: PortalError | None) -> Flow[Operation]:
+def _handle_lost_response(
+    backend: SubmitBackend, params: PublishParams, checkpoint: Checkpoint, lost: MarketplaceError | None
+) -> Flow[Operation]:
     """Look for what an order began whose answer was lost, or named nothing."""
-    operation = desk.operation(wanted.offer, note.noted_at)
-    found = yield from find_new(
-        desk.submissions, operation, note.known, Patience(note.noted_at, wanted.attempt.settle_time)
+    operation = backend.new_operation(params.offer, checkpoint.created_at)
+    found = yield from wait_for_new_operation(
+        backend.list_operations,
+        operation,
+        checkpoint.known_ids,
+        SettleWindow(checkpoint.created_at, params.try_context.settle_time),
     )
     if found is None:
         reason = str(lost) if lost else "the answer named no operation on this host"
-        raise OutcomeUnknown(str(wanted.offer), "publish", reason, may_settle=True) from lost
-    return (yield from _attach(desk, note, [found]))
+        raise SubmitOutcomeUnknownError(str(params.offer), "publish", reason, may_settle=True) from lost
+    return (yield from attach(backend, checkpoint, [found]))
 
 
-def _attach(desk: Desk, note: Note, new: list[Submission]) -> Flow[Operation]:
-    """Take the one new operation for the order's, and note it."""
-    operation = desk.operation(note.offer, note.noted_at)
-    operation = replace(operation, operation_id=only_one(operation, new).id)
-    yield Keep(replace(note, operation=operation).to_payload())
-    return operation
-
-
-def _refused(desk: Desk, wanted: Publish, own: Operation | None, error: PortalError) -> Flow[Operation]:
+def _handle_conflict(
+    backend: SubmitBackend, params: PublishParams, own: Operation | None, error: MarketplaceError
+) -> Flow[Operation]:
     """End a try whose order was certainly not taken; what an earlier try of this run noted stands again.
 
-    :raises OutcomeUnknown: if an earlier try of this run submitted, nothing shows, and yet another operation is in the way.
-    :raises Conflict: if no earlier try did, so that it may help to submit once more.
+    :raises SubmitOutcomeUnknownError: if an earlier try of this run submitted, nothing shows, and yet another operation is in the way.
+    :raises ConflictError: if no earlier try did, so that it may help to submit once more.
     """
-    there = wanted.attempt.note
-    yield Keep(there.to_payload() if there else None)
-    if not isinstance(error, (Conflict, Refused)):
+    there = params.try_context.checkpoint
+    yield SaveCheckpoint(there.to_payload() if there else None)
+    if not isinstance(error, (ConflictError, BadRequestError)):
         raise error
     try:
-        now_there: Situation | None = yield from desk.situation(wanted.offer)
-    except PortalError:  # the refusal says more than that the portal could not be asked about it
-        now_there = None
-    if now_there is not None:
-        if now_there.running is not None or _late(wanted, now_there.entries) is not None:
-            return (yield from _in_the_way(desk, wanted, now_there, own))
-        if now_there.hides_work and isinstance(error, Conflict):
-            raise OperationRunning(str(wanted.offer), f"another operation ({error})") from error
-    if isinstance(error, Conflict) and wanted.attempt.own_note is not None:
-        shown = "none of the offer's operations is new" if now_there else "the offer's operations cannot be read"
+        state: OfferState | None = yield from backend.get_state(params.offer)
+    except MarketplaceError:  # the refusal says more than that the portal could not be asked about it
+        state = None
+    if state is not None:
+        if state.in_progress_operation is not None or _new_since_checkpoint(params, state.operations) is not None:
+            return (yield from _handle_operation_in_progress(backend, params, state, own))
+        if state.has_unlisted_operation and isinstance(error, ConflictError):
+            raise OperationInProgressError(str(params.offer), f"another operation ({error})") from error
+    if isinstance(error, ConflictError) and params.try_context.own_checkpoint is not None:
+        shown = "none of the offer's operations is new" if state else "the offer's operations cannot be read"
         reason = f"an earlier try of this task submitted it, {shown}, and now: {error}"
-        raise OutcomeUnknown(str(wanted.offer), "publish", reason, may_settle=now_there is None) from error
+        raise SubmitOutcomeUnknownError(str(params.offer), "publish", reason, may_settle=state is None) from error
     raise error

@@ -6,43 +6,43 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Protocol
 
-from airflow_provider_cpp.core.checkpoint import Note
+from airflow_provider_cpp.core.checkpoint import Checkpoint
 from airflow_provider_cpp.core.effects import Flow
-from airflow_provider_cpp.core.http import Call
+from airflow_provider_cpp.core.http import Request
 from airflow_provider_cpp.core.models import OfferRef
-from airflow_provider_cpp.core.offer_state import Situation
-from airflow_provider_cpp.core.operations import Operation, Submission
-from airflow_provider_cpp.core.params import Publish
-from airflow_provider_cpp.exceptions import BadReply, PortalError, ServerFault, Unreachable
+from airflow_provider_cpp.core.offer_state import OfferState
+from airflow_provider_cpp.core.operations import Operation, OperationSummary
+from airflow_provider_cpp.core.params import PublishParams
+from airflow_provider_cpp.exceptions import InvalidResponseError, MarketplaceError, ServerError, TransportError
 
 
-class Desk(Protocol):
+class SubmitBackend(Protocol):
     """Where an API takes orders, and tells what it has of them."""
 
-    def submissions(self, offer: OfferRef) -> Flow[tuple[Submission, ...]]:
+    def list_operations(self, offer: OfferRef) -> Flow[tuple[OperationSummary, ...]]:
         """List an offer's operations."""
 
-    def situation(self, offer: OfferRef) -> Flow[Situation]:
+    def get_state(self, offer: OfferRef) -> Flow[OfferState]:
         """Look at an offer's operations and at its status."""
 
-    def still_runs(self, operation: Operation) -> Flow[bool]:
+    def is_in_progress(self, operation: Operation) -> Flow[bool]:
         """Ask an operation itself, which the list may lag behind; parked counts as ended."""
 
-    def prepare(self, wanted: Publish) -> Flow[Call[str | None]]:
+    def build_request(self, params: PublishParams) -> Flow[Request[str | None]]:
         """Make the order, which answers with the operation's location; reads what that needs, and orders nothing."""
 
-    def operation(self, offer: OfferRef, submitted_at: datetime, location: str | None = None) -> Operation:
+    def new_operation(self, offer: OfferRef, submitted_at: datetime, location: str | None = None) -> Operation:
         """Make the operation that an order began."""
 
-    def identify(self, wanted: Publish, operation: Operation, note: Note) -> Flow[Operation]:
+    def resolve_id(self, params: PublishParams, operation: Operation, checkpoint: Checkpoint) -> Flow[Operation]:
         """Find the id of an operation that the API took, and has named by its location only, if that can be told soon.
 
         :raises RequestError: if the API took it, and refuses it after all.
         """
 
 
-def is_taken_perhaps(error: PortalError) -> bool:
+def may_have_been_accepted(error: MarketplaceError) -> bool:
     """Say whether an order whose answer this is may have been taken."""
-    if isinstance(error, Unreachable):
+    if isinstance(error, TransportError):
         return error.sent
-    return isinstance(error, (BadReply, ServerFault))
+    return isinstance(error, (InvalidResponseError, ServerError))

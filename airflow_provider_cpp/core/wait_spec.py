@@ -4,25 +4,22 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
 from airflow_provider_cpp.core.json_fields import parse_timestamp
 from airflow_provider_cpp.core.models import OfferRef
+from airflow_provider_cpp.core.offer_state import IDLE, TARGETS, Target
 from airflow_provider_cpp.core.operations import Operation
-from airflow_provider_cpp.core.redaction import plain_text, shared
-from airflow_provider_cpp.core.verdict import IDLE, UNTIL, Target
+from airflow_provider_cpp.core.redaction import sanitize_line
 from airflow_provider_cpp.exceptions import SAME_RELEASE, ConfigurationError
 
-VERSION = 2
-"""2 has ``poll_interval`` null; what 1 could say, it said as 2 does."""
-
-VERSIONS = (1, 2)
+VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class WaitSpec:
     """What is waited for, and how patiently: one value, serialized into the trigger as it is.
 
     :param offer: the offer.
@@ -30,28 +27,28 @@ class Watch:
     :param deadline: when the wait gives up; an absolute time, so that a restart does not begin it anew.
     :param operation: the operation to watch; None for the offer's overall status.
     :param fail_on_blocked: whether a blocked step ends the wait.
-    :param poll_interval: seconds between two looks; None for as many as each step is worth: :mod:`.pacing`.
+    :param poll_interval: seconds between two looks; None for as many as each step is worth: :mod:`.poll_schedule`.
     :param poll_failure_tolerance: seconds without a single answer after which the wait fails.
     :param answered: whether the portal has answered a look of this wait before: until then, credentials that
         are refused fail at once, afterwards they fall under the tolerance.
-    :param api: the API through which it is looked; None in what an older release wrote.
+    :param api: the API to poll, as operations name it.
     """
 
     offer: OfferRef
     until: Target
     deadline: datetime
+    api: str = field(kw_only=True)
     operation: Operation | None = None
     fail_on_blocked: bool = False
     poll_interval: float | None = None
     poll_failure_tolerance: float = 6 * 3600.0
     answered: bool = False
-    api: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be waited for."""
         problems = []
-        if self.until not in (*UNTIL, IDLE):
-            problems.append(f"until is {plain_text(repr(self.until), 60)}, not one of {', '.join(UNTIL)}")
+        if self.until not in (*TARGETS, IDLE):
+            problems.append(f"until is {sanitize_line(repr(self.until), 60)}, not one of {', '.join(TARGETS)}")
         if self.poll_interval is not None and not 0 < self.poll_interval < math.inf:
             problems.append("poll_interval must be more than 0 seconds")
         if not self.poll_failure_tolerance >= 0:
@@ -66,19 +63,9 @@ class Watch:
             raise ConfigurationError(tuple(problems), "the task's arguments")
 
     @property
-    def name(self) -> str:
+    def description(self) -> str:
         """What is waited for, in a few words that no other wait has."""
-        return f"{self.offer} {self.operation.name if self.operation else ''} {self.until}"
-
-    def named_api(self) -> str:
-        """Return the API through which it is looked.
-
-        :raises ConfigurationError: if it names none.
-        """
-        if self.api is None:
-            problem = f"it names no API: it was written by another release of this package; {SAME_RELEASE}"
-            raise ConfigurationError((problem,), "the trigger's watch")
-        return self.api
+        return f"{self.offer} {self.operation.display_id if self.operation else ''} {self.until}"
 
     @property
     def operation_json(self) -> dict[str, str | None] | None:
@@ -88,12 +75,10 @@ class Watch:
     def to_payload(self) -> dict[str, Any]:
         """Write it as JSON."""
         values = asdict(self) | {"deadline": self.deadline.isoformat(), "operation": self.operation_json}
-        if self.api is None:
-            del values["api"]
         return {"version": VERSION, **values}
 
     @classmethod
-    def from_payload(cls, payload: object) -> Watch:
+    def from_payload(cls, payload: object) -> WaitSpec:
         """Read it back.
 
         :raises ConfigurationError: if it is not a watch, or of a version that this release does not know.
@@ -102,19 +87,17 @@ class Watch:
         version, deadline = values.pop("version", None), parse_timestamp(values.pop("deadline", None))
         offer, operation = values.pop("offer", None), values.pop("operation", ...)
         # Without its operation a watch would take the last publication's end for this one's.
-        readable = operation is not ... and version in VERSIONS and isinstance(offer, dict) and _are_well_typed(values)
+        readable = operation is not ... and version == VERSION and isinstance(offer, dict) and _are_well_typed(values)
         if deadline is None or isinstance(version, bool) or not readable:
             problem = f"it was written by another release of this package; {SAME_RELEASE}"
             raise ConfigurationError((problem,), "the trigger's watch")
         named = OfferRef(offer.get("publisher_id", ""), offer.get("offer_id", ""))
         begun = None if operation is None else Operation.from_json(operation)
-        # One object for what is the same: a triggerer holds thousands of these for days.
-        kept: dict[str, Any] = {key: shared(value) for key, value in values.items()}
         return cls(
-            offer=begun.offer if begun is not None and begun.offer == named else named,
+            offer=named,
             operation=begun,
             deadline=deadline,
-            **kept,
+            **values,
         )
 
 
@@ -127,7 +110,7 @@ def _are_well_typed(values: dict[str, Any]) -> bool:
         "answered": (bool,),
         "api": (str,),
     }
-    return "until" in values and all(
+    return {"until", "api"} <= set(values) and all(
         isinstance(value, kinds.get(key, ())) and (not isinstance(value, bool) or kinds[key] == (bool,))
         for key, value in values.items()
     )

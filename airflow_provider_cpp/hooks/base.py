@@ -11,23 +11,23 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 
 from airflow_provider_cpp.core.effects import Flow
 from airflow_provider_cpp.core.models import OfferRef
-from airflow_provider_cpp.core.operations import Operation, check_api
+from airflow_provider_cpp.core.operations import Operation, ensure_same_api
 from airflow_provider_cpp.defaults import DEFAULT_SETTLE_TIME
-from airflow_provider_cpp.exceptions import ConfigurationError, ConnectionUnknown
+from airflow_provider_cpp.exceptions import ConfigurationError, ConnectionNotFoundError
 from airflow_provider_cpp.get_provider_info import CONNECTIONS
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
 
-    from airflow_provider_cpp.core.api import Api
+    from airflow_provider_cpp.core.api import MarketplaceAPI
     from airflow_provider_cpp.transport.settings import Settings
     from airflow_provider_cpp.transport.sync import SyncSession
 
-__all__ = ["DEFAULT_SETTLE_TIME", "Keeper", "MarketplaceHook", "split_emails"]
+__all__ = ["DEFAULT_SETTLE_TIME", "CheckpointWriter", "MarketplaceHook", "split_emails"]
 
 T = TypeVar("T")
 
-Keeper = Callable[[dict[str, Any] | None], None]
+CheckpointWriter = Callable[[dict[str, Any] | None], None]
 
 
 class MarketplaceHook(BaseHook):
@@ -45,7 +45,7 @@ class MarketplaceHook(BaseHook):
     default_conn_name: ClassVar[str]
     conn_type: ClassVar[str]
     hook_name: ClassVar[str]
-    api: ClassVar[Api]
+    api: ClassVar[MarketplaceAPI]
     needs_publisher: ClassVar[bool]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -58,6 +58,7 @@ class MarketplaceHook(BaseHook):
     def __init__(self, conn_id: str | None = None) -> None:
         super().__init__()
         self.conn_id = conn_id if conn_id is not None else self.default_conn_name
+        self._settings: Settings | None = None
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
@@ -75,25 +76,40 @@ class MarketplaceHook(BaseHook):
         """Return the labels of the standard fields for Airflow before 3.2."""
         return {key.replace("-", "_"): value for key, value in CONNECTIONS[cls.conn_type]["ui-field-behaviour"].items()}
 
-    def get_conn(self, keep: Keeper | None = None) -> SyncSession:
+    def get_conn(self, keep: CheckpointWriter | None = None) -> SyncSession:
         """Return an open session, to be closed or used with ``with``.
 
         :param keep: keeps the notes of flows; without it they are dropped.
         """
         from airflow_provider_cpp.transport.sync import SyncSession
 
-        return SyncSession(self.get_settings(), self.log, keep=keep, reread=self.get_settings)
+        return SyncSession(self.get_settings(), self.log, keep=keep, reread=self.read_settings)
 
     def get_settings(self) -> Settings:
-        """Read the connection.
+        """Return the connection's settings; the connection is read the first time only.
+
+        :raises ConfigurationError: as :meth:`read_settings`.
+        """
+        return self._settings if self._settings is not None else self.read_settings()
+
+    def read_settings(self) -> Settings:
+        """Read the connection, also if it was read before.
 
         :raises ConfigurationError: if there is none, or naming all that it lacks.
         """
         try:
             connection = self.get_connection(self.conn_id)
         except AirflowNotFoundException as error:
-            raise ConnectionUnknown((str(error),), self.where) from error
-        return self._settings(connection, connection.extra_dejson)
+            raise ConnectionNotFoundError((str(error),), self.where) from error
+        return self.use(connection)
+
+    def use(self, connection: Connection) -> Settings:
+        """Take a connection that was read already.
+
+        :raises ConfigurationError: naming all that it lacks.
+        """
+        self._settings = self._parse_settings(connection, connection.extra_dejson)
+        return self._settings
 
     async def aget_settings(self) -> Settings:
         """Read the connection without blocking the event loop.
@@ -105,12 +121,12 @@ class MarketplaceHook(BaseHook):
         try:
             connection = await get_async_connection(self.conn_id, hook=type(self))
         except AirflowNotFoundException as error:
-            raise ConnectionUnknown((str(error),), self.where) from error
+            raise ConnectionNotFoundError((str(error),), self.where) from error
         except PermissionError as error:  # Airflow refuses to show it
             raise ConfigurationError((str(error),), self.where) from error
-        return self._settings(connection, await get_async_extra_dejson(connection))
+        return self._parse_settings(connection, await get_async_extra_dejson(connection))
 
-    def run(self, flow: Flow[T], keep: Keeper | None = None) -> T:
+    def run(self, flow: Flow[T], keep: CheckpointWriter | None = None) -> T:
         """Run a flow to its end, blocking.
 
         :param keep: keeps the flow's notes; without it they are dropped.
@@ -128,7 +144,7 @@ class MarketplaceHook(BaseHook):
         return aio.run(flow, self)
 
     @property
-    def name(self) -> tuple[type, str]:
+    def cache_key(self) -> tuple[type, str]:
         """What those have in common who read the same connection in the same way.
 
         While any of them waits, the first one reads it, and logs, for all: they must be interchangeable.
@@ -140,25 +156,25 @@ class MarketplaceHook(BaseHook):
         """What errors call the connection."""
         return f"connection {self.conn_id!r}"
 
-    def tell(self, text: str, level: int) -> None:
+    def log_line(self, text: str, level: int) -> None:
         """Log a line, with a logger that is not kept: each of thousands of waits would have one of its own."""
         copy(self).log.log(level, "%s", text)
 
-    def offer(self, offer_id: str, publisher_id: str | None = None) -> OfferRef:
+    def offer_ref(self, offer_id: str, publisher_id: str | None = None) -> OfferRef:
         """Name an offer, its publisher taken from the connection where none is given.
 
         :raises ConfigurationError: if the API wants a publisher and neither names one, or an id could not stand in a
             path.
         """
-        return self._offer(offer_id, publisher_id or self.get_settings().publisher_id)
+        return self._offer_ref(offer_id, publisher_id or self.get_settings().publisher_id)
 
-    def operation(self, value: Operation | Mapping[str, Any] | Any) -> Operation:
+    def parse_operation(self, value: Operation | Mapping[str, Any] | Any) -> Operation:
         """Read an operation as a task returned it.
 
         :raises ConfigurationError: if it is none, or belongs to another API than the connection is for.
         """
         operation = value if isinstance(value, Operation) else Operation.from_json(value)
-        check_api(self.api.name, operation.api, f"operation {operation.name}")
+        ensure_same_api(self.api.name, operation.api, f"operation {operation.display_id}")
         return operation
 
     def test_connection(self) -> tuple[bool, str]:
@@ -168,9 +184,9 @@ class MarketplaceHook(BaseHook):
         """
         from airflow_provider_cpp.hooks import connection_test
 
-        return connection_test.run(self.get_settings, self.log, self.api.greet)
+        return connection_test.check_connection(self.read_settings, self.log, self.api.check_access)
 
-    def _settings(self, connection: Connection, extra: Mapping[str, Any]) -> Settings:
+    def _parse_settings(self, connection: Connection, extra: Mapping[str, Any]) -> Settings:
         from airflow_provider_cpp.transport.settings import Settings
 
         if connection.conn_type in CONNECTIONS and connection.conn_type != self.conn_type:
@@ -186,7 +202,7 @@ class MarketplaceHook(BaseHook):
             where=self.where,
         )
 
-    def _offer(self, offer_id: str, publisher_id: str | None) -> OfferRef:
+    def _offer_ref(self, offer_id: str, publisher_id: str | None) -> OfferRef:
         return OfferRef(self._publisher(publisher_id) if self.needs_publisher else publisher_id or None, offer_id)
 
     def _publisher(self, publisher_id: str | None) -> str:

@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow_provider_cpp.apis.cloud_partner_portal import endpoints
-from airflow_provider_cpp.apis.cloud_partner_portal.api import PORTAL
+from airflow_provider_cpp.apis.cloud_partner_portal.api import CLOUD_PARTNER_PORTAL_API
 from airflow_provider_cpp.apis.cloud_partner_portal.models import OfferSummary, PublisherSummary
 from airflow_provider_cpp.core import effects
-from airflow_provider_cpp.core.checkpoint import Attempt
-from airflow_provider_cpp.core.models import OfferDocument, Report
-from airflow_provider_cpp.core.operations import Operation, Submission, newest_first
-from airflow_provider_cpp.core.params import Cancel, GoLive, Publish, Update, Updated
-from airflow_provider_cpp.defaults import Change
-from airflow_provider_cpp.get_provider_info import HOOK_NAME, PORTAL_CONNECTION
+from airflow_provider_cpp.core.checkpoint import TryContext
+from airflow_provider_cpp.core.models import OfferDocument, StatusReport
+from airflow_provider_cpp.core.operations import Operation, OperationSummary, newest_first
+from airflow_provider_cpp.core.params import CancelParams, GoLiveParams, PublishParams, UpdateParams, UpdateResult
+from airflow_provider_cpp.defaults import DraftChange
+from airflow_provider_cpp.get_provider_info import CLOUD_PARTNER_PORTAL, HOOK_NAME
 from airflow_provider_cpp.hooks.base import DEFAULT_SETTLE_TIME, MarketplaceHook, split_emails
 
 
@@ -30,20 +30,20 @@ class CloudPartnerPortalHook(MarketplaceHook):
     """
 
     default_conn_name = "cloud_partner_portal_default"
-    conn_type = PORTAL_CONNECTION
+    conn_type = CLOUD_PARTNER_PORTAL
     hook_name = HOOK_NAME
-    api = PORTAL
+    api = CLOUD_PARTNER_PORTAL_API
     needs_publisher = True
 
     def list_offers(self, publisher_id: str | None = None) -> tuple[OfferSummary, ...]:
         """List a publisher's offers with their statuses."""
         with self.get_conn() as session:
             publisher = self._publisher(publisher_id or session.settings.publisher_id)
-            return session.run(effects.fetch(endpoints.list_offers(publisher)))
+            return session.run(effects.send_with_retry(endpoints.list_offers(publisher)))
 
     def list_publishers(self) -> tuple[PublisherSummary, ...]:
         """List the publishers that the application may act for."""
-        return self.run(effects.fetch(endpoints.list_publishers()))
+        return self.run(effects.send_with_retry(endpoints.list_publishers()))
 
     def get_offer(
         self, offer_id: str, publisher_id: str | None = None, *, version: int | None = None, slot: str | None = None
@@ -64,7 +64,9 @@ class CloudPartnerPortalHook(MarketplaceHook):
         self, offer_id: str, publisher_id: str | None = None, *, version: int | None = None, slot: str | None = None
     ) -> OfferDocument:
         """Return an offer as :meth:`get_offer` does, together with the ETag that :meth:`put_offer` wants."""
-        return self.run(effects.fetch(endpoints.get_offer(self.offer(offer_id, publisher_id), version, slot)))
+        return self.run(
+            effects.send_with_retry(endpoints.get_offer(self.offer_ref(offer_id, publisher_id), version, slot))
+        )
 
     def put_offer(
         self, offer_id: str, content: dict[str, Any], publisher_id: str | None = None, *, if_match: str | None = None
@@ -76,41 +78,47 @@ class CloudPartnerPortalHook(MarketplaceHook):
         :param publisher_id: its publisher; the connection's if None.
         :param if_match: the ETag of the draft that this one replaces, ``*`` for whichever is there, None to create
             an offer that is not there yet.
-        :raises PreconditionFailed: if the draft has another ETag by now.
-        :raises Conflict: if the offer exists, and ``if_match`` is None.
+        :raises PreconditionFailedError: if the draft has another ETag by now.
+        :raises ConflictError: if the offer exists, and ``if_match`` is None.
 
         `Create or modify an offer
         <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-creating-offer>`_
         """
-        return self.run(effects.fetch(endpoints.put_offer(self.offer(offer_id, publisher_id), content, if_match)))
+        return self.run(
+            effects.send_with_retry(endpoints.put_offer(self.offer_ref(offer_id, publisher_id), content, if_match))
+        )
 
-    def update_offer(self, offer_id: str, change: Change, publisher_id: str | None = None) -> Updated:
+    def update_offer(self, offer_id: str, change: DraftChange, publisher_id: str | None = None) -> UpdateResult:
         """Read a draft, change it and store it as one step; somebody else's change in between is kept.
 
         :param change: gets the document, and changes it in place or returns another one; may be called several times.
         """
-        return self.run(self.api.update(Update(self.offer(offer_id, publisher_id), change)))
+        return self.run(self.api.update(UpdateParams(self.offer_ref(offer_id, publisher_id), change)))
 
-    def get_offer_status(self, offer_id: str, publisher_id: str | None = None) -> Report:
+    def get_offer_status(self, offer_id: str, publisher_id: str | None = None) -> StatusReport:
         """Return where an offer stands, with its steps and messages."""
-        return self.run(effects.fetch(endpoints.get_offer_status(self.offer(offer_id, publisher_id))))
+        return self.run(effects.send_with_retry(endpoints.get_offer_status(self.offer_ref(offer_id, publisher_id))))
 
-    async def aget_offer_status(self, offer_id: str, publisher_id: str | None = None) -> Report:
+    async def aget_offer_status(self, offer_id: str, publisher_id: str | None = None) -> StatusReport:
         """Return where an offer stands, on the event loop."""
         publisher = publisher_id or (await self.aget_settings()).publisher_id
-        return await self.arun(effects.fetch(endpoints.get_offer_status(self._offer(offer_id, publisher))))
+        return await self.arun(
+            effects.send_with_retry(endpoints.get_offer_status(self._offer_ref(offer_id, publisher)))
+        )
 
-    def list_operations(self, offer_id: str, publisher_id: str | None = None) -> list[Submission]:
+    def list_operations(self, offer_id: str, publisher_id: str | None = None) -> list[OperationSummary]:
         """List an offer's operations, the newest first."""
-        submissions = self.run(effects.fetch(endpoints.list_submissions(self.offer(offer_id, publisher_id))))
+        submissions = self.run(
+            effects.send_with_retry(endpoints.list_operations(self.offer_ref(offer_id, publisher_id)))
+        )
         return newest_first(submissions)
 
-    def get_operation(self, operation: Operation | Mapping[str, Any]) -> Report:
+    def get_operation(self, operation: Operation | Mapping[str, Any]) -> StatusReport:
         """Return where an operation stands.
 
         :param operation: what :meth:`publish_offer`, or a task, returned.
         """
-        return self.run(effects.fetch(endpoints.get_operation(self.operation(operation))))
+        return self.run(effects.send_with_retry(endpoints.get_operation(self.parse_operation(operation))))
 
     def publish_offer(
         self,
@@ -127,13 +135,13 @@ class CloudPartnerPortalHook(MarketplaceHook):
         :param publisher_id: its publisher; the connection's if None.
         :param notification_emails: who is told by mail; the portal ignores it for offers moved to Partner Center.
         :param settle_time: seconds for which a new operation is looked for if the portal's answer was lost.
-        :raises OperationRunning: if the offer has an operation that runs; nothing was ordered.
-        :raises OutcomeUnknown: if the answer was lost and no new operation showed within the settle time.
+        :raises OperationInProgressError: if the offer has an operation that runs; nothing was ordered.
+        :raises SubmitOutcomeUnknownError: if the answer was lost and no new operation showed within the settle time.
 
         `Publish an offer <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-publish-offer>`_
         """
-        offer, emails = self.offer(offer_id, publisher_id), split_emails(notification_emails)
-        return self.run(self.api.publish(Publish(offer, emails, Attempt(settle_time))))
+        offer, emails = self.offer_ref(offer_id, publisher_id), split_emails(notification_emails)
+        return self.run(self.api.publish(PublishParams(offer, emails, TryContext(settle_time))))
 
     def go_live(
         self, offer_id: str, publisher_id: str | None = None, settle_time: float = DEFAULT_SETTLE_TIME
@@ -141,12 +149,12 @@ class CloudPartnerPortalHook(MarketplaceHook):
         """Sign off what is parked, and return the operation by which it goes live.
 
         :param settle_time: seconds after which an offer that is still parked was not signed off.
-        :raises NotParked: if nothing is parked.
-        :raises OutcomeUnknown: if it stays parked though it was ordered.
+        :raises PreviewNotReadyError: if nothing is parked.
+        :raises SubmitOutcomeUnknownError: if it stays parked though it was ordered.
 
         `Go live <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-go-live>`_
         """
-        return self.run(self.api.go_live(GoLive(self.offer(offer_id, publisher_id), Attempt(settle_time))))
+        return self.run(self.api.go_live(GoLiveParams(self.offer_ref(offer_id, publisher_id), TryContext(settle_time))))
 
     def cancel(
         self,
@@ -159,11 +167,11 @@ class CloudPartnerPortalHook(MarketplaceHook):
 
         :param operation: the one that is meant; None for whichever runs.
         :param timeout: seconds after which it should have ended.
-        :raises OperationRunning: if another one runs than was meant; nothing was ordered.
-        :raises NotCanceled: if it ended otherwise, or still runs.
+        :raises OperationInProgressError: if another one runs than was meant; nothing was ordered.
+        :raises CancelFailedError: if it ended otherwise, or still runs.
 
         `Cancel operations <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-cancel-operations>`_
         """
-        meant = self.operation(operation) if operation is not None else None
-        offer = self.offer(offer_id, publisher_id)
-        return self.run(self.api.cancel(Cancel(offer, Attempt(0.0), meant, timeout=timeout)))
+        meant = self.parse_operation(operation) if operation is not None else None
+        offer = self.offer_ref(offer_id, publisher_id)
+        return self.run(self.api.cancel(CancelParams(offer, TryContext(0.0), meant, timeout=timeout)))

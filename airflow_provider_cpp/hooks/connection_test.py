@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_cpp.core.effects import Flow
 from airflow_provider_cpp.exceptions import (
+    AuthenticationError,
+    CertificateVerifyError,
     ConfigurationError,
-    PortalError,
-    SignInError,
-    Unreachable,
-    Untrusted,
+    MarketplaceError,
+    TransportError,
 )
 
 if TYPE_CHECKING:
-    from airflow_provider_cpp.transport.base import Log
+    from airflow_provider_cpp.transport.base import Logger
     from airflow_provider_cpp.transport.settings import Settings
 
 TIMEOUT = 15.0
 """Seconds, at most, for connecting and for waiting on an answer while a person waits for it."""
 
-SIGN_IN: dict[str, tuple[str, str]] = {
+ENTRA_ERRORS: dict[str, tuple[str, str]] = {
     "7000215": ("the secret is wrong", "enter its value, not its ID"),
     "7000222": ("the secret expired", "make a new one in the app registration, and enter its value"),
     "700016": (
@@ -55,16 +55,18 @@ SIGN_IN: dict[str, tuple[str, str]] = {
 """What Entra ID's numbers mean, and what to do; ``docs/connection.md`` has the same table."""
 
 _NUMBER = re.compile(r"AADSTS([0-9]+)")
-AWAY = (
+UNREACHABLE = (
     "nothing answers at {0} as seen from Airflow's API server, where this test runs: check {1}, and what lies between"
     " (firewall, proxies)"
 )
-NO_MACHINE = "this test runs on Airflow's API server, and a managed identity answers only on a machine of Azure's"
+NO_MANAGED_IDENTITY = (
+    "this test runs on Airflow's API server, and a managed identity answers only on a machine of Azure's"
+)
 TRY_AGAIN = "this may pass: try again in some minutes"
 
 
-def run(
-    read: Callable[[], Settings], log: Log, greet: Callable[[str | None, str], Flow[tuple[bool, str]]]
+def check_connection(
+    read: Callable[[], Settings], log: Logger, greet: Callable[[str | None, str], Flow[tuple[bool, str]]]
 ) -> tuple[bool, str]:
     """Sign in, and ask once for what the connection gives access to.
 
@@ -76,22 +78,22 @@ def run(
     from airflow_provider_cpp.transport.sync import SyncSession
 
     try:
-        settings = limited(read())
+        settings = with_short_timeout(read())
     except ConfigurationError as error:  # without the connection's name: Airflow tests a copy under a random one
         return False, f"the connection cannot be used: {'; '.join(error.problems)}"
     try:
         with SyncSession(settings, log) as session:
             return session.run(greet(settings.publisher_id, f"Signed in to {settings.base_url}"))
-    except PortalError as error:
+    except MarketplaceError as error:
         return False, with_advice(error, settings)
 
 
-def limited(settings: Settings) -> Settings:
+def with_short_timeout(settings: Settings) -> Settings:
     """Return settings with a limit to requests that suits somebody who waits for an answer."""
     return replace(settings, request_timeout=min(settings.request_timeout, TIMEOUT))
 
 
-def with_advice(error: PortalError, settings: Settings) -> str:
+def with_advice(error: MarketplaceError, settings: Settings) -> str:
     """Return an error's line, with what to do about it where the line does not say so itself.
 
     :param settings: what was tried.
@@ -100,21 +102,21 @@ def with_advice(error: PortalError, settings: Settings) -> str:
     return f"{error}; {found}" if found else str(error)
 
 
-def _advice(error: PortalError, settings: Settings) -> str:
-    if isinstance(error, Unreachable) and not isinstance(error, Untrusted):
-        return AWAY.format(settings.base_url, "portal address and port")
-    if isinstance(error, SignInError):
-        return _about_sign_in(error, settings)
+def _advice(error: MarketplaceError, settings: Settings) -> str:
+    if isinstance(error, TransportError) and not isinstance(error, CertificateVerifyError):
+        return UNREACHABLE.format(settings.base_url, "portal address and port")
+    if isinstance(error, AuthenticationError):
+        return _sign_in_advice(error, settings)
     return TRY_AGAIN if error.retryable else ""
 
 
-def _about_sign_in(error: SignInError, settings: Settings) -> str:
+def _sign_in_advice(error: AuthenticationError, settings: Settings) -> str:
     number = _NUMBER.search(str(error))
-    if number is not None and number.group(1) in SIGN_IN:
-        return ": ".join(SIGN_IN[number.group(1)])
+    if number is not None and number.group(1) in ENTRA_ERRORS:
+        return ": ".join(ENTRA_ERRORS[number.group(1)])
     if not error.answered and not error.retryable:
         return ""  # a certificate that is not trusted: the error says what to do
     if not error.answered:
-        is_machine = settings.credentials.kind == "managed_identity"
-        return NO_MACHINE if is_machine else AWAY.format(settings.authority, "the authority")
+        is_machine = settings.credentials.auth_type == "managed_identity"
+        return NO_MANAGED_IDENTITY if is_machine else UNREACHABLE.format(settings.authority, "the authority")
     return TRY_AGAIN if error.retryable else ""

@@ -8,23 +8,25 @@ from importlib import import_module
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
 from airflow_provider_cpp.defaults import DEFAULT_CONN_ID
-from airflow_provider_cpp.exceptions import ConfigurationError, ConnectionUnknown
+from airflow_provider_cpp.exceptions import ConfigurationError, ConnectionNotFoundError
 from airflow_provider_cpp.get_provider_info import CONNECTIONS
 from airflow_provider_cpp.hooks.base import MarketplaceHook
 
-__all__ = ["DEFAULT_CONN_ID", "hook_for", "make_hook"]
+__all__ = ["DEFAULT_CONN_ID", "get_hook", "make_hook"]
 
 
-def hook_for(conn_id: str) -> MarketplaceHook:
-    """Return the hook that a connection is for.
+def get_hook(conn_id: str) -> MarketplaceHook:
+    """Return the hook that a connection is for; it reads the connection, once.
 
     :raises ConfigurationError: if there is no such connection, or it is of none of this provider's types.
     """
     try:
         connection = BaseHook.get_connection(conn_id)
     except AirflowNotFoundException as error:
-        raise ConnectionUnknown((str(error),), f"connection {conn_id!r}") from error
-    return make_hook(conn_id, connection.conn_type)
+        raise ConnectionNotFoundError((str(error),), f"connection {conn_id!r}") from error
+    hook = make_hook(conn_id, connection.conn_type)
+    hook.use(connection)
+    return hook
 
 
 def make_hook(conn_id: str, conn_type: str | None) -> MarketplaceHook:

@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow_provider_cpp.apis.product_ingestion import endpoints, submissions
-from airflow_provider_cpp.apis.product_ingestion.api import INGESTION_API
+from airflow_provider_cpp.apis.product_ingestion.api import PRODUCT_INGESTION_API
 from airflow_provider_cpp.apis.product_ingestion.models import Job, Product
-from airflow_provider_cpp.apis.product_ingestion.resources import read_draft
+from airflow_provider_cpp.apis.product_ingestion.resources import get_resources
 from airflow_provider_cpp.apis.product_ingestion.status import Target
 from airflow_provider_cpp.core import effects
-from airflow_provider_cpp.core.checkpoint import Attempt
-from airflow_provider_cpp.core.models import Report
-from airflow_provider_cpp.core.operations import Operation, Submission
-from airflow_provider_cpp.core.params import Cancel, GoLive, Publish, Update, Updated
-from airflow_provider_cpp.get_provider_info import INGESTION_CONNECTION, INGESTION_HOOK_NAME
+from airflow_provider_cpp.core.checkpoint import TryContext
+from airflow_provider_cpp.core.models import StatusReport
+from airflow_provider_cpp.core.operations import Operation, OperationSummary
+from airflow_provider_cpp.core.params import CancelParams, GoLiveParams, PublishParams, UpdateParams, UpdateResult
+from airflow_provider_cpp.get_provider_info import PRODUCT_INGESTION, PRODUCT_INGESTION_HOOK_NAME
 from airflow_provider_cpp.hooks.base import DEFAULT_SETTLE_TIME, MarketplaceHook
 
 
@@ -32,14 +32,14 @@ class ProductIngestionHook(MarketplaceHook):
     """
 
     default_conn_name = "product_ingestion_default"
-    conn_type = INGESTION_CONNECTION
-    hook_name = INGESTION_HOOK_NAME
-    api = INGESTION_API
+    conn_type = PRODUCT_INGESTION
+    hook_name = PRODUCT_INGESTION_HOOK_NAME
+    api = PRODUCT_INGESTION_API
     needs_publisher = False
 
     def list_offers(self) -> tuple[Product, ...]:
         """List the products of the account that the token is for."""
-        return self.run(submissions.every(lambda page: endpoints.list_products(None, page)))
+        return self.run(submissions.list_all_pages(lambda page: endpoints.list_products(None, page)))
 
     def get_resources(self, offer_id: str, target: str = "draft") -> tuple[dict[str, Any], ...]:
         """Return an offer whole: its resources raw, with every key that the API sent, in no order.
@@ -49,29 +49,29 @@ class ProductIngestionHook(MarketplaceHook):
         """
         return self.run(self._resources(offer_id, Target(target)))
 
-    def configure(self, offer_id: str, resources: Sequence[Mapping[str, Any]]) -> Updated:
+    def configure(self, offer_id: str, resources: Sequence[Mapping[str, Any]]) -> UpdateResult:
         """Make an offer's draft what some resources say, and wait until it is.
 
         :param resources: the resources to change, raw; others stay as they are.
-        :raises Refused: if the API refuses them, with its whole tree of errors.
+        :raises BadRequestError: if the API refuses them, with its whole tree of errors.
         """
         given = [dict(resource) for resource in resources]
-        return self.run(self.api.update(Update(self.offer(offer_id), resources=given)))
+        return self.run(self.api.update(UpdateParams(self.offer_ref(offer_id), resources=given)))
 
-    def get_offer_status(self, offer_id: str) -> Report:
+    def get_offer_status(self, offer_id: str) -> StatusReport:
         """Return where an offer stands; its steps are preview and live."""
-        return self.run(submissions.situation(self.offer(offer_id))).report
+        return self.run(submissions.get_state(self.offer_ref(offer_id))).report
 
-    def list_operations(self, offer_id: str) -> list[Submission]:
+    def list_operations(self, offer_id: str) -> list[OperationSummary]:
         """List an offer's submissions as operations, the newest first."""
-        return list(self.run(submissions.situation(self.offer(offer_id))).entries)
+        return list(self.run(submissions.get_state(self.offer_ref(offer_id))).operations)
 
     def get_job(self, operation: Operation | Mapping[str, Any]) -> Job:
         """Return where an operation's job stands.
 
         :param operation: what :meth:`publish_offer`, or a task, returned.
         """
-        return self.run(effects.fetch(endpoints.get_job(self.operation(operation))))
+        return self.run(effects.send_with_retry(endpoints.get_job(self.parse_operation(operation))))
 
     def publish_offer(
         self,
@@ -86,11 +86,13 @@ class ProductIngestionHook(MarketplaceHook):
         :param resources: what is configured and published in the same order, with nothing else of the draft; empty for
             all of it.
         :param settle_time: seconds for which a new submission is looked for if the answer was lost.
-        :raises OperationRunning: if another submission is in progress; nothing was ordered.
-        :raises OutcomeUnknown: if the answer was lost and no new submission showed within the settle time.
+        :raises OperationInProgressError: if another submission is in progress; nothing was ordered.
+        :raises SubmitOutcomeUnknownError: if the answer was lost and no new submission showed within the settle time.
         """
         given = tuple(dict(resource) for resource in resources)
-        return self.run(self.api.publish(Publish(self.offer(offer_id), (), Attempt(settle_time), resources=given)))
+        return self.run(
+            self.api.publish(PublishParams(self.offer_ref(offer_id), (), TryContext(settle_time), resources=given))
+        )
 
     def go_live(
         self,
@@ -102,22 +104,22 @@ class ProductIngestionHook(MarketplaceHook):
 
         :param operation: the publish operation whose preview is meant; None for whichever waits.
         :param settle_time: seconds after which an offer that still waits in preview was not taken.
-        :raises NotParked: if nothing waits in preview, or another publication than was meant.
-        :raises OutcomeUnknown: if it stays in preview though it was ordered.
+        :raises PreviewNotReadyError: if nothing waits in preview, or another publication than was meant.
+        :raises SubmitOutcomeUnknownError: if it stays in preview though it was ordered.
         """
-        meant = None if operation is None else self.operation(operation)
-        return self.run(self.api.go_live(GoLive(self.offer(offer_id), Attempt(settle_time), meant)))
+        meant = None if operation is None else self.parse_operation(operation)
+        return self.run(self.api.go_live(GoLiveParams(self.offer_ref(offer_id), TryContext(settle_time), meant)))
 
     def cancel(self, operation: Operation | Mapping[str, Any], timeout: float = 900.0) -> Operation | None:
         """Cancel an operation's job, and wait until it has ended; None if it had ended already.
 
         :param timeout: seconds after which it should have ended.
-        :raises NotCanceled: if it ended otherwise, or still runs.
+        :raises CancelFailedError: if it ended otherwise, or still runs.
         """
-        meant = self.operation(operation)
-        return self.run(self.api.cancel(Cancel(meant.offer, Attempt(0.0), meant, timeout=timeout)))
+        meant = self.parse_operation(operation)
+        return self.run(self.api.cancel(CancelParams(meant.offer, TryContext(0.0), meant, timeout=timeout)))
 
     def _resources(self, offer_id: str, target: Target) -> effects.Flow[tuple[dict[str, Any], ...]]:
-        offer = self.offer(offer_id)
+        offer = self.offer_ref(offer_id)
         product = yield from submissions.find_product(offer)
-        return (yield from read_draft(offer, product.guid, target))
+        return (yield from get_resources(offer, product.guid, target))

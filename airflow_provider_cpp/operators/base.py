@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator, conf
 
-from airflow_provider_cpp.defaults import DEFAULT_CONN_ID, DEFAULT_SETTLE_TIME, DEFAULT_TIMEOUT, DEFAULT_TOLERANCE
-from airflow_provider_cpp.links import MarketplaceLink, PublisherPortalLink
+from airflow_provider_cpp.defaults import (
+    DEFAULT_CONN_ID,
+    DEFAULT_POLL_FAILURE_TOLERANCE,
+    DEFAULT_SETTLE_TIME,
+    DEFAULT_TIMEOUT,
+)
+from airflow_provider_cpp.links import MarketplaceLink, PartnerCenterLink
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_cpp.core.checkpoint import Attempt
-    from airflow_provider_cpp.core.effects import Flow
     from airflow_provider_cpp.core.operations import Operation
-    from airflow_provider_cpp.hooks.base import MarketplaceHook
 
 
 class OfferOperator(BaseOperator):
@@ -30,7 +32,7 @@ class OfferOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("conn_id", "publisher_id", "offer_id")
-    operator_extra_links = (MarketplaceLink(), PublisherPortalLink())
+    operator_extra_links = (MarketplaceLink(), PartnerCenterLink())
     ui_color = "#cfe3f5"
 
     def __init__(
@@ -47,15 +49,8 @@ class OfferOperator(BaseOperator):
         self.conn_id = conn_id
         self.link_facts: dict[str, Any] = {}
 
-    @property
-    def hook(self) -> MarketplaceHook:
-        """The hook that the connection's type calls for."""
-        from airflow_provider_cpp.hooks.lookup import hook_for
 
-        return hook_for(self.conn_id)
-
-
-class OrderOperator(OfferOperator):
+class SubmitOperator(OfferOperator):
     """A task that gives an order and can wait for its effect; the base of publish and go-live.
 
     :param wait_for_completion: whether to wait for its effect, instead of leaving that to a sensor.
@@ -68,7 +63,7 @@ class OrderOperator(OfferOperator):
     """
 
     if_running = "fail"
-    ordered: Operation | None = None  # what this process has ordered, once it has
+    submitted: Operation | None = None  # by this process
 
     def __init__(  # noqa: PLR0913 - an operator's arguments are its user interface, all by name
         self,
@@ -77,7 +72,7 @@ class OrderOperator(OfferOperator):
         deferrable: bool | None = None,
         poll_interval: float | None = None,
         timeout: float | timedelta = DEFAULT_TIMEOUT,
-        poll_failure_tolerance: float | timedelta = DEFAULT_TOLERANCE,
+        poll_failure_tolerance: float | timedelta = DEFAULT_POLL_FAILURE_TOLERANCE,
         settle_time: float = DEFAULT_SETTLE_TIME,
         **kwargs: Any,
     ) -> None:
@@ -90,38 +85,32 @@ class OrderOperator(OfferOperator):
         self.poll_failure_tolerance = poll_failure_tolerance
         self.settle_time = settle_time
 
-    def order(self, context: Context, attempt: Attempt) -> Flow[Operation]:
-        """Return the flow that gives the order."""
-        raise NotImplementedError
-
     def execute(self, context: Context) -> dict[str, str | None]:
-        """Give the order, once, and wait if asked to."""
-        from airflow_provider_cpp.tasks import runtime
-
-        return runtime.order_once(self, context)
+        """Submit, at most once, and wait if asked to."""
+        raise NotImplementedError
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, str | None]:
         """Go on after a deferred wait.
 
         :param event: what the trigger ended with.
         """
-        from airflow_provider_cpp.tasks import runtime
+        from airflow_provider_cpp.tasks import submit
 
-        operation = runtime.waited(self, context, event)
+        operation = submit.finish_wait(self, context, event)
         return operation if operation is not None else self.execute(context)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume; where Airflow ended the wait itself, say why rather than what Airflow calls that."""
-        from airflow_provider_cpp.tasks import runtime
+        from airflow_provider_cpp.tasks import submit
 
-        runtime.check_who_ended(self, next_method, next_kwargs)
+        submit.raise_if_airflow_timed_out(self, context, next_method, next_kwargs)
         return super().resume_execution(next_method, next_kwargs, context)
 
     def on_kill(self) -> None:
         """Say what a killed task leaves behind; it is not canceled, since a signal does not know a person."""
-        if self.ordered is not None:
+        if self.submitted is not None:
             self.log.warning(
                 "offer %s: operation %s goes on at the portal; CancelOfferOperator, or a person there, can cancel it",
-                self.ordered.offer,
-                self.ordered.name,
+                self.submitted.offer,
+                self.submitted.display_id,
             )

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_cpp.defaults import PUBLISHING_TAKES, Change
+from airflow_provider_cpp.defaults import MAX_PUBLISH_DURATION, DraftChange
 from airflow_provider_cpp.operators.base import OfferOperator
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
-class Masked:
+class MaskedField:
     """An argument that may hold SAS URLs: their signatures are masked as soon as it is set, rendered or not.
 
     Airflow renders a mapped task's fields without calling anything of the operator's, but it sets them.
@@ -46,8 +46,8 @@ class UpdateOfferOperator(OfferOperator):
     :param offer_id: the offer. Templated.
     :param patch: the change as a JSON merge patch: null takes a key out, a list replaces a list. Templated.
     :param change: the change as a callable, which gets the document, and changes it in place or returns another
-        one; it may be called several times. Give one of ``patch``, ``change`` and ``configure``.
-    :param configure: with a connection of type ``product_ingestion``, which has resources instead of one document, those
+        one; it may be called several times. Give one of ``patch``, ``change`` and ``product_resources``.
+    :param product_resources: with a connection of type ``product_ingestion``, which has resources instead of one document, those
         to configure: raw JSON, unknown keys kept. The task waits for the job that does it. Templated.
     :param create: whether an offer that is not there is created, out of an empty document.
     :param overwrite: whether to store over whatever is there where the portal gives no ETag.
@@ -61,39 +61,39 @@ class UpdateOfferOperator(OfferOperator):
     <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-creating-offer>`_
     """
 
-    template_fields: Sequence[str] = ("conn_id", "publisher_id", "offer_id", "patch", "configure")
+    template_fields: Sequence[str] = ("conn_id", "publisher_id", "offer_id", "patch", "product_resources")
     ui_color = "#f2ecd0"
-    template_fields_renderers = {"patch": "json", "configure": "json"}  # noqa: RUF012 - as Airflow has it
-    patch = Masked()
-    configure = Masked()
+    template_fields_renderers = {"patch": "json", "product_resources": "json"}  # noqa: RUF012 - as Airflow has it
+    patch = MaskedField()
+    product_resources = MaskedField()
 
     def __init__(  # noqa: PLR0913 - an operator's arguments are its user interface, all by name
         self,
         *,
         offer_id: str,
         patch: dict[str, Any] | None = None,
-        change: Change | None = None,
-        configure: Sequence[Mapping[str, Any]] | None = None,
+        change: DraftChange | None = None,
+        product_resources: Sequence[Mapping[str, Any]] | None = None,
         create: bool = False,
         overwrite: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(offer_id=offer_id, **kwargs)
-        if [patch, change, configure].count(None) != 2:  # noqa: PLR2004 - all but one of three
-            msg = "give one of patch, change and configure"
+        if [patch, change, product_resources].count(None) != 2:  # noqa: PLR2004 - all but one of three
+            msg = "give one of patch, change and product_resources"
             raise ValueError(msg)
         self.patch = patch
-        self.configure = configure
-        self.takes_resources = configure is not None
+        self.product_resources = product_resources
+        self.takes_resources = product_resources is not None
         self.change = change
         self.create = create
         self.overwrite = overwrite
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Change the draft."""
-        from airflow_provider_cpp.tasks import changing
+        from airflow_provider_cpp.tasks import draft
 
-        return changing.update(self, context)
+        return draft.update(self, context)
 
 
 class AddImageVersionOperator(OfferOperator):
@@ -133,9 +133,9 @@ class AddImageVersionOperator(OfferOperator):
         "details",
     )
     ui_color = "#f2ecd0"
-    os_disk_url = Masked()
-    data_disk_urls = Masked()
-    details = Masked()
+    os_disk_url = MaskedField()
+    data_disk_urls = MaskedField()
+    details = MaskedField()
 
     def __init__(  # noqa: PLR0913 - an operator's arguments are its user interface, all by name
         self,
@@ -146,7 +146,7 @@ class AddImageVersionOperator(OfferOperator):
         os_disk_url: str,
         data_disk_urls: Mapping[int, str] | None = None,
         details: Mapping[str, Any] | None = None,
-        valid_for: timedelta = PUBLISHING_TAKES,
+        valid_for: timedelta = MAX_PUBLISH_DURATION,
         overwrite: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -161,6 +161,6 @@ class AddImageVersionOperator(OfferOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Add the version, unless it is there."""
-        from airflow_provider_cpp.tasks import changing
+        from airflow_provider_cpp.tasks import draft
 
-        return changing.add_image(self, context)
+        return draft.add_image(self, context)

@@ -7,30 +7,18 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from airflow_provider_cpp.operators.base import OfferOperator, OrderOperator
-from airflow_provider_cpp.operators.draft import AddImageVersionOperator, Masked, UpdateOfferOperator
+from airflow_provider_cpp.operators.base import OfferOperator, SubmitOperator
+from airflow_provider_cpp.operators.draft import MaskedField
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
-
-    from airflow_provider_cpp.core.checkpoint import Attempt
-    from airflow_provider_cpp.core.effects import Flow
-    from airflow_provider_cpp.core.operations import Operation
-
-__all__ = [
-    "AddImageVersionOperator",
-    "CancelOfferOperator",
-    "GoLiveOfferOperator",
-    "PublishOfferOperator",
-    "UpdateOfferOperator",
-]
 
 
 IfRunning = Literal["fail", "wait"]
 IF_RUNNING: tuple[IfRunning, ...] = get_args(IfRunning)
 
 
-class PublishOfferOperator(OrderOperator):
+class PublishOfferOperator(SubmitOperator):
     """Publishes an offer's draft, all plans of it, and returns the operation that this began.
 
     At most once in a run of the task, which goes from its first schedule, or a clear, to the next clear. A retry goes
@@ -45,7 +33,7 @@ class PublishOfferOperator(OrderOperator):
     :param conn_id: the connection; its type says which API it is. Templated.
     :param notification_emails: who is told by mail, as a list or with commas between; the portal ignores it for
         offers moved to Partner Center, and its successor has no mails. Templated.
-    :param configure: with a connection of type ``product_ingestion``, the resources to configure and publish alone, raw;
+    :param product_resources: with a connection of type ``product_ingestion``, the resources to configure and publish alone, raw;
         None for all of the draft, as the portal does. Templated.
     :param wait_for_completion: whether to wait until the preview is ready, instead of leaving that to a sensor.
     :param deferrable: whether waits are the triggerer's; Airflow's ``[operators] default_deferrable`` if None.
@@ -66,16 +54,16 @@ class PublishOfferOperator(OrderOperator):
     `Publish an offer <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-publish-offer>`_
     """
 
-    template_fields: Sequence[str] = ("conn_id", "publisher_id", "offer_id", "notification_emails", "configure")
-    template_fields_renderers = {"configure": "json"}  # noqa: RUF012 - as Airflow has it
-    configure = Masked()
+    template_fields: Sequence[str] = ("conn_id", "publisher_id", "offer_id", "notification_emails", "product_resources")
+    template_fields_renderers = {"product_resources": "json"}  # noqa: RUF012 - as Airflow has it
+    product_resources = MaskedField()
 
     def __init__(
         self,
         *,
         offer_id: str,
         notification_emails: str | Sequence[str] = (),
-        configure: Sequence[Mapping[str, Any]] | None = None,
+        product_resources: Sequence[Mapping[str, Any]] | None = None,
         if_running: IfRunning = "fail",
         **kwargs: Any,
     ) -> None:
@@ -84,17 +72,17 @@ class PublishOfferOperator(OrderOperator):
             msg = f"if_running is {if_running!r}, not one of {', '.join(IF_RUNNING)}"
             raise ValueError(msg)
         self.notification_emails = notification_emails
-        self.configure = configure
+        self.product_resources = product_resources
         self.if_running = if_running
 
-    def order(self, context: Context, attempt: Attempt) -> Flow[Operation]:
-        """Return the flow that publishes."""
-        from airflow_provider_cpp.tasks import runtime
+    def execute(self, context: Context) -> dict[str, str | None]:
+        """Publish, at most once per task run, and wait if asked to."""
+        from airflow_provider_cpp.tasks import submit
 
-        return runtime.publish(self, context, attempt)
+        return submit.publish(self, context)
 
 
-class GoLiveOfferOperator(OrderOperator):
+class GoLiveOfferOperator(SubmitOperator):
     """Signs off a preview, so that the offer goes live, and returns the operation that this began.
 
     It is ordered only while the offer is parked at its publisher's sign-off; a first try that finds nothing parked
@@ -127,13 +115,13 @@ class GoLiveOfferOperator(OrderOperator):
     def __init__(self, *, offer_id: str | None = None, operation: Any = None, **kwargs: Any) -> None:
         super().__init__(offer_id=offer_id or "", **kwargs)
         self.operation = operation
-        self.wants_operation = operation is not None
+        self.operation_is_given = operation is not None
 
-    def order(self, context: Context, attempt: Attempt) -> Flow[Operation]:  # noqa: ARG002 - as the base has it
-        """Return the flow that goes live."""
-        from airflow_provider_cpp.tasks import runtime
+    def execute(self, context: Context) -> dict[str, str | None]:
+        """Go live, at most once per task run, and wait if asked to."""
+        from airflow_provider_cpp.tasks import submit
 
-        return runtime.go_live(self, attempt)
+        return submit.go_live(self, context)
 
 
 class CancelOfferOperator(OfferOperator):
@@ -175,10 +163,10 @@ class CancelOfferOperator(OfferOperator):
         self.notification_emails = notification_emails
         self.poll_interval = poll_interval
         self.timeout = timeout
-        self.wants_operation = operation is not None
+        self.operation_is_given = operation is not None
 
     def execute(self, context: Context) -> dict[str, str | None] | None:
         """Cancel, and wait until nothing runs."""
-        from airflow_provider_cpp.tasks import runtime
+        from airflow_provider_cpp.tasks import submit
 
-        return runtime.cancel(self, context)
+        return submit.cancel(self, context)

@@ -10,12 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseSensorOperator, conf
 
-from airflow_provider_cpp.defaults import DEFAULT_CONN_ID, DEFAULT_TIMEOUT, DEFAULT_TOLERANCE, Until
+from airflow_provider_cpp.defaults import (
+    DEFAULT_CONN_ID,
+    DEFAULT_POLL_FAILURE_TOLERANCE,
+    DEFAULT_TIMEOUT,
+    PublicationTarget,
+)
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_cpp.core.poll_state import Memory
+    from airflow_provider_cpp.core.poll_state import PollState
 
 
 class OfferStatusSensor(BaseSensorOperator):
@@ -56,7 +61,7 @@ class OfferStatusSensor(BaseSensorOperator):
 
     template_fields: Sequence[str] = ("conn_id", "publisher_id", "offer_id", "operation", "until")
     ui_color = "#d9ead3"
-    memory: Memory | None = None  # what the looks of this process saw, once there were any
+    poll_state: PollState | None = None  # what the looks of this process saw, once there were any
 
     def __init__(  # noqa: PLR0913 - a sensor's arguments are its user interface, all by name
         self,
@@ -65,11 +70,11 @@ class OfferStatusSensor(BaseSensorOperator):
         offer_id: str | None = None,
         publisher_id: str | None = None,
         conn_id: str = DEFAULT_CONN_ID,
-        until: Until | None = None,
+        until: PublicationTarget | None = None,
         fail_on_blocked: bool = False,
         deferrable: bool | None = None,
         poll_interval: float | None = None,
-        poll_failure_tolerance: float | timedelta = DEFAULT_TOLERANCE,
+        poll_failure_tolerance: float | timedelta = DEFAULT_POLL_FAILURE_TOLERANCE,
         mode: str = "reschedule",
         poke_interval: float | timedelta = 300.0,
         timeout: float | timedelta = DEFAULT_TIMEOUT,
@@ -86,13 +91,13 @@ class OfferStatusSensor(BaseSensorOperator):
         self.deferrable = default if deferrable is None else deferrable
         self.poll_interval = poll_interval
         self.poll_failure_tolerance = poll_failure_tolerance
-        self.wants_operation = operation is not None
+        self.operation_is_given = operation is not None
 
     def execute(self, context: Context) -> Any:
         """Look; if the wait goes on, defer it, sleep or reschedule, as asked."""
         from airflow_provider_cpp.tasks import polling
 
-        return polling.run(self, context, super().execute)
+        return polling.execute(self, context, super().execute)
 
     def poke(self, context: Context) -> bool:
         """Look once.
@@ -110,11 +115,11 @@ class OfferStatusSensor(BaseSensorOperator):
         """
         from airflow_provider_cpp.tasks import polling
 
-        polling.waited(self, event)
+        polling.finish_wait(self, event)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume, keeping Airflow from skipping for errors that ``soft_fail`` is not meant for."""
         from airflow_provider_cpp.tasks import polling
 
         resuming = partial(super().resume_execution, next_method, next_kwargs, context)
-        return polling.go_on(self, next_method, next_kwargs, resuming)
+        return polling.resume(self, context, next_method, next_kwargs, resuming)

@@ -20,12 +20,12 @@ from airflow.providers.common.compat.sdk import (
     AirflowSkipException,
 )
 
-from airflow_provider_cpp.core.outcome import Outcome, Result
-from airflow_provider_cpp.exceptions import PortalError
+from airflow_provider_cpp.core.outcome import WaitOutcome, WaitResult
+from airflow_provider_cpp.exceptions import MarketplaceError
 
 log = logging.getLogger(__name__)
 
-SKIPPABLE = frozenset({Result.FAILED, Result.CANCELED, Result.TIMED_OUT})
+SKIPPABLE = frozenset({WaitResult.FAILED, WaitResult.CANCELED, WaitResult.TIMED_OUT})
 """What ``soft_fail`` skips for: the publication's own bad ends, never an error of ours or of the connection."""
 
 
@@ -33,7 +33,7 @@ RESUMED_TO_FAIL = "__fail__"
 """The method with which Airflow resumes a deferred task only to let it fail."""
 
 
-SLACK = timedelta(hours=1)
+TRIGGER_TIMEOUT_MARGIN = timedelta(hours=1)
 """A trigger keeps its deadline itself; Airflow's own, so much later, is for a deployment whose triggerer never comes."""
 
 
@@ -41,7 +41,7 @@ class SkippedOutcome(AirflowSkipException):
     """A skip that said its reason already."""
 
 
-def finish(outcome: Outcome, *, soft_fail: bool = False) -> Outcome:
+def raise_for_outcome(outcome: WaitOutcome, *, soft_fail: bool = False) -> WaitOutcome:
     """Return an outcome that is what was waited for, and raise for every other.
 
     :param outcome: how the wait ended.
@@ -51,13 +51,13 @@ def finish(outcome: Outcome, *, soft_fail: bool = False) -> Outcome:
     :raises AirflowFailException: for all other ends, and errors that trying again does not help.
     :raises AirflowException: for errors that may pass.
     """
-    if outcome.result is Result.REACHED:
+    if outcome.result is WaitResult.REACHED:
         log.info("%s", outcome.message)
         return outcome
     if soft_fail and outcome.result in SKIPPABLE:
         log.warning("%s; skipped, since soft_fail is set", outcome.message)
         raise SkippedOutcome(outcome.message)
-    if outcome.result is Result.TIMED_OUT:
+    if outcome.result is WaitResult.TIMED_OUT:
         raise AirflowSensorTimeout(outcome.message)
     if outcome.retryable:
         raise AirflowException(outcome.message)
@@ -70,32 +70,32 @@ def as_timedelta(value: float | timedelta) -> timedelta:
 
 
 @contextmanager
-def airflow_errors() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """Turn this package's errors into Airflow's within a ``with`` block."""
     try:
         yield
-    except PortalError as error:
+    except MarketplaceError as error:
         kind = AirflowException if error.retryable else AirflowFailException
         raise kind(str(error)) from error
 
 
-def resume(event: object, *, soft_fail: bool = False) -> Outcome:
+def finish_from_event(event: object, *, soft_fail: bool = False) -> WaitOutcome:
     """Finish with what the triggerer handed back.
 
     :raises AirflowFailException: also for an event that is None, empty, of another type or with an unknown word.
     """
-    with airflow_errors():
-        outcome = Outcome.from_payload(event)
-    return finish(outcome, soft_fail=soft_fail)
+    with translate_errors():
+        outcome = WaitOutcome.from_payload(event)
+    return raise_for_outcome(outcome, soft_fail=soft_fail)
 
 
-def ended_by_airflow(next_method: str, next_kwargs: Mapping[str, Any] | None) -> str | None:
+def airflow_timeout_reason(next_method: str, next_kwargs: Mapping[str, Any] | None) -> str | None:
     """Return Airflow's word for a deferral that it ended itself because time ran out; None for every other resumption."""
     word = str((next_kwargs or {}).get("error", ""))
     return word if next_method == RESUMED_TO_FAIL and "timeout" in word.casefold() else None
 
 
-def give_up(
+def raise_airflow_timeout(
     offer: str, until: str | None, word: str, execution_timeout: timedelta | None, *, soft_fail: bool = False
 ) -> None:
     """End a deferred wait that Airflow ended: a triggerer would have done so an hour before.
@@ -119,4 +119,4 @@ def give_up(
     message = f"offer {offer}: gave up waiting{target}; {why} The publication itself goes on"
     if by_execution and not soft_fail:
         raise AirflowException(message)
-    finish(Outcome(Result.TIMED_OUT, message, offer), soft_fail=soft_fail)
+    raise_for_outcome(WaitOutcome(WaitResult.TIMED_OUT, message, offer), soft_fail=soft_fail)

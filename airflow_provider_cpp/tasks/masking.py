@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from html import unescape
 from typing import Any
 from urllib.parse import unquote
 
 from airflow.providers.common.compat.sdk import mask_secret
 
-from airflow_provider_cpp.core.signatures import signatures_in
+from airflow_provider_cpp.core.redaction import find_sas_signatures
 
 SHORTEST_SIGNATURE = 8
 """Characters; real ones have more than forty."""
@@ -18,10 +19,11 @@ SHORTEST_SIGNATURE = 8
 def mask_signatures(value: Any) -> None:
     """Tell Airflow to mask every SAS signature in a value, as it is written there and decoded."""
     for text in _texts(value):
-        for signature in signatures_in(text):
+        for signature in find_sas_signatures(text):
             if len(signature) < SHORTEST_SIGNATURE or "{" in signature:
                 continue  # a template, or a placeholder: masking that would deface every log line that has it
-            for form in dict.fromkeys((signature, unquote(signature))):
+            decoded = unescape(signature.replace("\\/", "/"))
+            for form in dict.fromkeys((signature, decoded, unquote(decoded), unquote(unquote(decoded)))):
                 mask_secret(form)
 
 

@@ -1,91 +1,119 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the sensor does when it runs: one look, what it keeps for the next, and how the wait ends.
-
-The sensor hands itself over here, and only then is loaded what a DAG file has no use for.
-"""
+"""What the sensor does when it runs: one poll, what it stores for the next one, and how the wait ends."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowSensorTimeout, AirflowSkipException
 
+from airflow_provider_cpp.core.offer_state import TARGETS, default_target
 from airflow_provider_cpp.core.operations import Operation
-from airflow_provider_cpp.core.outcome import Outcome
-from airflow_provider_cpp.core.poll_state import Memory
-from airflow_provider_cpp.core.verdict import UNTIL, default_until
-from airflow_provider_cpp.core.wait import observe, timed_out
-from airflow_provider_cpp.core.wait_spec import Watch
+from airflow_provider_cpp.core.outcome import WaitOutcome
+from airflow_provider_cpp.core.poll_state import PollState
+from airflow_provider_cpp.core.wait import poll_once, timeout_outcome
+from airflow_provider_cpp.core.wait_spec import WaitSpec
 from airflow_provider_cpp.exceptions import ConfigurationError
-from airflow_provider_cpp.hooks.lookup import hook_for
 from airflow_provider_cpp.tasks.completion import (
-    SLACK,
+    TRIGGER_TIMEOUT_MARGIN,
     SkippedOutcome,
-    airflow_errors,
+    airflow_timeout_reason,
     as_timedelta,
-    ended_by_airflow,
-    finish,
-    give_up,
-    resume,
+    finish_from_event,
+    raise_airflow_timeout,
+    raise_for_outcome,
+    translate_errors,
 )
+from airflow_provider_cpp.tasks.runtime import OfferTask, TaskRuntime
 from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
-
-MEMORY_KEY = "airflow_provider_cpp.watch"
+POLL_STATE_KEY = "airflow_provider_cpp.poll_state"
 
 
-def run(sensor: OfferStatusSensor, context: Context, poke_on: Callable[[Context], Any]) -> Any:
+class SensorTask(OfferTask, Protocol):
+    """The sensor, as this module reads it."""
+
+    operation: Any
+    operation_is_given: bool
+    until: Any
+    fail_on_blocked: bool
+    deferrable: bool
+    poll_interval: float | None
+    poll_failure_tolerance: float | timedelta
+    timeout: float
+    soft_fail: bool
+    poll_state: PollState | None
+
+    @property
+    def reschedule(self) -> bool:
+        """Whether each poke is a process of its own."""
+
+    @property
+    def defer(self) -> Any:
+        """Airflow's way to hand a wait to the triggerer."""
+
+
+def execute(sensor: SensorTask, context: Context, poke_on: Callable[[Context], Any]) -> Any:
     """Look; if the wait goes on, defer it, sleep or reschedule, as asked.
 
     :param poke_on: how Airflow's own sensors sleep or reschedule.
     """
     try:
-        return _defer_or_done(sensor, context) if sensor.deferrable else poke_on(context)
+        return _poll_then_defer(sensor, context) if sensor.deferrable else poke_on(context)
     except _NotSkippable as held:
         raise held.error from held.error.__cause__
     except (AirflowSensorTimeout, AirflowSkipException) as error:
         if isinstance(error, SkippedOutcome) or error.__cause__ is not None:
             raise
         # Airflow's own words for a timeout name neither the offer nor where it stood.
-        outcome = timed_out(_watch(sensor), _recall(sensor, context))
-        finish(outcome, soft_fail=isinstance(error, AirflowSkipException))
+        with translate_errors(), TaskRuntime(sensor, context) as runtime:
+            spec = _wait_spec(sensor, runtime)
+        outcome = timeout_outcome(spec, _load_state(sensor, context))
+        raise_for_outcome(outcome, soft_fail=isinstance(error, AirflowSkipException))
 
 
-def poke(sensor: OfferStatusSensor, context: Context) -> bool:
+def poke(sensor: SensorTask, context: Context) -> bool:
     """Look once.
 
     :returns: whether what is waited for is there.
     """
     with _unskippable():
-        outcome = _look(sensor, context, _watch(sensor))
+        _, outcome = _poll(sensor, context)
         if outcome is None:
             return False
-        finish(outcome, soft_fail=sensor.soft_fail)
+        raise_for_outcome(outcome, soft_fail=sensor.soft_fail)
         return True
 
 
-def waited(sensor: OfferStatusSensor, event: object) -> None:
+def finish_wait(sensor: SensorTask, event: object) -> None:
     """Finish with what the trigger ended with."""
     with _unskippable():
-        resume(event, soft_fail=sensor.soft_fail)
+        finish_from_event(event, soft_fail=sensor.soft_fail)
 
 
-def go_on(
-    sensor: OfferStatusSensor, next_method: str, next_kwargs: dict[str, Any] | None, resuming: Callable[[], Any]
+def resume(
+    sensor: SensorTask,
+    context: Context,
+    next_method: str,
+    next_kwargs: dict[str, Any] | None,
+    resuming: Callable[[], Any],
 ) -> Any:
     """Resume, keeping Airflow from skipping for errors that ``soft_fail`` is not meant for.
 
     :param resuming: how Airflow resumes a task.
     """
-    if (word := ended_by_airflow(next_method, next_kwargs)) is not None:
-        watch, skips = _watch(sensor), sensor.soft_fail or getattr(sensor, "never_fail", False)
-        give_up(str(watch.offer), watch.until, word, sensor.execution_timeout, soft_fail=skips)
+    if (word := airflow_timeout_reason(next_method, next_kwargs)) is not None:
+        with translate_errors(), TaskRuntime(sensor, context) as runtime:
+            spec = _wait_spec(sensor, runtime)
+        skips = sensor.soft_fail or getattr(sensor, "never_fail", False)
+        raise_airflow_timeout(
+            str(spec.offer), spec.until, word, getattr(sensor, "execution_timeout", None), soft_fail=skips
+        )
     try:
         return resuming()
     except _NotSkippable as held:
@@ -94,52 +122,52 @@ def go_on(
         raise held.error from held.error.__cause__
 
 
-def _defer_or_done(sensor: OfferStatusSensor, context: Context) -> None:
-    watch = _watch(sensor)
+def _poll_then_defer(sensor: SensorTask, context: Context) -> None:
     with _unskippable():
-        outcome = _look(sensor, context, watch)
+        spec, outcome = _poll(sensor, context)
         if outcome is not None:
-            finish(outcome, soft_fail=sensor.soft_fail)
+            raise_for_outcome(outcome, soft_fail=sensor.soft_fail)
             return
-    memory = sensor.memory or Memory()
-    trigger = OfferStatusTrigger(sensor.conn_id, watch.to_payload(), memory.to_payload())
-    sensor.defer(trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=sensor.timeout) + SLACK)
+    state = sensor.poll_state or PollState()
+    trigger = OfferStatusTrigger(sensor.conn_id, spec.to_payload(), state.to_payload())
+    sensor.defer(
+        trigger=trigger,
+        method_name="execute_complete",
+        timeout=timedelta(seconds=sensor.timeout) + TRIGGER_TIMEOUT_MARGIN,
+    )
 
 
-def _look(sensor: OfferStatusSensor, context: Context, watch: Watch) -> Outcome | None:
-    memory = _recall(sensor, context)
-    with airflow_errors():
-        hook = hook_for(sensor.conn_id)
-        outcome = hook.run(observe(hook.api, watch, memory))
-    _remember(sensor, context, memory)
-    return outcome
+def _poll(sensor: SensorTask, context: Context) -> tuple[WaitSpec, WaitOutcome | None]:
+    """Poll once, in a runtime of its own: each poke reads the connection anew."""
+    with translate_errors():
+        _operation(sensor)  # an argument that is wrong is reported before the connection is read
+        state = _load_state(sensor, context)
+        with TaskRuntime(sensor, context) as runtime:
+            spec = _wait_spec(sensor, runtime)
+            outcome = runtime.run(poll_once(runtime.api, spec, state))
+    _save_state(sensor, context, state)
+    return spec, outcome
 
 
-def _watch(sensor: OfferStatusSensor) -> Watch:
-    with airflow_errors():
-        operation = _own_operation(sensor)  # before the connection is asked for
-        hook = hook_for(sensor.conn_id)
-        if operation is not None:
-            hook.operation(operation)
-        publisher_id = sensor.publisher_id or (operation.offer.publisher_id if operation else None)
-        offer_id = sensor.offer_id or (operation.offer.offer_id if operation else "")
-        if sensor.until not in (None, *UNTIL):
-            problem = f"until is {sensor.until!r}, not one of {', '.join(UNTIL)}"
-            raise ConfigurationError((problem,), "the task's arguments")
-        return Watch(
-            offer=hook.offer(offer_id, publisher_id),
-            until=sensor.until or default_until(operation),
-            deadline=datetime.now(timezone.utc) + timedelta(seconds=sensor.timeout),
-            operation=operation,
-            fail_on_blocked=sensor.fail_on_blocked,
-            poll_interval=sensor.poll_interval,
-            poll_failure_tolerance=as_timedelta(sensor.poll_failure_tolerance).total_seconds(),
-            api=hook.api.name,
-        )
+def _wait_spec(sensor: SensorTask, runtime: TaskRuntime) -> WaitSpec:
+    operation = _operation(sensor)
+    if sensor.until not in (None, *TARGETS):
+        problem = f"until is {sensor.until!r}, not one of {', '.join(TARGETS)}"
+        raise ConfigurationError((problem,), "the task's arguments")
+    return WaitSpec(
+        offer=runtime.offer_ref(operation),
+        until=sensor.until or default_target(operation),
+        deadline=datetime.now(timezone.utc) + timedelta(seconds=sensor.timeout),
+        operation=operation,
+        fail_on_blocked=sensor.fail_on_blocked,
+        poll_interval=sensor.poll_interval,
+        poll_failure_tolerance=as_timedelta(sensor.poll_failure_tolerance).total_seconds(),
+        api=runtime.api.name,
+    )
 
 
-def _own_operation(sensor: OfferStatusSensor) -> Operation | None:
-    if sensor.operation is not None or sensor.wants_operation:
+def _operation(sensor: SensorTask) -> Operation | None:
+    if sensor.operation is not None or sensor.operation_is_given:
         # One that came out as None is an error: the offer's overall status may be the last publication's.
         return Operation.from_json(sensor.operation)
     if not sensor.offer_id:
@@ -147,25 +175,25 @@ def _own_operation(sensor: OfferStatusSensor) -> Operation | None:
     return None
 
 
-def _recall(sensor: OfferStatusSensor, context: Context) -> Memory:
+def _load_state(sensor: SensorTask, context: Context) -> PollState:
     """Return what the pokes before this one saw, from wherever this version of Airflow can keep it."""
     store = _store(sensor, context)
     if store is not None:
-        kept = store.get(MEMORY_KEY)
+        kept = store.get(POLL_STATE_KEY)
         own = isinstance(kept, dict) and kept.get("try_number") == _try_number(context)
-        sensor.memory = Memory.from_payload(kept) if own else Memory()
-    if sensor.memory is None:
-        sensor.memory = Memory()
-    return sensor.memory
+        sensor.poll_state = PollState.from_payload(kept) if own else PollState()
+    if sensor.poll_state is None:
+        sensor.poll_state = PollState()
+    return sensor.poll_state
 
 
-def _remember(sensor: OfferStatusSensor, context: Context, memory: Memory) -> None:
+def _save_state(sensor: SensorTask, context: Context, state: PollState) -> None:
     store = _store(sensor, context)
     if store is not None:
-        store.set(MEMORY_KEY, memory.to_payload() | {"try_number": _try_number(context)})
+        store.set(POLL_STATE_KEY, state.to_payload() | {"try_number": _try_number(context)})
 
 
-def _store(sensor: OfferStatusSensor, context: Context) -> Any:
+def _store(sensor: SensorTask, context: Context) -> Any:
     """Return Airflow's store of a task's state, from 3.3 on, if each look is a process of its own."""
     return context.get("task_state_store") if sensor.reschedule and not sensor.deferrable else None
 

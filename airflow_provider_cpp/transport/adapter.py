@@ -17,7 +17,7 @@ from urllib3.response import HTTPResponse
 from urllib3.util.connection import allowed_gai_family
 
 from airflow_provider_cpp.transport.deadline import BoundedSocket, in_time
-from airflow_provider_cpp.transport.trust import trust
+from airflow_provider_cpp.transport.trust import ssl_context_for
 
 FIRST_RESPONSE = 200
 """The lowest status of a response: what is below is an interim response."""
@@ -93,7 +93,7 @@ class _TLSConnection(_Connection, HTTPSConnection):
 
         :raises CABundleError: if the CA bundle cannot be used now.
         """
-        self.cert_reqs, self.ssl_context = ssl.CERT_REQUIRED, trust(self._bundle)
+        self.cert_reqs, self.ssl_context = ssl.CERT_REQUIRED, ssl_context_for(self._bundle)
         if self.proxy_config is not None:
             self.proxy_config = self.proxy_config._replace(ssl_context=self.ssl_context)
         super().connect()

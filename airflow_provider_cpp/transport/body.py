@@ -9,18 +9,18 @@ from typing import Any
 
 from urllib3.exceptions import ProtocolError
 
-from airflow_provider_cpp.core.redaction import plain_text
+from airflow_provider_cpp.core.redaction import sanitize_line
 
 CHUNK = 64 * 1024
 
-LARGEST_BODY = 32 * 1024 * 1024
+MAX_BODY_SIZE = 32 * 1024 * 1024
 """Bytes: an offer with every region's prices has some megabytes; more than this is not an answer."""
 
 _GZIP = 31
 """What zlib calls the format."""
 
 
-class Body:
+class BoundedBody:
     """An answer's bytes as they come, decompressed up to the bound.
 
     The libraries' own decompression is left off: what it costs, and whether it ends at all with data that are
@@ -31,7 +31,7 @@ class Body:
     :param largest: bytes that an answer may have.
     """
 
-    def __init__(self, encoding: str | None, fail: Callable[[str], Exception], *, largest: int = LARGEST_BODY) -> None:
+    def __init__(self, encoding: str | None, fail: Callable[[str], Exception], *, largest: int = MAX_BODY_SIZE) -> None:
         self.content = bytearray()
         self._fail = fail
         self._largest = largest
@@ -39,9 +39,9 @@ class Body:
         name = (encoding or "identity").strip().lower()
         self._gzip = zlib.decompressobj(_GZIP) if name == "gzip" else None
         if name not in ("gzip", "identity"):
-            raise fail(f"the answer is encoded as {plain_text(name, 40)}, which was not asked for")
+            raise fail(f"the answer is encoded as {sanitize_line(name, 40)}, which was not asked for")
 
-    def take(self, chunk: bytes) -> None:
+    def feed(self, chunk: bytes) -> None:
         """Take some more; what ``fail`` makes is raised if it grows too large, or cannot be decompressed."""
         self._taken += len(chunk)
         while chunk:
@@ -64,7 +64,7 @@ class Body:
         return bytes(gzip.unconsumed_tail)
 
 
-def drain(raw: Any, body: Body) -> None:
+def drain(raw: Any, body: BoundedBody) -> None:
     """Read an answer of requests' to its end, or to the deadline: see :mod:`.deadline`.
 
     :param raw: the answer below requests' own, whose bytes nobody read yet.
@@ -73,6 +73,6 @@ def drain(raw: Any, body: Body) -> None:
     """
     try:
         while chunk := raw.read(CHUNK, decode_content=False):
-            body.take(chunk)
+            body.feed(chunk)
     except ValueError as error:  # which http.client lets through for a chunk with a negative size
         raise ProtocolError(f"the body is broken: {error}") from error

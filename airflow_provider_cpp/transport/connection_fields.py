@@ -18,7 +18,7 @@ _PATH = re.compile(r"(?<![:/])(?:/[A-Za-z0-9_~-]+)+$")
 TRUE, FALSE = (True, "true", "True", "1"), (False, None, "", "false", "False", "0")
 
 
-class Form:
+class ConnectionFields:
     """A connection as it was typed. What is missing or wrong is noted, never shown: a field may hold a secret.
 
     :param extra: the connection's extra, as an object.
@@ -41,7 +41,7 @@ class Form:
         self.missing: list[str] = []
         self.problems: list[str] = []
 
-    def complaints(self, kind: str | None) -> tuple[str, ...]:
+    def errors(self, kind: str | None) -> tuple[str, ...]:
         """Return all that is missing or wrong.
 
         :param kind: how the connection signs in, where it says so.

@@ -7,8 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
-from airflow_provider_cpp.transport.auth.token_response import is_token
-from airflow_provider_cpp.transport.connection_fields import Form
+from airflow_provider_cpp.transport.connection_fields import ConnectionFields
 
 TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
 THUMBPRINT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -24,20 +23,20 @@ class ClientSecret:
     :param secret: what it says; never shown.
     """
 
-    kind: ClassVar[str] = "client_secret"
+    auth_type: ClassVar[str] = "client_secret"
     client_id: str
     tenant_id: str
     secret: str = field(repr=False)
 
     @classmethod
-    def read(cls, form: Form) -> Self:
+    def read(cls, form: ConnectionFields) -> Self:
         """Read the fields of this kind."""
         client_id = form.required(LOGIN, form.login)
         secret = form.required("password (client secret)", form.password)
         return cls(client_id, _tenant(form, TENANT_FIELD, form.text("tenant_id")), secret)
 
     @property
-    def who(self) -> str:
+    def principal(self) -> str:
         """Say who signs in, for an error."""
         return f"client {self.client_id} in tenant {self.tenant_id}"
 
@@ -56,7 +55,7 @@ class Certificate:
     :param send_x5c: whether the certificate itself goes along, for applications that trust its issuer and subject.
     """
 
-    kind: ClassVar[str] = "certificate"
+    auth_type: ClassVar[str] = "certificate"
     client_id: str
     tenant_id: str
     path: str | None = None
@@ -67,7 +66,7 @@ class Certificate:
     send_x5c: bool = False
 
     @classmethod
-    def read(cls, form: Form) -> Self:
+    def read(cls, form: ConnectionFields) -> Self:
         """Read the fields of this kind."""
         client_id = form.required(LOGIN, form.login)
         tenant_id = _tenant(form, TENANT_FIELD, form.text("tenant_id"))
@@ -82,7 +81,7 @@ class Certificate:
         return cls(client_id, tenant_id, path, key_path, inline, passphrase, thumbprint, send_x5c)
 
     @property
-    def who(self) -> str:
+    def principal(self) -> str:
         """Say who signs in, for an error."""
         return f"client {self.client_id} with its certificate in tenant {self.tenant_id}"
 
@@ -96,13 +95,13 @@ class ManagedIdentity:
     :param resource_id: its resource id, ``/subscriptions/...``.
     """
 
-    kind: ClassVar[str] = "managed_identity"
+    auth_type: ClassVar[str] = "managed_identity"
     client_id: str | None = None
     object_id: str | None = None
     resource_id: str | None = None
 
     @classmethod
-    def read(cls, form: Form) -> Self:
+    def read(cls, form: ConnectionFields) -> Self:
         """Read the fields of this kind."""
         one = cls(form.login or None, form.text("object_id"), form.text("resource_id"))
         if sum(part is not None for part in (one.client_id, one.object_id, one.resource_id)) > 1:
@@ -113,7 +112,7 @@ class ManagedIdentity:
         return one
 
     @property
-    def who(self) -> str:
+    def principal(self) -> str:
         """Say who signs in, for an error."""
         named = self.client_id or self.object_id or self.resource_id
         return f"managed identity {named}" if named else "this machine's own managed identity"
@@ -128,13 +127,13 @@ class WorkloadIdentity:
     :param token_file: where that token is kept fresh; it is read anew for each of ours.
     """
 
-    kind: ClassVar[str] = "workload_identity"
+    auth_type: ClassVar[str] = "workload_identity"
     client_id: str
     tenant_id: str
     token_file: str
 
     @classmethod
-    def read(cls, form: Form) -> Self:
+    def read(cls, form: ConnectionFields) -> Self:
         """Read the fields of this kind; what is empty may stand in the environment, where Azure's webhook puts it."""
         env = form.environ
         client_id = form.required(f"{LOGIN} or AZURE_CLIENT_ID", form.login or env.get("AZURE_CLIENT_ID"))
@@ -145,7 +144,7 @@ class WorkloadIdentity:
         return cls(client_id, tenant_id, form.existing(name, file or None) or "")
 
     @property
-    def who(self) -> str:
+    def principal(self) -> str:
         """Say who signs in, for an error."""
         return f"client {self.client_id} with its federated token in tenant {self.tenant_id}"
 
@@ -157,11 +156,11 @@ class AccessToken:
     :param value: the token; never shown.
     """
 
-    kind: ClassVar[str] = "access_token"
+    auth_type: ClassVar[str] = "access_token"
     value: str = field(repr=False)
 
     @classmethod
-    def read(cls, form: Form) -> Self:
+    def read(cls, form: ConnectionFields) -> Self:
         """Read the fields of this kind."""
         tokens = {form.password.strip(), form.text("access_token") or ""} - {""}
         value = form.required("password (access token) or access_token in extra", min(tokens, default=None))
@@ -173,21 +172,26 @@ class AccessToken:
         return cls(value)
 
     @property
-    def who(self) -> str:
+    def principal(self) -> str:
         """Say who signs in, for an error."""
         return "the connection's access token"
 
 
 Credentials = ClientSecret | Certificate | ManagedIdentity | WorkloadIdentity | AccessToken
 
-KINDS: dict[str, type[Credentials]] = {
-    one.kind: one for one in (ClientSecret, Certificate, ManagedIdentity, WorkloadIdentity, AccessToken)
+AUTH_TYPES: dict[str, type[Credentials]] = {
+    one.auth_type: one for one in (ClientSecret, Certificate, ManagedIdentity, WorkloadIdentity, AccessToken)
 }
 """What ``auth`` in a connection's extra may be; the first is meant where it is empty."""
 
 
-def _tenant(form: Form, name: str, value: str | None) -> str:
+def _tenant(form: ConnectionFields, name: str, value: str | None) -> str:
     tenant = form.required(name, value)
     if tenant and not TENANT.fullmatch(tenant):
         form.problems.append("tenant_id must be the tenant's id or one of its domain names")
     return tenant
+
+
+def is_token(value: object) -> bool:
+    """Say whether it can be sent as a token: printable letters of ASCII, without a blank."""
+    return isinstance(value, str) and value != "" and all("!" <= letter <= "~" for letter in value)

@@ -53,7 +53,7 @@ def time_left() -> float:
     return math.inf if current is None else current.ends_at - time.monotonic()
 
 
-def overdue() -> str | None:
+def overdue_text() -> str | None:
     """Return the text for an exchange that its deadline ended; None while there is time left."""
     current = _current.get()
     if current is None or time.monotonic() < current.ends_at:
@@ -112,7 +112,7 @@ class BoundedSocket(socket.socket):
     def _in_time(self, operation: Callable[..., T], *args: Any) -> T:
         left, own = time_left(), self.gettimeout()
         if left <= 0:
-            raise TimeoutError(overdue())
+            raise TimeoutError(overdue_text())
         if left == math.inf:
             return operation(*args)
         self.settimeout(left if own is None else min(left, own))

@@ -10,7 +10,7 @@ PROXY_HINT = "the proxy is named in the connection's extra, as proxies, or by HT
 _USER = re.compile(r"//[^/\s]+@")
 
 
-def causes_of(error: BaseException) -> list[BaseException]:
+def exception_chain(error: BaseException) -> list[BaseException]:
     """List an error and what lies below it, the deepest last; libraries hide it in causes, reasons and arguments."""
     chain: list[BaseException] = []
     current: object = error
@@ -26,7 +26,7 @@ def causes_of(error: BaseException) -> list[BaseException]:
 
 def network_text(error: BaseException) -> str:
     """Name a network failure by what lies at its bottom, without a library's object addresses or a proxy's password."""
-    causes = causes_of(error)
+    causes = exception_chain(error)
     # Both libraries name an error on the way to a proxy so.
     hint = f"; {PROXY_HINT}" if any("Proxy" in type(cause).__name__ for cause in causes) else ""
     return without_users(f"{type(error).__name__}: {causes[-1]}{hint}")
@@ -34,7 +34,7 @@ def network_text(error: BaseException) -> str:
 
 def untrusted_text(error: BaseException) -> str | None:
     """Say why the other side's certificate is not trusted, if that is what an error is about."""
-    found = [cause for cause in causes_of(error) if isinstance(cause, ssl.SSLCertVerificationError)]
+    found = [cause for cause in exception_chain(error) if isinstance(cause, ssl.SSLCertVerificationError)]
     # aiohttp's own class is one of these too, and has nothing of what they have.
     return f"TLS: {getattr(found[-1], 'verify_message', None) or found[-1]}" if found else None
 

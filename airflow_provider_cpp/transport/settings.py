@@ -8,17 +8,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_cpp.core.endpoint import Endpoint
+from airflow_provider_cpp.core.http import Endpoint
 from airflow_provider_cpp.exceptions import ConfigurationError
-from airflow_provider_cpp.transport.connection_fields import Form
-from airflow_provider_cpp.transport.credentials import KINDS, ClientSecret, Credentials
+from airflow_provider_cpp.transport.connection_fields import ConnectionFields
+from airflow_provider_cpp.transport.credentials import AUTH_TYPES, ClientSecret, Credentials
 
 DEFAULT_AUTHORITY = "https://login.microsoftonline.com"
 DEFAULT_REQUEST_TIMEOUT = 60.0
-ORDER_TIMEOUT = 300.0
+DEFAULT_SUBMIT_TIMEOUT = 300.0
 """Seconds to wait for the answer to an order: the portal has been seen to take minutes."""
 
-BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+CA_BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Settings:
     :param request_timeout: seconds for connecting, and for each wait for data; in a triggerer, where responses are small, for
         one poll's whole exchange. A whole exchange, from the name's resolution to the last byte, takes at most three times as
         long, and so does a whole sign-in, with all of its requests.
-    :param order_timeout: seconds for each wait for data of the response to a submit, if that is more. A whole submit takes at
+    :param submit_timeout: seconds for each wait for data of the response to a submit, if that is more. A whole submit takes at
         most three times as long.
     """
 
@@ -49,23 +49,23 @@ class Settings:
     verify: str | None = None
     proxies: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     request_timeout: float = DEFAULT_REQUEST_TIMEOUT
-    order_timeout: float = ORDER_TIMEOUT
+    submit_timeout: float = DEFAULT_SUBMIT_TIMEOUT
 
-    def read_timeout(self, *, order: bool) -> float:
+    def read_timeout(self, *, submit: bool) -> float:
         """Return for how many seconds an answer is awaited."""
-        return max(self.order_timeout, self.request_timeout) if order else self.request_timeout
+        return max(self.submit_timeout, self.request_timeout) if submit else self.request_timeout
 
     def exchange_timeout(self, *, submit: bool) -> float:
         """Return the seconds that a whole exchange may take, and without ``submit`` a whole sign-in."""
-        return 3 * self.read_timeout(order=submit)
+        return 3 * self.read_timeout(submit=submit)
 
-    def bundle(self, environ: Mapping[str, str] = os.environ) -> str | None:
+    def ca_bundle(self, environ: Mapping[str, str] = os.environ) -> str | None:
         """Return the path of the CA bundle: the connection's, else the one that requests would take, else None.
 
         requests lets REQUESTS_CA_BUNDLE beat a session's own setting, and aiohttp does not know it; deciding here
         makes both wires trust the same authorities, and the connection's wish come first.
         """
-        return self.verify or next((environ[name] for name in BUNDLES if environ.get(name)), None)
+        return self.verify or next((environ[name] for name in CA_BUNDLE_VARIABLES if environ.get(name)), None)
 
     @classmethod
     def from_fields(  # noqa: PLR0913 - a connection has this many fields, all by name
@@ -86,10 +86,10 @@ class Settings:
         :param where: what to call the connection in an error.
         :raises ConfigurationError: naming all that is missing or wrong at once.
         """
-        form = Form(extra, login, password)
+        form = ConnectionFields(extra, login, password)
         kind = form.text("auth")
-        if (known := KINDS.get(kind or ClientSecret.kind)) is None:
-            form.problems.append(f"auth in extra is {kind!r}, not one of: {', '.join(KINDS)}")
+        if (known := AUTH_TYPES.get(kind or ClientSecret.auth_type)) is None:
+            form.problems.append(f"auth in extra is {kind!r}, not one of: {', '.join(AUTH_TYPES)}")
         values: dict[str, Any] = {
             "base_url": form.base("host", host, endpoint.base_url, port),
             "credentials": known.read(form) if known else None,
@@ -100,8 +100,8 @@ class Settings:
             "verify": form.bundle(),
             "proxies": form.proxies(),
             "request_timeout": form.seconds("request_timeout", DEFAULT_REQUEST_TIMEOUT),
-            "order_timeout": form.seconds("order_timeout", ORDER_TIMEOUT),
+            "submit_timeout": form.seconds("submit_timeout", DEFAULT_SUBMIT_TIMEOUT),
         }
-        if complaints := form.complaints(kind):
+        if complaints := form.errors(kind):
             raise ConfigurationError(complaints, where)
         return cls(**values)

@@ -15,15 +15,25 @@ import requests
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
-from airflow_provider_cpp.core.effects import Flow, Keep, Now, Reconnect, Request, Send, SetDeadline, Sleep, Tell
-from airflow_provider_cpp.core.http import Call, Reply
-from airflow_provider_cpp.exceptions import ConfigurationError, PortalError, Unreachable
+from airflow_provider_cpp.core.effects import (
+    Effect,
+    Flow,
+    GetTime,
+    Log,
+    ReloadConnection,
+    SaveCheckpoint,
+    SendRequest,
+    SetDeadline,
+    Sleep,
+)
+from airflow_provider_cpp.core.http import Request, Response
+from airflow_provider_cpp.exceptions import ConfigurationError, MarketplaceError, TransportError
 from airflow_provider_cpp.transport.adapter import BoundedAdapter
 from airflow_provider_cpp.transport.auth.token_source import Token, token_source
-from airflow_provider_cpp.transport.base import COMMON_HEADERS, Log, body_of, headers, unreachable
+from airflow_provider_cpp.transport.base import COMMON_HEADERS, Logger, request_headers, response_body, transport_error
 from airflow_provider_cpp.transport.body import drain
-from airflow_provider_cpp.transport.deadline import deadline, overdue
-from airflow_provider_cpp.transport.network_errors import causes_of
+from airflow_provider_cpp.transport.deadline import deadline, overdue_text
+from airflow_provider_cpp.transport.network_errors import exception_chain
 from airflow_provider_cpp.transport.settings import Settings
 
 T = TypeVar("T")
@@ -42,7 +52,7 @@ class SyncSession:
     def __init__(
         self,
         settings: Settings,
-        log: Log | None = None,
+        log: Logger | None = None,
         *,
         keep: Callable[[dict[str, Any] | None], None] | None = None,
         reread: Callable[[], Settings] | None = None,
@@ -51,7 +61,7 @@ class SyncSession:
         self.settings = settings
         self._keep = keep
         self._reread = reread
-        self._log: Log = log or logging.getLogger(__name__)
+        self._log: Logger = log or logging.getLogger(__name__)
         self._sleep = sleep
         self._tokens = token_source(settings)
         self._session = _Session()
@@ -74,35 +84,35 @@ class SyncSession:
     def run(self, flow: Flow[T]) -> T:
         """Run a flow to its end and return its result."""
         self._deadline = None
-        resume: Callable[[Any], Request] = flow.send
-        answer: Any = None
+        resume: Callable[[Any], Effect] = flow.send
+        value: Any = None
         while True:
             try:
-                request = resume(answer)
+                effect = resume(value)
             except StopIteration as stop:
                 result: T = stop.value
                 return result
             try:
-                resume, answer = flow.send, self._do(request)
-            except PortalError as error:
-                resume, answer = flow.throw, error
+                resume, value = flow.send, self._do(effect)
+            except MarketplaceError as error:
+                resume, value = flow.throw, error
 
-    def _do(self, request: Request) -> object:
-        match request:
-            case Send(call):
-                return self.send(call)
+    def _do(self, effect: Effect) -> object:
+        match effect:
+            case SendRequest(request):
+                return self.send(request)
             case Sleep(seconds):
                 self._sleep(seconds)
-            case Now():
+            case GetTime():
                 return datetime.now(timezone.utc)
-            case Tell(text, level):
+            case Log(text, level):
                 self._log.log(level, "%s", text)
-            case Keep(note):
+            case SaveCheckpoint(note):
                 if self._keep is not None:
                     self._keep(note)
             case SetDeadline(at):
                 self._deadline = at
-            case Reconnect():
+            case ReloadConnection():
                 self._reconnect()
         return None
 
@@ -111,59 +121,61 @@ class SyncSession:
             return
         try:
             settings = self._reread()
-        except PortalError:
+        except MarketplaceError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever Airflow's API server, or a vault, that is away raises
             # They often are away together with the portal, which is no reason to end a wait.
             raise ConfigurationError((f"it cannot be read now: {type(error).__name__}",)) from None
         if settings == self.settings:
-            self._tokens.found_again()
+            self._tokens.connection_was_reloaded()
         else:
             self.settings, self._tokens = settings, token_source(settings)
 
-    def send(self, call: Call[Any]) -> Reply:
+    def send(self, request: Request[Any]) -> Response:
         """Send a call; a token that is refused is replaced once, since a refused request did nothing.
 
-        :raises PortalError: if no token or no answer came, or not in time.
+        :raises MarketplaceError: if no token or no answer came, or not in time.
         """
-        with deadline(self._time_for(call)):
-            _check_time(call)
+        with deadline(self._time_for(request)):
+            _check_time(request)
             token = self._tokens.token()
-            reply = self._exchange(call, token)
-            if reply.status == requests.codes.unauthorized:
-                reply = self._exchange(call, self._tokens.token(rejected=token))
-            return reply
+            response = self._exchange(request, token)
+            if response.status == requests.codes.unauthorized:
+                response = self._exchange(request, self._tokens.token(rejected=token))
+            return response
 
-    def _time_for(self, call: Call[Any]) -> float:
+    def _time_for(self, request: Request[Any]) -> float:
         """Return the seconds for a call, the sign-in before it included."""
-        total = self.settings.exchange_timeout(submit=not call.is_safe)
+        total = self.settings.exchange_timeout(submit=not request.is_safe)
         if self._deadline is None:
             return total
         return min(total, (self._deadline - datetime.now(timezone.utc)).total_seconds())
 
-    def _exchange(self, call: Call[Any], token: Token) -> Reply:
-        _check_time(call)
+    def _exchange(self, request: Request[Any], token: Token) -> Response:
+        _check_time(request)
         settings = self.settings
         self._session.trust_env = not settings.proxies  # or the environment's would be added to the connection's
         try:
             with self._session.request(
-                call.method,
-                settings.base_url + call.target(settings.api_version),
-                data=call.body,
+                request.method,
+                settings.base_url + request.url_path(settings.api_version),
+                data=request.body,
                 # As auth and not as a header, which requests lets an entry of ~/.netrc replace.
-                auth=_Headers(COMMON_HEADERS | headers(token, call)),
-                timeout=(settings.request_timeout, settings.read_timeout(order=not call.is_safe)),
-                verify=settings.bundle() or DEFAULT_CA_BUNDLE_PATH,
+                auth=_Headers(COMMON_HEADERS | request_headers(token, request)),
+                timeout=(settings.request_timeout, settings.read_timeout(submit=not request.is_safe)),
+                verify=settings.ca_bundle() or DEFAULT_CA_BUNDLE_PATH,
                 proxies=dict(settings.proxies) or None,
                 allow_redirects=False,
                 stream=True,
-            ) as response:
-                body = body_of(call, response.headers.get("Content-Encoding"))
-                drain(response.raw, body)
+            ) as http_response:
+                body = response_body(request, http_response.headers.get("Content-Encoding"))
+                drain(http_response.raw, body)
         except (requests.RequestException, HTTPError, OSError) as error:
-            raise unreachable(call, settings.base_url, error, sent=not _never_left(error)) from None
-        names = {name.lower(): value for name, value in response.headers.items()}
-        return Reply(response.status_code, bytes(body.content), names, settings.base_url, datetime.now(timezone.utc))
+            raise transport_error(request, settings.base_url, error, sent=not _was_never_sent(error)) from None
+        names = {name.lower(): value for name, value in http_response.headers.items()}
+        return Response(
+            http_response.status_code, bytes(body.content), names, settings.base_url, datetime.now(timezone.utc)
+        )
 
 
 class _Session(requests.Session):
@@ -180,18 +192,20 @@ class _Headers(requests.auth.AuthBase):
     def __init__(self, values: dict[str, str]) -> None:
         self._values = values
 
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers.update(self._values)
-        return request
+    def __call__(self, effect: requests.PreparedRequest) -> requests.PreparedRequest:
+        effect.headers.update(self._values)
+        return effect
 
 
-def _never_left(error: BaseException) -> bool:
+def _was_never_sent(error: BaseException) -> bool:
     """Say whether a request certainly did not reach the portal: there was no connection to send it on."""
     kinds = (ConnectTimeoutError, NewConnectionError, ssl.SSLCertVerificationError)
-    return any(isinstance(cause, kinds) for cause in causes_of(error))
+    return any(isinstance(cause, kinds) for cause in exception_chain(error))
 
 
-def _check_time(call: Call[Any]) -> None:
+def _check_time(request: Request[Any]) -> None:
     """Raise an error if there is no time left to send a call."""
-    if overdue() is not None:
-        raise Unreachable(call.words, text="there was no time left before the deadline: nothing was sent", sent=False)
+    if overdue_text() is not None:
+        raise TransportError(
+            request.description, text="there was no time left before the deadline: nothing was sent", sent=False
+        )

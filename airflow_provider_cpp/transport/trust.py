@@ -9,12 +9,12 @@ from pathlib import Path
 
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from airflow_provider_cpp.core.redaction import plain_text
+from airflow_provider_cpp.core.redaction import sanitize_line
 from airflow_provider_cpp.exceptions import CABundleError
 from airflow_provider_cpp.transport.deadline import BoundedTLSSocket
 
 
-def trust(bundle: str | None) -> ssl.SSLContext:
+def ssl_context_for(bundle: str | None) -> ssl.SSLContext:
     """Return a context that trusts a bundle's authorities, and checks certificates and host names.
 
     The context is shared, and must not be changed.
@@ -37,7 +37,7 @@ def trust(bundle: str | None) -> ssl.SSLContext:
         problem = f"holds no certificate that can be read ({reason})"
     except (OSError, ValueError) as error:
         problem = f"cannot be read ({getattr(error, 'strerror', None) or error})"
-    raise CABundleError(plain_text(str(path)), problem)
+    raise CABundleError(sanitize_line(str(path)), problem)
 
 
 @lru_cache(maxsize=8)

@@ -1,98 +1,62 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The trigger: one drive of the wait in the triggerer, one event. It orders nothing, ever."""
+"""The trigger: one wait in the triggerer, one event. It never submits anything."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_cpp.core.outcome import Outcome
-from airflow_provider_cpp.core.poll_state import Memory
+from airflow_provider_cpp.core.outcome import WaitOutcome
+from airflow_provider_cpp.core.poll_state import PollState
 from airflow_provider_cpp.core.wait import wait
-from airflow_provider_cpp.core.wait_spec import Watch
-from airflow_provider_cpp.exceptions import PortalError
+from airflow_provider_cpp.core.wait_spec import WaitSpec
+from airflow_provider_cpp.exceptions import MarketplaceError
 from airflow_provider_cpp.hooks.lookup import make_hook
-
-_KEYS = [*Memory().to_payload()]
-"""The keys of a memory, as this release writes one."""
 
 
 class OfferStatusTrigger(BaseTrigger):
     """Waits for a publication and fires once, with how the wait ended.
 
-    A triggerer that restarts, or takes it over from another one, begins it again from its arguments: all of
-    them are plain JSON, the deadline is an absolute time, and looking twice does no harm.
+    A triggerer that restarts, or takes the trigger over from another one, begins the wait again from these arguments:
+    all of them are plain JSON, the deadline is an absolute time, and polling twice does no harm.
 
     :param conn_id: the connection.
-    :param watch: what to wait for: :meth:`airflow_provider_cpp.core.wait.Watch.to_payload`.
-    :param memory: what the task told before it deferred, so that it is not told again:
-        :meth:`airflow_provider_cpp.core.poll_state.Memory.to_payload`.
+    :param wait_spec: what to wait for: :meth:`airflow_provider_cpp.core.wait_spec.WaitSpec.to_payload`.
+    :param poll_state: what the task logged before it deferred, so that it is not logged again:
+        :meth:`airflow_provider_cpp.core.poll_state.PollState.to_payload`.
     """
 
-    def __init__(self, conn_id: str, watch: dict[str, Any], memory: dict[str, Any] | None = None) -> None:
+    def __init__(self, conn_id: str, wait_spec: dict[str, Any], poll_state: dict[str, Any] | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
         self.conn_id = conn_id
-        self.watch = watch
-        # Hardly ever asked for again, and smaller as text, without the keys that all have.
-        kept = [*memory.values()] if isinstance(memory, dict) and [*memory] == _KEYS else memory
-        self._memory = json.dumps(kept, separators=(",", ":"))
-
-    @property
-    def watch(self) -> dict[str, Any]:
-        """What to wait for, as it was given."""
-        return self._watch.to_payload() if isinstance(self._watch, Watch) else self._watch
-
-    @watch.setter
-    def watch(self, payload: dict[str, Any]) -> None:
-        self._watch = _read(payload)
-
-    @property
-    def memory(self) -> dict[str, Any] | None:
-        """What the task told before it deferred, as it was given."""
-        kept: list[Any] | dict[str, Any] | None = json.loads(self._memory)
-        return dict(zip(_KEYS, kept, strict=False)) if isinstance(kept, list) else kept
+        self.wait_spec = wait_spec
+        self.poll_state = poll_state
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what a triggerer needs to make this trigger again."""
-        values = {"conn_id": self.conn_id, "watch": self.watch, "memory": self.memory}
-        return f"{__name__}.{type(self).__name__}", values
+        arguments = {"conn_id": self.conn_id, "wait_spec": self.wait_spec, "poll_state": self.poll_state}
+        return f"{__name__}.{type(self).__name__}", arguments
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait; errors of this package's own tree are outcomes, so that their text reaches the task."""
+        """Wait; an error of this package is an outcome too, so that its text reaches the task."""
         try:
-            outcome = await self._begin()
-        except PortalError as error:
-            outcome = Outcome.of_error(error, _name(self.watch))
+            outcome = await self._wait()
+        except MarketplaceError as error:
+            outcome = WaitOutcome.from_error(error, _offer_name(self.wait_spec))
         yield TriggerEvent(outcome.to_payload())  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
 
-    def _begin(self) -> Coroutine[Any, Any, Outcome]:
-        """Return the wait, to be awaited for days, without what is needed to begin it only.
-
-        The connection is not read here: only the polls of the wait may fail for a while.
-        """
-        watch = self._watch if isinstance(self._watch, Watch) else Watch.from_payload(self._watch)
-        hook = make_hook(self.conn_id, watch.named_api())
-        return hook.arun(wait(hook.api, watch, Memory.from_payload(self.memory)))
+    async def _wait(self) -> WaitOutcome:
+        """Wait; the connection is read with the first poll, since only polls may fail for a while."""
+        spec = WaitSpec.from_payload(self.wait_spec)
+        hook = make_hook(self.conn_id, spec.api)
+        return await hook.arun(wait(hook.api, spec, PollState.from_payload(self.poll_state)))
 
 
-def _read(payload: dict[str, Any]) -> Watch | dict[str, Any]:
-    """Read a watch, which takes a quarter of the room, and is what the wait holds anyway.
-
-    :returns: what was given, if it cannot be read, which is said when the wait begins, or would be written differently.
-    """
-    try:
-        watch = Watch.from_payload(payload)
-    except PortalError:
-        return payload
-    return watch if watch.to_payload() == payload else payload
-
-
-def _name(watch: object) -> str:
-    """Name the offer as well as a watch that cannot be read allows."""
-    offer = watch.get("offer") if isinstance(watch, dict) else None
+def _offer_name(wait_spec: object) -> str:
+    """Return the offer's name, as far as a wait spec that cannot be read has it."""
+    offer = wait_spec.get("offer") if isinstance(wait_spec, dict) else None
     offer = offer if isinstance(offer, dict) else {}
     names = (offer.get("publisher_id"), offer.get("offer_id"))
     return "/".join(str(name) for name in names if name is not None) or "an offer"

@@ -21,10 +21,12 @@ from airflow_provider_cpp import exceptions
 from airflow_provider_cpp.core import http
 
 
-def classes() -> dict[str, type[exceptions.PortalError]]:
+def classes() -> dict[str, type[exceptions.MarketplaceError]]:
     """Return the tree's classes in the order in which they are written."""
     found = (
-        one for one in vars(exceptions).values() if inspect.isclass(one) and issubclass(one, exceptions.PortalError)
+        one
+        for one in vars(exceptions).values()
+        if inspect.isclass(one) and issubclass(one, exceptions.MarketplaceError)
     )
     return {one.__name__: one for one in found}
 
@@ -60,12 +62,12 @@ def table(advice: Mapping[str, str]) -> str:
 
 def _statuses() -> dict[str, str]:
     """Find out which HTTP statuses make which error, by asking the code for each of them."""
-    call: http.Call[Any] = http.Call("", "GET", "/", lambda reply: reply)
+    call: http.Request[Any] = http.Request("", "GET", "/", lambda reply: reply)
     found: dict[str, list[int]] = {}
     for status in (*range(100, 200), *range(300, 600)):
-        reply = http.Reply(status, b"", {}, "https://portal.example", datetime.now(timezone.utc))
+        reply = http.Response(status, b"", {}, "https://portal.example", datetime.now(timezone.utc))
         try:
-            http.decode(call, reply)
+            http.decode_response(call, reply)
         except exceptions.RequestError as error:
             found.setdefault(type(error).__name__, []).append(status)
     return {name: _shortly(codes) for name, codes in found.items()}
@@ -80,14 +82,14 @@ def _shortly(codes: list[int]) -> str:
     return ", ".join(parts)
 
 
-def _when(one: type[exceptions.PortalError]) -> str:
+def _when(one: type[exceptions.MarketplaceError]) -> str:
     """Return the docstring's first line, without the statuses that have a column of their own."""
     line = (inspect.getdoc(one) or "").splitlines()[0].rstrip(".")
     text = re.sub(r"^(?:[45][0-9x]{2}(?:, | or another )?)+: ", "", line)
     return text[:1].upper() + text[1:]
 
 
-def _retry(one: type[exceptions.PortalError]) -> str:
+def _retry(one: type[exceptions.MarketplaceError]) -> str:
     decided = re.search(r"self\.retryable = (\w+)", inspect.getsource(one.__init__) if "__init__" in vars(one) else "")
     if decided is None:
         return "yes" if one.retryable else "no"

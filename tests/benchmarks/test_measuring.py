@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_cpp.apis.cloud_partner_portal.models import read_report
+from airflow_provider_cpp.apis.cloud_partner_portal.models import parse_status_report
 from airflow_provider_cpp.core.status import Status
 from benchmarks import certificates, documents
 from benchmarks.harness import Stub, serving
@@ -85,7 +85,7 @@ def test_the_stub_says_of_the_peers_work_that_it_runs(stub: Stub, target: str, s
 
 def test_what_the_stub_answers_is_an_operation_that_runs() -> None:
     """The document is one that the package itself reads as a publication in certification."""
-    report = read_report(documents.OPERATION)
+    report = parse_status_report(documents.OPERATION)
     assert report.status is Status.RUNNING
     assert [step.name for step in report.steps][1] == "Certification"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
-import made_up_measurements as made_up
 import pytest
+from support import measurements as made_up
 
 from benchmarks import charts, plan, report, store
 from benchmarks.goals import Goal, goals

@@ -17,9 +17,9 @@ import pytest
 
 from airflow_provider_cpp.apis import cloud_partner_portal, product_ingestion
 from airflow_provider_cpp.apis.product_ingestion.status import Target
-from airflow_provider_cpp.core.http import Call
+from airflow_provider_cpp.core.http import Request
 from airflow_provider_cpp.core.models import OfferRef
-from airflow_provider_cpp.core.operations import INGESTION, Operation
+from airflow_provider_cpp.core.operations import PRODUCT_INGESTION, Operation
 from airflow_provider_cpp.exceptions import ConfigurationError
 
 OFFER = OfferRef("contoso", "contoso-vm")
@@ -31,8 +31,8 @@ OPERATIONS = (
 )
 SUBMISSION = "submission/12345678-1234-4321-8765-123456789012/7"
 OPERATIONS += (
-    Operation(OFFER, "publish", NOW, SUBMISSION, "/configure/d4261631-c583/status", INGESTION),
-    Operation(OFFER, "golive", NOW, None, "/configure/d4261631-c583/status", INGESTION),
+    Operation(OFFER, "publish", NOW, SUBMISSION, "/configure/d4261631-c583/status", PRODUCT_INGESTION),
+    Operation(OFFER, "golive", NOW, None, "/configure/d4261631-c583/status", PRODUCT_INGESTION),
 )
 SAMPLES: Mapping[object, tuple[Any, ...]] = {
     OfferRef: (OFFER,),
@@ -59,10 +59,10 @@ class Builder:
     """
 
     name: str
-    build: Callable[..., Call[Any]]
+    build: Callable[..., Request[Any]]
     result: Any
     arguments: list[dict[str, Any]] = field(default_factory=list)
-    calls: list[Call[Any]] = field(default_factory=list)
+    calls: list[Request[Any]] = field(default_factory=list)
 
 
 def samples(annotation: Any) -> tuple[Any, ...]:
@@ -94,7 +94,7 @@ def builders(request: pytest.FixtureRequest) -> list[Builder]:
     """Return every function of each API that makes a call, with the calls that it makes of sample arguments."""
     found = []
     for name, function in functions(request.param):
-        if not str(function.__annotations__.get("return")).startswith("Call["):
+        if not str(function.__annotations__.get("return")).startswith("Request["):
             continue
         hints = get_type_hints(function)
         builder = Builder(name, function, get_args(hints.pop("return"))[0])

@@ -61,16 +61,15 @@ class Shown:
 
 def show_values(shown: Shown, portal: Any) -> None:
     """Show each value that holds something secret."""
-    from airflow_provider_cpp.apis.cloud_partner_portal.api import PORTAL
+    from airflow_provider_cpp.apis.cloud_partner_portal.api import CLOUD_PARTNER_PORTAL_API
     from airflow_provider_cpp.apis.cloud_partner_portal.endpoints import put_offer
-    from airflow_provider_cpp.apis.product_ingestion.endpoints import configure, publish
-    from airflow_provider_cpp.apis.product_ingestion.models import Entry, Job, Product
-    from airflow_provider_cpp.core.checkpoint import Attempt
-    from airflow_provider_cpp.core.images import ImageVersion
+    from airflow_provider_cpp.apis.product_ingestion.endpoints import configure, publish_product
+    from airflow_provider_cpp.apis.product_ingestion.models import Job, Product, Submission
+    from airflow_provider_cpp.core.checkpoint import TryContext
     from airflow_provider_cpp.core.models import OfferDocument, OfferRef
-    from airflow_provider_cpp.core.params import AddImage, Publish, Update
-    from airflow_provider_cpp.transport.auth.acquire import sign_in
-    from airflow_provider_cpp.transport.auth.msal_session import Answer
+    from airflow_provider_cpp.core.params import AddImageParams, ImageVersion, PublishParams, UpdateParams
+    from airflow_provider_cpp.transport.auth.acquire import acquire_token
+    from airflow_provider_cpp.transport.auth.msal_session import AuthResponse
     from airflow_provider_cpp.transport.auth.token_source import token_source
     from airflow_provider_cpp.transport.settings import Settings
     from airflow_provider_cpp.transport.sync import SyncSession
@@ -80,11 +79,11 @@ def show_values(shown: Shown, portal: Any) -> None:
         made = portal.connection_for(kind, form)
         extra = made["extra"] | {"proxies": {"https": f"http://us:{PROXY}@proxy.example:3128"}}
         fields = {"host": made["host"], "login": made.get("login"), "password": made.get("password")}
-        settings = Settings.from_fields(PORTAL.endpoint, **fields, extra=made["extra"])
-        proxied = Settings.from_fields(PORTAL.endpoint, **fields, extra=extra)
+        settings = Settings.from_fields(CLOUD_PARTNER_PORTAL_API.endpoint, **fields, extra=made["extra"])
+        proxied = Settings.from_fields(CLOUD_PARTNER_PORTAL_API.endpoint, **fields, extra=extra)
         shown.texts += [repr(one) for one in (settings, proxied, settings.credentials, SyncSession(settings))]
-        source, grant = token_source(settings), sign_in(settings)
-        shown.texts += [repr(one) for one in (source, source.token(), grant, Answer(grant.value, 1.0))]
+        source, grant = token_source(settings), acquire_token(settings)
+        shown.texts += [repr(one) for one in (source, source.token(), grant, AuthResponse(grant.value, 1.0))]
         if kind == "access_token" or form == "inline":
             value = extra.get("private_key") or made["password"]
             shown.secrets += [value] if kind == "access_token" else [value.splitlines()[len(value.splitlines()) // 2]]
@@ -93,9 +92,9 @@ def show_values(shown: Shown, portal: Any) -> None:
     call = put_offer(OfferRef("contoso", OFFER), document, None)
     shown.texts += [repr(one) for one in (call, OfferDocument(document, None), image)]
     offer, resource = OfferRef(None, OFFER), {"$schema": "x", "uri": url("resource")}
-    orders = Publish(offer, (), Attempt(0), resources=(resource,)), Update(offer, resources=[resource])
-    calls = configure(offer, [resource]), publish(offer, "1", [resource])
-    shown.texts += [repr(one) for one in (*orders, *calls, AddImage(offer, image))]
+    orders = PublishParams(offer, (), TryContext(0), resources=(resource,)), UpdateParams(offer, resources=[resource])
+    calls = configure(offer, [resource]), publish_product(offer, "1", [resource])
+    shown.texts += [repr(one) for one in (*orders, *calls, AddImageParams(offer, image))]
     told = {
         "code": url("told"),
         "message": f"<p>{url('told')}</p>",
@@ -111,40 +110,44 @@ def show_values(shown: Shown, portal: Any) -> None:
         "target": {"targetType": url("told")},
     }
     product = {"id": "product/1", "identity": {"externalId": url("told")}, "type": url("told"), "alias": url("told")}
-    shown.texts += [repr(Entry.from_json(entry)), repr(Product.from_json(product))]
+    shown.texts += [repr(Submission.from_json(entry)), repr(Product.from_json(product))]
 
 
 def show_answers(shown: Shown, portal: Any, fault: Any) -> None:
     """Show what becomes of answers that repeat what nobody should see."""
-    from airflow_provider_cpp.apis.cloud_partner_portal.api import PORTAL
+    from airflow_provider_cpp.apis.cloud_partner_portal.api import CLOUD_PARTNER_PORTAL_API
     from airflow_provider_cpp.apis.cloud_partner_portal.endpoints import get_offer_status, list_publishers
-    from airflow_provider_cpp.apis.cloud_partner_portal.models import read_message
-    from airflow_provider_cpp.core.effects import ask
+    from airflow_provider_cpp.apis.cloud_partner_portal.models import parse_message
+    from airflow_provider_cpp.core.effects import send
     from airflow_provider_cpp.core.models import OfferRef
     from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
-    from airflow_provider_cpp.transport.auth.acquire import sign_in
-    from airflow_provider_cpp.transport.base import unreachable
+    from airflow_provider_cpp.transport.auth.acquire import acquire_token
+    from airflow_provider_cpp.transport.base import transport_error
     from airflow_provider_cpp.transport.settings import Settings
 
     hook, token = CloudPartnerPortalHook(), portal.tokens[0]
     made = portal.connection_for("client_secret")
     settings = Settings.from_fields(
-        PORTAL.endpoint, host=made["host"], login=made["login"], password=made["password"], extra=made["extra"]
+        CLOUD_PARTNER_PORTAL_API.endpoint,
+        host=made["host"],
+        login=made["login"],
+        password=made["password"],
+        extra=made["extra"],
     )
     for echo in (SECRET, quote_plus(SECRET), html.escape(SECRET), token, " ".join(token.split(".")[:2])):
         body = json.dumps({"error": "odd", "error_description": f"it was {echo} that came"})
         portal.inject(fault("answer", "token", status=400, body=body))
-        shown.texts.append(repr(sign_in(settings)))
+        shown.texts.append(repr(acquire_token(settings)))
     for echo in (url("told"), quote(url("told")), html.escape(url("told")), token):
         for body in (json.dumps({"error": {"code": echo, "message": echo}}), f"<p>{echo}</p>"):
             portal.inject(fault("answer", "status", status=400, body=body))
             shown.failing(lambda: hook.get_offer_status(OFFER))
-        shown.texts.append(repr(read_message({"messageHtml": f"<p>{echo}</p>", "level": echo})))
-        shown.texts.append(repr(read_message(echo)))
+        shown.texts.append(repr(parse_message({"messageHtml": f"<p>{echo}</p>", "level": echo})))
+        shown.texts.append(repr(parse_message(echo)))
     portal.inject(fault("answer", "status", status=200, body=f"no JSON: {url('told')}"))
-    shown.failing(lambda: hook.run(ask(get_offer_status(OfferRef("contoso", OFFER)))))
+    shown.failing(lambda: hook.run(send(get_offer_status(OfferRef("contoso", OFFER)))))
     lost = OSError(f"http://us:{PROXY}@proxy.example")
-    shown.texts.append(str(unreachable(list_publishers(), "https://portal.example", lost, sent=False)))
+    shown.texts.append(str(transport_error(list_publishers(), "https://portal.example", lost, sent=False)))
 
 
 def show_fields(shown: Shown) -> None:
@@ -162,8 +165,8 @@ def show_fields(shown: Shown) -> None:
         details={"label": [url("details")]},
     )
     patch = UpdateOfferOperator(task_id="patch", offer_id=OFFER, patch={"disk": url("patch")})
-    resources = UpdateOfferOperator(task_id="resources", offer_id=OFFER, configure=[{"uri": url("configure")}])
-    part = PublishOfferOperator(task_id="part", offer_id=OFFER, configure=[{"uri": url("part")}])
+    resources = UpdateOfferOperator(task_id="resources", offer_id=OFFER, product_resources=[{"uri": url("configure")}])
+    part = PublishOfferOperator(task_id="part", offer_id=OFFER, product_resources=[{"uri": url("part")}])
     shown.texts += [json.dumps(_serialize_rendered_fields(task)) for task in (image, patch, resources, part)]
     names = ("os", "data", "details", "patch", "configure", "part")
     shown.texts += [str(redact(unquote(url(name)))) for name in names]
@@ -179,7 +182,7 @@ def show_fields(shown: Shown) -> None:
 
 def show() -> Shown:
     """Show all, and collect it."""
-    from airflow_provider_cpp.emulator import Emulator, Fault, ManualClock, Settings
+    from partner_center_emulator import Emulator, Fault, ManualClock, Settings
 
     shown = Shown()
 

@@ -23,17 +23,17 @@ from airflow_provider_cpp import exceptions
 from airflow_provider_cpp.apis.cloud_partner_portal.endpoints import get_operation
 from airflow_provider_cpp.apis.cloud_partner_portal.models import (
     OfferSummary,
-    read_message,
-    read_report,
-    read_step,
-    read_submission,
+    parse_message,
+    parse_operation_summary,
+    parse_status_report,
+    parse_step,
 )
-from airflow_provider_cpp.core.http import Call, Reply, decode
+from airflow_provider_cpp.core.http import Request, Response, decode_response
 from airflow_provider_cpp.core.models import OfferRef
 from airflow_provider_cpp.core.operations import Operation
-from airflow_provider_cpp.core.outcome import Outcome, Result
-from airflow_provider_cpp.core.poll_state import Memory
-from airflow_provider_cpp.core.wait_spec import Watch
+from airflow_provider_cpp.core.outcome import WaitOutcome, WaitResult
+from airflow_provider_cpp.core.poll_state import PollState
+from airflow_provider_cpp.core.wait_spec import WaitSpec
 
 HOME = "https://cloudpartner.azure.com"
 NOW = datetime(2026, 11, 3, 9, 0, tzinfo=timezone.utc)
@@ -177,8 +177,8 @@ HEADERS = some.dictionaries(
 STATUSES = some.sampled_from([200, 201, 202, 400, 409, 429]) | some.integers(100, 599)
 
 
-def reply(status: int, body: bytes, headers: dict[str, str]) -> Reply:
-    return Reply(status, body, headers, HOME, NOW)
+def reply(status: int, body: bytes, headers: dict[str, str]) -> Response:
+    return Response(status, body, headers, HOME, NOW)
 
 
 def fits(value: Any, kind: Any) -> bool:
@@ -202,8 +202,8 @@ def test_every_builder_has_an_answer_that_it_can_read(builders: list[Any], statu
         read = 0
         for value in VALID:
             try:
-                model = decode(builder.calls[0], reply(status, json.dumps(value).encode(), GOOD_HEADERS))
-            except exceptions.BadReply:
+                model = decode_response(builder.calls[0], reply(status, json.dumps(value).encode(), GOOD_HEADERS))
+            except exceptions.InvalidResponseError:
                 continue
             assert fits(model, builder.result)
             read += 1
@@ -218,7 +218,7 @@ def test_every_reply_ends_in_a_model_or_in_an_error_of_ours(
     answer = reply(status, body, headers)
     for builder in builders:
         try:
-            assert fits(decode(builder.calls[-1], answer), builder.result)
+            assert fits(decode_response(builder.calls[-1], answer), builder.result)
         except exceptions.RequestError as error:
             assert error.status == status  # noqa: PT017 - either ending is good
             assert_harmless(str(error))
@@ -251,11 +251,11 @@ def test_no_text_of_the_portal_forges_anything(one: str, two: str, three: str) -
     message = {"messageHtml": one, "level": two, "timestamp": three}
     step = {"id": one, "stepName": two, "status": three, "messages": [message, three]}
     models = [
-        read_message(message),
-        read_message(one),
-        read_step(step),
-        read_report({"status": f"x{one}", "messages": [two, [three], {"messageHtml": [one]}], "steps": [step]}),
-        read_submission({"id": f"x{one}", "submissionType": two, "submissionState": three}),
+        parse_message(message),
+        parse_message(one),
+        parse_step(step),
+        parse_status_report({"status": f"x{one}", "messages": [two, [three], {"messageHtml": [one]}], "steps": [step]}),
+        parse_operation_summary({"id": f"x{one}", "submissionType": two, "submissionState": three}),
         OfferSummary.from_json({"id": one, "offerTypeId": two, "status": three, "definition": {"displayText": one}}),
     ]
     for text in texts(models):
@@ -279,7 +279,7 @@ def test_no_error_of_the_portal_forges_anything(
     ]
     for body in raw:
         with pytest.raises(exceptions.RequestError) as caught:
-            decode(builders[0].calls[0], reply(status, body, headers))
+            decode_response(builders[0].calls[0], reply(status, body, headers))
         for text in (str(caught.value), caught.value.text, caught.value.code or "", caught.value.request_id or ""):
             assert_harmless(text)
 
@@ -298,7 +298,7 @@ IDENTIFIERS = (
 PLACEHOLDER = "PLACEHOLDER"
 
 
-def places(builders: list[Any]) -> Iterator[Callable[[Any], Call[Any]]]:
+def places(builders: list[Any]) -> Iterator[Callable[[Any], Request[Any]]]:
     """Return, for each place of a call in which an identifier can stand, a function that makes the call with it there."""
     for builder in builders:
         rest = {name: None if name == "page" else value for name, value in builder.arguments[0].items()}
@@ -317,7 +317,7 @@ def places(builders: list[Any]) -> Iterator[Callable[[Any], Call[Any]]]:
 
 
 @pytest.fixture(scope="session")
-def identified(builders: list[Any]) -> list[tuple[Callable[[Any], Call[Any]], list[str]]]:
+def identified(builders: list[Any]) -> list[tuple[Callable[[Any], Request[Any]], list[str]]]:
     """Return each of these functions with the path that it makes."""
     found = []
     for place in places(builders):
@@ -333,7 +333,7 @@ def identified(builders: list[Any]) -> list[tuple[Callable[[Any], Call[Any]], li
 
 @given(IDENTIFIERS)
 def test_every_identifier_stays_in_its_place(
-    identified: list[tuple[Callable[[Any], Call[Any]], list[str]]], text: Any
+    identified: list[tuple[Callable[[Any], Request[Any]], list[str]]], text: Any
 ) -> None:
     """An identifier is refused, or is one segment of the path: to the standard library, to requests and to aiohttp."""
     for place, path in identified:
@@ -343,7 +343,7 @@ def test_every_identifier_stays_in_its_place(
             assert_harmless(str(error))
             continue
         expected = [text if segment == PLACEHOLDER else segment for segment in path]
-        url = "https://portal.example:8443" + call.target("2017-10-31")
+        url = "https://portal.example:8443" + call.url_path("2017-10-31")
         for shown in (url, requests.Request(call.method, url).prepare().url, str(URL(url))):
             parts = urlsplit(shown)
             version = unquote(parts.query).replace("$version=", "api-version=")
@@ -356,9 +356,11 @@ def test_every_identifier_stays_in_its_place(
 
 
 OPERATION = Operation(OfferRef("contoso", "contoso-vm"), "publish", NOW, "1", "/api/operations/1").to_json()
-OUTCOME = Outcome(Result.REACHED, "it is live", "contoso/contoso-vm", "succeeded", OPERATION).to_payload()
-WATCH = Watch(OfferRef("contoso", "contoso-vm"), "live", NOW, Operation.from_json(OPERATION)).to_payload()
-MEMORY = Memory(answered=True, summary="running", messages=["m"], failing_since=NOW).to_payload()
+OUTCOME = WaitOutcome(WaitResult.REACHED, "it is live", "contoso/contoso-vm", "succeeded", OPERATION).to_payload()
+WATCH = WaitSpec(
+    OfferRef("contoso", "contoso-vm"), "live", NOW, Operation.from_json(OPERATION), api="cloud_partner_portal"
+).to_payload()
+MEMORY = PollState(answered=True, summary="running", messages=["m"], failing_since=NOW).to_payload()
 
 
 @given(changed([OPERATION]))
@@ -370,15 +372,15 @@ def test_an_operation_from_xcom_is_one_or_an_error(data: Any) -> None:
         assert_harmless(str(error))
     else:
         assert Operation.from_json(operation.to_json()) == operation
-        assert_harmless(f"{get_operation(operation).words} {operation.publishing_version}")
+        assert_harmless(f"{get_operation(operation).description} {operation.publishing_version}")
 
 
 @given(changed([OUTCOME]))
 def test_an_event_is_an_outcome_or_an_error(data: Any) -> None:
     """Whatever a trigger hands over is an outcome, letter for letter, or an error of one harmless line."""
     try:
-        outcome = Outcome.from_payload(data)
-    except exceptions.InvalidOutcome as error:
+        outcome = WaitOutcome.from_payload(data)
+    except exceptions.InvalidEventError as error:
         assert_harmless(str(error))
     else:
         assert outcome.to_payload() == data
@@ -387,18 +389,18 @@ def test_an_event_is_an_outcome_or_an_error(data: Any) -> None:
 @given(changed([MEMORY]))
 def test_a_memory_is_read_or_forgotten(data: Any) -> None:
     """Whatever was kept of earlier looks gives a memory that can be kept again."""
-    json.dumps(Memory.from_payload(data).to_payload())
+    json.dumps(PollState.from_payload(data).to_payload())
 
 
 @given(changed([WATCH, WATCH | {"poll_interval": 300.0}]))
 def test_a_watch_is_one_or_an_error(data: Any) -> None:
     """Whatever a trigger was made with is a watch that can be written again, or an error of one harmless line."""
     try:
-        watch = Watch.from_payload(data)
+        watch = WaitSpec.from_payload(data)
     except exceptions.ConfigurationError as error:
         assert_harmless(str(error))
     else:
-        assert Watch.from_payload(watch.to_payload()) == watch
+        assert WaitSpec.from_payload(watch.to_payload()) == watch
         assert watch.poll_interval is None or 0 < watch.poll_interval < float("inf")
 
 
@@ -419,7 +421,7 @@ def test_every_location_from_xcom_stays_below_the_api(location: str) -> None:
         with pytest.raises(exceptions.ConfigurationError):
             Operation(OfferRef("contoso", "contoso-vm"), "publish", NOW, None, location)
         return
-    url = "https://portal.example:8443" + get_operation(operation).target("2017-10-31")
+    url = "https://portal.example:8443" + get_operation(operation).url_path("2017-10-31")
     for shown in (url, requests.Request("GET", url).prepare().url, str(URL(url))):
         parts = urlsplit(shown)
         assert (parts.scheme, parts.netloc, parts.fragment) == ("https", "portal.example:8443", "")

@@ -18,20 +18,20 @@ from typing import Any
 import pytest
 import requests
 from airflow.providers.common.compat.sdk import AirflowFailException
+from partner_center_emulator import Emulator, Fault, ManualClock, Settings
 
 from airflow_provider_cpp import exceptions
 from airflow_provider_cpp.apis.cloud_partner_portal import endpoints
 from airflow_provider_cpp.apis.cloud_partner_portal.publish import publish
 from airflow_provider_cpp.core import effects
-from airflow_provider_cpp.core.checkpoint import Attempt
-from airflow_provider_cpp.core.http import Call
+from airflow_provider_cpp.core.checkpoint import TryContext
+from airflow_provider_cpp.core.http import Request
 from airflow_provider_cpp.core.models import OfferRef
 from airflow_provider_cpp.core.operations import Operation
-from airflow_provider_cpp.core.params import Publish
-from airflow_provider_cpp.core.wait_spec import Watch
-from airflow_provider_cpp.emulator import Emulator, Fault, ManualClock, Settings
+from airflow_provider_cpp.core.params import PublishParams
+from airflow_provider_cpp.core.wait_spec import WaitSpec
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
-from airflow_provider_cpp.hooks.lookup import hook_for
+from airflow_provider_cpp.hooks.lookup import get_hook
 from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
 from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
 
@@ -115,21 +115,21 @@ def portal(serve: Callable[..., Emulator], connect: Callable[..., None], trap: T
 
 
 @pytest.fixture
-def harmless(portal: Emulator, builders: list[Any], connect: Callable[..., None], tmp_path: Path) -> Call[Any]:
+def harmless(portal: Emulator, builders: list[Any], connect: Callable[..., None], tmp_path: Path) -> Request[Any]:
     """Connect to the API that the builders are for, and return a call of it that can be answered."""
     found = next(one for one in builders if one.name in ("list_publishers", "list_products"))
     conn_type = "product_ingestion" if found.name == "list_products" else "cloud_partner_portal"
     connect(portal, conn_type=conn_type, extra={"verify": str(tmp_path / "both.pem")})
-    call: Call[Any] = found.calls[0]
+    call: Request[Any] = found.calls[0]
     return call
 
 
 def run_sync(flow: effects.Flow[Any]) -> Any:
-    return hook_for("cloud_partner_portal_default").run(flow)
+    return get_hook("cloud_partner_portal_default").run(flow)
 
 
 def run_async(flow: effects.Flow[Any]) -> Any:
-    return asyncio.run(hook_for("cloud_partner_portal_default").arun(flow))
+    return asyncio.run(get_hook("cloud_partner_portal_default").arun(flow))
 
 
 @pytest.fixture(params=[run_sync, run_async], ids=["requests", "aiohttp"])
@@ -151,7 +151,7 @@ def run_trigger(watch: dict[str, Any]) -> dict[str, Any]:
 def a_watch(operation: Operation | None = None) -> dict[str, Any]:
     deadline = datetime.now(timezone.utc) + timedelta(minutes=5)
     api = CloudPartnerPortalHook.conn_type
-    return Watch(
+    return WaitSpec(
         OfferRef("contoso", OFFER), "live", deadline, operation, poll_failure_tolerance=0, api=api
     ).to_payload()
 
@@ -170,19 +170,19 @@ def test_the_trap_catches(trap: Trap, portal: Emulator) -> None:
 
 
 def test_no_redirect_of_any_call_is_followed(
-    trap: Trap, portal: Emulator, builders: list[Any], harmless: Call[Any], run: Callable[..., Any]
+    trap: Trap, portal: Emulator, builders: list[Any], harmless: Request[Any], run: Callable[..., Any]
 ) -> None:
     """Each call there is, redirected to the second host by any of its names, is an error after that one answer."""
     every = [call for builder in builders for call in builder.calls]
 
     def send_all() -> effects.Flow[list[str]]:
-        yield from effects.ask(harmless)
+        yield from effects.send(harmless)
         said = []
         for address, status, call in itertools.product(trap.addresses(portal), REDIRECTS, every):
             portal.inject(Fault("answer", status=status, headers={"Location": address + PATH}))
             try:
-                yield from effects.ask(call)
-            except exceptions.BadReply as error:
+                yield from effects.send(call)
+            except exceptions.InvalidResponseError as error:
                 said.append(error.text)
         return said
 
@@ -200,8 +200,8 @@ def test_no_redirect_of_a_sign_in_is_followed(
     for address, status in itertools.product(trap.addresses(portal)[:3], REDIRECTS):
         location = f"{address}/{portal.tenant_id}/oauth2/v2.0/token"
         portal.inject(Fault("answer", route, status=status, headers={"Location": location}))
-        with pytest.raises(exceptions.SignInError) as caught:
-            run(effects.ask(endpoints.get_offer_status(OfferRef("contoso", OFFER))))
+        with pytest.raises(exceptions.AuthenticationError) as caught:
+            run(effects.send(endpoints.get_offer_status(OfferRef("contoso", OFFER))))
         assert portal.client_secret not in str(caught.value)
     assert portal.counts["status"] == 0
     trap.assert_untouched()
@@ -217,26 +217,26 @@ def test_no_redirect_is_followed_by_what_people_call(trap: Trap, portal: Emulato
         assert (event["result"], "a redirect, which is not followed" in event["message"]) == ("error", True)
     else:
         hook = CloudPartnerPortalHook()
-        with pytest.raises(exceptions.BadReply, match="a redirect, which is not followed"):
+        with pytest.raises(exceptions.InvalidResponseError, match="a redirect, which is not followed"):
             hook.get_offer_status(OFFER) if wire == "requests" else asyncio.run(hook.aget_offer_status(OFFER))
     trap.assert_untouched()
 
 
 def test_no_order_hands_on_a_location_elsewhere(
-    trap: Trap, portal: Emulator, builders: list[Any], harmless: Call[Any], run: Callable[..., Any]
+    trap: Trap, portal: Emulator, builders: list[Any], harmless: Request[Any], run: Callable[..., Any]
 ) -> None:
     """Whatever an order's answer names on the second host, nothing of it is left in what the order returns."""
     orders = [call for builder in builders for call in builder.calls if call.method != "GET"]
 
     def send_all() -> effects.Flow[list[Any]]:
-        yield from effects.ask(harmless)
+        yield from effects.send(harmless)
         results = []
         for address, header, call in itertools.product(trap.addresses(portal), HEADERS, orders):
             headers = {"Content-Location": address, header: address + PATH}
             portal.inject(Fault("answer", status=202, headers=headers, body=b"{}"))
             try:
-                results.append((yield from effects.ask(call)))
-            except exceptions.BadReply as error:
+                results.append((yield from effects.send(call)))
+            except exceptions.InvalidResponseError as error:
                 results.append(str(error))
         return results
 
@@ -254,9 +254,9 @@ def test_a_location_elsewhere_is_as_good_as_none(
         offer = f"{OFFER}-{number}"
         portal.add_offer(offer)
         portal.inject(Fault("answer", "publish", after=True, status=202, headers={header: address + PATH}))
-        operation = run_sync(publish(Publish(OfferRef("contoso", offer), (), Attempt(60))))
+        operation = run_sync(publish(PublishParams(OfferRef("contoso", offer), (), TryContext(60))))
         assert (operation.location, operation.operation_id) == (None, portal.operations(offer)[0]["id"])
-        assert run(effects.ask(endpoints.get_operation(operation))).word == "running"
+        assert run(effects.send(endpoints.get_operation(operation))).raw_status == "running"
     trap.assert_untouched()
 
 
@@ -265,7 +265,7 @@ def test_a_changed_location_is_as_good_as_none(trap: Trap, portal: Emulator) -> 
     portal.inject(Fault("location", "publish", location=trap.addresses(portal)[1] + PATH))
     hook = CloudPartnerPortalHook()
     operation = hook.publish_offer(OFFER)
-    assert (operation.location, hook.get_operation(operation.to_json()).word) == (None, "running")
+    assert (operation.location, hook.get_operation(operation.to_json()).raw_status) == (None, "running")
     person = a_watch(operation) | {"deadline": datetime.now(timezone.utc).isoformat()}
     assert run_trigger(person)["result"] == "timed_out"
     assert portal.counts["operation"] == 2

@@ -46,10 +46,9 @@ def test_a_dag_file_loads_only_modules_of_this_package(airflow_home: Path) -> No
 
 
 EVERY_DAG_FILE = """
-from airflow_provider_cpp.links import MarketplaceLink, PublisherPortalLink
-from airflow_provider_cpp.operators.offer import (
-    AddImageVersionOperator, CancelOfferOperator, GoLiveOfferOperator, PublishOfferOperator, UpdateOfferOperator,
-)
+from airflow_provider_cpp.links import MarketplaceLink, PartnerCenterLink
+from airflow_provider_cpp.operators.draft import AddImageVersionOperator, UpdateOfferOperator
+from airflow_provider_cpp.operators.offer import CancelOfferOperator, GoLiveOfferOperator, PublishOfferOperator
 from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
 """
 TASKS = """
@@ -83,9 +82,10 @@ PARSED = {
 """All of this package that a DAG file pays for, each time that it is parsed: what tasks are made with."""
 
 MASKING = {
+    "airflow_provider_cpp.tasks",
     "airflow_provider_cpp.tasks.masking",
     "airflow_provider_cpp.core",
-    "airflow_provider_cpp.core.signatures",
+    "airflow_provider_cpp.core.redaction",
 }
 """What it pays for besides where it gives a task what may be signed, which is masked there and then."""
 
@@ -105,7 +105,7 @@ def test_a_dag_file_loads_what_tasks_are_made_with_and_nothing_that_they_do(
 
 def test_everything_that_is_offered_loads_only_modules_of_this_package(airflow_home: Path) -> None:
     """Each module that a DAG file may import, found by looking, adds no module but this package's own."""
-    folders = "completion", "hooks", "links", "operators", "sensors", "triggers"
+    folders = "tasks", "hooks", "links", "operators", "sensors", "triggers"
     package = Path(airflow_provider_cpp.__file__).parent
     files = [file for folder in folders for file in ([*(package / folder).glob("*.py")] or [package / f"{folder}.py"])]
     names = [
@@ -148,17 +148,21 @@ def test_provider_info_needs_the_standard_library_only() -> None:
     assert added == {"airflow_provider_cpp", "airflow_provider_cpp.get_provider_info"}
 
 
-def planted(tmp_path: Path, line: str) -> Path:
-    """Copy what the checks read, with one line planted on top of the operators' imports."""
+def planted(tmp_path: Path, line: str, module: str = "operators/offer.py") -> Path:
+    """Copy what the checks read, with one line planted on top of a module's imports."""
     for name in ("airflow_provider_cpp", "pyproject.toml"):
         source = ROOT / name
         if source.is_dir():
             shutil.copytree(source, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, tmp_path / name)
-    operators = tmp_path / "airflow_provider_cpp/operators/offer.py"
-    text = operators.read_text()
-    operators.write_text(text.replace("from collections.abc", f"{line}\nfrom collections.abc", 1))
+    changed = tmp_path / "airflow_provider_cpp" / module
+    before = changed.read_text()
+    after = before.replace(
+        "\nfrom __future__ import annotations\n", f"\nfrom __future__ import annotations\n{line}\n", 1
+    )
+    assert after != before
+    changed.write_text(after)
     return tmp_path
 
 
@@ -189,6 +193,31 @@ def test_the_rules_pass_where_nothing_is_planted(tmp_path: Path) -> None:
     lint = check(tree, "-m", "ruff", "check", "--no-cache", "--select", "TID253", "airflow_provider_cpp")
     contracts = check(tree, *IMPORT_RULES, "--no-cache")
     assert (lint.returncode, contracts.returncode) == (0, 0), lint.stdout + contracts.stdout
+
+
+CIRCLE = "from airflow_provider_cpp.core.wait import wait"
+
+
+@pytest.mark.tree
+@pytest.mark.parametrize(
+    "line",
+    [CIRCLE, f"def later():\n    {CIRCLE}", f"from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    {CIRCLE}"],
+    ids=["import", "in a function", "for type checking"],
+)
+def test_a_planted_circle_fails_the_rules(tmp_path: Path, line: str) -> None:
+    """A module of the core that imports one that imports it is refused, wherever that import stands."""
+    contracts = check(planted(tmp_path, line, "core/status.py"), *IMPORT_RULES, "--no-cache")
+    assert contracts.returncode == 1
+    assert "No cycles are allowed in airflow_provider_cpp.core" in contracts.stdout
+
+
+@pytest.mark.tree
+def test_a_planted_import_upwards_fails_the_rules(tmp_path: Path) -> None:
+    """A module that imports a higher layer is refused, also where it imports it for its types only."""
+    line = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from airflow_provider_cpp.operators.base import OfferOperator"
+    contracts = check(planted(tmp_path, line, "tasks/runtime.py"), *IMPORT_RULES, "--no-cache")
+    assert contracts.returncode == 1
+    assert "airflow_provider_cpp.tasks is not allowed to import" in contracts.stdout
 
 
 @pytest.mark.tree

@@ -15,7 +15,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from versions import DEFINES_ALL_OF_PROVIDER_INFO, FORM_FROM_HOOK, READS_FORM_FROM_PROVIDER_INFO, SHOWS_FORM
+from support.versions import DEFINES_ALL_OF_PROVIDER_INFO, FORM_FROM_HOOK, READS_FORM_FROM_PROVIDER_INFO, SHOWS_FORM
 
 from airflow_provider_cpp.get_provider_info import CONNECTIONS, get_provider_info
 

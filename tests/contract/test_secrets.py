@@ -17,10 +17,10 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from searching import LOUD, forms_of, hidden_in, parts_of_token, texts_of, without_airflows_own
+from partner_center_emulator import Emulator, Fault, ManualClock, Settings
+from support.search import LOUD, forms_of, hidden_in, parts_of_token, texts_of, without_airflows_own
 
 import airflow_provider_cpp
-from airflow_provider_cpp.emulator import Emulator, Fault, ManualClock, Settings
 
 DAGS = Path(__file__).parents[1] / "dags"
 OFFERS = (
@@ -188,29 +188,49 @@ def test_runs_that_fail_show_nothing(airflow_home: Path, api: str) -> None:
 
 SHOWING = Path(__file__).with_name("everything_shown.py")
 PACKAGE = Path(airflow_provider_cpp.__file__).parent
-NOT_SECRET = {"transport/certificates.py repr=False 1"}
+NOT_SECRET = {"transport/auth/client_assertion.py repr=False 1"}
 """A key of the cryptography package, which shows its address."""
 
 BY_HAND = (
     ("operators/draft.py", "            mask_signatures(value)\n", ""),
-    ("operators/masking.py", "(signature, unquote(signature))", "(signature,)"),
-    ("operators/masking.py", "(signature, unquote(signature))", "(unquote(signature),)"),
-    ("operators/changing.py", '        mask_signatures("".join(traceback.format_exception(error)))\n', ""),
-    ("rules/text.py", "        text = without_signatures(text)\n", ""),
-    ("rules/text.py", '            text = _TOKEN.sub("***", text)\n', "            pass\n"),
-    ("portal/models.py", 'plain_text(as_text(data.get("messageHtml")))', 'as_text(data.get("messageHtml"))'),
-    ("portal/models.py", 'plain_text(as_text(data.get("level")).lower(), 40)', 'as_text(data.get("level")).lower()'),
-    ("portal/models.py", "text=plain_text(as_text(data))", "text=as_text(data)"),
-    ("rules/calls.py", "plain_text(code, 100)", "code"),
-    ("rules/calls.py", 'plain_text(body[: longest * 20].decode("utf-8", "replace"), longest)', "body.decode()"),
-    ("ingestion/models.py", 'code=plain_text(as_text(data.get("code")), 100)', 'code=as_text(data.get("code"))'),
-    ("ingestion/models.py", 'message=plain_text(as_text(data.get("message")))', 'message=as_text(data.get("message"))'),
-    ("ingestion/models.py", 'return cls("", plain_text(as_text(data)))', 'return cls("", as_text(data))'),
-    ("transport/answers.py", 'text.replace(secret, "***")', "text"),
-    ("transport/answers.py", '.replace(quote_plus(secret), "***")', ""),
-    ("transport/answers.py", "return plain_text(self._unsaid(text), LONGEST_TEXT)", "return text"),
-    ("transport/answers.py", 'TOKEN.sub("***", self._unsaid(text))', "self._unsaid(text)"),
-    ("transport/causes.py", '_USER.sub("//***@", text)', "text"),
+    ("tasks/masking.py", "(signature, decoded, unquote(decoded), unquote(unquote(decoded)))", "(signature,)"),
+    ("tasks/masking.py", "(signature, decoded, unquote(decoded), unquote(unquote(decoded)))", "(unquote(decoded),)"),
+    ("tasks/draft.py", '        mask_signatures("".join(traceback.format_exception(error)))\n', ""),
+    ("core/redaction.py", "        text = redact_sas_signatures(text)\n", ""),
+    ("core/redaction.py", '            text = _TOKEN.sub("***", text)\n', "            pass\n"),
+    (
+        "apis/cloud_partner_portal/models.py",
+        'sanitize_line(as_text(data.get("messageHtml")))',
+        'as_text(data.get("messageHtml"))',
+    ),
+    (
+        "apis/cloud_partner_portal/models.py",
+        'sanitize_line(as_text(data.get("level")).lower(), 40)',
+        'as_text(data.get("level")).lower()',
+    ),
+    ("apis/cloud_partner_portal/models.py", "text=sanitize_line(as_text(data))", "text=as_text(data)"),
+    ("core/http.py", "sanitize_line(code, 100)", "code"),
+    ("core/http.py", 'sanitize_line(body[: longest * 20].decode("utf-8", "replace"), longest)', "body.decode()"),
+    (
+        "apis/product_ingestion/models.py",
+        'code=sanitize_line(as_text(data.get("code")), 100)',
+        'code=as_text(data.get("code"))',
+    ),
+    (
+        "apis/product_ingestion/models.py",
+        'message=sanitize_line(as_text(data.get("message")))',
+        'message=as_text(data.get("message"))',
+    ),
+    (
+        "apis/product_ingestion/models.py",
+        'return cls("", sanitize_line(as_text(data)))',
+        'return cls("", as_text(data))',
+    ),
+    ("transport/auth/msal_session.py", 'text.replace(secret, "***")', "text"),
+    ("transport/auth/msal_session.py", '.replace(quote_plus(secret), "***")', ""),
+    ("transport/auth/msal_session.py", "return sanitize_line(self._unsaid(text), MAX_TEXT)", "return text"),
+    ("transport/auth/msal_session.py", 'TOKEN.sub("***", self._unsaid(text))', "self._unsaid(text)"),
+    ("transport/network_errors.py", '_USER.sub("//***@", text)', "text"),
 )
 """Masks: the file, what is taken out of it, and what is put there instead."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from airflow_provider_cpp.emulator import Settings
+from partner_center_emulator import Settings
 
 PREVIEW_IN_SECONDS = 5 * 86400 / 10
 """The speed of a clock by which a publish needs some seconds to its preview."""

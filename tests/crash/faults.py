@@ -13,11 +13,10 @@ from typing import Any
 
 from cases import Case
 from deployment import PATIENCE, Airflow3, Deployment
+from partner_center_emulator import Emulator, Fault, ScaledClock, Settings
 from points import route
 from relay import Relay
 from scenario import LAG, kill_process, until
-
-from airflow_provider_cpp.emulator import Emulator, Fault, ScaledClock, Settings
 
 SECONDS_FOR_LOG = 5.0
 """How long the last lines of a task's log may take to be written after Airflow has its state."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from airflow.state.metastore import MetastoreBackend
 
-NOTE = "airflow_provider_cpp.order"
+NOTE = "airflow_provider_cpp.checkpoint"
 
 
 class HeldBackend(MetastoreBackend):

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from deployment import PATIENCE, Deployment
+from partner_center_emulator import Emulator, ScaledClock, Settings
 from points import Point, route
-
-from airflow_provider_cpp.emulator import Emulator, ScaledClock, Settings
 
 SETTLE_TIME = 15.0
 LAG = timedelta(seconds=2)

@@ -13,7 +13,8 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import dag
 
-from airflow_provider_cpp.operators.offer import AddImageVersionOperator, PublishOfferOperator, UpdateOfferOperator
+from airflow_provider_cpp.operators.draft import AddImageVersionOperator, UpdateOfferOperator
+from airflow_provider_cpp.operators.offer import PublishOfferOperator
 from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
 
 URLS: dict[str, str] = json.loads(os.environ.get("FAILING_RUNS_URLS", "{}"))
@@ -69,7 +70,7 @@ def failing_runs() -> None:
             timeout=3,
         )
     if SUCCESSOR:
-        UpdateOfferOperator(task_id="put_refused", offer_id="put-refused", configure=[resource()])
+        UpdateOfferOperator(task_id="put_refused", offer_id="put-refused", product_resources=[resource()])
     else:
         UpdateOfferOperator(task_id="put_refused", offer_id="put-refused", patch={"definition": {"disk": url("patch")}})
         UpdateOfferOperator(task_id="careless", offer_id="plain", change=careless)

@@ -17,27 +17,25 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from partner_center_emulator import Emulator
 
 import airflow_provider_cpp
 from airflow_provider_cpp import exceptions
 from airflow_provider_cpp.apis.cloud_partner_portal import status as portal
-from airflow_provider_cpp.apis.cloud_partner_portal.api import PORTAL
-from airflow_provider_cpp.apis.cloud_partner_portal.models import read_report
+from airflow_provider_cpp.apis.cloud_partner_portal.api import CLOUD_PARTNER_PORTAL_API
+from airflow_provider_cpp.apis.cloud_partner_portal.models import parse_status_report
 from airflow_provider_cpp.apis.product_ingestion import status as ingestion
+from airflow_provider_cpp.core import effects
 from airflow_provider_cpp.core.status import Status
-from airflow_provider_cpp.emulator import Emulator
 from airflow_provider_cpp.get_provider_info import CONNECTION_FIELDS
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
-from airflow_provider_cpp.hooks.connection_test import SIGN_IN
-from airflow_provider_cpp.operators.offer import (
-    AddImageVersionOperator,
-    CancelOfferOperator,
-    GoLiveOfferOperator,
-    PublishOfferOperator,
-    UpdateOfferOperator,
-)
+from airflow_provider_cpp.hooks.connection_test import ENTRA_ERRORS
+from airflow_provider_cpp.operators import draft, offer
+from airflow_provider_cpp.operators.base import OfferOperator
+from airflow_provider_cpp.operators.draft import AddImageVersionOperator, UpdateOfferOperator
+from airflow_provider_cpp.operators.offer import CancelOfferOperator, GoLiveOfferOperator, PublishOfferOperator
 from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
-from airflow_provider_cpp.transport.credentials import KINDS
+from airflow_provider_cpp.transport.credentials import AUTH_TYPES
 from airflow_provider_cpp.transport.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -72,19 +70,21 @@ def test_every_status_is_documented_with_its_spellings() -> None:
 @pytest.mark.parametrize(("column", "until"), [(4, "preview"), (5, "live")])
 def test_what_the_page_says_of_a_status_is_what_happens(column: int, until: str) -> None:
     """For each row, waiting, success and failure are as the rules decide them."""
-    from airflow_provider_cpp.core.verdict import judge_offer
+    from airflow_provider_cpp.core.offer_state import evaluate_offer
 
     for row in rows("statuses.md", "status"):
         for word in re.findall(r"`([^`]+)`", row[1]) or ["frobnicating"]:
-            result = judge_offer(read_report({"status": word}), until)
+            result = evaluate_offer(parse_status_report({"status": word}), until)
             said = row[column].strip("* ").split(",")[0]
             happens = {None: "waits", "reached": "succeeds"}.get(result.value if result else None, "fails")
             assert (word, said) == (word, happens)
 
 
-def error_classes() -> dict[str, type[exceptions.PortalError]]:
+def error_classes() -> dict[str, type[exceptions.MarketplaceError]]:
     members = vars(exceptions).values()
-    return {one.__name__: one for one in members if inspect.isclass(one) and issubclass(one, exceptions.PortalError)}
+    return {
+        one.__name__: one for one in members if inspect.isclass(one) and issubclass(one, exceptions.MarketplaceError)
+    }
 
 
 def error_table() -> list[list[str]]:
@@ -98,7 +98,7 @@ def error_table() -> list[list[str]]:
 def test_every_error_is_documented() -> None:
     """The table of errors has a row for each class, says of each whether it uses a retry, and what to do."""
     table = {name.strip("`"): (retry.split(" ")[0], bool(advice)) for name, _, _, retry, advice in error_table()}
-    decided = {"SignInError", "NotCanceled", "OutcomeUnknown"}
+    decided = {"AuthenticationError", "CancelFailedError", "SubmitOutcomeUnknownError"}
     expected = {
         name: ("if" if name in decided else "yes" if one.retryable else "no", True)
         for name, one in error_classes().items()
@@ -111,16 +111,16 @@ def test_the_statuses_of_errors_are_asked_of_the_code() -> None:
     """The table says which HTTP status makes which error."""
     table = {name.strip("`"): status for name, status, *_ in error_table() if status}
     assert table == {
-        "BadReply": "1xx, 3xx, 408, 421, 425, 499",
-        "Unauthorized": "401",
-        "Forbidden": "403",
-        "NotFound": "404",
-        "Conflict": "409",
-        "PreconditionFailed": "412",
-        "Locked": "423",
-        "Refused": "other 4xx",
-        "Throttled": "429",
-        "ServerFault": "5xx",
+        "InvalidResponseError": "1xx, 3xx, 408, 421, 425, 499",
+        "UnauthorizedError": "401",
+        "PermissionDeniedError": "403",
+        "NotFoundError": "404",
+        "ConflictError": "409",
+        "PreconditionFailedError": "412",
+        "LockedError": "423",
+        "BadRequestError": "other 4xx",
+        "RateLimitError": "429",
+        "ServerError": "5xx",
     }
 
 
@@ -138,9 +138,11 @@ def test_advice_for_an_error_that_is_not_there_fails_the_build() -> None:
     extension = runpy.run_path(str(DOCS / "_extensions/error_table.py"))
     advice = {name: "look" for name, one in error_classes().items() if not getattr(one, "hint", "")}
     assert len(list(extension["rows"](advice))) == len(error_classes())
-    del advice["Conflict"]
-    with pytest.raises(ValueError, match="Conflict needs advice; Forbidden has a hint of its own; there is no Typo"):
-        list(extension["rows"](advice | {"Forbidden": "look", "Typo": "look"}))
+    del advice["ConflictError"]
+    with pytest.raises(
+        ValueError, match="ConflictError needs advice; PermissionDeniedError has a hint of its own; there is no Typo"
+    ):
+        list(extension["rows"](advice | {"PermissionDeniedError": "look", "Typo": "look"}))
 
 
 def test_the_tree_of_errors_is_drawn_as_it_is() -> None:
@@ -170,9 +172,14 @@ def test_every_operator_has_a_page() -> None:
     headings = {path.stem: path.read_text().splitlines()[0] for path in (DOCS / "operators").glob("*.md")}
     assert headings.pop("index")
     assert headings == {page: f"# {kind.__name__}" for page, kind in PAGES.items()}
-    from airflow_provider_cpp.operators import offer
 
-    assert {kind.__name__ for kind in PAGES.values()} == {*offer.__all__, "OfferStatusSensor"}
+    offered = {
+        name
+        for module in (draft, offer)
+        for name, kind in vars(module).items()
+        if inspect.isclass(kind) and kind.__module__ == module.__name__ and issubclass(kind, OfferOperator)
+    }
+    assert {kind.__name__ for kind in PAGES.values()} == {*offered, "OfferStatusSensor"}
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -217,10 +224,10 @@ def test_what_the_test_button_advises_is_what_the_page_says() -> None:
     """The table of what Entra ID says has each number that the Test button knows, with the same words."""
     plain = [re.sub(r"\[([^]]+)\]\([^)]+\)", r"\1", " | ".join(row)) for row in rows("connection.md", "what you see")]
     table = [row.split(" | ") for row in plain if row.startswith("`AADSTS")]
-    assert {row[0].strip("`").removeprefix("AADSTS"): tuple(row[1:]) for row in table} == SIGN_IN
+    assert {row[0].strip("`").removeprefix("AADSTS"): tuple(row[1:]) for row in table} == ENTRA_ERRORS
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", AUTH_TYPES)
 def test_the_connections_on_the_page_of_a_way_to_sign_in_work(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -235,13 +242,13 @@ def test_the_connections_on_the_page_of_a_way_to_sign_in_work(
     for connection in connections:
         filled = json.loads(re.sub(r'"/[^"]+"', json.dumps(str(file)), re.sub(r"<[^>]*>", "x", json.dumps(connection))))
         settings = Settings.from_fields(
-            PORTAL.endpoint,
+            CLOUD_PARTNER_PORTAL_API.endpoint,
             host=None,
             login=filled.get("login"),
             password=filled.get("password"),
             extra=filled["extra"],
         )
-        assert (settings.credentials.kind, settings.publisher_id) == (kind, "contoso")
+        assert (settings.credentials.auth_type, settings.publisher_id) == (kind, "contoso")
 
 
 def test_the_fields_of_an_operation_are_documented() -> None:
@@ -257,20 +264,20 @@ def test_the_fields_of_an_operation_are_documented() -> None:
 def test_the_numbers_of_what_happens_are_the_codes() -> None:
     """Where the page of events gives a span or a count, it is the one of the code."""
     from airflow_provider_cpp.apis.cloud_partner_portal import update
-    from airflow_provider_cpp.core import checkpoint, operations, retry
-    from airflow_provider_cpp.tasks import runtime
+    from airflow_provider_cpp.core import checkpoint, operations
+    from airflow_provider_cpp.tasks import completion, runtime
 
     words = {4: "four", 5: "five"}
     text = (DOCS / "what_happens.md").read_text()
     for said in (
-        f"waits for {operations.GRACE / timedelta(minutes=1):g} minutes after the order",
-        f"The note lasts {runtime.NOTE_LASTS.days} days",
+        f"waits for {operations.VISIBILITY_DELAY / timedelta(minutes=1):g} minutes after the order",
+        f"The note lasts {runtime.CHECKPOINT_RETENTION.days} days",
         f"differ by {words[checkpoint.CLOCK_MARGIN // timedelta(minutes=1)]} minutes",
-        f"reads are asked {words[retry.TRIES]} times",
-        f"{words[update.TRIES]} times in all",
+        f"reads are asked {words[effects.MAX_TRIES]} times",
+        f"{words[update.MAX_TRIES]} times in all",
     ):
         assert said in text
-    assert ("an hour after its `timeout`" in text, runtime.SLACK) == (True, timedelta(hours=1))
+    assert ("an hour after its `timeout`" in text, completion.TRIGGER_TIMEOUT_MARGIN) == (True, timedelta(hours=1))
 
 
 def test_the_table_of_paces_is_the_code_s() -> None:
@@ -278,11 +285,11 @@ def test_the_table_of_paces_is_the_code_s() -> None:
     from airflow_provider_cpp.core import poll_schedule
 
     shown = [(row[0], row[1], row[2]) for row in rows("pacing.md", "step")]
-    kept = [(one.name, f"{one.shortest / 60:g} min", f"{one.longest / 60:g} min") for one in poll_schedule.TABLE]
+    kept = [(one.name, f"{one.min_delay / 60:g} min", f"{one.max_delay / 60:g} min") for one in poll_schedule.TABLE]
     last = poll_schedule.OTHERWISE
     assert shown == [
         *kept,
-        ("any other, or none that is shown", f"{last.shortest / 60:g} min", f"{last.longest / 60:g} min"),
+        ("any other, or none that is shown", f"{last.min_delay / 60:g} min", f"{last.max_delay / 60:g} min"),
     ]
 
 
@@ -293,11 +300,11 @@ def test_the_numbers_on_the_page_of_paces_are_the_code_s() -> None:
     words = {1 / 5: "a fifth", 1 / 4: "a quarter", 3: "three"}
     text = (DOCS / "pacing.md").read_text()
     for said in (
-        f"**{words[poll_schedule.SHARE]}** of the time",
-        f"up to {words[poll_schedule.SPREAD]} longer**",
-        f"a pause of {poll_schedule.SHORTEST_AFTER_FAILURE / 60:g} minutes at least",
-        f"up to {poll_schedule.LONGEST_AFTER_FAILURE / 60:g} minutes",
-        f"fewer than {words[poll_schedule.LOOKS_WITHIN_TOLERANCE]} would fit",
+        f"**{words[poll_schedule.AGE_FRACTION]}** of the time",
+        f"up to {words[poll_schedule.JITTER]} longer**",
+        f"a pause of {poll_schedule.MIN_BACKOFF / 60:g} minutes at least",
+        f"up to {poll_schedule.MAX_BACKOFF / 60:g} minutes",
+        f"fewer than {words[poll_schedule.MIN_POLLS_WITHIN_TOLERANCE]} would fit",
         f"waits older than {poll_schedule.RESUMED_AFTER:g} seconds are spread over {poll_schedule.RESUMED_WITHIN:g} seconds",
         f"every {inspect.signature(CancelOfferOperator.__init__).parameters['poll_interval'].default:g} seconds",
     ):
@@ -370,7 +377,7 @@ def test_files_are_short() -> None:
     long = []
     for path in sorted(PACKAGE.rglob("*.py")):
         text = path.read_text()
-        if len(text.splitlines()) > 300 and path.name != "errors.py":
+        if len(text.splitlines()) > 300 and path.name != "exceptions.py":
             long.append(path.name)
         for function in functions(ast.parse(text)):
             length = (function.end_lineno or 0) - function.lineno

@@ -7,8 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-
-from airflow_provider_cpp.emulator import SCENARIOS, Settings
+from partner_center_emulator import SCENARIOS, Settings
 
 DOCS = Path(__file__).parents[2] / "docs"
 OPTIONS = sorted(

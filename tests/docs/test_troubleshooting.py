@@ -12,15 +12,11 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
-from running import run_to_end, run_trigger
+from partner_center_emulator import Fault
+from support.run_tasks import run_to_end, run_trigger
 
-from airflow_provider_cpp.emulator import Fault
-from airflow_provider_cpp.operators.offer import (
-    AddImageVersionOperator,
-    CancelOfferOperator,
-    GoLiveOfferOperator,
-    UpdateOfferOperator,
-)
+from airflow_provider_cpp.operators.draft import AddImageVersionOperator, UpdateOfferOperator
+from airflow_provider_cpp.operators.offer import CancelOfferOperator, GoLiveOfferOperator
 
 PAGE = (Path(__file__).parents[2] / "docs/troubleshooting.md").read_text()
 OFFER = "contoso-vm"
@@ -414,12 +410,12 @@ def _other_release(scene: Any) -> None:
     sensor = scene.sensor(operation=scene.published())
     with pytest.raises(TaskDeferred) as deferral:
         sensor.execute(scene.context)
-    deferral.value.trigger.watch |= {"version": 99}
+    deferral.value.trigger.wait_spec |= {"version": 99}
     for event in (run_trigger(deferral.value), None):
         arguments = {"event": event}
         scene.call(lambda arguments=arguments: sensor.resume_execution("execute_complete", arguments, scene.context))
     scene.later_try(2)
-    scene.context["task_state_store"].set("airflow_provider_cpp.order", {"version": 2})
+    scene.context["task_state_store"].set("airflow_provider_cpp.checkpoint", {"version": 2})
     scene.publish()
 
 

@@ -11,8 +11,7 @@ import psutil
 from deployments.distributed import Distributed
 from deployments.processes import Process, wait_until
 from e2e.scenario import POLLS, Scenario
-
-from airflow_provider_cpp.emulator import Fault
+from partner_center_emulator import Fault
 
 LONGER_THAN_A_POLL = 6.0
 """Seconds: tasks here poll every two."""

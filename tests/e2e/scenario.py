@@ -18,9 +18,8 @@ import requests
 from deployments.airflow import Deployment
 from deployments.api import ApiRefusal
 from deployments.processes import wait_until
-
-from airflow_provider_cpp.emulator import Emulator, ScaledClock, Settings
-from airflow_provider_cpp.emulator.faults import Gate
+from partner_center_emulator import Emulator, ScaledClock, Settings
+from partner_center_emulator.faults import Gate
 
 UNTAKEN = (401, 403, 429)
 """Answers to an order that say that it was not even looked at."""

@@ -16,8 +16,7 @@ from deployments.airflow import Deployment
 from deployments.processes import wait_until
 from e2e.scenario import Row, Scenario
 from e2e.where import on_one_machine
-
-from airflow_provider_cpp.emulator import Emulator, Fault, ScaledClock, Settings
+from partner_center_emulator import Emulator, Fault, ScaledClock, Settings
 
 RUNS = {
     "failed": "person",

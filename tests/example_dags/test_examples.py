@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from searching import LOUD, hidden_in, parts_of_token, texts_of, without_airflows_own
-from versions import A_LOUD_LINE, HAS_APPROVALS, HAS_TASK_SDK
-
-from airflow_provider_cpp.emulator import Emulator, ScaledClock, Settings
+from partner_center_emulator import Emulator, ScaledClock, Settings
+from support.search import LOUD, hidden_in, parts_of_token, texts_of, without_airflows_own
+from support.versions import A_LOUD_LINE, HAS_APPROVALS, HAS_TASK_SDK
 
 OFFER = "contoso-vm"
 FOLDER = Path(__file__).parents[2] / "example_dags"

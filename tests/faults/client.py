@@ -15,13 +15,15 @@ from faults.cases import Case
 from faults.marketplace import OFFER, PUBLISHER, TENANT, Clock, Marketplace
 from faults.server import Server, authority
 
-from airflow_provider_cpp.core.effects import Flow, Keep, Now, Send, Sleep
-from airflow_provider_cpp.core.http import Call, Reply
-from airflow_provider_cpp.exceptions import PortalError, Unreachable
+from airflow_provider_cpp.core.effects import Flow, GetTime, SaveCheckpoint, SendRequest, Sleep
+from airflow_provider_cpp.core.http import Request, Response
+from airflow_provider_cpp.exceptions import MarketplaceError, TransportError
 from airflow_provider_cpp.hooks.base import MarketplaceHook
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
+from airflow_provider_cpp.hooks.lookup import get_hook
 from airflow_provider_cpp.hooks.product_ingestion import ProductIngestionHook
 from airflow_provider_cpp.operators.offer import GoLiveOfferOperator, PublishOfferOperator
+from airflow_provider_cpp.tasks import runtime
 from airflow_provider_cpp.transport.settings import Settings
 from airflow_provider_cpp.transport.sync import SyncSession
 
@@ -30,7 +32,7 @@ QUIET.addHandler(logging.NullHandler())
 QUIET.propagate = False
 
 DATA_WITHIN = 0.3
-"""Seconds: the connection's request_timeout and order_timeout."""
+"""Seconds: the connection's request_timeout and submit_timeout."""
 
 MOST_EFFECTS = 3000
 """What one try may ask of its driver: a flow that asks for more has no end."""
@@ -72,14 +74,14 @@ class Exchanges:
             resume, value = flow.send, None
             if isinstance(effect, Sleep):
                 self.clock.sleep(effect.seconds)
-            elif isinstance(effect, Now):
+            elif isinstance(effect, GetTime):
                 value = self.clock.now()
-            elif isinstance(effect, Keep) and not self._notes(effect):
+            elif isinstance(effect, SaveCheckpoint) and not self._notes(effect):
                 continue
             else:
                 try:
                     value = yield from self._passed(effect)
-                except PortalError as error:
+                except MarketplaceError as error:
                     resume, value = flow.throw, error
 
     def _count(self) -> None:
@@ -87,16 +89,16 @@ class Exchanges:
         if self.effects > MOST_EFFECTS:
             raise Endless
 
-    def _notes(self, effect: Keep) -> bool:
-        self.withdrew = effect.note is None
+    def _notes(self, effect: SaveCheckpoint) -> bool:
+        self.withdrew = effect.checkpoint is None
         return self.keeps
 
     def _passed(self, effect: Any) -> Flow[Any]:
-        if not isinstance(effect, Send):
+        if not isinstance(effect, SendRequest):
             if isinstance(at := getattr(effect, "at", None), datetime):  # the driver keeps to the real time
                 effect = replace(effect, at=datetime.now(timezone.utc) + (at - self.clock.now()))
             return (yield effect)
-        is_meant = effect.call.method == self.method.get(self.case.kind)
+        is_meant = effect.request.method == self.method.get(self.case.kind)
         if is_meant:
             self.server.arm()
         self.in_flight_since = time.monotonic()
@@ -115,13 +117,16 @@ class EarlyHintsRefuse(SyncSession):
 
     exchanges: Exchanges
 
-    def send(self, call: Call[Any]) -> Reply:
+    def send(self, call: Request[Any]) -> Response:
         """Send; whatever came of an exchange in which the server sent a 103 is a 400."""
-        server, refusal = self.exchanges.server, Reply(400, b"", {}, self.settings.base_url, datetime.now(timezone.utc))
+        server, refusal = (
+            self.exchanges.server,
+            Response(400, b"", {}, self.settings.base_url, datetime.now(timezone.utc)),
+        )
         is_early, before = self.exchanges.case.behaviour.name.startswith("103"), server.misbehaved
         try:
             reply = super().send(call)
-        except PortalError:
+        except MarketplaceError:
             if is_early and server.misbehaved > before:
                 return refusal
             raise
@@ -131,7 +136,7 @@ class EarlyHintsRefuse(SyncSession):
 class NoDeadline(SyncSession):
     """Planted: an exchange in which only the wait for the next byte has an end."""
 
-    def send(self, call: Call[Any]) -> Reply:
+    def send(self, call: Request[Any]) -> Response:
         """Send as requests does by itself."""
         settings = self.settings
         try:
@@ -139,7 +144,7 @@ class NoDeadline(SyncSession):
                 session.trust_env = False
                 got = session.request(
                     call.method,
-                    settings.base_url + call.target(settings.api_version),
+                    settings.base_url + call.url_path(settings.api_version),
                     data=call.body,
                     headers={"Authorization": f"Bearer {self._tokens.token().value}"},
                     timeout=10 * DATA_WITHIN,  # on a slow machine too, the next byte comes within it
@@ -147,9 +152,9 @@ class NoDeadline(SyncSession):
                     allow_redirects=False,
                 )
         except requests.RequestException as error:
-            raise Unreachable(call.words, text=type(error).__name__) from None
+            raise TransportError(call.description, text=type(error).__name__) from None
         names = {name.lower(): value for name, value in got.headers.items()}
-        return Reply(got.status_code, got.content, names, settings.base_url, datetime.now(timezone.utc))
+        return Response(got.status_code, got.content, names, settings.base_url, datetime.now(timezone.utc))
 
 
 PLANTS: dict[str, type[SyncSession]] = {
@@ -176,15 +181,14 @@ class _Hook:
     def get_conn(self, keep: Any = None) -> SyncSession:
         session = self.session(self.settings, QUIET, keep=keep, reread=self.get_settings)
         session.exchanges = self.exchanges  # type: ignore[attr-defined]  # what a planted fault looks at
+        run = session.run
+        session.run = lambda flow: run(self.exchanges.drive(flow))  # type: ignore[method-assign,assignment]  # as it is
         return session
-
-    def run(self, flow: Flow[Any], keep: Any = None) -> Any:
-        return super().run(self.exchanges.drive(flow), keep)  # type: ignore[misc]  # the hook that this is mixed into
 
     def arun(self, flow: Flow[Any], *more: Any) -> Any:
         return super().arun(self.exchanges.drive(flow), *more)  # type: ignore[misc]  # as above
 
-    def tell(self, text: str, level: int) -> None:
+    def log_line(self, text: str, level: int) -> None:
         """Log nothing."""
 
 
@@ -199,26 +203,15 @@ class IngestionHook(_Hook, ProductIngestionHook):
 HOOKS: dict[str, type[MarketplaceHook]] = {"cloud_partner_portal": CppHook, "product_ingestion": IngestionHook}
 
 
-class Publish(PublishOfferOperator):
-    """Publishes through the hook of a case."""
-
-    case_hook: MarketplaceHook
-
-    @property
-    def hook(self) -> MarketplaceHook:
-        """The case's."""
-        return self.case_hook
+MADE: dict[str, MarketplaceHook] = {}
+"""The hooks of cases, by the name of their connection, which is where their server is."""
 
 
-class GoLive(GoLiveOfferOperator):
-    """Goes live through the hook of a case."""
+def _get_hook(conn_id: str) -> MarketplaceHook:
+    return MADE.get(conn_id) or get_hook(conn_id)
 
-    case_hook: MarketplaceHook
 
-    @property
-    def hook(self) -> MarketplaceHook:
-        """The case's."""
-        return self.case_hook
+runtime.get_hook = _get_hook  # the connections of cases are in no Airflow
 
 
 def make_hook(exchanges: Exchanges, plant: str) -> MarketplaceHook:
@@ -229,7 +222,7 @@ def make_hook(exchanges: Exchanges, plant: str) -> MarketplaceHook:
         "publisher_id": PUBLISHER,
         "verify": authority()[1],
         "request_timeout": DATA_WITHIN,
-        "order_timeout": DATA_WITHIN,
+        "submit_timeout": DATA_WITHIN,
         "auth": "access_token",
     }
     login = None
@@ -241,16 +234,17 @@ def make_hook(exchanges: Exchanges, plant: str) -> MarketplaceHook:
     hook.settings = Settings.from_fields(kind.api.endpoint, host=origin, login=login, password="a-secret", extra=extra)
     hook.session = PLANTS.get(plant, SyncSession)
     made: MarketplaceHook = hook
+    MADE[origin] = made
     return made
 
 
-def make_operator(case: Case, hook: MarketplaceHook, settle_time: float, retries: int) -> Publish | GoLive:
+def make_operator(
+    case: Case, hook: MarketplaceHook, settle_time: float, retries: int
+) -> PublishOfferOperator | GoLiveOfferOperator:
     """Make the task of a case."""
     common: dict[str, Any] = {"task_id": "submit", "offer_id": OFFER, "settle_time": settle_time, "retries": retries}
+    common["conn_id"] = hook.conn_id
     common |= {"deferrable": False, "timeout": 3600.0, "poll_failure_tolerance": 600.0}
     if case.kind == "publish":
-        task: Publish | GoLive = Publish(if_running=case.variant.if_running, **common)
-    else:
-        task = GoLive(**common)
-    task.case_hook = hook
-    return task
+        return PublishOfferOperator(if_running=case.variant.if_running, **common)
+    return GoLiveOfferOperator(**common)

@@ -18,7 +18,7 @@ from typing import Any
 
 from faults.cases import Case, choose
 from faults.runs import Run, Verdict
-from versions import thread_for
+from support.versions import thread_for
 
 HANGS_AFTER = 9.0
 """Seconds: ten times what one exchange may take, which is three times the wait for data."""

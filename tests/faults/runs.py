@@ -27,13 +27,13 @@ from faults.marketplace import (
     sign_in,
 )
 from faults.server import Server
-from running import Store, TaskInstance
+from support.run_tasks import Store, TaskInstance
 
 from airflow_provider_cpp import exceptions
 from airflow_provider_cpp.core.models import OfferRef
-from airflow_provider_cpp.core.outcome import Result
+from airflow_provider_cpp.core.outcome import WaitResult
 from airflow_provider_cpp.core.wait import wait
-from airflow_provider_cpp.core.wait_spec import Watch
+from airflow_provider_cpp.core.wait_spec import WaitSpec
 
 MARKETS: dict[str, type[Marketplace]] = {
     "cloud_partner_portal": CloudPartnerPortal,
@@ -42,13 +42,13 @@ MARKETS: dict[str, type[Marketplace]] = {
 
 NOT_SUBMITTED = (
     exceptions.ConfigurationError,
-    exceptions.SignInError,
-    exceptions.OperationRunning,
-    exceptions.NotParked,
+    exceptions.AuthenticationError,
+    exceptions.OperationInProgressError,
+    exceptions.PreviewNotReadyError,
 )
 """What says by its class that nothing was submitted."""
 
-MAY_BE_SUBMITTED = (exceptions.Unreachable, exceptions.BadReply, exceptions.ServerFault)
+MAY_BE_SUBMITTED = (exceptions.TransportError, exceptions.InvalidResponseError, exceptions.ServerError)
 """What leaves that open, of the errors of one request; all others say that the request did nothing."""
 
 WORDS = re.compile(
@@ -75,7 +75,7 @@ def claims_nothing(error: BaseException | None) -> bool:
     if isinstance(error, exceptions.RequestError):
         if not error.call.startswith(("publish", "go live")):
             return False  # it is about a read
-        if isinstance(error, exceptions.Unreachable):
+        if isinstance(error, exceptions.TransportError):
             return bool(not error.sent)
         return not isinstance(error, MAY_BE_SUBMITTED)
     return bool(WORDS.search(str(error or "")))
@@ -164,7 +164,7 @@ class Run:
     def _check_failure(self, number: int, error: AirflowException) -> None:
         cause = error.__cause__
         self.verdict.ended = f"try {number}: {type(cause).__name__}: {error}"
-        if not isinstance(cause, exceptions.PortalError):
+        if not isinstance(cause, exceptions.MarketplaceError):
             self.verdict.stray.append(f"{type(error).__name__} without an error of this package: {error}")
         withdrew = self.exchanges is not None and self.exchanges.withdrew
         if self.market.accepted and (withdrew or claims_nothing(cause)):
@@ -184,11 +184,19 @@ class Run:
         operation = None
         if case.variant.words.startswith("the operation"):
             operation = self._operation(offer, one.number)
-        watch = Watch(offer, "preview", deadline, operation, poll_interval=60.0, poll_failure_tolerance=200.0)
+        watch = WaitSpec(
+            offer,
+            "preview",
+            deadline,
+            operation,
+            poll_interval=60.0,
+            poll_failure_tolerance=200.0,
+            api=hook.api.name,
+        )
         flow = wait(hook.api, watch)
         outcome = hook.run(flow) if case.driver == "requests" else asyncio.run(self._arun(hook, flow))
         self.verdict.ended = f"{outcome.result.name}: {outcome.message}"
-        if outcome.result is Result.REACHED and not self.market.has_ended(one):
+        if outcome.result is WaitResult.REACHED and not self.market.has_ended(one):
             self.verdict.false_success = f"{outcome.message}, and it is in progress"
 
     def _operation(self, offer: OfferRef, number: int) -> Any:

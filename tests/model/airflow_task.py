@@ -14,12 +14,12 @@ from model.marketplace import BEGAN, OFFER, SETTLE, Marketplace
 from model.worker import Died, Worker
 
 from airflow_provider_cpp import exceptions
-from airflow_provider_cpp.core.checkpoint import Attempt, Note, TryCounts
+from airflow_provider_cpp.core.checkpoint import Checkpoint, TryContext, TryCounts
 from airflow_provider_cpp.core.operations import Operation
-from airflow_provider_cpp.core.outcome import Result
-from airflow_provider_cpp.core.params import Publish
-from airflow_provider_cpp.core.poll_state import Memory
-from airflow_provider_cpp.core.wait import Watch, wait
+from airflow_provider_cpp.core.outcome import WaitResult
+from airflow_provider_cpp.core.params import PublishParams
+from airflow_provider_cpp.core.poll_state import PollState
+from airflow_provider_cpp.core.wait import WaitSpec, wait
 
 PLANTS = ("checkpoint-not-saved", "1xx-is-a-refusal", "no-settle")
 
@@ -180,7 +180,7 @@ class AirflowTask:
                     self._clear(is_over=False)
                     return "cleared"
                 event = self._begin_process(0.0).run(
-                    wait(self.market.api, self._watch(), Memory(answered=True, since=self.market.time()))
+                    wait(self.market.api, self._watch(), PollState(answered=True, step_since=self.market.time()))
                 )
             except Died:
                 if self.rng.random() < self.setup.restless / 2:
@@ -188,10 +188,10 @@ class AirflowTask:
                     return "cleared"
                 self._say("died")
                 return "died"
-            except (exceptions.PortalError, WaitFailedError) as error:
+            except (exceptions.MarketplaceError, WaitFailedError) as error:
                 return self._ended(error)
             else:
-                self._say(f"returned {operation.name}")
+                self._say(f"returned {operation.display_id}")
                 self.ledger.adopted(operation, returned=True)
                 self.ledger.counts["success"] += 1
                 return "success"
@@ -207,14 +207,14 @@ class AirflowTask:
     def _ordered(self) -> Operation:
         """Submit and wait for others, as ``_ordered`` of the package's ``operators.running`` does."""
         attempt = self._attempt()
-        self.kept = self.found = self.store.checkpoint if attempt.can_note else None
+        self.kept = self.found = self.store.checkpoint if attempt.can_checkpoint else None
         deadline = self.try_began + timedelta(seconds=self.setup.timeout)
         while True:
             try:
                 operation: Operation = self.worker.run(
-                    self.market.api.publish(Publish(OFFER, (), attempt, self._draft()))
+                    self.market.api.publish(PublishParams(OFFER, (), attempt, self._draft()))
                 )
-            except exceptions.OperationRunning as running:
+            except exceptions.OperationInProgressError as running:
                 if self.setup.if_running != "wait" or self.market.time() >= deadline:
                     raise
                 self._say(f"{running}; waiting for it to end")
@@ -223,37 +223,37 @@ class AirflowTask:
                     raise Deferred from None
                 finish(self.worker.run(wait(self.market.api, self._watch())))
                 self.found = self.kept
-                attempt = replace(attempt, note=Note.from_payload(self.kept))
+                attempt = replace(attempt, checkpoint=Checkpoint.from_payload(self.kept))
             else:
                 return operation
 
-    def _attempt(self) -> Attempt:
+    def _attempt(self) -> TryContext:
         """Gather what a try can know, as ``attempt_of`` of the package's ``operators.running`` does."""
         can_note = self.processes > self.setup.store_from
         counts = TryCounts(self.try_number, self.max_tries, self.retries, self.clear_number)
         earlier_could_note = self.try_number <= 1 or (can_note and self.store.knows_first_try)
         if can_note and (self.try_number <= 1 or counts.follows_clear):
             self.store.knows_first_try = True
-        return Attempt(
+        return TryContext(
             settle_time=0.0 if self.plant == "no-settle" else SETTLE,
             counts=counts,
-            can_note=can_note,
-            earlier_could_note=earlier_could_note,
-            note=Note.from_payload(self.store.checkpoint) if can_note else None,
-            since=self.since,
+            can_checkpoint=can_note,
+            earlier_could_checkpoint=earlier_could_note,
+            checkpoint=Checkpoint.from_payload(self.store.checkpoint) if can_note else None,
+            dag_run_start=self.since,
             waits_for_others=self.setup.if_running == "wait",
         )
 
     def _draft(self) -> int | None:
         try:
-            document = self.worker.run(self.market.api.draft(OFFER))
+            document = self.worker.run(self.market.api.get_draft(OFFER))
         except exceptions.RequestError:
             return None
         return document.version if document is not None else None
 
-    def _watch(self) -> Watch:
+    def _watch(self) -> WaitSpec:
         deadline = self.try_began + timedelta(seconds=self.setup.timeout)
-        return Watch(OFFER, "idle", deadline, poll_failure_tolerance=7200.0, answered=True, api=self.market.api.name)
+        return WaitSpec(OFFER, "idle", deadline, poll_failure_tolerance=7200.0, answered=True, api=self.market.api.name)
 
     def _keep(self, note: dict[str, Any] | None) -> None:
         """Save a checkpoint, or remove it, as the package's ``Notes`` do."""
@@ -282,5 +282,5 @@ def finish(outcome: Any) -> None:
 
     :raises WaitFailedError: unless it reached what was waited for.
     """
-    if outcome.result is not Result.REACHED:
+    if outcome.result is not WaitResult.REACHED:
         raise WaitFailedError(outcome.message, retryable=outcome.retryable)

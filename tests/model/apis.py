@@ -11,9 +11,9 @@ from model.habits import REFUSALS
 from model.marketplace import BEGAN, OFFER, Marketplace, Record, respond
 
 from airflow_provider_cpp import exceptions
-from airflow_provider_cpp.apis.cloud_partner_portal.api import PORTAL
-from airflow_provider_cpp.apis.product_ingestion.api import INGESTION_API
-from airflow_provider_cpp.core.http import Call
+from airflow_provider_cpp.apis.cloud_partner_portal.api import CLOUD_PARTNER_PORTAL_API
+from airflow_provider_cpp.apis.product_ingestion.api import PRODUCT_INGESTION_API
+from airflow_provider_cpp.core.http import Request
 
 GUID = "12345678-1234-4321-8765-123456789012"
 PLACE = "/api/publishers/contoso/offers/contoso-vm/operations/"
@@ -26,9 +26,9 @@ def _time(seconds: float) -> str:
 class CloudPartnerPortal(Marketplace):
     """The CPP API: a submit is accepted or refused at once, and its operation is named by its location."""
 
-    api = PORTAL
+    api = CLOUD_PARTNER_PORTAL_API
 
-    def body(self, call: Call[Any]) -> Any:
+    def body(self, call: Request[Any]) -> Any:
         """List the operations, or tell the status of the offer or of one of them, or the draft."""
         if call.path.endswith("/submissions/"):
             return [self._entry(*shown) for shown in self.read(source=0)]
@@ -40,7 +40,7 @@ class CloudPartnerPortal(Marketplace):
             return self._status(own)
         return {"id": OFFER.offer_id, "version": self.draft}
 
-    def post(self, call: Call[Any], run: int, *, dies: bool) -> tuple[str, Any]:
+    def post(self, call: Request[Any], run: int, *, dies: bool) -> tuple[str, Any]:
         """Respond to a publish."""
         what, begun = self.submit(run, dies=dies)
         if what == "accepted":
@@ -100,7 +100,7 @@ class Job:
 class ProductIngestion(Marketplace):
     """The Product Ingestion API: a submit is a job, which may fail later; a submission has one id up to the market."""
 
-    api = INGESTION_API
+    api = PRODUCT_INGESTION_API
     has_one_id = True
     jobs: dict[str, Job] = field(default_factory=dict)
 
@@ -123,7 +123,7 @@ class ProductIngestion(Marketplace):
         if job.problem:
             job.failed_at = self.now
 
-    def body(self, call: Call[Any]) -> Any:
+    def body(self, call: Request[Any]) -> Any:
         """Find the product, list its submissions, or tell of a job."""
         if call.path.startswith("/product"):
             return {"value": [{"id": f"product/{GUID}", "identity": {"externalId": OFFER.offer_id}}]}
@@ -131,7 +131,7 @@ class ProductIngestion(Marketplace):
             return {"value": self._submissions()}
         return self._job(call.path.split("/")[2])
 
-    def post(self, call: Call[Any], run: int, *, dies: bool) -> tuple[str, Any]:
+    def post(self, call: Request[Any], run: int, *, dies: bool) -> tuple[str, Any]:
         """Respond to a publish."""
         if self.in_progress() is not None and self.rng.random() < 0.3 and not dies:
             text = "An In Progress submission already exists"
@@ -196,10 +196,10 @@ class ProductIngestion(Marketplace):
         }
 
 
-def response_of(call: Call[Any], what: Any, nameless: int) -> tuple[str, Any]:
+def response_of(call: Request[Any], what: Any, nameless: int) -> tuple[str, Any]:
     """Make the response of a word or status, as :meth:`Marketplace.post` does."""
     proof = "refused" if what in REFUSALS else "unproven"
     try:
         return proof, respond(call, nameless if what == "nameless" else what)
-    except exceptions.Unreachable as lost:
+    except exceptions.TransportError as lost:
         return proof, lost

@@ -169,12 +169,14 @@ class Ledger:
         :param lost_store: whether it is the first try after a clear that emptied the store: that one submits, or names
             what is in progress.
         """
-        asks = isinstance(error, exceptions.OutcomeUnknown) and not error.retryable
+        asks = isinstance(error, exceptions.SubmitOutcomeUnknownError) and not error.retryable
         if lost_store and asks and not self.submits:
             self.fail(NEEDLESS, f"after a clear with an empty store: {error}")
-        self.told(str(error), blames_others=isinstance(error, exceptions.OperationRunning))
+        self.told(str(error), blames_others=isinstance(error, exceptions.OperationInProgressError))
         of_submit = isinstance(error, exceptions.RequestError) and error.call.startswith("publish ")
-        is_unknown = isinstance(error, (exceptions.BadReply, exceptions.ServerFault, exceptions.Unreachable))
+        is_unknown = isinstance(
+            error, (exceptions.InvalidResponseError, exceptions.ServerError, exceptions.TransportError)
+        )
         if of_submit and not is_unknown and self.submits and self.submits[-1].outcome == "unproven":
             self.fail(UNTRUE, f"the response proves nothing, and is called a refusal: {type(error).__name__}: {error}")
 
@@ -189,12 +191,12 @@ class Ledger:
         if record is not None:
             name, fault = record.id, self._fault_of(record)
         else:
-            name = operation.name
+            name = operation.display_id
             may_be = job is not None and (job.run == self.run or self.market.now < job.failed_at + SETTLE)
             fault = None if may_be else "which does not exist"
         if fault is None:
             self.its_own.add(name)
-        elif returned and not {name, operation.name} & self.its_own:  # it may have been its own by its job's name
+        elif returned and not {name, operation.display_id} & self.its_own:  # it may have been its own by its job's name
             self.fail(WRONG, f"returned {name}, {fault}")
         if returned and record is not None and record.run != self.run:
             self.counts["attached to somebody else's" if record.run is None else "attached to an earlier run's"] += 1

@@ -17,8 +17,8 @@ from typing import Any, ClassVar
 from model.habits import LONGEST_DELAY, READ_FAULTS, REFUSALS, UNPROVEN, Habits
 
 from airflow_provider_cpp import exceptions
-from airflow_provider_cpp.core.api import Api
-from airflow_provider_cpp.core.http import Call, Reply
+from airflow_provider_cpp.core.api import MarketplaceAPI
+from airflow_provider_cpp.core.http import Request, Response
 from airflow_provider_cpp.core.models import OfferRef
 
 OFFER = OfferRef("contoso", "contoso-vm")
@@ -71,7 +71,7 @@ class Marketplace:
     :ivar pending: how many submits of each run of the task are still on their way.
     """
 
-    api: ClassVar[Api]
+    api: ClassVar[MarketplaceAPI]
     has_one_id: ClassVar[bool] = False
     rng: Random
     habits: Habits
@@ -225,21 +225,21 @@ class Marketplace:
             self.on_shown(all_shown, [record for record, _, state in shown if state == "running"])
         return shown
 
-    def get(self, call: Call[Any]) -> Reply:
+    def get(self, call: Request[Any]) -> Response:
         """Respond to a read.
 
-        :raises PortalError: where no response comes.
+        :raises MarketplaceError: where no response comes.
         """
         self.pass_time(0.5)
         if self.down_until > self.now or self.rng.random() < self.habits.faults:
             return respond(call, self.rng.choice(READ_FAULTS))
         return respond(call, 200, self.body(call))
 
-    def body(self, call: Call[Any]) -> Any:
+    def body(self, call: Request[Any]) -> Any:
         """Make the body of a read's response; each API has its own."""
         raise NotImplementedError
 
-    def post(self, call: Call[Any], run: int, *, dies: bool) -> tuple[str, Any]:
+    def post(self, call: Request[Any], run: int, *, dies: bool) -> tuple[str, Any]:
         """Take a submit and respond: whether it was ``accepted``, ``refused`` or is ``unproven``, and with what.
 
         :returns: the second is a reply, or the error that no response is.
@@ -251,12 +251,12 @@ class Marketplace:
         raise NotImplementedError
 
 
-def respond(call: Call[Any], status: Any, body: Any = None, headers: dict[str, str] | None = None) -> Reply:
+def respond(call: Request[Any], status: Any, body: Any = None, headers: dict[str, str] | None = None) -> Response:
     """Make a reply of a status, or raise what no response is.
 
-    :raises Unreachable: for ``lost`` and ``never sent``.
+    :raises TransportError: for ``lost`` and ``never sent``.
     """
     if status in ("lost", "never sent"):
-        raise exceptions.Unreachable(call.words, text=str(status), sent=status == "lost")
+        raise exceptions.TransportError(call.description, text=str(status), sent=status == "lost")
     content = b"" if body is None else json.dumps(body).encode()
-    return Reply(status, content, headers or {}, "https://x", BEGAN)
+    return Response(status, content, headers or {}, "https://x", BEGAN)

@@ -12,8 +12,8 @@ from model.ledger import Ledger
 from model.marketplace import Marketplace
 
 from airflow_provider_cpp import exceptions
-from airflow_provider_cpp.core.effects import Flow, Keep, Now, Send, Sleep, Tell
-from airflow_provider_cpp.core.http import Call, Reply
+from airflow_provider_cpp.core.effects import Flow, GetTime, Log, SaveCheckpoint, SendRequest, Sleep
+from airflow_provider_cpp.core.http import Request, Response
 
 
 class Died(BaseException):
@@ -67,42 +67,44 @@ class Worker:
                 raise Died
             try:
                 resume, value = flow.send, self._do(effect, dies=after is True)
-            except exceptions.PortalError as error:
+            except exceptions.MarketplaceError as error:
                 resume, value = flow.throw, error
             if after is True:
                 raise Died
 
     def _do(self, effect: Any, *, dies: bool) -> Any:
         match effect:
-            case Send(call) if call.method == "GET":
+            case SendRequest(call) if call.method == "GET":
                 return self.market.get(call)
-            case Send(call):
+            case SendRequest(call):
                 return self._submit(call, dies=dies)
             case Sleep(seconds):
                 self.market.pass_time(seconds)
-            case Now():
+            case GetTime():
                 return self.market.time()
-            case Tell(text):
+            case Log(text):
                 self.say(f"log: {text}")
                 self.ledger.told(text)
-            case Keep(note):
-                self.say(f"checkpoint: {note and {key: note[key] for key in ('known', 'draft', 'operation')}}")
+            case SaveCheckpoint(note):
+                self.say(
+                    f"checkpoint: {note and {key: note[key] for key in ('known_ids', 'draft_version', 'operation')}}"
+                )
                 self.keep(note)
         return None
 
-    def _submit(self, call: Call[Any], *, dies: bool) -> Reply:
+    def _submit(self, call: Request[Any], *, dies: bool) -> Response:
         submit = self.ledger.submitting()
         submit.outcome, response = self.market.post(call, self.ledger.run, dies=dies)
         if dies:
             submit.outcome = "unproven"
-        said = response.status if isinstance(response, Reply) else response.text
+        said = response.status if isinstance(response, Response) else response.text
         there = ", ".join(f"{record.id} {record.state}" for record in self.market.records) or "none"
         self.say(f"submit: {submit.outcome}, {'died' if dies else said}; records: {there}")
-        if isinstance(response, exceptions.PortalError):
+        if isinstance(response, exceptions.MarketplaceError):
             raise response
-        reply: Reply = response
+        reply: Response = response
         if self.believes_1xx and reply.status < 200:
-            raise exceptions.Refused(call.words, status=reply.status)
+            raise exceptions.BadRequestError(call.description, status=reply.status)
         return reply
 
     def _dies_at(self, effect: Any) -> bool | None:
@@ -110,7 +112,7 @@ class Worker:
         if self._death is None:
             return None
         kind, number, after = self._death
-        is_submit = isinstance(effect, Send) and effect.call.method == "POST"
-        counts = {"keep": isinstance(effect, Keep), "submit": is_submit}.get(kind, True)
+        is_submit = isinstance(effect, SendRequest) and effect.request.method == "POST"
+        counts = {"keep": isinstance(effect, SaveCheckpoint), "submit": is_submit}.get(kind, True)
         self._counted += counts
         return after if counts and self._counted >= number else None

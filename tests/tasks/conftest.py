@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException
-from running import Store, TaskInstance, run_to_end
-from versions import SENSORS_ASK_THE_DATABASE
+from support.run_tasks import Store, TaskInstance, run_to_end
+from support.versions import SENSORS_ASK_THE_DATABASE
 
 from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, TaskDeferred
-from versions import thread_for
+from partner_center_emulator import Emulator, Fault
+from support.versions import thread_for
 
-from airflow_provider_cpp.emulator import Emulator, Fault
 from airflow_provider_cpp.operators.offer import PublishOfferOperator
 
 OFFER = "contoso-vm"
@@ -84,13 +84,13 @@ def test_a_lost_answer_is_one_publish(
 ) -> None:
     """Whatever becomes of the answer, and though the list lags, one publish is ordered, and it is the task's."""
     portal = serve(lag_list=lag)
-    connect(portal, extra={"request_timeout": 3, "order_timeout": 3})
+    connect(portal, extra={"request_timeout": 3, "submit_timeout": 3})
     portal.add_offer(OFFER, history="succeeded")
     portal.inject(same(LOST[case]))
     value = operator(settle_time=10).execute(context)
     operations = [entry["id"] for entry in portal.operations(OFFER) if entry["submissionType"] == "publish"]
     assert (value["operation_id"], len(operations), portal.counts["publish"] <= 1) == (operations[0], 2, True)
-    looked = "it may have been taken all the same" in capsys.readouterr().out
+    looked = "the request may still have been accepted" in capsys.readouterr().out
     assert looked is (case != "202 without a location")
 
 
@@ -218,6 +218,7 @@ def test_a_person_s_publish_is_waited_for(
         gate.open()
     else:
         while portal.counts["publish"] < 1:
+            assert thread.is_alive()
             thread.join(0.01)
     portal.clock.advance(days=5)
     thread.join(30)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
-from versions import thread_for
+from partner_center_emulator import Emulator, Fault
+from support.versions import thread_for
 
-from airflow_provider_cpp.emulator import Emulator, Fault
 from airflow_provider_cpp.operators.offer import CancelOfferOperator, PublishOfferOperator
 
 OFFER = "contoso-vm"

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, TaskDeferred
+from partner_center_emulator import Emulator, Fault
 
-from airflow_provider_cpp.emulator import Emulator, Fault
 from airflow_provider_cpp.operators.offer import GoLiveOfferOperator, PublishOfferOperator
 
 OFFER = "contoso-vm"

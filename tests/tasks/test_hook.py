@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
+from partner_center_emulator import Emulator, Fault
 
 from airflow_provider_cpp import exceptions
 from airflow_provider_cpp.apis.cloud_partner_portal import endpoints
 from airflow_provider_cpp.core import effects
 from airflow_provider_cpp.core.models import OfferRef
 from airflow_provider_cpp.core.operations import Operation
-from airflow_provider_cpp.emulator import Emulator, Fault
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
 from airflow_provider_cpp.operators.offer import PublishOfferOperator
 from airflow_provider_cpp.transport.settings import Settings
@@ -112,7 +112,7 @@ def test_a_portal_that_refuses_every_token(serve: Callable[..., Emulator], read:
     portal = serve()
     portal.add_offer(OFFER)
     portal.inject(Fault("answer", "status", times=9, status=401))
-    with pytest.raises(exceptions.Unauthorized, match="does not accept this token"):
+    with pytest.raises(exceptions.UnauthorizedError, match="does not accept this token"):
         read()
     assert portal.counts["status"] == 2
 
@@ -137,7 +137,7 @@ def test_a_refused_sign_in_says_why(
     changes, code, text = SIGN_INS[case]
     portal = serve()
     connect(portal, **changes)
-    with pytest.raises(exceptions.SignInError) as caught:
+    with pytest.raises(exceptions.AuthenticationError) as caught:
         read()
     assert (caught.value.code, text in str(caught.value), caught.value.retryable) == (code, True, False)
     assert not any(secret in str(caught.value) for secret in ("not-the-secret", portal.client_secret))
@@ -146,7 +146,9 @@ def test_a_refused_sign_in_says_why(
 def test_forbidden_gives_the_hint(serve: Callable[..., Emulator], connect: Callable[..., None]) -> None:
     """A 403 says which object id has to be added to the publisher's account."""
     connect(serve(), extra={"publisher_id": "fabrikam"})
-    with pytest.raises(exceptions.Forbidden, match=r"object id of the \*enterprise application\*") as caught:
+    with pytest.raises(
+        exceptions.PermissionDeniedError, match=r"object id of the \*enterprise application\*"
+    ) as caught:
         read_sync()
     assert (caught.value.status, caught.value.code, bool(caught.value.request_id)) == (403, "Forbidden", True)
 
@@ -155,7 +157,7 @@ def test_forbidden_gives_the_hint(serve: Callable[..., Emulator], connect: Calla
 def test_errors_in_every_form(serve: Callable[..., Emulator], read: Callable[[], Any], error_body: str) -> None:
     """An unknown offer is NotFound, whether the error's body is JSON, a page or nothing."""
     serve(error_body=error_body)
-    with pytest.raises(exceptions.NotFound, match=r"^status of offer contoso/contoso-vm: HTTP 404") as caught:
+    with pytest.raises(exceptions.NotFoundError, match=r"^status of offer contoso/contoso-vm: HTTP 404") as caught:
         read()
     assert "<" not in str(caught.value)
 
@@ -166,7 +168,7 @@ def test_reads_are_asked_again(serve: Callable[..., Emulator], read: Callable[[]
     portal.add_offer(OFFER)
     portal.inject(Fault("answer", "status", status=503, headers={"Retry-After": "0"}))
     portal.inject(Fault("answer", "status", status=429, headers={"Retry-After": "0"}))
-    assert (read().word, portal.counts["status"]) == ("neverPublished", 3)
+    assert (read().raw_status, portal.counts["status"]) == ("neverPublished", 3)
 
 
 def test_a_redirect_is_not_followed(serve: Callable[..., Emulator], read: Callable[[], Any]) -> None:
@@ -182,7 +184,7 @@ def test_a_redirect_is_not_followed(serve: Callable[..., Emulator], read: Callab
             headers={"Location": f"{portal.url}/api/publishers", "Retry-After": "0"},
         )
     )
-    with pytest.raises(exceptions.BadReply, match="a redirect, which is not followed"):
+    with pytest.raises(exceptions.InvalidResponseError, match="a redirect, which is not followed"):
         read()
     assert portal.counts["publishers"] == 0
 
@@ -194,7 +196,7 @@ def test_an_untrusted_certificate_is_final(
     portal = serve()
     read_settings = {"extra": {"verify": None}}
     connect(portal, **read_settings)
-    with pytest.raises(exceptions.SignInError, match="TLS: unable to get local issuer certificate") as caught:
+    with pytest.raises(exceptions.AuthenticationError, match="TLS: unable to get local issuer certificate") as caught:
         read()
     assert (caught.value.retryable, portal.requests) == (False, [])
 
@@ -215,7 +217,7 @@ def test_the_connections_bundle_beats_the_environments(
         else:
             monkeypatch.delenv(name, raising=False)
     serve().add_offer(OFFER)
-    assert read().word == "neverPublished"
+    assert read().raw_status == "neverPublished"
 
 
 def test_the_environments_bundle_is_used_where_the_connection_names_none(
@@ -229,7 +231,7 @@ def test_the_environments_bundle_is_used_where_the_connection_names_none(
     portal.add_offer(OFFER)
     connect(portal, extra={"verify": None})
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(portal.ca_file))
-    assert read().word == "neverPublished"
+    assert read().raw_status == "neverPublished"
 
 
 @pytest.mark.parametrize("wire", ["requests", "aiohttp"])
@@ -240,8 +242,8 @@ def test_an_answer_without_end_is_cut(serve: Callable[..., Emulator], wire: str)
     huge = b" " * (33 * 1024 * 1024)
     portal.inject(Fault("answer", "status", status=200, body=huge))
     hook = CloudPartnerPortalHook()
-    once = effects.ask(endpoints.get_offer_status(hook.offer(OFFER)))
-    with pytest.raises(exceptions.BadReply, match="larger than 32 MiB"):
+    once = effects.send(endpoints.get_offer_status(hook.offer_ref(OFFER)))
+    with pytest.raises(exceptions.InvalidResponseError, match="larger than 32 MiB"):
         hook.run(once) if wire == "requests" else asyncio.run(hook.arun(once))
 
 
@@ -253,7 +255,7 @@ def test_a_portal_that_does_not_answer_in_time(
     portal.add_offer(OFFER)
     connect(portal, extra={"request_timeout": 0.3})
     portal.inject(Fault("hang", "status", seconds=2))
-    assert (read().word, portal.counts["status"] >= 1) == ("neverPublished", True)
+    assert (read().raw_status, portal.counts["status"] >= 1) == ("neverPublished", True)
 
 
 def test_missing_fields_are_named_together(connect: Callable[..., None], serve: Callable[..., Emulator]) -> None:
@@ -269,7 +271,7 @@ def test_a_connection_that_does_not_exist(monkeypatch: pytest.MonkeyPatch, airfl
     """A missing connection is an error of this package's tree, in the worker and in the triggerer."""
     hook = CloudPartnerPortalHook("no_such_connection")
     for call in (hook.get_settings, lambda: asyncio.run(hook.aget_settings())):
-        with pytest.raises(exceptions.ConnectionUnknown, match="no_such_connection"):
+        with pytest.raises(exceptions.ConnectionNotFoundError, match="no_such_connection"):
             call()
 
 
@@ -301,8 +303,8 @@ def test_an_error_carries_what_is_known_of_it(serve: Callable[..., Emulator], wi
     body = '{"error": {"code": "TooMany", "message": "Ask less often."}}'
     portal.inject(Fault("answer", "operation", times=9, status=429, headers={"Retry-After": "600"}, body=body))
     hook = CloudPartnerPortalHook()
-    flow = effects.fetch(endpoints.get_operation(operation))
-    with pytest.raises(exceptions.Throttled) as caught:
+    flow = effects.send_with_retry(endpoints.get_operation(operation))
+    with pytest.raises(exceptions.RateLimitError) as caught:
         _ = hook.run(flow) if wire == "requests" else asyncio.run(hook.arun(flow))
     error = caught.value
     assert (error.status, error.code, error.text, error.retry_after) == (429, "TooMany", "Ask less often.", 600.0)

@@ -15,9 +15,9 @@ from airflow.providers.common.compat.sdk import (
     AirflowSensorTimeout,
     TaskDeferred,
 )
-from versions import thread_for
+from partner_center_emulator import Emulator, Fault
+from support.versions import thread_for
 
-from airflow_provider_cpp.emulator import Emulator, Fault
 from airflow_provider_cpp.operators.offer import PublishOfferOperator
 
 OFFER = "contoso-vm"
@@ -223,8 +223,8 @@ def test_a_wait_that_is_given_no_interval_paces_itself(serve: Callable[..., Emul
     with pytest.raises(TaskDeferred) as deferral:
         operator(wait_for_completion=True, deferrable=True).execute(context)
     _, arguments = deferral.value.trigger.serialize()
-    since = datetime.fromisoformat(arguments["memory"]["since"])
-    assert (arguments["watch"]["poll_interval"], before <= since <= datetime.now(timezone.utc)) == (None, True)
+    since = datetime.fromisoformat(arguments["poll_state"]["step_since"])
+    assert (arguments["wait_spec"]["poll_interval"], before <= since <= datetime.now(timezone.utc)) == (None, True)
 
 
 @pytest.mark.parametrize("event", [None, {}, [], "succeeded", {"status": "success"}, {"version": 1, "result": "done"}])

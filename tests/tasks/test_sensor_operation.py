@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
+from partner_center_emulator import Emulator, Fault
 
-from airflow_provider_cpp.emulator import Emulator, Fault
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
 
 OFFER = "contoso-vm"
@@ -371,5 +371,5 @@ def test_a_deferral_has_the_pace_that_was_asked_for(
     with pytest.raises(TaskDeferred) as deferral:
         OfferStatusSensor(task_id="wait", offer_id=OFFER, deferrable=True, **arguments).execute(context)
     _, kept = deferral.value.trigger.serialize()
-    assert kept["watch"]["poll_interval"] == number
-    assert before <= datetime.fromisoformat(kept["memory"]["since"]) <= datetime.now(timezone.utc)
+    assert kept["wait_spec"]["poll_interval"] == number
+    assert before <= datetime.fromisoformat(kept["poll_state"]["step_since"]) <= datetime.now(timezone.utc)

@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-
-from airflow_provider_cpp.emulator import Emulator, Fault
+from partner_center_emulator import Emulator, Fault
 
 OFFER = "contoso-vm"
 REACHED, WAITS, FAILED, CANCELED = "reached", "waits", "failed", "canceled"

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 from airflow.secrets import BaseSecretsBackend
+from partner_center_emulator import Emulator
 
-from airflow_provider_cpp.core.wait_spec import Watch
-from airflow_provider_cpp.emulator import Emulator
+from airflow_provider_cpp.core.wait_spec import WaitSpec
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
 from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
 
@@ -83,13 +83,13 @@ def fault(
     connect: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
-) -> Iterator[tuple[Watch, Callable[[], None], str]]:
+) -> Iterator[tuple[WaitSpec, Callable[[], None], str]]:
     """Submit a publish, then make the connection unusable; gives what to wait for, how to repair it, and what errors say."""
     bundle = tmp_path / "ca.pem"
     operation = CloudPartnerPortalHook().publish_offer("contoso-vm")
     portal.clock.advance(days=30)
     deadline = datetime.now(timezone.utc) + timedelta(minutes=5)
-    watch = Watch(
+    watch = WaitSpec(
         operation.offer, "preview", deadline, operation, poll_interval=POLL_INTERVAL, answered=True, api=operation.api
     )
     if request.param == "sealed vault":
@@ -114,7 +114,7 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.02)
 
 
-async def start(watch: Watch) -> list[asyncio.Task[Any]]:
+async def start(watch: WaitSpec) -> list[asyncio.Task[Any]]:
     """Start waits as a triggerer does that was restarted."""
 
     async def one() -> Any:
@@ -124,7 +124,7 @@ async def start(watch: Watch) -> list[asyncio.Task[Any]]:
 
 
 def test_waits_go_on_once_the_connection_can_be_used(
-    fault: tuple[Watch, Callable[[], None], str], portal: Emulator, lookups: Callable[[], int]
+    fault: tuple[WaitSpec, Callable[[], None], str], portal: Emulator, lookups: Callable[[], int]
 ) -> None:
     """Waits that start while their connection cannot be used poll on, one read for all, and end well once it can be."""
     watch, repair, _ = fault
@@ -144,14 +144,14 @@ def test_waits_go_on_once_the_connection_can_be_used(
 
 
 def test_waits_end_after_the_tolerance(
-    fault: tuple[Watch, Callable[[], None], str], warnings: Callable[[], list[str]]
+    fault: tuple[WaitSpec, Callable[[], None], str], warnings: Callable[[], list[str]]
 ) -> None:
     """Where it is never repaired, the waits end after the tolerance, retryable, and say why without the error's own text."""
     watch, _, said = fault
 
     async def main() -> list[Any]:
         return await asyncio.gather(
-            *await start(Watch.from_payload(watch.to_payload() | {"poll_failure_tolerance": 2}))
+            *await start(WaitSpec.from_payload(watch.to_payload() | {"poll_failure_tolerance": 2}))
         )
 
     events = asyncio.run(main())
@@ -165,11 +165,15 @@ def test_waits_end_after_the_tolerance(
 
 def test_a_wait_that_names_no_api_says_so(portal: Emulator) -> None:
     """A wait that does not say which API it is for ends at once, with an error that says so."""
-    watch = Watch(CloudPartnerPortalHook().offer("contoso-vm"), "live", datetime.now(timezone.utc))
+    watch = WaitSpec(
+        CloudPartnerPortalHook().offer_ref("contoso-vm"), "live", datetime.now(timezone.utc), api="cloud_partner_portal"
+    )
+
+    payload = {key: value for key, value in watch.to_payload().items() if key != "api"}
 
     async def main() -> Any:
-        return (await anext(OfferStatusTrigger(CONNECTION, watch.to_payload()).run())).payload
+        return (await anext(OfferStatusTrigger(CONNECTION, payload).run())).payload
 
     event = asyncio.run(main())
     assert (event["result"], event["retryable"], portal.requests) == ("error", False, [])
-    assert "it names no API" in event["message"]
+    assert "another release" in event["message"]

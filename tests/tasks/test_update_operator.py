@@ -10,10 +10,10 @@ from urllib.parse import quote
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, redact
+from partner_center_emulator import Emulator, Fault
 
-from airflow_provider_cpp.emulator import Emulator, Fault
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
-from airflow_provider_cpp.operators.offer import AddImageVersionOperator, UpdateOfferOperator
+from airflow_provider_cpp.operators.draft import AddImageVersionOperator, UpdateOfferOperator
 
 OFFER = "contoso-vm"
 IMAGES = "microsoft-azure-virtualmachines.vmImages"
@@ -124,8 +124,8 @@ def test_others_who_never_stop_leave_retries(serve: Callable[..., Emulator], con
 
 def test_patch_or_change() -> None:
     """Exactly one of the three ways to say the change is given."""
-    for arguments in ({}, {"patch": {}, "change": dict}, {"patch": {}, "configure": []}):
-        with pytest.raises(ValueError, match="give one of patch, change and configure"):
+    for arguments in ({}, {"patch": {}, "change": dict}, {"patch": {}, "product_resources": []}):
+        with pytest.raises(ValueError, match="give one of patch, change and product_resources"):
             UpdateOfferOperator(task_id="update", offer_id=OFFER, **arguments)
 
 

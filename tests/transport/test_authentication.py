@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from partner_center_emulator import Emulator, Fault
 
 from airflow_provider_cpp import exceptions
-from airflow_provider_cpp.emulator import Emulator, Fault
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
 from airflow_provider_cpp.transport.auth.token_source import TokenSource
 
@@ -29,7 +29,7 @@ def test_each_way_gets_a_token_that_was_checked(
 ) -> None:
     """Over either wire an offer is read, after one sign-in whose proof the emulator found good by what it should."""
     portal = sign_in_by(way)
-    assert read().word == "neverPublished"
+    assert read().raw_status == "neverPublished"
     assert [(one.kind, one.how) for one in portal.sign_ins] == [(way.kind, way.how)]
 
 
@@ -39,7 +39,7 @@ def test_who_signed_in_is_who_was_named(sign_in_by: Callable[..., Emulator], way
     for name in ("certificate-pem", "workload_identity", "managed_identity", "managed_identity-object_id"):
         portal = sign_in_by(ways[name])
         CloudPartnerPortalHook().get_offer_status(OFFER)
-        machine, who = portal.kit.machine, portal.sign_ins[-1].client_id
+        machine, who = portal.credentials.machine, portal.sign_ins[-1].client_id
         known = {portal.client_id: "application", machine.system.client_id: "own", machine.user.client_id: "assigned"}
         found[name] = known[who]
     assert list(found.values()) == ["application", "application", "own", "assigned"]
@@ -75,7 +75,7 @@ def all_at_once(count: int, call: Callable[[], Any]) -> list[Any]:
         barrier.wait()
         try:
             found.append(call())
-        except exceptions.PortalError as error:
+        except exceptions.MarketplaceError as error:
             found.append(error)
 
     threads = [threading.Thread(target=one) for _ in range(count)]
@@ -118,13 +118,13 @@ def test_a_rotated_federated_token_is_read_anew(
     """Each acquisition reads the file: the token that is there by then is what is sent, and the old one is not."""
     portal = sign_in_by(ways["workload_identity"])
     tokens = source()
-    portal.kit.federated_token(lifetime=3.0)
+    portal.credentials.federated_token(lifetime=3.0)
     first = tokens.token()
     time.sleep(3.1)
-    with pytest.raises(exceptions.SignInError, match="AADSTS700024"):
+    with pytest.raises(exceptions.AuthenticationError, match="AADSTS700024"):
         tokens.token(rejected=first)
     time.sleep(1.1)
-    portal.kit.federated_token()
+    portal.credentials.federated_token()
     assert tokens.token(rejected=first).value != first.value
 
 
@@ -135,7 +135,7 @@ def test_a_rotated_certificate_is_read_anew(
     portal = sign_in_by(ways["certificate-pem"])
     tokens = source()
     first = tokens.token()
-    portal.kit.rotate_certificate(register=True)
+    portal.credentials.rotate_certificate(register=True)
     assert tokens.token(rejected=first).value != first.value
 
 
@@ -145,11 +145,11 @@ def test_a_certificate_of_the_same_subject_needs_no_registration(
     """With send_x5c a rotated certificate is good by its issuer and subject; without it, it is unknown."""
     portal = sign_in_by(ways["certificate-pem"])
     source().token()
-    portal.kit.rotate_certificate(register=False)
-    with pytest.raises(exceptions.SignInError, match=r"AADSTS700027.*The key was not found"):
+    portal.credentials.rotate_certificate(register=False)
+    with pytest.raises(exceptions.AuthenticationError, match=r"AADSTS700027.*The key was not found"):
         source().token(rejected=source().token())
     portal = sign_in_by(ways["certificate-pem-send_x5c"])
-    portal.kit.rotate_certificate(register=False)
+    portal.credentials.rotate_certificate(register=False)
     source().token()
     assert portal.sign_ins[-1].how == "x5c"
 
@@ -158,8 +158,8 @@ def test_an_expired_certificate_is_refused(
     sign_in_by: Callable[..., Emulator], read: Callable[[], Any], ways: dict[str, Any]
 ) -> None:
     """Entra ID's own words say that the certificate expired, and that is final."""
-    sign_in_by(ways["certificate-pem"]).kit.rotate_certificate(register=True, days=-1)
-    with pytest.raises(exceptions.SignInError, match=r"AADSTS700027.*The key used is expired") as caught:
+    sign_in_by(ways["certificate-pem"]).credentials.rotate_certificate(register=True, days=-1)
+    with pytest.raises(exceptions.AuthenticationError, match=r"AADSTS700027.*The key used is expired") as caught:
         read()
     assert (caught.value.code, caught.value.retryable) == ("invalid_client", False)
 
@@ -181,8 +181,8 @@ def test_a_federated_token_that_is_not_good_is_refused(
     """Entra ID's own code reaches the error, which is final and no ground for a retry."""
     claims, code = FEDERATED_REFUSALS[case]
     portal = sign_in_by(ways["workload_identity"])
-    portal.kit.federated_token(**claims)
-    with pytest.raises(exceptions.SignInError, match=f"invalid_client: {code}: ") as caught:
+    portal.credentials.federated_token(**claims)
+    with pytest.raises(exceptions.AuthenticationError, match=f"invalid_client: {code}: ") as caught:
         read()
     assert (caught.value.retryable, bool(caught.value.correlation_id), portal.sign_ins) == (False, True, [])
 
@@ -192,10 +192,10 @@ def test_a_ready_made_token_cannot_be_renewed(
 ) -> None:
     """When the portal refuses it, the error says that a new one belongs into the connection, and nothing is retried."""
     portal = sign_in_by(ways["access_token"])
-    assert read().word == "neverPublished"
+    assert read().raw_status == "neverPublished"
     portal.revoke_tokens()
     with pytest.raises(
-        exceptions.SignInError, match=r"cannot be renewed here: put a new one into the connection"
+        exceptions.AuthenticationError, match=r"cannot be renewed here: put a new one into the connection"
     ) as caught:
         read()
     assert (caught.value.retryable, statuses(portal), portal.counts["token"]) == (False, [200, 401], 0)
@@ -208,7 +208,7 @@ def test_a_ready_made_token_may_stand_in_extra(
     portal = sign_in_by(ways["access_token"])
     connection = portal.connection_for("access_token")
     use(connection, password=None, extra={"access_token": f"Bearer {connection['password']}"})
-    assert read().word == "neverPublished"
+    assert read().raw_status == "neverPublished"
 
 
 def test_a_machine_without_that_identity(
@@ -218,7 +218,7 @@ def test_a_machine_without_that_identity(
     portal = sign_in_by(ways["managed_identity-client_id"])
     use(portal.connection_for("managed_identity"), login="nobody")
     with pytest.raises(
-        exceptions.SignInError, match="managed identity nobody failed: invalid_request: Identity not found"
+        exceptions.AuthenticationError, match="managed identity nobody failed: invalid_request: Identity not found"
     ):
         read()
 
@@ -232,7 +232,7 @@ def test_app_service_with_another_header(
     """App Service's refusal, which has a form of its own, is said too."""
     sign_in_by(ways["managed_identity-app-service"])
     monkeypatch.setenv("IDENTITY_HEADER", "wrong")
-    with pytest.raises(exceptions.SignInError, match="failed: HTTP 401: Unauthorized: X-IDENTITY-HEADER"):
+    with pytest.raises(exceptions.AuthenticationError, match="failed: HTTP 401: Unauthorized: X-IDENTITY-HEADER"):
         read()
 
 
@@ -246,7 +246,7 @@ def test_a_machine_that_is_none_of_azures(
     sign_in_by(ways["managed_identity"])
     monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:1")
     with pytest.raises(
-        exceptions.SignInError, match="machine's own managed identity failed: ConnectionError"
+        exceptions.AuthenticationError, match="machine's own managed identity failed: ConnectionError"
     ) as caught:
         source().token()
     assert caught.value.retryable
@@ -261,7 +261,7 @@ def test_a_federated_token_that_cannot_be_read(
     tokens, file = source(), Path(portal.connection_for("workload_identity")["extra"]["token_file"])
     file.unlink() if content is None else file.write_text(content)
     with pytest.raises(
-        exceptions.SignInError, match=r"token_file (cannot be read: No such file|holds no token)"
+        exceptions.AuthenticationError, match=r"token_file (cannot be read: No such file|holds no token)"
     ) as caught:
         tokens.token()
     assert (caught.value.retryable, portal.counts["token"]) == (False, 0)

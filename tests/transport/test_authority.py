@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from partner_center_emulator import Emulator, Fault, ManualClock, Settings
 
 from airflow_provider_cpp import exceptions
-from airflow_provider_cpp.emulator import Emulator, Fault, ManualClock, Settings
 from airflow_provider_cpp.transport.auth.token_source import TokenSource
 
 APPLICATIONS = ("client_secret", "certificate-pem", "workload_identity")
@@ -71,7 +71,7 @@ def test_nothing_is_sent_to_a_host_that_discovery_names(
     for endpoint in endpoints:
         document = {"issuer": portal.url, "authorization_endpoint": f"{portal.url}/x", "token_endpoint": endpoint}
         portal.inject(Fault("answer", "discovery", status=200, body=json.dumps(document)))
-        with pytest.raises(exceptions.SignInError, match=r"another address|no address for tokens") as caught:
+        with pytest.raises(exceptions.AuthenticationError, match=r"another address|no address for tokens") as caught:
             TokenSource(settings).token()
         assert caught.value.retryable is False
     assert (evil.requests, portal.counts["token"]) == ([], 0)
@@ -87,7 +87,7 @@ def test_no_redirect_is_followed_to_another_host(
         for status in (302, 307, 308):
             location = f"{evil.url}/{evil.tenant_id}/oauth2/v2.0/token"
             portal.inject(Fault("answer", route, status=status, headers={"Location": location}))
-            with pytest.raises(exceptions.SignInError, match="a redirect, which is not followed"):
+            with pytest.raises(exceptions.AuthenticationError, match="a redirect, which is not followed"):
                 TokenSource(settings).token()
     assert evil.requests == []
 

@@ -22,17 +22,17 @@ import pytest
 import trustme
 
 from airflow_provider_cpp import exceptions
-from airflow_provider_cpp.core.effects import Flow, SetDeadline, ask
-from airflow_provider_cpp.core.http import Call
-from airflow_provider_cpp.transport.auth.acquire import Grant, Refusal
+from airflow_provider_cpp.core.effects import Flow, SetDeadline, send
+from airflow_provider_cpp.core.http import Request
+from airflow_provider_cpp.transport.auth.acquire import TokenFailure, TokenGrant
 from airflow_provider_cpp.transport.auth.token_source import TokenSource
 from airflow_provider_cpp.transport.credentials import AccessToken, ClientSecret, Credentials, ManagedIdentity
 from airflow_provider_cpp.transport.deadline import deadline, in_time, time_left
 from airflow_provider_cpp.transport.settings import Settings
 from airflow_provider_cpp.transport.sync import SyncSession
 
-READ: Call[Any] = Call("read something", "GET", "/something", lambda reply: reply.body)
-SUBMIT: Call[Any] = Call("submit something", "POST", "/something", lambda reply: reply.body, body=b"{}")
+READ: Request[Any] = Request("read something", "GET", "/something", lambda reply: reply.body)
+SUBMIT: Request[Any] = Request("submit something", "POST", "/something", lambda reply: reply.body, body=b"{}")
 SECRET = ClientSecret("app", "tenant", "secret")
 SHORT = 1.0
 """Seconds for each wait, so that an exchange has 3, and a byte that is 0.05 seconds away comes in time on a slow machine too."""
@@ -175,24 +175,24 @@ def settings(bundle: str) -> Callable[..., Settings]:
         made = Settings(
             origin, credentials or AccessToken("token"), "scope/.default", "1", authority=origin, verify=bundle
         )
-        return replace(made, **{"request_timeout": SHORT, "order_timeout": SHORT} | changes)
+        return replace(made, **{"request_timeout": SHORT, "submit_timeout": SHORT} | changes)
 
     return make
 
 
-def failed(session: SyncSession, call: Call[Any] = READ) -> exceptions.Unreachable:
+def failed(session: SyncSession, call: Request[Any] = READ) -> exceptions.TransportError:
     """Return the error that a call ends with, in time."""
     began = time.monotonic()
-    with session, pytest.raises(exceptions.Unreachable) as caught:
+    with session, pytest.raises(exceptions.TransportError) as caught:
         session.send(call)
     assert time.monotonic() - began < BOUND
     return caught.value
 
 
-def refused(settings: Settings) -> exceptions.SignInError:
+def refused(settings: Settings) -> exceptions.AuthenticationError:
     """Return the error that a sign-in ends with, in time."""
     began = time.monotonic()
-    with pytest.raises(exceptions.SignInError) as caught:
+    with pytest.raises(exceptions.AuthenticationError) as caught:
         TokenSource(settings).token()
     assert time.monotonic() - began < BOUND
     return caught.value
@@ -279,7 +279,7 @@ def test_an_https_proxy(start: Any, settings: Any) -> None:
     with SyncSession(settings(target, proxies=proxies, request_timeout=20)) as session:
         assert [len(session.send(READ).body) for _ in range(2)] == [100_000, 100_000]
     stranger = SyncSession(settings(target, proxies=proxies, request_timeout=20, verify=None))
-    assert isinstance(failed(stranger), exceptions.Untrusted)
+    assert isinstance(failed(stranger), exceptions.CertificateVerifyError)
 
 
 def copy_both_ways(one: Any, other: socket.socket) -> None:
@@ -301,7 +301,7 @@ def test_a_handshake_that_never_ends(start: Any, settings: Any) -> None:
 def read_by(at: datetime) -> Flow[Any]:
     """Read something by a time of the flow's own."""
     yield SetDeadline(at)
-    return (yield from ask(READ))
+    return (yield from send(READ))
 
 
 @pytest.mark.parametrize("credentials", [AccessToken("token"), SECRET], ids=["request", "sign-in"])
@@ -314,9 +314,12 @@ def test_a_flow_s_own_deadline(
     released = threading.Event()
     if what == "name":
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_: released.wait(60) and [])
-    patient = settings(server, credentials, request_timeout=60, order_timeout=60)
+    patient = settings(server, credentials, request_timeout=60, submit_timeout=60)
     began = time.monotonic()
-    with SyncSession(patient) as session, pytest.raises((exceptions.Unreachable, exceptions.SignInError)) as caught:
+    with (
+        SyncSession(patient) as session,
+        pytest.raises((exceptions.TransportError, exceptions.AuthenticationError)) as caught,
+    ):
         session.run(read_by(datetime.now(timezone.utc) + timedelta(seconds=0.7)))
     released.set()
     assert (time.monotonic() - began < BOUND, "no response within 0." in str(caught.value)) == (True, True)
@@ -339,10 +342,10 @@ def test_after_a_flow_s_deadline_nothing_is_sent(start: Any, settings: Any) -> N
     server = start(after(OK + b"Content-Length: 2\r\n\r\n{}", b""))
     with SyncSession(settings(server, request_timeout=20)) as session:
         for ago in (0, 3600):
-            with pytest.raises(exceptions.Unreachable, match="nothing was sent") as caught:
+            with pytest.raises(exceptions.TransportError, match="nothing was sent") as caught:
                 session.run(read_by(datetime.now(timezone.utc) - timedelta(seconds=ago)))
             assert (caught.value.sent, server.connections) == (False, 0)
-        assert session.run(ask(READ)) == b"{}"
+        assert session.run(send(READ)) == b"{}"
 
 
 @pytest.mark.parametrize("status", [101, 102, 103, 199])
@@ -359,8 +362,8 @@ def test_an_interim_response_is_no_response(start: Any, settings: Any, status: i
                 connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" + OK + b"Content-Length: 2\r\n\r\n{}")
 
     server = start(behave)
-    with SyncSession(settings(server, request_timeout=20, order_timeout=20)) as session:
-        with pytest.raises(exceptions.Unreachable, match=f"HTTP {status} came instead of a response") as caught:
+    with SyncSession(settings(server, request_timeout=20, submit_timeout=20)) as session:
+        with pytest.raises(exceptions.TransportError, match=f"HTTP {status} came instead of a response") as caught:
             session.send(SUBMIT)
         reply = session.send(READ)
     assert (caught.value.sent, reply.status, reply.body, server.connections) == (True, 200, b"{}", 2)
@@ -377,17 +380,20 @@ def test_a_sign_in_of_another_thread_is_not_waited_for_past_the_deadline() -> No
     """One thread signs in for all; the others wait for as long as they have, and the token is there for whoever comes then."""
     begun, released = threading.Event(), threading.Event()
 
-    def acquire(_: Settings, *, refused: bool) -> Grant | Refusal:
+    def acquire(_: Settings, *, refused: bool) -> TokenGrant | TokenFailure:
         begun.set()
         released.wait(60)
-        return Grant("token", 3600)
+        return TokenGrant("token", 3600)
 
     source = TokenSource(Settings("https://nowhere.invalid", SECRET, "scope", "1"), acquire=acquire)
     thread = threading.Thread(target=source.token)
     thread.start()
     begun.wait(60)
     for seconds in (0.2, -1):
-        with deadline(seconds), pytest.raises(exceptions.SignInError, match="another thread's did not end") as caught:
+        with (
+            deadline(seconds),
+            pytest.raises(exceptions.AuthenticationError, match="another thread's did not end") as caught,
+        ):
             source.token()
         assert (caught.value.retryable, caught.value.answered) == (True, False)
     released.set()

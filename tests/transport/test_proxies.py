@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from partner_center_emulator import Emulator
 
 from airflow_provider_cpp import exceptions
 from airflow_provider_cpp.apis.cloud_partner_portal import endpoints
 from airflow_provider_cpp.core import effects
-from airflow_provider_cpp.emulator import Emulator
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
 from airflow_provider_cpp.transport.network_errors import without_users
 
@@ -132,7 +132,7 @@ def test_everything_goes_through_the_proxy(
             host=NOWHERE,
             extra={"proxies": {"https": f"http://{USER}@{proxy.address}"}},
         )
-        assert read().word == "neverPublished"
+        assert read().raw_status == "neverPublished"
         assert (set(proxy.asked), len(portal.sign_ins)) == (both(portal), 1)
 
 
@@ -149,7 +149,7 @@ def test_a_proxy_of_the_environment_is_used(
     proxy = proxy_to(portal)
     monkeypatch.setenv("HTTPS_PROXY", f"http://{proxy.address}")
     use(portal.connection_for(), host=NOWHERE)
-    assert (read().word, set(proxy.asked)) == ("neverPublished", both(portal))
+    assert (read().raw_status, set(proxy.asked)) == ("neverPublished", both(portal))
 
 
 @pytest.mark.parametrize("kind", ["client_secret", "access_token"])
@@ -168,7 +168,7 @@ def test_a_proxy_of_the_connection_beats_the_environment_s(
     monkeypatch.setenv("HTTPS_PROXY", f"http://{other.address}")
     use(portal.connection_for(kind), host=NOWHERE, extra={"proxies": {"all": f"http://{proxy.address}"}})
     wanted = both(portal) if kind == "client_secret" else {"CONNECT localhost:1"}
-    assert (read().word, set(proxy.asked), other.asked) == ("neverPublished", wanted, [])
+    assert (read().raw_status, set(proxy.asked), other.asked) == ("neverPublished", wanted, [])
 
 
 def test_a_managed_identity_s_token_is_seen_by_no_proxy(
@@ -191,7 +191,7 @@ def test_a_managed_identity_s_token_is_seen_by_no_proxy(
             host=NOWHERE,
             extra={"proxies": {"http": url, "https": url, "all": url}},
         )
-        assert (read().word, set(proxy.asked)) == ("neverPublished", {"CONNECT localhost:1"})
+        assert (read().raw_status, set(proxy.asked)) == ("neverPublished", {"CONNECT localhost:1"})
 
 
 def all_of(error: BaseException | None) -> str:
@@ -238,9 +238,9 @@ def test_a_proxy_s_password_is_seen_by_nobody(
     monkeypatch.setenv("HTTPS_PROXY", url)
     use(portal.connection_for(kind), host=NOWHERE, extra={"proxies": proxies})
     hook = CloudPartnerPortalHook()
-    once = effects.ask(endpoints.get_offer_status(hook.offer("contoso-vm")))
-    with pytest.raises(exceptions.PortalError) as caught:
+    once = effects.send(endpoints.get_offer_status(hook.offer_ref("contoso-vm")))
+    with pytest.raises(exceptions.MarketplaceError) as caught:
         hook.run(once) if wire == "requests" else asyncio.run(hook.arun(once))
     assert "hunter2" not in all_of(caught.value) + caplog.text
-    expected = exceptions.SignInError if kind == "client_secret" else exceptions.Unreachable
+    expected = exceptions.AuthenticationError if kind == "client_secret" else exceptions.TransportError
     assert (type(caught.value), caught.value.retryable) == (expected, True)

@@ -14,13 +14,14 @@ from typing import Any
 from urllib.parse import quote_plus
 
 import pytest
+from partner_center_emulator import Emulator, Fault
+from partner_center_emulator.credentials import PASSPHRASE
 
 from airflow_provider_cpp import exceptions
-from airflow_provider_cpp.emulator import Emulator, Fault
-from airflow_provider_cpp.emulator.kit import PASSPHRASE
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
-from airflow_provider_cpp.transport.auth.acquire import sign_in
-from airflow_provider_cpp.transport.auth.token_source import TokenSource, client_assertion
+from airflow_provider_cpp.transport.auth import client_assertion
+from airflow_provider_cpp.transport.auth.acquire import acquire_token
+from airflow_provider_cpp.transport.auth.token_source import TokenSource
 
 OFFER = "contoso-vm"
 TOKEN = re.compile(r"eyJ[\w-]{10,}")
@@ -47,14 +48,14 @@ def shown(error: BaseException) -> str:
 
 def private_half(portal: Emulator) -> list[str]:
     """Return lines of the private key; what comes first in it is public, and stands in the certificate too."""
-    lines = portal.kit.certificate.pem(chain=False).splitlines()
+    lines = portal.credentials.certificate.pem(chain=False).splitlines()
     return lines[len(lines) // 2 : -2]
 
 
 def secrets_of(portal: Emulator, connection: dict[str, Any]) -> set[str]:
     """Return everything that must not be seen, in the forms that it is written in."""
     extra = connection["extra"]
-    found = {portal.client_secret, PASSPHRASE, portal.kit.machine.header, extra.get("access_token", "")}
+    found = {portal.client_secret, PASSPHRASE, portal.credentials.machine.header, extra.get("access_token", "")}
     if connection.get("password"):
         found.add(connection["password"])
     if extra.get("token_file"):
@@ -77,7 +78,7 @@ def test_no_log_shows_a_secret(
     portal.revoke_tokens()
     try:
         asyncio.run(hook.aget_offer_status(OFFER))
-    except exceptions.SignInError as error:
+    except exceptions.AuthenticationError as error:
         assert way.kind == "access_token"
         caplog.handler.records.append(logging.makeLogRecord({"msg": shown(error)}))
     text = "".join(f"{record.getMessage()}{record.exc_text}{record.args!r}" for record in caplog.records)
@@ -108,8 +109,8 @@ def test_an_entra_that_repeats_what_it_was_told(
     portal, way = sign_in_by(ways[name]), ways[name]
     sent = {
         "client_secret": portal.client_secret,
-        "managed_identity": portal.kit.machine.header,
-        "workload_identity": portal.kit.federated_token().read_text(),
+        "managed_identity": portal.credentials.machine.header,
+        "workload_identity": portal.credentials.federated_token().read_text(),
     }.get(way.kind, "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJhcHAifQ.c2lnbmF0dXJl")
     echo = f"{sent} {quote_plus(sent)} eyJhbGciOiJub25lIn0.eyJhIjoxfQ.c2ln"
     text = ""
@@ -121,7 +122,7 @@ def test_an_entra_that_repeats_what_it_was_told(
         ):
             for route in ("token", "managed-identity"):
                 portal.inject(Fault("answer", route, status=status, body=body))
-            with pytest.raises(exceptions.SignInError) as caught:
+            with pytest.raises(exceptions.AuthenticationError) as caught:
                 TokenSource(source()._settings).token()
             portal.clear_faults()
             text += shown(caught.value)
@@ -151,7 +152,7 @@ def test_values_show_themselves_to_nobody(
     """Settings, credentials, tokens, grants and signers print nothing of what they hold."""
     portal = sign_in_by(way)
     settings = CloudPartnerPortalHook().get_settings()
-    token, grant = source().token(), sign_in(settings)
+    token, grant = source().token(), acquire_token(settings)
     things = [settings, settings.credentials, token, grant]
     if way.kind == "certificate":
         things.append(client_assertion.load(settings.credentials))

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_cpp.apis.cloud_partner_portal.api import PORTAL
+from airflow_provider_cpp.apis.cloud_partner_portal.api import CLOUD_PARTNER_PORTAL_API
 from airflow_provider_cpp.exceptions import CABundleError, ConfigurationError
 from airflow_provider_cpp.get_provider_info import CONNECTION_FIELDS
 from airflow_provider_cpp.transport.credentials import (
-    KINDS,
+    AUTH_TYPES,
     AccessToken,
     Certificate,
     ClientSecret,
@@ -20,11 +20,13 @@ from airflow_provider_cpp.transport.credentials import (
     WorkloadIdentity,
 )
 from airflow_provider_cpp.transport.settings import Settings
-from airflow_provider_cpp.transport.trust import trust
+from airflow_provider_cpp.transport.trust import ssl_context_for
 
 
 def settings(login: str | None = None, password: str | None = None, **extra: Any) -> Settings:
-    return Settings.from_fields(PORTAL.endpoint, host=None, login=login, password=password, extra=extra)
+    return Settings.from_fields(
+        CLOUD_PARTNER_PORTAL_API.endpoint, host=None, login=login, password=password, extra=extra
+    )
 
 
 @pytest.fixture
@@ -103,7 +105,7 @@ def test_a_bundle_is_looked_at_when_it_is_used(path: str) -> None:
         with pytest.raises(ConfigurationError, match="verify in extra must be the path of a CA bundle"):
             settings("a", auth="access_token", access_token="x", verify=wrong)
     with pytest.raises(CABundleError, match="CA bundle "):
-        trust(path)
+        ssl_context_for(path)
 
 
 def test_all_that_is_wrong_is_said_at_once() -> None:
@@ -155,7 +157,7 @@ def test_what_cannot_work_is_refused(fields: dict[str, Any], said: str) -> None:
     """Fields that contradict each other or cannot be what they should are named, and their values are not repeated."""
     outer = {name: fields.pop(name, None) for name in ("host", "login", "password")}
     with pytest.raises(ConfigurationError) as caught:
-        Settings.from_fields(PORTAL.endpoint, **outer, extra=fields)
+        Settings.from_fields(CLOUD_PARTNER_PORTAL_API.endpoint, **outer, extra=fields)
     assert said in str(caught.value)
     assert "two" not in str(caught.value).replace("two tokens", "")
 
@@ -215,7 +217,7 @@ def test_settings_are_values_that_show_no_secret(files: dict[str, str]) -> None:
 
 def test_the_form_offers_every_way_to_sign_in() -> None:
     """The form's list of ways is the code's, and Airflow masks the fields that hold a secret by their names."""
-    assert CONNECTION_FIELDS["auth"]["schema"]["enum"] == list(KINDS)
+    assert CONNECTION_FIELDS["auth"]["schema"]["enum"] == list(AUTH_TYPES)
     assert {"private_key", "access_token", "token_file", "certificate_path"} <= set(CONNECTION_FIELDS)
     masked = ("token", "secret", "private_key", "proxies")
     assert all(any(word in name for word in masked) for name in ("private_key", "access_token", "proxies"))

@@ -11,10 +11,10 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from partner_center_emulator import Emulator
 
 from airflow_provider_cpp.core.models import OfferRef
-from airflow_provider_cpp.core.wait_spec import Watch
-from airflow_provider_cpp.emulator import Emulator
+from airflow_provider_cpp.core.wait_spec import WaitSpec
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
 from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
 
@@ -23,7 +23,7 @@ TRIGGERS, LIFETIME, WAIT = 200, 2.0, 5.0
 ROUTES = {"client_secret": "token", "managed_identity": "managed-identity"}
 
 
-async def wait_all(watch: Watch) -> list[Any]:
+async def wait_all(watch: WaitSpec) -> list[Any]:
     """Run triggers side by side in one event loop, as a triggerer does, to the event of each."""
     arguments = watch.to_payload()
 
@@ -42,7 +42,7 @@ def test_two_hundred_triggers_ask_once_in_each_lifetime(
     CloudPartnerPortalHook().publish_offer(OFFER)
     deadline = datetime.now(timezone.utc) + timedelta(seconds=WAIT)
     # On a machine that is slow, a token may end on its way twice, and so at the very first look.
-    watch = Watch(
+    watch = WaitSpec(
         OfferRef("contoso", OFFER),
         "live",
         deadline,

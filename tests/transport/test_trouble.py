@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from partner_center_emulator import Emulator, Fault
 
 from airflow_provider_cpp import exceptions
-from airflow_provider_cpp.emulator import Emulator, Fault
-from airflow_provider_cpp.transport.auth.acquire import Grant, Refusal
+from airflow_provider_cpp.transport.auth.acquire import TokenFailure, TokenGrant
 from airflow_provider_cpp.transport.auth.token_source import TokenSource
 from airflow_provider_cpp.transport.credentials import AccessToken, ManagedIdentity
 from airflow_provider_cpp.transport.settings import Settings
@@ -65,7 +65,7 @@ def test_what_may_pass_is_told_from_what_does_not(
     portal, settings, found = sign_in_by(renewing), source()._settings, {}
     for case, (fault, _, said) in ANSWERS.items():
         portal.inject(replace(fault, route=route_of(renewing)))
-        with pytest.raises(exceptions.SignInError, match=r"^sign-in of .* failed: ") as caught:
+        with pytest.raises(exceptions.AuthenticationError, match=r"^sign-in of .* failed: ") as caught:
             TokenSource(settings).token()
         text = str(caught.value)
         assert (said in text, "\n" in text, "<" in text) == (True, False, False), text
@@ -80,7 +80,7 @@ def test_the_ids_that_support_asks_for_are_said(
     """Entra's correlation id is in the error, and in its text once."""
     portal = sign_in_by(ways["certificate-pem"])
     portal.inject(Fault("answer", "token", status=500, body=json.dumps(ENTRA)))
-    with pytest.raises(exceptions.SignInError, match=r"Correlation ID: two$") as caught:
+    with pytest.raises(exceptions.AuthenticationError, match=r"Correlation ID: two$") as caught:
         source().token()
     assert (caught.value.correlation_id, caught.value.code) == ("two", "temporarily_unavailable")
 
@@ -93,7 +93,7 @@ def test_a_discovery_that_fails_is_a_failed_sign_in(
     found = []
     for status, body in ((503, ""), (200, "{}"), (200, "<html>")):
         portal.inject(Fault("answer", "discovery", status=status, body=body))
-        with pytest.raises(exceptions.SignInError) as caught:
+        with pytest.raises(exceptions.AuthenticationError) as caught:
             TokenSource(source()._settings).token()
         found.append(caught.value.retryable)
     assert (found, portal.counts["token"]) == ([True, False, True], 0)
@@ -108,7 +108,7 @@ def test_a_cluster_s_own_address_that_is_not_there(
     """In Service Fabric msal brings a session of its own, whose failures are read like those of ours."""
     sign_in_by(ways["managed_identity-service-fabric"])
     monkeypatch.setenv("IDENTITY_ENDPOINT", "https://127.0.0.1:1/msi/fabric")
-    with pytest.raises(exceptions.SignInError, match="ConnectionError: ") as caught:
+    with pytest.raises(exceptions.AuthenticationError, match="ConnectionError: ") as caught:
         source().token()
     assert caught.value.retryable
 
@@ -120,7 +120,7 @@ def test_a_machine_that_is_updated(
     """A virtual machine's identity service is away for a minute while it is updated, which passes."""
     portal = sign_in_by(ways["managed_identity"])
     portal.inject(Fault("answer", "managed-identity", status=status))
-    with pytest.raises(exceptions.SignInError) as caught:
+    with pytest.raises(exceptions.AuthenticationError) as caught:
         source().token()
     assert caught.value.retryable
 
@@ -131,7 +131,7 @@ def test_a_read_survives_an_entra_that_is_unwell(
     """A read that had no token is asked again once there is one."""
     portal = sign_in_by(renewing)
     portal.inject(Fault("answer", route_of(renewing), status=503))
-    assert (read().word, len(portal.sign_ins)) == ("neverPublished", 1)
+    assert (read().raw_status, len(portal.sign_ins)) == ("neverPublished", 1)
 
 
 def test_nobody_is_sent_to_an_authority_that_is_not_trusted(
@@ -141,7 +141,9 @@ def test_nobody_is_sent_to_an_authority_that_is_not_trusted(
     for name in ("client_secret", "certificate-pem", "workload_identity"):
         portal = sign_in_by(ways[name])
         use(portal.connection_for(ways[name].kind), extra={"verify": None})
-        with pytest.raises(exceptions.SignInError, match="TLS: unable to get local issuer certificate") as caught:
+        with pytest.raises(
+            exceptions.AuthenticationError, match="TLS: unable to get local issuer certificate"
+        ) as caught:
             source().token()
         assert (caught.value.retryable, portal.requests) == (False, [])
 
@@ -166,34 +168,36 @@ def test_what_stands_in_netrc_does_not_count(
 class Entra:
     """Grants and refuses as it is told, and counts."""
 
-    def __init__(self, *outcomes: Grant | Refusal) -> None:
+    def __init__(self, *outcomes: TokenGrant | TokenFailure) -> None:
         self.outcomes = list(outcomes)
         self.now = 1000.0
         self.source = TokenSource(Settings("https://x", ManagedIdentity(), "scope", "1"), lambda: self.now, self)
 
-    def __call__(self, settings: Settings, *, refused: bool) -> Grant | Refusal:
+    def __call__(self, settings: Settings, *, refused: bool) -> TokenGrant | TokenFailure:
         return self.outcomes.pop(0)
 
 
 def test_a_refusal_is_shared_for_a_moment() -> None:
     """Who asks within a second gets the same refusal, without Entra ID being asked again."""
-    entra = Entra(Refusal("one"), Refusal("two"))
+    entra = Entra(TokenFailure("one"), TokenFailure("two"))
     for passing, said in ((0.9, "one"), (0.2, "one"), (0.0, "two")):
-        with pytest.raises(exceptions.SignInError, match=f"^{said}$"):
+        with pytest.raises(exceptions.AuthenticationError, match=f"^{said}$"):
             entra.source.token()
         entra.now += passing
 
 
 def test_a_service_that_says_when_is_not_asked_before() -> None:
     """Retry-After is kept to, but for no longer than an hour."""
-    entra = Entra(Refusal("one", transient=True, retry_after=90), Refusal("two", retry_after=9e9), Grant("x", 60))
-    with pytest.raises(exceptions.SignInError, match="one"):
+    entra = Entra(
+        TokenFailure("one", transient=True, retry_after=90), TokenFailure("two", retry_after=9e9), TokenGrant("x", 60)
+    )
+    with pytest.raises(exceptions.AuthenticationError, match="one"):
         entra.source.token()
     entra.now += 89
-    with pytest.raises(exceptions.SignInError, match="one"):
+    with pytest.raises(exceptions.AuthenticationError, match="one"):
         entra.source.token()
     entra.now += 1
-    with pytest.raises(exceptions.SignInError, match="two"):
+    with pytest.raises(exceptions.AuthenticationError, match="two"):
         entra.source.token()
     entra.now += 3600
     assert entra.source.token().value == "x"
@@ -201,14 +205,14 @@ def test_a_service_that_says_when_is_not_asked_before() -> None:
 
 def test_an_old_token_serves_to_its_real_end() -> None:
     """While renewing fails for reasons that pass, the token at hand is used for as long as it is good, and no longer."""
-    away = Refusal("away", transient=True)
-    entra = Entra(Grant("old", 3600), away, away, away, away, Grant("new", 3600))
+    away = TokenFailure("away", transient=True)
+    entra = Entra(TokenGrant("old", 3600), away, away, away, away, TokenGrant("new", 3600))
     seen = []
     for passing in (0, 3300, 10, 25, 264, 1):
         entra.now += passing
         try:
             seen.append(entra.source.token().value)
-        except exceptions.SignInError as error:
+        except exceptions.AuthenticationError as error:
             seen.append(str(error))
     assert (seen, len(entra.outcomes)) == (["old", "old", "old", "old", "old", "away"], 1)
     entra.now += 1
@@ -217,18 +221,18 @@ def test_an_old_token_serves_to_its_real_end() -> None:
 
 def test_a_final_refusal_ends_the_old_token_s_use() -> None:
     """Credentials that were taken away are said at once, although the token at hand would be good for minutes."""
-    entra = Entra(Grant("old", 3600), Refusal("gone"))
+    entra = Entra(TokenGrant("old", 3600), TokenFailure("gone"))
     entra.source.token()
     entra.now += 3300
-    with pytest.raises(exceptions.SignInError, match="gone"):
+    with pytest.raises(exceptions.AuthenticationError, match="gone"):
         entra.source.token()
 
 
 def test_a_token_that_was_refused_is_not_used_again() -> None:
     """After the portal refused a token, a sign-in that fails for a moment does not bring it back."""
-    entra = Entra(Grant("old", 3600), Refusal("away", transient=True), Grant("new", 3600))
+    entra = Entra(TokenGrant("old", 3600), TokenFailure("away", transient=True), TokenGrant("new", 3600))
     old = entra.source.token()
-    with pytest.raises(exceptions.SignInError, match="away"):
+    with pytest.raises(exceptions.AuthenticationError, match="away"):
         entra.source.token(rejected=old)
     assert entra.source.cached() is None
     entra.now += 1
@@ -237,7 +241,7 @@ def test_a_token_that_was_refused_is_not_used_again() -> None:
 
 def test_a_token_that_outlived_its_renewal_can_be_refused_too() -> None:
     """A token that serves on because renewing failed is the same token to whoever had it refused."""
-    entra = Entra(Grant("old", 3600), Refusal("away", transient=True), Grant("new", 3600))
+    entra = Entra(TokenGrant("old", 3600), TokenFailure("away", transient=True), TokenGrant("new", 3600))
     old = entra.source.token()
     entra.now += 3300
     assert entra.source.token().value == "old"
@@ -247,7 +251,7 @@ def test_a_token_that_outlived_its_renewal_can_be_refused_too() -> None:
 
 def test_a_machine_s_own_token_may_come_again() -> None:
     """What gives a machine its tokens may hand out the refused one again; it is taken rather than asked for for ever."""
-    entra = Entra(Grant("same", 3600), Grant("same", 3600))
+    entra = Entra(TokenGrant("same", 3600), TokenGrant("same", 3600))
     old = entra.source.token()
     assert entra.source.token(rejected=old).value == "same"
 
@@ -262,12 +266,12 @@ def test_a_ready_made_token_is_said_to_be_the_same_only_if_that_was_looked_up() 
     """What was read before the token was refused says nothing of a new one, which may stand in the connection by now."""
     source = TokenSource(Settings("https://nowhere.invalid", AccessToken("x"), "scope", "1"), pause := Clock())
     token = source.token()
-    source.found_again()
+    source.connection_was_reloaded()
     for is_said in (False, True):
-        with pytest.raises(exceptions.SignInError) as caught:
+        with pytest.raises(exceptions.AuthenticationError) as caught:
             source.token(rejected=token)
         assert ("still the same" in str(caught.value)) is is_said
-        source.found_again()
+        source.connection_was_reloaded()
         pause.now += 2
 
 

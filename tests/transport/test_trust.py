@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 import trustme
+from partner_center_emulator import Emulator
 
 from airflow_provider_cpp import exceptions
 from airflow_provider_cpp.apis.cloud_partner_portal import endpoints
 from airflow_provider_cpp.core import effects
-from airflow_provider_cpp.emulator import Emulator
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
-from airflow_provider_cpp.transport.trust import trust
+from airflow_provider_cpp.transport.trust import ssl_context_for
 
 
 def missing(path: Path, _: bytes) -> None:
@@ -66,7 +66,7 @@ BROKEN: dict[Callable[[Path, bytes], None], str] = {
 
 def ask(wire: str) -> Any:
     hook = CloudPartnerPortalHook()
-    once = effects.ask(endpoints.get_offer_status(hook.offer("contoso-vm")))
+    once = effects.send(endpoints.get_offer_status(hook.offer_ref("contoso-vm")))
     return hook.run(once) if wire == "requests" else asyncio.run(hook.arun(once))
 
 
@@ -113,7 +113,7 @@ def test_a_broken_bundle_is_one_error_and_passes(
     path = tmp_path / "0" / "ca.pem"
     named(portal.connection_for(kind), path)
     path.write_bytes(whole)
-    assert ask(wire).word == "neverPublished"
+    assert ask(wire).raw_status == "neverPublished"
 
 
 def test_a_replaced_bundle_counts_for_the_next_connection(
@@ -127,9 +127,9 @@ def test_a_replaced_bundle_counts_for_the_next_connection(
         other.write_bytes(portal.ca_file.read_bytes() if own else trustme.CA().cert_pem.bytes())
         other.replace(path)
         if own:
-            assert ask("requests").word == "neverPublished"
+            assert ask("requests").raw_status == "neverPublished"
         else:
-            with pytest.raises(exceptions.Untrusted):
+            with pytest.raises(exceptions.CertificateVerifyError):
                 ask("requests")
 
 
@@ -152,7 +152,7 @@ def test_a_name_that_is_not_the_certificate_s(
         thread.start()
         host = f"https://127.0.0.1:{listener.getsockname()[1]}"
         use(portal.connection_for("access_token"), host=host, extra={"verify": str(tmp_path / "ca.pem")})
-        with pytest.raises(exceptions.Untrusted, match="IP address mismatch"):
+        with pytest.raises(exceptions.CertificateVerifyError, match="IP address mismatch"):
             ask("requests")
         thread.join(30)
 
@@ -165,20 +165,20 @@ def test_a_folder_of_authorities_is_trusted(
     use(portal.connection_for("access_token"), extra={"verify": str(tmp_path)})
     (tmp_path / "README").touch()
     for wire in ("requests", "aiohttp"):
-        with pytest.raises(exceptions.Untrusted):
+        with pytest.raises(exceptions.CertificateVerifyError):
             ask(wire)
     command = ["openssl", "x509", "-subject_hash", "-noout", "-in", str(portal.ca_file)]
     name = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
     (tmp_path / f"{name}.0").write_bytes(portal.ca_file.read_bytes())
     for wire in ("requests", "aiohttp"):
-        assert ask(wire).word == "neverPublished"
+        assert ask(wire).raw_status == "neverPublished"
 
 
 def test_authorities_are_read_once_for_all_connections(tmp_path: Path) -> None:
     """The context is one for all who trust the same file as it is now."""
     path = tmp_path / "ca.pem"
     trustme.CA().cert_pem.write_to_path(path)
-    first = trust(str(path))
-    assert trust(str(path)) is first
+    first = ssl_context_for(str(path))
+    assert ssl_context_for(str(path)) is first
     path.write_bytes(trustme.CA().cert_pem.bytes() + b"\n")
-    assert trust(str(path)) is not first
+    assert ssl_context_for(str(path)) is not first

@@ -14,19 +14,19 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from partner_center_emulator import Emulator
 
 from airflow_provider_cpp.apis.cloud_partner_portal.endpoints import get_offer_status
-from airflow_provider_cpp.core.effects import Flow, Reconnect, SetDeadline, Sleep, ask
+from airflow_provider_cpp.core.effects import Flow, ReloadConnection, SetDeadline, Sleep, send
 from airflow_provider_cpp.core.models import OfferRef
-from airflow_provider_cpp.core.wait_spec import Watch
-from airflow_provider_cpp.emulator import Emulator
-from airflow_provider_cpp.exceptions import ConnectionUnknown, SignInError, Unreachable
+from airflow_provider_cpp.core.wait_spec import WaitSpec
+from airflow_provider_cpp.exceptions import AuthenticationError, ConnectionNotFoundError, TransportError
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
 from airflow_provider_cpp.transport import loop_registry
-from airflow_provider_cpp.transport.auth.acquire import Grant
+from airflow_provider_cpp.transport.auth.acquire import TokenGrant
 from airflow_provider_cpp.transport.auth.token_source import TokenSource
 from airflow_provider_cpp.transport.credentials import AccessToken
-from airflow_provider_cpp.transport.session_pool import CONNECTIONS, Line
+from airflow_provider_cpp.transport.session_pool import MAX_CONNECTIONS, PooledSession
 from airflow_provider_cpp.transport.settings import Settings
 from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
 
@@ -47,7 +47,7 @@ def poll(seconds: float | None = None) -> Flow[Any]:
     """Ask for the offer's status once, for so many seconds at most."""
     if seconds is not None:
         yield SetDeadline(datetime.now(timezone.utc) + timedelta(seconds=seconds))
-    return (yield from ask(get_offer_status(REF)))
+    return (yield from send(get_offer_status(REF)))
 
 
 def run(flow: Flow[Any]) -> Awaitable[Any]:
@@ -66,15 +66,15 @@ async def closed(portal: Emulator) -> None:
 
 
 def assert_nothing_is_left() -> None:
-    for shared in loop_registry._of_loops.values():
-        assert (shared._lines, shared._accesses) == ({}, {})
+    for shared in loop_registry._registries.values():
+        assert (shared.pool._sessions, shared._connections) == ({}, {})
 
 
 def test_a_sign_in_that_hangs_ends_no_wait_late(portal: Emulator) -> None:
     """Ten waits time out soon after their deadline while the sign-in that they share gets no response, and the loop can close."""
     gate = portal.gate("token")
     deadline = datetime.now(timezone.utc) + timedelta(seconds=1)
-    watch = Watch(REF, "live", deadline, poll_interval=0.5, answered=True, api=CloudPartnerPortalHook.conn_type)
+    watch = WaitSpec(REF, "live", deadline, poll_interval=0.5, answered=True, api=CloudPartnerPortalHook.conn_type)
 
     async def one() -> Any:
         async with aclosing(OfferStatusTrigger("cloud_partner_portal_default", watch.to_payload()).run()) as events:
@@ -99,12 +99,12 @@ def test_a_poll_ends_with_the_deadline_and_the_next_one_sends_nothing(portal: Em
     """A poll that gets no response, be it to its sign-in, fails at the deadline; one after the deadline fails at once."""
     gate = portal.gate(route)
 
-    def flow() -> Flow[list[Unreachable]]:
+    def flow() -> Flow[list[TransportError]]:
         failures = []
-        with pytest.raises(Unreachable) as failure:
+        with pytest.raises(TransportError) as failure:
             yield from poll(0.5)
         failures.append(failure.value)
-        with pytest.raises(Unreachable) as failure:
+        with pytest.raises(TransportError) as failure:
             yield from poll(0.0)
         return [*failures, failure.value]
 
@@ -136,7 +136,7 @@ def test_one_who_gives_up_leaves_the_sign_in_to_the_others(portal: Emulator) -> 
         return first.exception(), reports
 
     failure, reports = asyncio.run(main())
-    assert (type(failure), {report.word for report in reports}) == (Unreachable, {"neverPublished"})
+    assert (type(failure), {report.raw_status for report in reports}) == (TransportError, {"neverPublished"})
     assert portal.counts["token"] == 1
     assert_nothing_is_left()
 
@@ -147,17 +147,17 @@ def test_one_who_queues_gives_its_place_back(portal: Emulator) -> None:
     gate = portal.gate("status")
 
     async def main() -> Any:
-        busy = [asyncio.ensure_future(run(poll())) for _ in range(CONNECTIONS)]
-        await until(lambda: portal.connections_open >= CONNECTIONS)
+        busy = [asyncio.ensure_future(run(poll())) for _ in range(MAX_CONNECTIONS)]
+        await until(lambda: portal.connections_open >= MAX_CONNECTIONS)
         late = await asyncio.gather(*(run(poll(0.5)) for _ in range(5)), return_exceptions=True)
         gate.open()
         await asyncio.gather(*busy)
-        reports = await asyncio.gather(*(run(poll()) for _ in range(2 * CONNECTIONS)))
+        reports = await asyncio.gather(*(run(poll()) for _ in range(2 * MAX_CONNECTIONS)))
         await closed(portal)
         return late, reports
 
     late, reports = asyncio.run(main())
-    assert ({type(one) for one in late}, len(reports)) == ({Unreachable}, 2 * CONNECTIONS)
+    assert ({type(one) for one in late}, len(reports)) == ({TransportError}, 2 * MAX_CONNECTIONS)
     assert_nothing_is_left()
 
 
@@ -170,10 +170,12 @@ def test_reading_the_connection_ends_with_the_deadline(portal: Emulator) -> None
 
     def flow() -> Flow[None]:
         yield SetDeadline(datetime.now(timezone.utc) + timedelta(seconds=0.3))
-        with pytest.raises(ConnectionUnknown, match=r"_default' cannot be used: no response within 0[.]\d+ seconds"):
-            yield Reconnect()
+        with pytest.raises(
+            ConnectionNotFoundError, match=r"_default' cannot be used: no response within 0[.]\d+ seconds"
+        ):
+            yield ReloadConnection()
         yield Sleep(0)
-        with pytest.raises(Unreachable, match="the deadline has passed"):
+        with pytest.raises(TransportError, match="the deadline has passed"):
             yield from poll()
 
     asyncio.run(Slow().arun(flow()))
@@ -186,16 +188,16 @@ def test_a_sign_in_is_not_awaited_forever() -> None:
     settings = Settings("https://nowhere.invalid", AccessToken("x"), "scope", "1", request_timeout=0.05)
     go, begun = threading.Event(), []
 
-    def acquire(*_: Any, **__: Any) -> Grant:
+    def acquire(*_: Any, **__: Any) -> TokenGrant:
         begun.append(threading.get_ident())
         go.wait(LONG)
-        return Grant("token", 3600.0)
+        return TokenGrant("token", 3600.0)
 
     async def main() -> str:
-        line = Line(settings, ssl.create_default_context())
-        line.tokens = TokenSource(replace(settings), acquire=acquire)
+        line = PooledSession(settings, ssl.create_default_context())
+        line.token_source = TokenSource(replace(settings), acquire=acquire)
         for _ in range(3):
-            with pytest.raises(SignInError, match=r"no response within 0.2 seconds") as caught:
+            with pytest.raises(AuthenticationError, match=r"no response within 0.2 seconds") as caught:
                 await line.token(None)
             assert caught.value.retryable
         go.set()

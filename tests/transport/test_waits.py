@@ -12,42 +12,42 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException
+from partner_center_emulator import Emulator
 
-from airflow_provider_cpp.apis.cloud_partner_portal.api import PORTAL
+from airflow_provider_cpp.apis.cloud_partner_portal.api import CLOUD_PARTNER_PORTAL_API
 from airflow_provider_cpp.core.operations import Operation
 from airflow_provider_cpp.core.wait import wait
-from airflow_provider_cpp.core.wait_spec import Watch
-from airflow_provider_cpp.emulator import Emulator
+from airflow_provider_cpp.core.wait_spec import WaitSpec
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
-from airflow_provider_cpp.tasks.completion import resume
-from airflow_provider_cpp.transport.loop_registry import lines
+from airflow_provider_cpp.tasks.completion import finish_from_event
+from airflow_provider_cpp.transport.loop_registry import loop_registry
 from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
 
 OFFER = "contoso-vm"
 CONNECTION = "cloud_partner_portal_default"
 
 
-def by_trigger(watch: Watch) -> dict[str, Any]:
+def by_trigger(watch: WaitSpec) -> dict[str, Any]:
     """Wait as a triggerer does, and return the event's payload."""
     path, arguments = OfferStatusTrigger(CONNECTION, watch.to_payload()).serialize()
     assert path.endswith(".OfferStatusTrigger")
 
     async def first_event() -> Any:
-        (await lines()).again = 0.1  # the connection is read that often while looks fail
+        (await loop_registry()).failure_interval = 0.1  # the connection is read that often while looks fail
         return await anext(OfferStatusTrigger(**arguments).run())
 
     return asyncio.run(first_event()).payload
 
 
-def by_worker(watch: Watch) -> dict[str, Any]:
+def by_worker(watch: WaitSpec) -> dict[str, Any]:
     """Wait as a task that does not defer does."""
-    return CloudPartnerPortalHook().run(wait(PORTAL, watch)).to_payload()
+    return CloudPartnerPortalHook().run(wait(CLOUD_PARTNER_PORTAL_API, watch)).to_payload()
 
 
 class Waiting:
     """A wait that goes on in a thread of its own, and what it told."""
 
-    def __init__(self, portal: Emulator, how: Callable[[Watch], dict[str, Any]], watch: Watch) -> None:
+    def __init__(self, portal: Emulator, how: Callable[[WaitSpec], dict[str, Any]], watch: WaitSpec) -> None:
         self.portal = portal
         self.event: dict[str, Any] | None = None
         self._how, self._watch = how, watch
@@ -79,11 +79,11 @@ class Waiting:
 def begin(sign_in_by: Callable[..., Emulator], ways: dict[str, Any]) -> Callable[..., Waiting]:
     """Return a function that publishes, waits for the preview, and returns once two looks were answered."""
 
-    def start(name: str, how: Callable[[Watch], dict[str, Any]], tolerance: float = 60.0) -> Waiting:
+    def start(name: str, how: Callable[[WaitSpec], dict[str, Any]], tolerance: float = 60.0) -> Waiting:
         portal = sign_in_by(ways[name])
         operation: Operation = CloudPartnerPortalHook().publish_offer(OFFER)
         deadline = datetime.now(timezone.utc) + timedelta(seconds=60)
-        watch = Watch(
+        watch = WaitSpec(
             operation.offer,
             "preview",
             deadline,
@@ -101,15 +101,15 @@ def begin(sign_in_by: Callable[..., Emulator], ways: dict[str, Any]) -> Callable
 
 
 @pytest.fixture(params=[by_trigger, by_worker])
-def how(request: pytest.FixtureRequest) -> Callable[[Watch], dict[str, Any]]:
+def how(request: pytest.FixtureRequest) -> Callable[[WaitSpec], dict[str, Any]]:
     """Return each way to wait."""
-    found: Callable[[Watch], dict[str, Any]] = request.param
+    found: Callable[[WaitSpec], dict[str, Any]] = request.param
     return found
 
 
 def test_a_new_token_in_the_connection_lets_the_wait_go_on(
     begin: Callable[..., Waiting],
-    how: Callable[[Watch], dict[str, Any]],
+    how: Callable[[WaitSpec], dict[str, Any]],
     use: Callable[..., Any],
     warnings: Callable[[], list[str]],
 ) -> None:
@@ -121,7 +121,7 @@ def test_a_new_token_in_the_connection_lets_the_wait_go_on(
     before = waiting.looks(200)
     waiting.until(lambda: waiting.looks(200) > before)
     waiting.portal.clock.advance(days=30)
-    assert resume(waiting.end()).result.value == "reached"
+    assert finish_from_event(waiting.end()).result.value == "reached"
     told = warnings()
     assert (len(told), "put a new one into the connection" in told[0], "; the wait goes on" in told[0]) == (
         1,
@@ -131,14 +131,14 @@ def test_a_new_token_in_the_connection_lets_the_wait_go_on(
 
 
 def test_the_same_token_in_the_connection_is_said_to_be_the_same(
-    begin: Callable[..., Waiting], how: Callable[[Watch], dict[str, Any]]
+    begin: Callable[..., Waiting], how: Callable[[WaitSpec], dict[str, Any]]
 ) -> None:
     """When the tolerance has passed the task fails, and the error says that the connection still holds the same token."""
     waiting = begin("access_token", how, tolerance=2.5)
     waiting.portal.revoke_tokens()
     event = waiting.end()
     with pytest.raises(AirflowException, match=r"cannot be renewed here.*still the same one") as caught:
-        resume(event)
+        finish_from_event(event)
     token = waiting.portal.connection_for("access_token")["password"]
     assert ("no answer from the portal for" in str(caught.value), token[:20] in str(caught.value)) == (True, False)
     assert waiting.portal.counts["token"] == 0
@@ -146,7 +146,7 @@ def test_the_same_token_in_the_connection_is_said_to_be_the_same(
 
 def test_a_secret_that_was_rotated_and_corrected_lets_the_wait_go_on(
     begin: Callable[..., Waiting],
-    how: Callable[[Watch], dict[str, Any]],
+    how: Callable[[WaitSpec], dict[str, Any]],
     use: Callable[..., Any],
     warnings: Callable[[], list[str]],
 ) -> None:
@@ -159,14 +159,14 @@ def test_a_secret_that_was_rotated_and_corrected_lets_the_wait_go_on(
     before = waiting.looks(200)
     waiting.until(lambda: waiting.looks(200) > before)
     waiting.portal.clock.advance(days=30)
-    assert resume(waiting.end()).result.value == "reached"
+    assert finish_from_event(waiting.end()).result.value == "reached"
     told = warnings()
     assert (len(told), "AADSTS7000215: Invalid client secret" in told[0]) == (1, True)
 
 
 def test_an_airflow_that_is_away_with_the_portal_does_not_end_the_wait(
     begin: Callable[..., Waiting],
-    how: Callable[[Watch], dict[str, Any]],
+    how: Callable[[WaitSpec], dict[str, Any]],
     warnings: Callable[[], list[str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -185,6 +185,6 @@ def test_an_airflow_that_is_away_with_the_portal_does_not_end_the_wait(
         before = waiting.looks(200)
         waiting.until(lambda: waiting.looks(200) > before)
     waiting.portal.clock.advance(days=30)
-    assert resume(waiting.end()).result.value == "reached"
+    assert finish_from_event(waiting.end()).result.value == "reached"
     told = "\n".join(warnings())
     assert ("cannot be read now" in told, "RuntimeError" in told, "secret@" in told) == (True, True, False)

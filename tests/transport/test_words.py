@@ -9,11 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from partner_center_emulator import Emulator, Fault
 
 from airflow_provider_cpp import exceptions
 from airflow_provider_cpp.apis.cloud_partner_portal import endpoints
 from airflow_provider_cpp.core import effects
-from airflow_provider_cpp.emulator import Emulator, Fault
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
 
 NOWHERE = "https://127.0.0.1:1"
@@ -23,13 +23,13 @@ NAMED = "the proxy is named in the connection's extra, as proxies, or by HTTPS_P
 
 
 @pytest.fixture(params=["requests", "aiohttp"])
-def told(request: pytest.FixtureRequest) -> Callable[[], exceptions.PortalError]:
+def told(request: pytest.FixtureRequest) -> Callable[[], exceptions.MarketplaceError]:
     """Return a function that asks for a status, once, which must fail, and returns the error."""
 
-    def fails() -> exceptions.PortalError:
+    def fails() -> exceptions.MarketplaceError:
         hook = CloudPartnerPortalHook()
-        once = effects.ask(endpoints.get_offer_status(hook.offer("contoso-vm")))
-        with pytest.raises(exceptions.PortalError) as caught:
+        once = effects.send(endpoints.get_offer_status(hook.offer_ref("contoso-vm")))
+        with pytest.raises(exceptions.MarketplaceError) as caught:
             hook.run(once) if request.param == "requests" else asyncio.run(hook.arun(once))
         return caught.value
 
@@ -43,7 +43,7 @@ def signed_in(sign_in_by: Callable[..., Emulator], ways: dict[str, Any]) -> Emul
 
 
 def test_where_nobody_answers_the_address_is_named(
-    signed_in: Emulator, use: Callable[..., Any], told: Callable[[], exceptions.PortalError]
+    signed_in: Emulator, use: Callable[..., Any], told: Callable[[], exceptions.MarketplaceError]
 ) -> None:
     """A connection that is refused names the portal's address, as the connection or its default has it."""
     use(signed_in.connection_for("access_token"), host=NOWHERE)
@@ -53,28 +53,28 @@ def test_where_nobody_answers_the_address_is_named(
 
 
 def test_an_untrusted_portal_is_final_and_sent_nothing(
-    signed_in: Emulator, use: Callable[..., Any], told: Callable[[], exceptions.PortalError]
+    signed_in: Emulator, use: Callable[..., Any], told: Callable[[], exceptions.MarketplaceError]
 ) -> None:
     """Without the emulator's authority the error names the address, says what is wrong and where a CA goes, on both wires."""
     use(signed_in.connection_for("access_token"), extra={"verify": None})
     text = f"TLS: unable to get local issuer certificate; {VERIFY}"
     error = told()
     assert str(error) == f"status of offer contoso/contoso-vm: no answer from {signed_in.url}: {text}"
-    assert (type(error), error.retryable, signed_in.requests) == (exceptions.Untrusted, False, [])
+    assert (type(error), error.retryable, signed_in.requests) == (exceptions.CertificateVerifyError, False, [])
 
 
 def test_an_untrusted_authority_is_told_alike(
     sign_in_by: Callable[..., Emulator],
     use: Callable[..., Any],
     ways: dict[str, Any],
-    told: Callable[[], exceptions.PortalError],
+    told: Callable[[], exceptions.MarketplaceError],
 ) -> None:
     """The sign-in comes first, so it is what mostly meets a certificate that is not trusted: it says the same."""
     portal = sign_in_by(ways["client_secret"])
     use(portal.connection_for(), extra={"verify": None})
     error = told()
     assert str(error).endswith(f"failed: TLS: unable to get local issuer certificate; {VERIFY}")
-    assert (type(error), error.retryable) == (exceptions.SignInError, False)
+    assert (type(error), error.retryable) == (exceptions.AuthenticationError, False)
 
 
 @pytest.mark.parametrize("name", ["access_token", "client_secret"])
@@ -82,7 +82,7 @@ def test_a_proxy_that_is_not_there_is_said_to_be_one(
     sign_in_by: Callable[..., Emulator],
     use: Callable[..., Any],
     ways: dict[str, Any],
-    told: Callable[[], exceptions.PortalError],
+    told: Callable[[], exceptions.MarketplaceError],
     name: str,
 ) -> None:
     """Where the way to the proxy fails, the error says where a proxy is named, and not its password."""
@@ -92,7 +92,7 @@ def test_a_proxy_that_is_not_there_is_said_to_be_one(
 
 
 def test_a_connection_that_is_lost_is_told_in_words(
-    signed_in: Emulator, told: Callable[[], exceptions.PortalError]
+    signed_in: Emulator, told: Callable[[], exceptions.MarketplaceError]
 ) -> None:
     """An answer that breaks off is told as such, without the notation of Python's exceptions."""
     signed_in.inject(Fault("drop", "status", times=2))  # aiohttp asks for itself once more

@@ -7,19 +7,14 @@ from datetime import timedelta
 from typing import Any, assert_type
 
 from airflow_provider_cpp.apis.cloud_partner_portal.models import OfferSummary, PublisherSummary
-from airflow_provider_cpp.core.models import OfferDocument, Report
-from airflow_provider_cpp.core.operations import Operation, Submission
-from airflow_provider_cpp.core.params import Updated
-from airflow_provider_cpp.exceptions import OperationRunning, PortalError, RequestError
+from airflow_provider_cpp.core.models import OfferDocument, StatusReport
+from airflow_provider_cpp.core.operations import Operation, OperationSummary
+from airflow_provider_cpp.core.params import UpdateResult
+from airflow_provider_cpp.exceptions import MarketplaceError, OperationInProgressError, RequestError
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
-from airflow_provider_cpp.links import MarketplaceLink, PublisherPortalLink
-from airflow_provider_cpp.operators.offer import (
-    AddImageVersionOperator,
-    CancelOfferOperator,
-    GoLiveOfferOperator,
-    PublishOfferOperator,
-    UpdateOfferOperator,
-)
+from airflow_provider_cpp.links import MarketplaceLink, PartnerCenterLink
+from airflow_provider_cpp.operators.draft import AddImageVersionOperator, UpdateOfferOperator
+from airflow_provider_cpp.operators.offer import CancelOfferOperator, GoLiveOfferOperator, PublishOfferOperator
 from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
 from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
 
@@ -41,17 +36,17 @@ def right() -> None:
 async def hook() -> None:
     """Use the hook in both of its forms."""
     hook = CloudPartnerPortalHook("conn")
-    assert_type(hook.get_offer_status("contoso-vm"), Report)
-    assert_type(await hook.aget_offer_status("contoso-vm"), Report)
+    assert_type(hook.get_offer_status("contoso-vm"), StatusReport)
+    assert_type(await hook.aget_offer_status("contoso-vm"), StatusReport)
     assert_type(hook.list_offers(), tuple[OfferSummary, ...])
     assert_type(hook.publish_offer("contoso-vm"), Operation)
     assert_type(hook.get_offer("contoso-vm"), dict[str, Any])
     assert_type(hook.read_offer("contoso-vm", slot="Preview"), OfferDocument)
     assert_type(hook.put_offer("contoso-vm", {}, if_match="*"), OfferDocument)
-    assert_type(hook.update_offer("contoso-vm", lambda document: document), Updated)
+    assert_type(hook.update_offer("contoso-vm", lambda document: document), UpdateResult)
     assert_type(hook.list_publishers(), tuple[PublisherSummary, ...])
-    assert_type(hook.list_operations("contoso-vm"), list[Submission])
-    assert_type(hook.get_operation({"operation_id": "1"}), Report)
+    assert_type(hook.list_operations("contoso-vm"), list[OperationSummary])
+    assert_type(hook.get_operation({"operation_id": "1"}), StatusReport)
     assert_type(hook.go_live("contoso-vm", settle_time=60), Operation)
     assert_type(hook.cancel("contoso-vm", operation={"operation_id": "1"}), Operation | None)
     assert_type(hook.test_connection(), tuple[bool, str])
@@ -61,14 +56,14 @@ def errors_and_links() -> None:
     """Catch what is raised, read what it carries, and name the links."""
     try:
         CloudPartnerPortalHook().publish_offer("contoso-vm", notification_emails=["a@contoso.example"])
-    except OperationRunning as error:
+    except OperationInProgressError as error:
         assert_type(error.retryable, bool)
     except RequestError as error:
         assert_type(error.status, int | None)
         assert_type(error.retry_after, float | None)
-    except PortalError as error:
+    except MarketplaceError as error:
         assert_type(str(error), str)
-    assert_type([MarketplaceLink.name, PublisherPortalLink().name], list[str])
+    assert_type([MarketplaceLink.name, PartnerCenterLink().name], list[str])
 
 
 def wrong() -> None:

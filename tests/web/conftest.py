@@ -15,11 +15,10 @@ from typing import Any
 import pytest
 from deployments.airflow import Deployment, OneMachine
 from deployments.processes import wait_until
+from partner_center_emulator import Emulator, ScaledClock, Settings
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
-from searching import hidden_in, parts_of_token
+from support.search import hidden_in, parts_of_token
 from web.pages import DEFAULT, OFFER, ConnectionForm
-
-from airflow_provider_cpp.emulator import Emulator, ScaledClock, Settings
 
 ROOT = Path(__file__).parents[2]
 KEPT = ROOT / ".e2e/web"

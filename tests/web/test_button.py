@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 from deployments.airflow import Deployment
+from partner_center_emulator import Emulator, Fault
 from playwright.sync_api import Page
 from web.pages import press_test, row_of
-
-from airflow_provider_cpp.emulator import Emulator, Fault
 
 
 @pytest.fixture

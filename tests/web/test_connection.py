@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from deployments.airflow import Deployment
+from partner_center_emulator import Emulator
 from playwright.sync_api import Page, Route, expect
 from web.pages import DEFAULT, ConnectionForm, press_test, row_of
 
-from airflow_provider_cpp.emulator import Emulator
 from airflow_provider_cpp.get_provider_info import CONNECTION_FIELDS
 
 STANDARD = {

@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 from deployments.airflow import Deployment
 from deployments.processes import wait_until
+from partner_center_emulator import Emulator
 from playwright.sync_api import Page, expect
 from web.pages import OFFER
-
-from airflow_provider_cpp.emulator import Emulator
 
 DAG, RUN = "publish_and_wait", "release"
 FIELDS = ["api", "publisher_id", "offer_id", "operation_id", "location", "kind", "submitted_at"]
@@ -56,7 +55,7 @@ def test_the_log_says_what_happens(page: Page, operation: dict[str, Any], pictur
     """The publish names its operation, and the wait tells step by step until the preview is ready."""
     page.goto(f"{PAGE}/tasks/publish")
     lines = page.get_by_role("code").first
-    expect(lines).to_contain_text(f"offer contoso/{OFFER}: publish is operation {operation['id']}")
+    expect(lines).to_contain_text(f"offer contoso/{OFFER}: publish accepted as operation {operation['id']}")
     page.goto(f"{PAGE}/tasks/preview")
     expect(lines).to_contain_text(f"offer contoso/{OFFER}: its preview is ready; not live yet")
     expect(lines).to_contain_text(f"offer contoso/{OFFER}: Certification: Step completed.")

@@ -15,17 +15,17 @@ from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from airflow_provider_cpp.apis.cloud_partner_portal.location import local_location
+from airflow_provider_cpp.apis.cloud_partner_portal.location import resolve_same_origin
 from airflow_provider_cpp.apis.cloud_partner_portal.models import (
     OfferSummary,
     PublisherSummary,
-    read_report,
-    read_submission,
+    parse_operation_summary,
+    parse_status_report,
 )
-from airflow_provider_cpp.core.http import Call, Reply, parse
-from airflow_provider_cpp.core.json_fields import document, list_of
-from airflow_provider_cpp.core.models import OfferDocument, OfferRef, Report, check_identifier
-from airflow_provider_cpp.core.operations import API, Operation, Submission, check_api
+from airflow_provider_cpp.core.http import Request, Response, parse_json
+from airflow_provider_cpp.core.json_fields import list_parser, offer_document
+from airflow_provider_cpp.core.models import OfferDocument, OfferRef, StatusReport, validate_identifier
+from airflow_provider_cpp.core.operations import CLOUD_PARTNER_PORTAL, Operation, OperationSummary, ensure_same_api
 
 T = TypeVar("T")
 
@@ -34,45 +34,45 @@ DEFAULT_HOST = "https://cloudpartner.azure.com"
 DEFAULT_SCOPE = f"{DEFAULT_HOST}/.default"
 
 
-def get_offer_status(offer: OfferRef) -> Call[Report]:
+def get_offer_status(offer: OfferRef) -> Request[StatusReport]:
     """Ask where an offer stands."""
     name = str(offer)
-    return Call(f"status of offer {name}", "GET", f"{_offer(offer)}/status", _report, offer=name)
+    return Request(f"status of offer {name}", "GET", f"{_offer(offer)}/status", _report, offer=name)
 
 
-def list_submissions(offer: OfferRef) -> Call[tuple[Submission, ...]]:
+def list_operations(offer: OfferRef) -> Request[tuple[OperationSummary, ...]]:
     """Ask for an offer's operations; the filter's name is disputed, so none is sent and callers filter."""
-    read = _json(list_of(read_submission))
-    return _about(offer, Call(f"operations of offer {offer}", "GET", f"{_offer(offer)}/submissions/", read))
+    read = _json(list_parser(parse_operation_summary))
+    return _for_offer(offer, Request(f"operations of offer {offer}", "GET", f"{_offer(offer)}/submissions/", read))
 
 
-def get_operation(operation: Operation) -> Call[Report]:
+def get_operation(operation: Operation) -> Request[StatusReport]:
     """Ask where an operation stands, at the location that the portal named or else by its id.
 
     :raises ConfigurationError: if the operation has neither, or is another API's.
     """
-    check_api(API, operation.api, "the operation")
-    words = f"operation {operation.name} of offer {operation.offer}"
+    ensure_same_api(CLOUD_PARTNER_PORTAL, operation.api, "the operation")
+    words = f"operation {operation.display_id} of offer {operation.offer}"
     path = operation.location
     if path is None:
-        identifier = check_identifier("operation_id", operation.operation_id)
+        identifier = validate_identifier("operation_id", operation.operation_id)
         path = f"{_offer(operation.offer)}/operations/{quote(identifier, safe='')}"
-    return Call(words, "GET", path, _report, offer=str(operation.offer), operation=operation.name)
+    return Request(words, "GET", path, _report, offer=str(operation.offer), operation=operation.display_id)
 
 
-def list_offers(publisher_id: str) -> Call[tuple[OfferSummary, ...]]:
+def list_offers(publisher_id: str) -> Request[tuple[OfferSummary, ...]]:
     """Ask for a publisher's offers."""
-    publisher = quote(check_identifier("publisher_id", publisher_id), safe="")
+    publisher = quote(validate_identifier("publisher_id", publisher_id), safe="")
     words = f"offers of publisher {publisher_id}"
-    return Call(words, "GET", f"/api/publishers/{publisher}/offers", _json(list_of(OfferSummary.from_json)))
+    return Request(words, "GET", f"/api/publishers/{publisher}/offers", _json(list_parser(OfferSummary.from_json)))
 
 
-def list_publishers() -> Call[tuple[PublisherSummary, ...]]:
+def list_publishers() -> Request[tuple[PublisherSummary, ...]]:
     """Ask for the publishers that the application may act for."""
-    return Call("publishers", "GET", "/api/publishers", _json(list_of(PublisherSummary.from_json)))
+    return Request("publishers", "GET", "/api/publishers", _json(list_parser(PublisherSummary.from_json)))
 
 
-def get_offer(offer: OfferRef, version: int | None = None, slot: str | None = None) -> Call[OfferDocument]:
+def get_offer(offer: OfferRef, version: int | None = None, slot: str | None = None) -> Request[OfferDocument]:
     """Ask for an offer whole: its draft, one of its versions, or what stands in a slot.
 
     :param slot: ``Draft``, ``Preview`` or ``Production``.
@@ -80,13 +80,13 @@ def get_offer(offer: OfferRef, version: int | None = None, slot: str | None = No
     if version is not None:
         words, place = f"version {version}", f"/versions/{version:d}"
     elif slot is not None:
-        words, place = f"slot {slot}", f"/slot/{quote(check_identifier('slot', slot), safe='')}"
+        words, place = f"slot {slot}", f"/slot/{quote(validate_identifier('slot', slot), safe='')}"
     else:
         words, place = "draft", ""
-    return _about(offer, Call(f"{words} of offer {offer}", "GET", f"{_offer(offer)}{place}", _document))
+    return _for_offer(offer, Request(f"{words} of offer {offer}", "GET", f"{_offer(offer)}{place}", _document))
 
 
-def put_offer(offer: OfferRef, content: dict[str, Any], if_match: str | None) -> Call[OfferDocument]:
+def put_offer(offer: OfferRef, content: dict[str, Any], if_match: str | None) -> Request[OfferDocument]:
     """Store a draft, whole: a key that is missing from the document is lost.
 
     :param if_match: the ETag of the draft that this one replaces, ``*`` for whichever, None to create an offer.
@@ -94,55 +94,59 @@ def put_offer(offer: OfferRef, content: dict[str, Any], if_match: str | None) ->
     headers = {} if if_match is None else {"If-Match": if_match}
     # Not escaped beyond JSON: the portal takes an escaped ampersand in an image's URL literally.
     body = json.dumps(content, ensure_ascii=False).encode()
-    return _about(offer, Call(f"store the draft of offer {offer}", "PUT", _offer(offer), _document, body, headers))
+    return _for_offer(
+        offer, Request(f"store the draft of offer {offer}", "PUT", _offer(offer), _document, body, headers)
+    )
 
 
-def publish_offer(offer: OfferRef, notification_emails: tuple[str, ...] = ()) -> Call[str | None]:
+def publish_offer(offer: OfferRef, notification_emails: tuple[str, ...] = ()) -> Request[str | None]:
     """Order a publication of the draft; the result is the operation's location, None where none was named."""
-    return _about(
+    return _for_offer(
         offer,
-        Call(f"publish offer {offer}", "POST", f"{_offer(offer)}/publish", _location, _metadata(notification_emails)),
+        Request(
+            f"publish offer {offer}", "POST", f"{_offer(offer)}/publish", _location, _metadata(notification_emails)
+        ),
     )
 
 
-def go_live(offer: OfferRef) -> Call[str | None]:
+def go_live_offer(offer: OfferRef) -> Request[str | None]:
     """Order that what is parked goes live; the result is the operation's location, None where none was named."""
-    return _about(offer, Call(f"go live with offer {offer}", "POST", f"{_offer(offer)}/golive", _location))
+    return _for_offer(offer, Request(f"go live with offer {offer}", "POST", f"{_offer(offer)}/golive", _location))
 
 
-def cancel(offer: OfferRef, notification_emails: tuple[str, ...] = ()) -> Call[str | None]:
+def cancel_operation(offer: OfferRef, notification_emails: tuple[str, ...] = ()) -> Request[str | None]:
     """Order that whatever runs is canceled; the answer is a yes whether or not anything ran."""
-    return _about(
+    return _for_offer(
         offer,
-        Call(f"cancel offer {offer}", "POST", f"{_offer(offer)}/cancel", _location, _metadata(notification_emails)),
+        Request(f"cancel offer {offer}", "POST", f"{_offer(offer)}/cancel", _location, _metadata(notification_emails)),
     )
 
 
-def _about(offer: OfferRef, call: Call[T]) -> Call[T]:
-    return replace(call, offer=str(offer))
+def _for_offer(offer: OfferRef, request: Request[T]) -> Request[T]:
+    return replace(request, offer=str(offer))
 
 
 def _metadata(emails: tuple[str, ...]) -> bytes:
     return json.dumps({"metadata": {"notification-emails": ",".join(emails)} if emails else {}}).encode()
 
 
-def _document(reply: Reply) -> OfferDocument:
-    return OfferDocument(document(parse(reply)), reply.headers.get("etag") or None)
+def _document(response: Response) -> OfferDocument:
+    return OfferDocument(offer_document(parse_json(response)), response.headers.get("etag") or None)
 
 
 def _offer(offer: OfferRef) -> str:
-    publisher = quote(check_identifier("publisher_id", offer.publisher_id), safe="")
+    publisher = quote(validate_identifier("publisher_id", offer.publisher_id), safe="")
     return f"/api/publishers/{publisher}/offers/{quote(offer.offer_id, safe='')}"
 
 
-def _json(read: Callable[[Any], T]) -> Callable[[Reply], T]:
-    return lambda reply: read(parse(reply))
+def _json(read: Callable[[Any], T]) -> Callable[[Response], T]:
+    return lambda response: read(parse_json(response))
 
 
-def _report(reply: Reply) -> Report:
-    return replace(read_report(parse(reply)), request_id=reply.request_id)
+def _report(response: Response) -> StatusReport:
+    return replace(parse_status_report(parse_json(response)), request_id=response.request_id)
 
 
-def _location(reply: Reply) -> str | None:
-    value = reply.headers.get("location") or reply.headers.get("operation-location")
-    return local_location(value, reply.origin)
+def _location(response: Response) -> str | None:
+    value = response.headers.get("location") or response.headers.get("operation-location")
+    return resolve_same_origin(value, response.origin)

@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from airflow_provider_cpp.core.images import ImageVersion
-from airflow_provider_cpp.core.json_fields import as_text, kind_of, whole_number
-from airflow_provider_cpp.core.redaction import plain_text
+from airflow_provider_cpp.core.json_fields import as_int, as_text, json_type_name
+from airflow_provider_cpp.core.params import ImageVersion
+from airflow_provider_cpp.core.redaction import sanitize_line
 from airflow_provider_cpp.exceptions import ConfigurationError
 
 IMAGE_KEYS = ("microsoft-azure-virtualmachines.vmImages", "microsoft-azure-corevm.vmImagesPublicAzure")
 """Where a plan keeps its images, by the kind of offer."""
 
 
-def add_to(image: ImageVersion, document: dict[str, Any]) -> dict[str, Any]:
+def add_image_version(image: ImageVersion, document: dict[str, Any]) -> dict[str, Any]:
     """Put the version into its plan, in place; the same version with the same blobs counts as done.
 
     :raises ConfigurationError: if there is no such plan, or another blob stands under the version.
@@ -29,23 +29,23 @@ def add_to(image: ImageVersion, document: dict[str, Any]) -> dict[str, Any]:
     if images is None:
         images = plan[key] = {}
     if not isinstance(images, dict):
-        problem = f"plan {image.plan_id} keeps {kind_of(images)} where its images belong, under {key}"
+        problem = f"plan {image.plan_id} keeps {json_type_name(images)} where its images belong, under {key}"
         raise ConfigurationError((problem,), "the offer's draft")
     there = images.get(image.version)
     if there is None:
-        images[image.version] = _entry(image)
+        images[image.version] = _version_entry(image)
         return document
-    blobs, wanted = _blobs(there), _blobs(_entry(image))
-    if blobs != wanted:
+    blobs, params = _blobs(there), _blobs(_version_entry(image))
+    if blobs != params:
         problem = (
             f"plan {image.plan_id} has a version {image.version} already, with another blob:"
-            f" {_shown(blobs)} instead of {_shown(wanted)}"
+            f" {_shown(blobs)} instead of {_shown(params)}"
         )
         raise ConfigurationError((problem,), "the offer's draft")
     return document
 
 
-def _entry(image: ImageVersion) -> dict[str, Any]:
+def _version_entry(image: ImageVersion) -> dict[str, Any]:
     by_number = sorted((int(number), url) for number, url in image.data_disk_urls.items())
     disks = [{"lun": number, "vhdUrl": url} for number, url in by_number]
     return {"osVhdUrl": image.os_disk_url, **image.details, "lunVhdDetails": disks}
@@ -56,8 +56,8 @@ def _plan(image: ImageVersion, document: dict[str, Any]) -> dict[str, Any]:
     for identifier, plan in found:
         if identifier and identifier.casefold() == image.plan_id.casefold():
             return plan
-    known = ", ".join(plain_text(identifier, 80) for identifier, _ in found if identifier) or "none at all"
-    problem = f"the offer has no plan {plain_text(repr(image.plan_id), 80)}; its plans are: {known}"
+    known = ", ".join(sanitize_line(identifier, 80) for identifier, _ in found if identifier) or "none at all"
+    problem = f"the offer has no plan {sanitize_line(repr(image.plan_id), 80)}; its plans are: {known}"
     raise ConfigurationError((problem,), "the task's arguments")
 
 
@@ -91,11 +91,11 @@ def _blobs(entry: Any) -> dict[str, str]:
     disks = fields.get("lunVhdDetails")
     for disk in disks if isinstance(disks, list) else []:
         if isinstance(disk, dict):
-            number = whole_number(disk.get("lun"))
+            number = as_int(disk.get("lun"))
             url = next((value for key, value in disk.items() if key.lower().endswith("url")), None)
             blobs[f"lun {len(blobs) - 1 if number is None else number}"] = url
     return {name: str(url).split("?")[0] for name, url in sorted(blobs.items()) if url}
 
 
 def _shown(blobs: dict[str, str]) -> str:
-    return ", ".join(f"{name} {plain_text(url, 300)}" for name, url in blobs.items()) or "none"
+    return ", ".join(f"{name} {sanitize_line(url, 300)}" for name, url in blobs.items()) or "none"

@@ -10,86 +10,86 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from airflow_provider_cpp.apis.cloud_partner_portal.status import read_status
-from airflow_provider_cpp.core.json_fields import as_text, items, json_object, parse_timestamp, whole_number
-from airflow_provider_cpp.core.models import Message, Report, Step
-from airflow_provider_cpp.core.operations import Submission
-from airflow_provider_cpp.core.redaction import plain_text
+from airflow_provider_cpp.apis.cloud_partner_portal.status import parse_status
+from airflow_provider_cpp.core.json_fields import as_int, as_list, as_object, as_text, parse_timestamp
+from airflow_provider_cpp.core.models import Message, StatusReport, Step
+from airflow_provider_cpp.core.operations import OperationSummary
+from airflow_provider_cpp.core.redaction import sanitize_line
 from airflow_provider_cpp.core.status import LIVE_STEP, SIGN_OFF_STEP, Status
 
 
-def read_message(data: Any) -> Message:
+def parse_message(data: Any) -> Message:
     """Read a message: an object, or the bare text that the documents speak of."""
     if isinstance(data, dict):
         return Message(
-            text=plain_text(as_text(data.get("messageHtml"))),
-            level=plain_text(as_text(data.get("level")).lower(), 40) or "information",
+            text=sanitize_line(as_text(data.get("messageHtml"))),
+            level=sanitize_line(as_text(data.get("level")).lower(), 40) or "information",
             timestamp=parse_timestamp(data.get("timestamp")),
         )
-    return Message(text=plain_text(as_text(data)))
+    return Message(text=sanitize_line(as_text(data)))
 
 
-def read_step(data: Any) -> Step:
+def parse_step(data: Any) -> Step:
     """Read a step; the sign-off's spelling may be its id or its name, and so may the live step's.
 
     :raises ValueError: if it is not an object.
     """
-    fields = json_object(data, "a step")
+    fields = as_object(data, "a step")
     word = as_text(fields.get("status"))
-    step_id, name = (plain_text(as_text(fields.get(key)), 200) for key in ("id", "stepName"))
+    step_id, name = (sanitize_line(as_text(fields.get(key)), 200) for key in ("id", "stepName"))
     name = name or step_id
     names = (step_id.lower(), name.lower())
     return Step(
         id=step_id,
         name=name,
-        status=read_status(word),
-        word=plain_text(word, 60),
+        status=parse_status(word),
+        raw_status=sanitize_line(word, 60),
         messages=_messages(fields.get("messages")),
-        percentage=whole_number(fields.get("progressPercentage", fields.get("processPercentage"))),
+        percentage=as_int(fields.get("progressPercentage", fields.get("processPercentage"))),
         is_sign_off=SIGN_OFF_STEP in names,
         is_live=LIVE_STEP in names,
     )
 
 
-def read_report(data: Any) -> Report:
+def parse_status_report(data: Any) -> StatusReport:
     """Read the body of an offer's status, or of an operation, which may come as a one-element list.
 
     :raises ValueError: if there is no object with a status word in it.
     """
     if isinstance(data, list) and len(data) == 1:
         data = data[0]
-    fields = json_object(data, "the answer")
+    fields = as_object(data, "the answer")
     word = fields.get("status")
     if not isinstance(word, str) or not word.strip():
         msg = "the answer has no status"
         raise ValueError(msg)
-    return Report(
-        status=read_status(word),
-        word=plain_text(word, 60),
-        steps=tuple([read_step(step) for step in items(fields.get("steps"), "steps")]),
+    return StatusReport(
+        status=parse_status(word),
+        raw_status=sanitize_line(word, 60),
+        steps=tuple([parse_step(step) for step in as_list(fields.get("steps"), "steps")]),
         messages=_messages(fields.get("messages")),
-        publishing_version=whole_number(fields.get("publishingVersion")),
+        publishing_version=as_int(fields.get("publishingVersion")),
     )
 
 
-def read_submission(data: Any) -> Submission:
+def parse_operation_summary(data: Any) -> OperationSummary:
     """Read an entry of an offer's list of operations.
 
     :raises ValueError: if it is not an object with an id.
     """
-    fields = json_object(data, "an operation")
+    fields = as_object(data, "an operation")
     identifier = fields.get("id")
     if not isinstance(identifier, str) or not identifier.strip():
         msg = "an operation has no id"
         raise ValueError(msg)
     word = as_text(fields.get("submissionState"))
-    return Submission(
-        id=plain_text(identifier, 200),
-        kind=plain_text(as_text(fields.get("submissionType")), 40).lower(),
-        status=read_status(word),
-        word=plain_text(word, 60) or "without a state",
-        publishing_version=whole_number(fields.get("publishingVersion")),
-        version=whole_number(fields.get("version")),
+    return OperationSummary(
+        id=sanitize_line(identifier, 200),
+        kind=sanitize_line(as_text(fields.get("submissionType")), 40).lower(),
+        status=parse_status(word),
+        raw_status=sanitize_line(word, 60) or "without a state",
+        publishing_version=as_int(fields.get("publishingVersion")),
+        version=as_int(fields.get("version")),
         changed_at=parse_timestamp(fields.get("changedTime")),
     )
 
@@ -101,7 +101,7 @@ class OfferSummary:
     id: str
     offer_type_id: str
     status: Status
-    word: str
+    raw_status: str
     display_text: str = ""
     version: int | None = None
     changed_at: datetime | None = None
@@ -112,17 +112,17 @@ class OfferSummary:
 
         :raises ValueError: if it is not an object.
         """
-        fields = json_object(data, "an offer")
+        fields = as_object(data, "an offer")
         definition = fields.get("definition")
         text = definition.get("displayText") if isinstance(definition, dict) else None
         word = as_text(fields.get("status"))
         return cls(
-            id=plain_text(as_text(fields.get("id")), 200),
-            offer_type_id=plain_text(as_text(fields.get("offerTypeId")), 200),
-            status=read_status(word),
-            word=plain_text(word, 60),
-            display_text=plain_text(as_text(text), 200),
-            version=whole_number(fields.get("version")),
+            id=sanitize_line(as_text(fields.get("id")), 200),
+            offer_type_id=sanitize_line(as_text(fields.get("offerTypeId")), 200),
+            status=parse_status(word),
+            raw_status=sanitize_line(word, 60),
+            display_text=sanitize_line(as_text(text), 200),
+            version=as_int(fields.get("version")),
             changed_at=parse_timestamp(fields.get("changedTime")),
         )
 
@@ -140,13 +140,13 @@ class PublisherSummary:
 
         :raises ValueError: if it is not an object.
         """
-        fields = json_object(data, "a publisher")
+        fields = as_object(data, "a publisher")
         definition = fields.get("definition")
         text = definition.get("displayText") if isinstance(definition, dict) else None
-        return cls(plain_text(as_text(fields.get("id")), 200), plain_text(as_text(text), 200))
+        return cls(sanitize_line(as_text(fields.get("id")), 200), sanitize_line(as_text(text), 200))
 
 
 def _messages(data: Any) -> tuple[Message, ...]:
     entries = data if isinstance(data, list) else [data]
-    read = [read_message(entry) for entry in entries if entry is not None]
+    read = [parse_message(entry) for entry in entries if entry is not None]
     return tuple([message for message in read if message.text])

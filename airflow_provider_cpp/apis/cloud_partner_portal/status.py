@@ -13,12 +13,12 @@ from __future__ import annotations
 from airflow_provider_cpp.core.status import Status
 
 
-def read_status(word: str) -> Status:
+def parse_status(word: str) -> Status:
     """Say what a word of the portal means, whatever its case, spaces, hyphens and underscores."""
-    return _MEANINGS.get(word) or _MEANINGS.get(_plain(word), Status.UNKNOWN)
+    return _MEANINGS.get(word) or _MEANINGS.get(_normalize(word), Status.UNKNOWN)
 
 
-def _plain(word: str) -> str:
+def _normalize(word: str) -> str:
     return "".join(letter for letter in word.casefold() if letter.isalnum())
 
 
@@ -37,5 +37,5 @@ SPELLINGS: dict[Status, tuple[str, ...]] = {
 """What the portal writes, in documents and on the wire, for each status."""
 
 _MEANINGS = {
-    spelling: status for status, words in SPELLINGS.items() for word in words for spelling in (word, _plain(word))
+    spelling: status for status, words in SPELLINGS.items() for word in words for spelling in (word, _normalize(word))
 }

@@ -12,60 +12,66 @@ import logging
 from typing import Any
 
 from airflow_provider_cpp.apis.cloud_partner_portal import endpoints
-from airflow_provider_cpp.core.effects import Flow, Sleep, Tell, ask, fetch
+from airflow_provider_cpp.core.effects import Flow, Log, Sleep, send, send_with_retry
 from airflow_provider_cpp.core.models import OfferDocument
-from airflow_provider_cpp.core.params import Update, Updated
-from airflow_provider_cpp.core.submit_backend import is_taken_perhaps
-from airflow_provider_cpp.exceptions import ConfigurationError, Conflict, NotFound, PortalError, PreconditionFailed
+from airflow_provider_cpp.core.params import UpdateParams, UpdateResult
+from airflow_provider_cpp.core.submit_backend import may_have_been_accepted
+from airflow_provider_cpp.exceptions import (
+    ConfigurationError,
+    ConflictError,
+    MarketplaceError,
+    NotFoundError,
+    PreconditionFailedError,
+)
 
-TRIES = 5
+MAX_TRIES = 5
 """How often a draft is read, changed and stored anew in all, because somebody else wrote or an answer was lost."""
 
-PAUSE = 1.0
+RETRY_DELAY = 1.0
 
 
-def update(wanted: Update) -> Flow[Updated]:
+def update(params: UpdateParams) -> Flow[UpdateResult]:
     """Change an offer's draft; the change is made anew on what is there now if somebody else wrote meanwhile.
 
-    :raises PreconditionFailed: if others wrote each time.
+    :raises PreconditionFailedError: if others wrote each time.
     :raises ConfigurationError: if the portal gives no ETag, and overwriting was not asked for; or the change
         leaves no JSON object.
     """
     tries = 0
     while True:
-        before = yield from _read(wanted)
-        after = _changed(wanted, before)
-        if before is not None and _text(after) == _text(before.content):
-            yield Tell(f"offer {wanted.offer}: its draft is as it should be, nothing was written")
-            return Updated(before, written=False)
+        before = yield from _get_draft(params)
+        after = _apply_change(params, before)
+        if before is not None and _as_text(after) == _as_text(before.content):
+            yield Log(f"offer {params.offer}: its draft is as it should be, nothing was written")
+            return UpdateResult(before, written=False)
         try:
-            stored = yield from ask(endpoints.put_offer(wanted.offer, after, _condition(wanted, before)))
-        except PortalError as error:
+            stored = yield from send(endpoints.put_offer(params.offer, after, _if_match(params, before)))
+        except MarketplaceError as error:
             tries += 1
             # A lost answer is no risk: if the draft was stored, the next reading finds it changed.
-            somebody_wrote = isinstance(error, Conflict if before is None else PreconditionFailed)
-            if not (somebody_wrote or is_taken_perhaps(error)) or tries >= TRIES:
+            somebody_wrote = isinstance(error, ConflictError if before is None else PreconditionFailedError)
+            if not (somebody_wrote or may_have_been_accepted(error)) or tries >= MAX_TRIES:
                 raise
-            yield Tell(f"{error}; reading the draft again", logging.WARNING)
-            yield Sleep(PAUSE * tries)
+            yield Log(f"{error}; reading the draft again", logging.WARNING)
+            yield Sleep(RETRY_DELAY * tries)
         else:
-            return Updated(stored, written=True)
+            return UpdateResult(stored, written=True)
 
 
-def _read(wanted: Update) -> Flow[OfferDocument | None]:
+def _get_draft(params: UpdateParams) -> Flow[OfferDocument | None]:
     try:
-        return (yield from fetch(endpoints.get_offer(wanted.offer)))
-    except NotFound:
-        if not wanted.create:
+        return (yield from send_with_retry(endpoints.get_offer(params.offer)))
+    except NotFoundError:
+        if not params.create:
             raise
         return None
 
 
-def _changed(wanted: Update, before: OfferDocument | None) -> dict[str, Any]:
+def _apply_change(params: UpdateParams, before: OfferDocument | None) -> dict[str, Any]:
     document = copy.deepcopy(before.content) if before is not None else {}
-    if wanted.change is None:
+    if params.change is None:
         raise ConfigurationError(("give patch or change",), "the task's arguments")
-    returned: object = wanted.change(document)
+    returned: object = params.change(document)
     after = document if returned is None else returned
     if not isinstance(after, dict) or not after:
         problem = f"the change left {type(after).__name__ if after else 'an empty document'}, not an offer's document"
@@ -78,18 +84,18 @@ def _changed(wanted: Update, before: OfferDocument | None) -> dict[str, Any]:
     return after
 
 
-def _text(document: dict[str, Any]) -> str:
+def _as_text(document: dict[str, Any]) -> str:
     """Write a document for comparison: Python takes 1 and True for equal, and JSON does not."""
     return json.dumps(document, sort_keys=True)
 
 
-def _condition(wanted: Update, before: OfferDocument | None) -> str | None:
+def _if_match(params: UpdateParams, before: OfferDocument | None) -> str | None:
     if before is None:
         return None
-    if before.etag is None and not wanted.overwrite:
+    if before.etag is None and not params.overwrite:
         problem = (
             "the portal gave no ETag with the draft, so that somebody else's change in between would be lost unseen;"
             " overwrite=True accepts that"
         )
-        raise ConfigurationError((problem,), f"offer {wanted.offer}")
+        raise ConfigurationError((problem,), f"offer {params.offer}")
     return before.etag or "*"

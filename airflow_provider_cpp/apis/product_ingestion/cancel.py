@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 
 from airflow_provider_cpp.apis.product_ingestion import endpoints
 from airflow_provider_cpp.apis.product_ingestion.models import Job
-from airflow_provider_cpp.core.effects import Flow, Now, Sleep, Tell, ask, fetch
-from airflow_provider_cpp.core.operations import INGESTION, Operation
-from airflow_provider_cpp.core.params import Cancel
-from airflow_provider_cpp.core.submit_backend import is_taken_perhaps
-from airflow_provider_cpp.exceptions import ConfigurationError, NotCanceled, PortalError, Refused
+from airflow_provider_cpp.core.effects import Flow, GetTime, Log, Sleep, send, send_with_retry
+from airflow_provider_cpp.core.operations import PRODUCT_INGESTION, Operation
+from airflow_provider_cpp.core.params import CancelParams
+from airflow_provider_cpp.core.submit_backend import may_have_been_accepted
+from airflow_provider_cpp.exceptions import BadRequestError, CancelFailedError, ConfigurationError, MarketplaceError
 
 NO_OPERATION = (
     "this API cancels the job of an operation, and cannot be asked to cancel whatever runs: give operation, as a"
@@ -28,63 +28,67 @@ NO_JOB = (
 )
 
 
-def cancel(wanted: Cancel) -> Flow[Operation | None]:
+def cancel(params: CancelParams) -> Flow[Operation | None]:
     """Cancel an operation's job, and wait until it has ended.
 
     :returns: the cancel; None if there was nothing to cancel.
     :raises ConfigurationError: if no operation is given, or one whose job is not known.
-    :raises NotCanceled: if it ended otherwise, or runs still when the time is over.
+    :raises CancelFailedError: if it ended otherwise, or runs still when the time is over.
     """
-    operation = wanted.operation
+    operation = params.operation
     if operation is None:
         raise ConfigurationError((NO_OPERATION,), "the task's arguments")
     if endpoints.job_id(operation) is None:
         raise ConfigurationError((NO_JOB,), "the argument operation")
-    began: datetime = yield Now()
-    job: Job = yield from fetch(endpoints.get_job(operation))
-    canceled = Operation(wanted.offer, "cancel", began, operation.operation_id, operation.location, INGESTION)
-    if job.state.is_canceled and not wanted.attempt.is_first:
-        yield Tell(f"offer {wanted.offer}: job {job.id} is canceled, by an earlier try perhaps")
+    began: datetime = yield GetTime()
+    job: Job = yield from send_with_retry(endpoints.get_job(operation))
+    canceled = Operation(params.offer, "cancel", began, operation.operation_id, operation.location, PRODUCT_INGESTION)
+    if job.state.is_canceled and not params.try_context.is_first:
+        yield Log(f"offer {params.offer}: job {job.id} is canceled, by an earlier try perhaps")
         return canceled
     if job.state.is_terminal:
-        yield Tell(f"offer {wanted.offer}: job {job.id} has ended ({job.word}), there is nothing to cancel")
+        yield Log(f"offer {params.offer}: job {job.id} has ended ({job.raw_status}), there is nothing to cancel")
         return None
-    refused: PortalError | None = None
+    refused: MarketplaceError | None = None
     try:
-        yield from ask(endpoints.cancel(operation))
-    except PortalError as error:
-        if not is_taken_perhaps(error) and not isinstance(error, Refused):
+        yield from send(endpoints.cancel_job(operation))
+    except MarketplaceError as error:
+        if not may_have_been_accepted(error) and not isinstance(error, BadRequestError):
             raise
-        refused = error if isinstance(error, Refused) else None
-        yield Tell(f"{error}; looking what became of job {job.id}", logging.WARNING)
-    yield from _ended(wanted, operation, began + timedelta(seconds=wanted.timeout), refused)
+        refused = error if isinstance(error, BadRequestError) else None
+        yield Log(f"{error}; looking what became of job {job.id}", logging.WARNING)
+    yield from _wait_until_ended(params, operation, began + timedelta(seconds=params.timeout), refused)
     return canceled
 
 
-def _ended(wanted: Cancel, operation: Operation, until: datetime, refused: PortalError | None) -> Flow[None]:
+def _wait_until_ended(
+    params: CancelParams, operation: Operation, until: datetime, refused: MarketplaceError | None
+) -> Flow[None]:
     """Wait until a job has ended.
 
     :param refused: the refusal of the cancel, if it was refused: then the job is not waited for.
-    :raises NotCanceled: if it ended in another way than by a cancel, or has not ended in time.
+    :raises CancelFailedError: if it ended in another way than by a cancel, or has not ended in time.
     """
     word = "is running"
     while True:
         try:
-            job: Job = yield from fetch(endpoints.get_job(operation))
-        except PortalError as error:
-            yield Tell(f"{error}; the order may be with the API, asking again", logging.WARNING)
+            job: Job = yield from send_with_retry(endpoints.get_job(operation))
+        except MarketplaceError as error:
+            yield Log(f"{error}; the order may be with the API, asking again", logging.WARNING)
         else:
-            word = f"says {job.word}"
+            word = f"says {job.raw_status}"
             if job.state.is_canceled:
-                yield Tell(f"offer {wanted.offer}: job {job.id} has ended")
+                yield Log(f"offer {params.offer}: job {job.id} has ended")
                 return
             if job.state.is_terminal:
                 reason = f"job {job.id} ended before it was canceled, it {word}"
-                raise NotCanceled(str(wanted.offer), reason, may_pass=False)
+                raise CancelFailedError(str(params.offer), reason, may_pass=False)
             if refused is not None:
-                raise NotCanceled(str(wanted.offer), f"{refused}; job {job.id} goes on", may_pass=False) from refused
-        now: datetime = yield Now()
+                raise CancelFailedError(
+                    str(params.offer), f"{refused}; job {job.id} goes on", may_pass=False
+                ) from refused
+        now: datetime = yield GetTime()
         if now >= until:
-            reason = f"job {endpoints.job_id(operation)} {word} {wanted.timeout:g} s after its cancel"
-            raise NotCanceled(str(wanted.offer), reason, may_pass=True)
-        yield Sleep(min(wanted.poll_interval, (until - now).total_seconds()))
+            reason = f"job {endpoints.job_id(operation)} {word} {params.timeout:g} s after its cancel"
+            raise CancelFailedError(str(params.offer), reason, may_pass=True)
+        yield Sleep(min(params.poll_interval, (until - now).total_seconds()))

@@ -13,9 +13,9 @@ from typing import Any
 
 from airflow_provider_cpp.apis.product_ingestion.resources import Resource, same_blob
 from airflow_provider_cpp.apis.product_ingestion.schemas import schema_type
-from airflow_provider_cpp.core.images import ImageVersion
-from airflow_provider_cpp.core.json_fields import as_text, whole_number
-from airflow_provider_cpp.core.redaction import plain_text
+from airflow_provider_cpp.core.json_fields import as_int, as_text
+from airflow_provider_cpp.core.params import ImageVersion
+from airflow_provider_cpp.core.redaction import sanitize_line
 from airflow_provider_cpp.exceptions import ConfigurationError
 
 CONFIGURATIONS = (
@@ -28,7 +28,9 @@ FIRST_CHOICE = "x64"
 """How the image types of the machines begin that a plan's image is for, where none is named."""
 
 
-def with_image(image: ImageVersion, draft: Iterable[Resource], published: Iterable[Resource]) -> Resource | None:
+def with_image_version(
+    image: ImageVersion, draft: Iterable[Resource], published: Iterable[Resource]
+) -> Resource | None:
     """Return the technical configuration with the version in it; None if it is there already.
 
     :param draft: the draft's resources.
@@ -39,7 +41,7 @@ def with_image(image: ImageVersion, draft: Iterable[Resource], published: Iterab
     if doubled:
         problems = tuple(f"details must not hold {key}, which the other arguments are for" for key in doubled)
         raise ConfigurationError(problems, "the task's arguments")
-    configuration, types = _place(image, list(draft))
+    configuration, types = _find_sku(image, list(draft))
     elsewhere = [one for one in published if one.get("id") == configuration.get("id")]
     missing = [one for one in types if not _is_there(image, one, [configuration, *elsewhere])]
     if not missing:
@@ -57,25 +59,25 @@ def with_image(image: ImageVersion, draft: Iterable[Resource], published: Iterab
     return changed
 
 
-def _place(image: ImageVersion, draft: list[Resource]) -> tuple[Resource, list[str]]:
+def _find_sku(image: ImageVersion, draft: list[Resource]) -> tuple[Resource, list[str]]:
     """Find the technical configuration that is meant, and for which image types: a SKU's, or a plan's first choice."""
     configurations = [one for one in draft if schema_type(one) in CONFIGURATIONS]
-    wanted = image.plan_id.casefold()
+    params = image.plan_id.casefold()
     for configuration in configurations:
         for sku in _objects(configuration.get("skus")):
-            if as_text(sku.get("skuId")).casefold() == wanted:
+            if as_text(sku.get("skuId")).casefold() == params:
                 return configuration, [as_text(sku.get("imageType"))]
     plans = {as_text(one.get("id")): _external_id(one) for one in draft if schema_type(one) == "plan"}
     for configuration in configurations:
-        if plans.get(as_text(configuration.get("plan")), "").casefold() == wanted:
+        if plans.get(as_text(configuration.get("plan")), "").casefold() == params:
             types = [as_text(sku.get("imageType")) for sku in _objects(configuration.get("skus"))]
             chosen = [one for one in types if one.casefold().startswith(FIRST_CHOICE)] or types
             if chosen:
                 return configuration, chosen
             raise _wrong(f"plan {image.plan_id} has no SKU yet, so that it is not known for which machines it is")
     skus = [as_text(sku.get("skuId")) for one in configurations for sku in _objects(one.get("skus"))]
-    known = ", ".join(dict.fromkeys(plain_text(one, 80) for one in (*plans.values(), *skus) if one)) or "none at all"
-    raise _wrong(f"the offer has no plan or SKU {plain_text(repr(image.plan_id), 80)}; it has: {known}")
+    known = ", ".join(dict.fromkeys(sanitize_line(one, 80) for one in (*plans.values(), *skus) if one)) or "none at all"
+    raise _wrong(f"the offer has no plan or SKU {sanitize_line(repr(image.plan_id), 80)}; it has: {known}")
 
 
 def _is_there(image: ImageVersion, image_type: str, places: Iterable[Resource]) -> bool:
@@ -83,7 +85,7 @@ def _is_there(image: ImageVersion, image_type: str, places: Iterable[Resource]) 
 
     :raises ConfigurationError: if it has another blob.
     """
-    wanted = _blobs(_image(image, image_type))
+    params = _blobs(_image(image, image_type))
     for place in places:
         for version in _objects(place.get("vmImageVersions")):
             if version.get("versionNumber") != image.version:
@@ -92,11 +94,11 @@ def _is_there(image: ImageVersion, image_type: str, places: Iterable[Resource]) 
                 if as_text(there.get("imageType")).casefold() != image_type.casefold():
                     continue
                 blobs = _blobs(there)
-                if blobs.keys() == wanted.keys() and all(same_blob(blobs[key], wanted[key]) for key in wanted):
+                if blobs.keys() == params.keys() and all(same_blob(blobs[key], params[key]) for key in params):
                     return True
                 raise _wrong(
                     f"plan {image.plan_id} has a version {image.version} for {image_type} already, with another blob:"
-                    f" {_shown(blobs)} instead of {_shown(wanted)}",
+                    f" {_shown(blobs)} instead of {_shown(params)}",
                     "the offer's draft",
                 )
     return False
@@ -121,14 +123,14 @@ def _blobs(image: dict[str, Any]) -> dict[str, str]:
         return {"shared image": as_text(shared.get("resourceId"))}
     blobs = {"os": as_text(disk.get("uri") if isinstance(disk, dict) else None)}
     for place, one in enumerate(_objects(source.get("dataDisks"))):
-        number = whole_number(one.get("lunNumber"))
+        number = as_int(one.get("lunNumber"))
         blobs[f"lun {place if number is None else number}"] = as_text(one.get("uri"))
     return blobs
 
 
 def _shown(blobs: dict[str, str]) -> str:
     return (
-        ", ".join(f"{name} {plain_text(url.split('?')[0], 300)}" for name, url in sorted(blobs.items()) if url)
+        ", ".join(f"{name} {sanitize_line(url.split('?')[0], 300)}" for name, url in sorted(blobs.items()) if url)
         or "none"
     )
 

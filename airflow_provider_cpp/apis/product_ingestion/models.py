@@ -12,26 +12,26 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from airflow_provider_cpp.apis.product_ingestion.status import Target, read_state
-from airflow_provider_cpp.core.json_fields import as_text, items, json_object, parse_timestamp
-from airflow_provider_cpp.core.redaction import plain_text
+from airflow_provider_cpp.apis.product_ingestion.status import Target, parse_state
+from airflow_provider_cpp.core.json_fields import as_list, as_object, as_text, parse_timestamp
+from airflow_provider_cpp.core.redaction import sanitize_line
 from airflow_provider_cpp.core.status import Status
 
 PRODUCT = re.compile(r"product/([A-Za-z0-9-]{1,100})")
 SUBMISSION = re.compile(r"submission/([A-Za-z0-9-]{1,100})/([A-Za-z0-9-]{1,100})")
 JOB = re.compile(r"[A-Za-z0-9-]{1,100}")
 
-DEEPEST = 20
+MAX_DEPTH = 20
 """Levels of an error tree that are read; real ones have three."""
 
-MOST_DETAILS = 50
+MAX_DETAILS = 50
 
 IN_PROGRESS = "in progress submission already exists"
 NOT_LATEST = "not the latest"
 """How the API says that somebody else's submission is in the way, in a 400 or in a job that failed."""
 
 
-def says_conflict(text: str) -> bool:
+def is_conflict_message(text: str) -> bool:
     """Say whether the words of a refusal mean that another submission is in the way."""
     return any(words in text.casefold() for words in (IN_PROGRESS, NOT_LATEST))
 
@@ -62,7 +62,7 @@ class Product:
 
         :raises ValueError: if it is not an object with an id.
         """
-        fields = json_object(data, "a product")
+        fields = as_object(data, "a product")
         found = PRODUCT.fullmatch(as_text(fields.get("id")))
         if found is None:
             msg = "a product has no id"
@@ -70,13 +70,13 @@ class Product:
         identity = fields.get("identity")
         external = identity.get("externalId") if isinstance(identity, dict) else None
         external, kind, alias = (
-            plain_text(as_text(one), 200) for one in (external, fields.get("type"), fields.get("alias"))
+            sanitize_line(as_text(one), 200) for one in (external, fields.get("type"), fields.get("alias"))
         )
         return cls(found.group(1), external, kind, alias)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Submission:
     """One submission of a product, for one target; a submission that went live may be listed for both.
 
     :param id: its durable id.
@@ -89,7 +89,7 @@ class Entry:
     id: str
     target: Target | None
     state: Status
-    word: str
+    raw_status: str
     created: datetime | None = None
 
     @property
@@ -98,12 +98,12 @@ class Entry:
         return self.target is Target.DRAFT or self.id.endswith("/0")
 
     @classmethod
-    def from_json(cls, data: Any) -> Entry:
+    def from_json(cls, data: Any) -> Submission:
         """Read a submission.
 
         :raises ValueError: if it is not an object with the durable id of a submission.
         """
-        fields = json_object(data, "a submission")
+        fields = as_object(data, "a submission")
         identifier = as_text(fields.get("id"))
         if SUBMISSION.fullmatch(identifier) is None:
             msg = "a submission has no id"
@@ -114,9 +114,9 @@ class Entry:
         return cls(
             id=identifier,
             target=Target.parse(target_word),
-            state=read_state(progress, result),
-            word=_words(target_word, progress, result),
-            created=_begin(fields.get("created")),
+            state=parse_state(progress, result),
+            raw_status=_words(target_word, progress, result),
+            created=_starts_with(fields.get("created")),
         )
 
 
@@ -149,7 +149,7 @@ class JobError:
     @property
     def is_conflict(self) -> bool:
         """Whether another submission is in the way."""
-        return any(says_conflict(e.message) for e in self.walk())
+        return any(is_conflict_message(e.message) for e in self.walk())
 
     @property
     def text(self) -> str:
@@ -163,12 +163,12 @@ class JobError:
     def from_json(cls, data: Any, depth: int = 0) -> JobError:
         """Read an error, whatever is missing: a bare text, a leaf without details, an object where a list belongs."""
         if not isinstance(data, dict):
-            return cls("", plain_text(as_text(data)))
-        details = data.get("details") if depth < DEEPEST else None
+            return cls("", sanitize_line(as_text(data)))
+        details = data.get("details") if depth < MAX_DEPTH else None
         return cls(
-            code=plain_text(as_text(data.get("code")), 100),
-            message=plain_text(as_text(data.get("message"))),
-            resource=plain_text(as_text(data.get("resourceId") or data.get("resourceName")), 300),
+            code=sanitize_line(as_text(data.get("code")), 100),
+            message=sanitize_line(as_text(data.get("message"))),
+            resource=sanitize_line(as_text(data.get("resourceId") or data.get("resourceName")), 300),
             details=tuple(cls.from_json(one, depth + 1) for one in _listed(details)),
         )
 
@@ -186,7 +186,7 @@ class Job:
 
     id: str
     state: Status
-    word: str
+    raw_status: str
     errors: tuple[JobError, ...] = field(default=())
     started_at: datetime | None = None
 
@@ -203,7 +203,7 @@ class Job:
     @property
     def reason(self) -> str:
         """Why it failed, as one line."""
-        said = plain_text("; ".join(error.text for error in self.errors)) or "and the API gave no message"
+        said = sanitize_line("; ".join(error.text for error in self.errors)) or "and the API gave no message"
         if self.is_certification:
             return f"certification failed: {said}; the team's report comes by mail and stands in Partner Center"
         return said
@@ -214,7 +214,7 @@ class Job:
 
         :raises ValueError: if it is not an object with an id and a status.
         """
-        fields = json_object(data, "a job")
+        fields = as_object(data, "a job")
         identifier, progress = as_text(fields.get("jobId")), as_text(fields.get("jobStatus")).strip()
         if JOB.fullmatch(identifier) is None or not progress:
             msg = "a job has no id or no status"
@@ -222,10 +222,10 @@ class Job:
         result = as_text(fields.get("jobResult"))
         return cls(
             id=identifier,
-            state=read_state(progress, result),
-            word=_words("job", progress, result),
+            state=parse_state(progress, result),
+            raw_status=_words("job", progress, result),
             errors=tuple(JobError.from_json(error) for error in _listed(fields.get("errors"))),
-            started_at=_begin(fields.get("jobStart")),
+            started_at=_starts_with(fields.get("jobStart")),
         )
 
 
@@ -234,18 +234,18 @@ def resources_of(data: Any) -> tuple[dict[str, Any], ...]:
 
     :raises ValueError: if there is no list of objects.
     """
-    entries = items(json_object(data, "the answer").get("resources"), "resources")
-    return tuple(json_object(entry, "a resource") for entry in entries)
+    entries = as_list(as_object(data, "the answer").get("resources"), "resources")
+    return tuple(as_object(entry, "a resource") for entry in entries)
 
 
 def _words(*words: str) -> str:
     """Write a state as people read it: ``preview running/pending``."""
-    what, *state = (plain_text(word, 60) for word in words)
+    what, *state = (sanitize_line(word, 60) for word in words)
     said = "/".join(word for word in state if word) or "without a status"
     return f"{what} {said}".strip()
 
 
-def _begin(value: Any) -> datetime | None:
+def _starts_with(value: Any) -> datetime | None:
     """Read a beginning; the year 1 is how the API writes that there is none."""
     moment = parse_timestamp(value)
     return moment if moment is not None and moment.year > 1 else None
@@ -253,4 +253,4 @@ def _begin(value: Any) -> datetime | None:
 
 def _listed(data: Any) -> list[Any]:
     """Return the entries of a list; whatever stands in its place is none."""
-    return [one for one in data[:MOST_DETAILS] if one is not None] if isinstance(data, list) else []
+    return [one for one in data[:MAX_DETAILS] if one is not None] if isinstance(data, list) else []

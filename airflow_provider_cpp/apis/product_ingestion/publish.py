@@ -14,97 +14,104 @@ from typing import Any
 
 from airflow_provider_cpp.apis.product_ingestion import endpoints
 from airflow_provider_cpp.apis.product_ingestion.models import Job
-from airflow_provider_cpp.apis.product_ingestion.poll import read_operation
-from airflow_provider_cpp.apis.product_ingestion.resources import for_preview, read_draft
-from airflow_provider_cpp.apis.product_ingestion.submissions import find_product, operations, publications, situation
-from airflow_provider_cpp.core.checkpoint import Note
-from airflow_provider_cpp.core.effects import Flow, Sleep, Tell, fetch
-from airflow_provider_cpp.core.http import Call
+from airflow_provider_cpp.apis.product_ingestion.poll import get_operation_state
+from airflow_provider_cpp.apis.product_ingestion.resources import get_resources, with_required_resources
+from airflow_provider_cpp.apis.product_ingestion.submissions import (
+    as_operations,
+    find_product,
+    get_state,
+    published_submissions,
+)
+from airflow_provider_cpp.core.checkpoint import Checkpoint
+from airflow_provider_cpp.core.effects import Flow, Log, Sleep, send_with_retry
+from airflow_provider_cpp.core.http import Request
 from airflow_provider_cpp.core.models import OfferRef
-from airflow_provider_cpp.core.offer_state import Situation, new_ones
-from airflow_provider_cpp.core.operations import INGESTION, Operation, Submission
-from airflow_provider_cpp.core.params import Publish
-from airflow_provider_cpp.core.submit import order_once
-from airflow_provider_cpp.exceptions import Conflict, NotFound, PortalError, Refused
+from airflow_provider_cpp.core.offer_state import OfferState, new_operations
+from airflow_provider_cpp.core.operations import PRODUCT_INGESTION, Operation, OperationSummary
+from airflow_provider_cpp.core.params import PublishParams
+from airflow_provider_cpp.core.submit import submit_once
+from airflow_provider_cpp.exceptions import BadRequestError, ConflictError, MarketplaceError, NotFoundError
 
 LATER = 60.0
 """Seconds between the two looks for what an order began: the API asks for no more than one a minute."""
 
 
-def looks(settle_time: float) -> tuple[float, ...]:
+def polls_within(settle_time: float) -> tuple[float, ...]:
     """Return the pauses before each look for what an order began; the later one only where there is time to settle."""
     later = min(LATER, settle_time / 15)
     return (0.0, later) if later > 0 else (0.0,)
 
 
-class IngestionDesk:
-    """Where this API takes orders; :class:`~airflow_provider_cpp.core.submit_backend.Desk` says what each is for."""
+class PublishBackend:
+    """Where this API takes orders; :class:`~airflow_provider_cpp.core.submit_backend.SubmitBackend` says what each is for."""
 
-    def submissions(self, offer: OfferRef) -> Flow[tuple[Submission, ...]]:
+    def list_operations(self, offer: OfferRef) -> Flow[tuple[OperationSummary, ...]]:
         """List an offer's submissions."""
         product = yield from find_product(offer)
-        return operations((yield from publications(product.guid, offer)))
+        return as_operations((yield from published_submissions(product.guid, offer)))
 
-    def situation(self, offer: OfferRef) -> Flow[Situation]:
+    def get_state(self, offer: OfferRef) -> Flow[OfferState]:
         """Look at an offer's submissions, and what they say of it."""
-        return (yield from situation(offer))
+        return (yield from get_state(offer))
 
-    def still_runs(self, operation: Operation) -> Flow[bool]:
+    def is_in_progress(self, operation: Operation) -> Flow[bool]:
         """Ask an operation's submission, or its job where there is none."""
         try:
-            seen = yield from read_operation(operation)
-        except NotFound:
+            seen = yield from get_operation_state(operation)
+        except NotFoundError:
             return False
-        if seen.entry is not None:
-            return seen.entry.state.is_open
+        if seen.submission is not None:
+            return seen.submission.state.is_open
         return seen.job is None or not seen.job.state.is_terminal
 
-    def prepare(self, wanted: Publish) -> Flow[Call[str | None]]:
+    def build_request(self, params: PublishParams) -> Flow[Request[str | None]]:
         """Make the order: whole, or modular where resources go with it."""
-        product = yield from find_product(wanted.offer)
+        product = yield from find_product(params.offer)
         resources: tuple[dict[str, Any], ...] = ()
-        if wanted.resources:
-            resources = for_preview(wanted.resources, (yield from read_draft(wanted.offer, product.guid)))
-        return endpoints.publish(wanted.offer, product.guid, resources)
+        if params.resources:
+            resources = with_required_resources(
+                params.resources, (yield from get_resources(params.offer, product.guid))
+            )
+        return endpoints.publish_product(params.offer, product.guid, resources)
 
-    def operation(self, offer: OfferRef, submitted_at: datetime, location: str | None = None) -> Operation:
+    def new_operation(self, offer: OfferRef, submitted_at: datetime, location: str | None = None) -> Operation:
         """Make the operation that an order began."""
-        return Operation(offer, "publish", submitted_at, None, location, INGESTION)
+        return Operation(offer, "publish", submitted_at, None, location, PRODUCT_INGESTION)
 
-    def identify(self, wanted: Publish, operation: Operation, note: Note) -> Flow[Operation]:
+    def resolve_id(self, params: PublishParams, operation: Operation, checkpoint: Checkpoint) -> Flow[Operation]:
         """Look for the submission that a job made, for a minute.
 
-        :raises Conflict: if the job failed because another submission is in the way.
-        :raises Refused: if it failed otherwise without having made one.
+        :raises ConflictError: if the job failed because another submission is in the way.
+        :raises BadRequestError: if it failed otherwise without having made one.
         """
-        for pause in looks(wanted.attempt.settle_time):
+        for pause in polls_within(params.try_context.settle_time):
             if pause:
                 yield Sleep(pause)
             try:
-                job: Job = yield from fetch(endpoints.get_job(operation))
-                entries = yield from self.submissions(operation.offer)
-            except PortalError as error:
-                yield Tell(f"{error}; the order is with the API, and goes on", logging.WARNING)
+                job: Job = yield from send_with_retry(endpoints.get_job(operation))
+                entries = yield from self.list_operations(operation.offer)
+            except MarketplaceError as error:
+                yield Log(f"{error}; the order is with the API, and goes on", logging.WARNING)
                 return operation
-            refuse(operation, job)
-            new = new_ones(entries, note.known, operation.kind)
+            raise_if_failed(operation, job)
+            new = new_operations(entries, checkpoint.known_ids, operation.kind)
             if new:  # of several, the wait finds out by the job which is its own
                 return replace(operation, operation_id=new[0].id) if len(new) == 1 else operation
         return operation
 
 
-def refuse(operation: Operation, job: Job, verb: str | None = None) -> None:
+def raise_if_failed(operation: Operation, job: Job, verb: str | None = None) -> None:
     """Raise what the portal would have answered at once, if a job has failed.
 
     :param verb: what was ordered; the operation's kind if None.
     """
     if job.state.is_failure:
-        kind = Conflict if job.is_conflict else Refused
+        kind = ConflictError if job.is_conflict else BadRequestError
         error = kind(f"{verb or operation.kind} offer {operation.offer}", text=f"job {job.id} failed: {job.reason}")
-        error.offer, error.operation = str(operation.offer), operation.name
+        error.offer, error.operation = str(operation.offer), operation.display_id
         raise error
 
 
-def publish(wanted: Publish) -> Flow[Operation]:
+def publish(params: PublishParams) -> Flow[Operation]:
     """Publish an offer's draft, or find the operation by which an earlier try did."""
-    return order_once(IngestionDesk(), wanted)
+    return submit_once(PublishBackend(), params)

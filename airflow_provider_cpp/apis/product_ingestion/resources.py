@@ -9,16 +9,16 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from airflow_provider_cpp.apis.product_ingestion import endpoints
-from airflow_provider_cpp.apis.product_ingestion.schemas import schema_type, sent_back
+from airflow_provider_cpp.apis.product_ingestion.schemas import schema_type, to_writable
 from airflow_provider_cpp.apis.product_ingestion.status import Target
-from airflow_provider_cpp.core.effects import Flow, fetch
-from airflow_provider_cpp.core.json_fields import as_text, kind_of
+from airflow_provider_cpp.core.effects import Flow, send_with_retry
+from airflow_provider_cpp.core.json_fields import as_text, json_type_name
 from airflow_provider_cpp.core.models import OfferRef
 from airflow_provider_cpp.exceptions import ConfigurationError
 
 Resource = dict[str, Any]
 
-GOES_ALONG = ("product", "property")
+REQUIRED_TYPES = ("product", "property")
 """What the API wants beside the changed resources where not everything is published."""
 
 _SIGNED = frozenset({"sv", "st", "se", "sr", "sp", "sig", "spr", "si", "skoid", "sktid", "skt", "ske", "sks", "skv"})
@@ -27,12 +27,12 @@ _SIGNED = frozenset({"sv", "st", "se", "sr", "sp", "sig", "spr", "si", "skoid", 
 _URL = re.compile(r"https?://", re.IGNORECASE)
 
 
-def read_draft(offer: OfferRef, product: str, target: Target = Target.DRAFT) -> Flow[tuple[Resource, ...]]:
+def get_resources(offer: OfferRef, product: str, target: Target = Target.DRAFT) -> Flow[tuple[Resource, ...]]:
     """Read a product whole, as it stands for a target."""
-    return (yield from fetch(endpoints.get_tree(product, offer, target)))
+    return (yield from send_with_retry(endpoints.get_tree(product, offer, target)))
 
 
-def check_resources(resources: object) -> tuple[Resource, ...]:
+def validate_resources(resources: object) -> tuple[Resource, ...]:
     """Return resources that can be configured.
 
     :raises ConfigurationError: if it is not a list of objects, or there is a submission among them: to publish is
@@ -41,10 +41,12 @@ def check_resources(resources: object) -> tuple[Resource, ...]:
     given = list(resources) if isinstance(resources, (list, tuple)) else None
     problems = []
     if not given:
-        problems.append(f"resources is {'an empty list' if given == [] else kind_of(resources)}, not a list of objects")
+        problems.append(
+            f"resources is {'an empty list' if given == [] else json_type_name(resources)}, not a list of objects"
+        )
     for number, resource in enumerate(given or ()):
         if not isinstance(resource, dict):
-            problems.append(f"resources[{number}] is {kind_of(resource)}, not an object")
+            problems.append(f"resources[{number}] is {json_type_name(resource)}, not an object")
         elif schema_type(resource) == "submission":
             problems.append(f"resources[{number}] is a submission: publishing and going live are other tasks'")
         elif not as_text(resource.get("$schema")):
@@ -54,29 +56,29 @@ def check_resources(resources: object) -> tuple[Resource, ...]:
     return tuple(given or ())
 
 
-def for_preview(wanted: Iterable[Resource], draft: Iterable[Resource]) -> tuple[Resource, ...]:
+def with_required_resources(params: Iterable[Resource], draft: Iterable[Resource]) -> tuple[Resource, ...]:
     """Return what goes to preview with some resources: the product, its property and their plans, if not given.
 
     :param draft: the draft, in whichever order.
     """
-    given = list(wanted)
+    given = list(params)
     names = {as_text(resource.get("id")) for resource in given} - {""}
     types = {schema_type(resource) for resource in given}
     plans = {as_text(resource.get("plan")) for resource in given} - {""}
     along = [
         resource
         for resource in sorted(draft, key=lambda one: as_text(one.get("id")))
-        if (schema_type(resource) in GOES_ALONG and schema_type(resource) not in types)
+        if (schema_type(resource) in REQUIRED_TYPES and schema_type(resource) not in types)
         or (as_text(resource.get("id")) in plans - names)
     ]
-    order = {name: number for number, name in enumerate((*GOES_ALONG, "plan"))}
+    order = {name: number for number, name in enumerate((*REQUIRED_TYPES, "plan"))}
     return tuple(sorted([*along, *given], key=lambda one: order.get(schema_type(one), len(order))))
 
 
-def holds(draft: Iterable[Resource], wanted: Iterable[Resource]) -> bool:
+def draft_matches(draft: Iterable[Resource], params: Iterable[Resource]) -> bool:
     """Say whether a draft is already as some resources want it: each is there by its id, and has all of its keys."""
-    by_id = {as_text(resource.get("id")): sent_back(resource) for resource in draft}
-    return all(_covers(by_id.get(as_text(one.get("id"))), sent_back(one)) for one in wanted)
+    by_id = {as_text(resource.get("id")): to_writable(resource) for resource in draft}
+    return all(_covers(by_id.get(as_text(one.get("id"))), to_writable(one)) for one in params)
 
 
 def same_blob(one: str, other: str) -> bool:
@@ -84,17 +86,17 @@ def same_blob(one: str, other: str) -> bool:
     return _unsigned(one) == _unsigned(other)
 
 
-def _covers(there: Any, wanted: Any) -> bool:
+def _covers(there: Any, params: Any) -> bool:
     """Say whether a value has all that is wanted; what the API adds does not count, and no signature of a URL does."""
-    if isinstance(wanted, dict):
+    if isinstance(params, dict):
         return isinstance(there, dict) and all(
-            key in there and _covers(there[key], value) for key, value in wanted.items()
+            key in there and _covers(there[key], value) for key, value in params.items()
         )
-    if isinstance(wanted, list):
-        return isinstance(there, list) and len(there) == len(wanted) and all(map(_covers, there, wanted))
-    if isinstance(wanted, str) and isinstance(there, str) and _URL.match(wanted):
-        return same_blob(there, wanted)
-    return type(there) is type(wanted) and bool(there == wanted)
+    if isinstance(params, list):
+        return isinstance(there, list) and len(there) == len(params) and all(map(_covers, there, params))
+    if isinstance(params, str) and isinstance(there, str) and _URL.match(params):
+        return same_blob(there, params)
+    return type(there) is type(params) and bool(there == params)
 
 
 def _unsigned(url: str) -> tuple[str, tuple[tuple[str, str], ...]]:

@@ -31,9 +31,9 @@ def schema_type(resource: dict[str, Any]) -> str:
     return (found.group(1) if found else as_text(resource.get("id")).partition("/")[0]).casefold()
 
 
-def sent_back(resource: dict[str, Any]) -> dict[str, Any]:
+def to_writable(resource: dict[str, Any]) -> dict[str, Any]:
     """Return a copy of a resource that the API takes back; every key that nobody here knows stays as it is."""
-    ready: dict[str, Any] = _renewed(copy.deepcopy(resource))
+    ready: dict[str, Any] = _with_current_schemas(copy.deepcopy(resource))
     properties = ready.get("vmProperties")
     if isinstance(properties, dict):
         ready["vmProperties"] = {key: value for key, value in properties.items() if value is not None}
@@ -53,17 +53,17 @@ def urlsplit_path(address: str) -> str:
         return ""
 
 
-def _renewed(value: Any) -> Any:
+def _with_current_schemas(value: Any) -> Any:
     """Name today's host in every schema that names a retired one, at any depth."""
     if isinstance(value, dict):
         return {
-            key: _todays(entry) if key == "$schema" and isinstance(entry, str) else _renewed(entry)
+            key: _current_schema(entry) if key == "$schema" and isinstance(entry, str) else _with_current_schemas(entry)
             for key, entry in value.items()
         }
-    return [_renewed(entry) for entry in value] if isinstance(value, list) else value
+    return [_with_current_schemas(entry) for entry in value] if isinstance(value, list) else value
 
 
-def _todays(schema: str) -> str:
+def _current_schema(schema: str) -> str:
     try:
         parts = urlsplit(schema)
     except ValueError:

@@ -25,17 +25,17 @@ class Target(str, Enum):
     @classmethod
     def parse(cls, word: str) -> Target | None:
         """Read a target; None for one that is not of the marketplace."""
-        return next((target for target in cls if target.value == _plain(word)), None)
+        return next((target for target in cls if target.value == _normalize(word)), None)
 
 
-def read_state(progress: str, result: str) -> Status:
+def parse_state(progress: str, result: str) -> Status:
     """Say where a job or a submission stands, by its two words, whatever their case.
 
     Its result counts only once it says that it is complete; words that nobody knows end nothing.
     """
-    if _plain(progress) != _plain(COMPLETE):
-        return _PROGRESS.get(_plain(progress), Status.UNKNOWN)
-    return _RESULTS.get(_plain(result), Status.UNKNOWN)
+    if _normalize(progress) != _normalize(COMPLETE):
+        return _PROGRESS.get(_normalize(progress), Status.UNKNOWN)
+    return _RESULTS.get(_normalize(result), Status.UNKNOWN)
 
 
 def offer_status(target: Target | None, state: Status) -> Status:
@@ -45,7 +45,7 @@ def offer_status(target: Target | None, state: Status) -> Status:
     return Status.RUNNING if state is Status.NOT_STARTED else state
 
 
-def _plain(word: str) -> str:
+def _normalize(word: str) -> str:
     return "".join(letter for letter in word.casefold() if letter.isalnum())
 
 
@@ -64,8 +64,8 @@ RESULTS: dict[Status, tuple[str, ...]] = {
 NO_RESULT = "pending"
 """What they say until then."""
 
-_PROGRESS = {_plain(word): status for status, words in PROGRESS.items() for word in words}
-_RESULTS = {_plain(word): status for status, words in RESULTS.items() for word in words}
+_PROGRESS = {_normalize(word): status for status, words in PROGRESS.items() for word in words}
+_RESULTS = {_normalize(word): status for status, words in RESULTS.items() for word in words}
 _DONE: dict[Target | None, Status] = {
     Target.PREVIEW: Status.WAITING_FOR_PUBLISHER_REVIEW,
     Target.LIVE: Status.SUCCEEDED,

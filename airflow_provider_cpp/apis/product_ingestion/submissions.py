@@ -8,65 +8,69 @@ from datetime import datetime, timezone
 from typing import Any, TypeVar
 
 from airflow_provider_cpp.apis.product_ingestion import endpoints
-from airflow_provider_cpp.apis.product_ingestion.models import SUBMISSION, Entry, Job, Product
+from airflow_provider_cpp.apis.product_ingestion.models import SUBMISSION, Job, Product, Submission
 from airflow_provider_cpp.apis.product_ingestion.status import Target, offer_status
-from airflow_provider_cpp.core.effects import Flow, fetch
-from airflow_provider_cpp.core.http import Call
-from airflow_provider_cpp.core.models import Message, OfferRef, Report, Step
-from airflow_provider_cpp.core.offer_state import Situation
-from airflow_provider_cpp.core.operations import Operation, Submission
+from airflow_provider_cpp.core.effects import Flow, send_with_retry
+from airflow_provider_cpp.core.http import Request
+from airflow_provider_cpp.core.models import Message, OfferRef, StatusReport, Step
+from airflow_provider_cpp.core.offer_state import OfferState
+from airflow_provider_cpp.core.operations import Operation, OperationSummary
 from airflow_provider_cpp.core.status import Status
-from airflow_provider_cpp.exceptions import BadReply, NotFound
+from airflow_provider_cpp.exceptions import InvalidResponseError, NotFoundError
 
 T = TypeVar("T")
-Asking = Callable[[Call[Any]], Flow[Any]]
-"""How a call is sent: :func:`~.flows.ask` once, or :func:`~.flows.fetch` again where that may help."""
+Sender = Callable[[Request[Any]], Flow[Any]]
+"""How a call is sent: :func:`~.effects.send` once, or :func:`~.effects.send_with_retry` again where that may help."""
 
-MOST_PAGES = 1000
+MAX_PAGES = 1000
 
 _NEVER = datetime.min.replace(tzinfo=timezone.utc)
 _KINDS: dict[Target | None, str] = {Target.PREVIEW: "publish", Target.LIVE: "golive"}
 
 
-def every(page_of: Callable[[str | None], Call[endpoints.Page[T]]], send: Asking = fetch) -> Flow[tuple[T, ...]]:
+def list_all_pages(
+    page_of: Callable[[str | None], Request[endpoints.Page[T]]], send: Sender = send_with_retry
+) -> Flow[tuple[T, ...]]:
     """Read a list to its end.
 
     :param page_of: makes the call for a page; None for the first.
-    :raises BadReply: if the pages lead in a circle, or nowhere.
+    :raises InvalidResponseError: if the pages lead in a circle, or nowhere.
     """
     entries: list[T] = []
     seen: set[str] = set()
-    call = page_of(None)
+    request = page_of(None)
     while True:
-        page: endpoints.Page[T] = yield from send(call)
-        entries.extend(page.entries)
+        page: endpoints.Page[T] = yield from send(request)
+        entries.extend(page.items)
         if page.next is None:
             return tuple(entries)
-        if page.next in seen or len(seen) >= MOST_PAGES:
-            raise BadReply(call.words, text="its pages have no end")
+        if page.next in seen or len(seen) >= MAX_PAGES:
+            raise InvalidResponseError(request.description, text="its pages have no end")
         seen.add(page.next)
-        call = page_of(page.next)
+        request = page_of(page.next)
 
 
-def find_product(offer: OfferRef, send: Asking = fetch) -> Flow[Product]:
+def find_product(offer: OfferRef, send: Sender = send_with_retry) -> Flow[Product]:
     """Find the product that an offer is, by its external id.
 
-    :raises NotFound: if the account has none.
+    :raises NotFoundError: if the account has none.
     """
-    wanted = offer.offer_id.casefold()
-    products: tuple[Product, ...] = yield from every(lambda page: endpoints.list_products(offer.offer_id, page), send)
-    found = {product.guid: product for product in products if product.external_id.casefold() == wanted}
+    params = offer.offer_id.casefold()
+    products: tuple[Product, ...] = yield from list_all_pages(
+        lambda page: endpoints.list_products(offer.offer_id, page), send
+    )
+    found = {product.guid: product for product in products if product.external_id.casefold() == params}
     if len(found) == 1:
         return next(iter(found.values()))
     words = f"product of offer {offer}"
-    error = NotFound(words, text="the account that the token is for has no product with this external id")
+    error = NotFoundError(words, text="the account that the token is for has no product with this external id")
     if found:
-        raise BadReply(words, text=f"{len(found)} products have this external id")
+        raise InvalidResponseError(words, text=f"{len(found)} products have this external id")
     error.offer = str(offer)
     raise error
 
 
-def product_of(operation: Operation, send: Asking = fetch) -> Flow[str]:
+def product_id_of(operation: Operation, send: Sender = send_with_retry) -> Flow[str]:
     """Return the bare id of an operation's product, which the durable id of its submission holds."""
     found = SUBMISSION.fullmatch(operation.operation_id or "")
     if found is not None:
@@ -74,32 +78,36 @@ def product_of(operation: Operation, send: Asking = fetch) -> Flow[str]:
     return (yield from find_product(operation.offer, send)).guid
 
 
-def publications(product: str, offer: OfferRef, send: Asking = fetch) -> Flow[tuple[Entry, ...]]:
+def published_submissions(
+    product: str, offer: OfferRef, send: Sender = send_with_retry
+) -> Flow[tuple[Submission, ...]]:
     """List the submissions of a product, the newest first: by its beginning, since the API promises no order.
 
     The entry that stands for the draft is left away, and so is the preview of what is listed as live as well: that one
     waits for nobody any more.
     """
-    entries: tuple[Entry, ...] = yield from every(lambda page: endpoints.list_submissions(product, offer, page), send)
+    entries: tuple[Submission, ...] = yield from list_all_pages(
+        lambda page: endpoints.list_submissions(product, offer, page), send
+    )
     live = {entry.id for entry in entries if entry.target is Target.LIVE}
     kept = (e for e in entries if not e.is_draft and not (e.target is Target.PREVIEW and e.id in live))
     return tuple(sorted(kept, key=lambda e: (e.created or _NEVER, e.id), reverse=True))
 
 
-def situation(offer: OfferRef, send: Asking = fetch) -> Flow[Situation]:
+def get_state(offer: OfferRef, send: Sender = send_with_retry) -> Flow[OfferState]:
     """Look at an offer's submissions, and what they say of the offer."""
     product = yield from find_product(offer, send)
-    entries = yield from publications(product.guid, offer, send)
-    return Situation(operations(entries), report(entries))
+    entries = yield from published_submissions(product.guid, offer, send)
+    return OfferState(as_operations(entries), status_report(entries))
 
 
-def operations(entries: Iterable[Entry]) -> tuple[Submission, ...]:
+def as_operations(entries: Iterable[Submission]) -> tuple[OperationSummary, ...]:
     """Write submissions as the operations that this package knows.
 
     A submission has one id from its publication to the market. It is one publication, and one going live more as soon
     as it is listed as live.
     """
-    found: list[Submission] = []
+    found: list[OperationSummary] = []
     for entry in entries:
         found.append(_operation(entry, _KINDS.get(entry.target, ""), entry.state))
         if entry.target is Target.LIVE:  # it was in preview before
@@ -107,17 +115,17 @@ def operations(entries: Iterable[Entry]) -> tuple[Submission, ...]:
     return tuple(found)
 
 
-def report(entries: tuple[Entry, ...], job: Job | None = None) -> Report:
+def status_report(entries: tuple[Submission, ...], job: Job | None = None) -> StatusReport:
     """Say where an offer stands, or one publication of it: by the newest of its submissions.
 
     :param entries: the newest first, without the draft's.
     :param job: the job that it is about, whose errors say why.
     """
     if not entries:
-        return Report(Status.NEVER_PUBLISHED, Status.NEVER_PUBLISHED.value)
+        return StatusReport(Status.NEVER_PUBLISHED, Status.NEVER_PUBLISHED.value)
     newest = entries[0]
     status = offer_status(newest.target, newest.state)
-    word = newest.word if status is Status.UNKNOWN else status.value
+    word = newest.raw_status if status is Status.UNKNOWN else status.value
     preview = next((e for e in entries if e.target is Target.PREVIEW), None)
     live = next((e for e in entries if e.target is Target.LIVE and e is newest), None)
     why = _messages(job)
@@ -125,22 +133,22 @@ def report(entries: tuple[Entry, ...], job: Job | None = None) -> Report:
         _step(Target.PREVIEW, preview, () if live is not None else why, done=live is not None),
         _step(Target.LIVE, live, why if live is not None else ()),
     )
-    return Report(status, word, steps)
+    return StatusReport(status, word, steps)
 
 
-def _step(target: Target, entry: Entry | None, why: tuple[Message, ...], *, done: bool = False) -> Step:
+def _step(target: Target, entry: Submission | None, why: tuple[Message, ...], *, done: bool = False) -> Step:
     name, is_live = target.value, target is Target.LIVE
     if done or entry is None:
         status = Status.SUCCEEDED if done else Status.NOT_STARTED
         return Step(name, name, status, status.value, is_live=is_live)
     # A submission for the market is there because going live was ordered, whether or not it is at work already.
     state = Status.RUNNING if is_live and entry.state is Status.NOT_STARTED else entry.state
-    return Step(name, name, state, entry.word.partition(" ")[2], why, is_live=is_live)
+    return Step(name, name, state, entry.raw_status.partition(" ")[2], why, is_live=is_live)
 
 
 def _messages(job: Job | None) -> tuple[Message, ...]:
     return (Message(job.reason, "error"),) if job is not None and job.errors else ()
 
 
-def _operation(entry: Entry, kind: str, status: Status) -> Submission:
-    return Submission(entry.id, kind, status, entry.word, changed_at=entry.created)
+def _operation(entry: Submission, kind: str, status: Status) -> OperationSummary:
+    return OperationSummary(entry.id, kind, status, entry.raw_status, changed_at=entry.created)

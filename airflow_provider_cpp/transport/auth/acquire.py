@@ -12,9 +12,9 @@ from typing import Any
 import msal
 import requests
 
-from airflow_provider_cpp.exceptions import CABundleError, ConfigurationError, SignInError
+from airflow_provider_cpp.exceptions import AuthenticationError, CABundleError, ConfigurationError
 from airflow_provider_cpp.transport.auth import client_assertion
-from airflow_provider_cpp.transport.auth.msal_session import Answer, Unfit, Wire
+from airflow_provider_cpp.transport.auth.msal_session import AuthResponse, MsalSession, RejectedResponse
 from airflow_provider_cpp.transport.credentials import (
     AccessToken,
     Certificate,
@@ -29,7 +29,7 @@ Application = ClientSecret | Certificate | WorkloadIdentity
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class TokenGrant:
     """A token.
 
     :param value: the token; never shown.
@@ -41,7 +41,7 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class TokenFailure:
     """Why there is none; a value, so that each of those who waited for it gets an exception of their own.
 
     :param message: what was tried, and what was said.
@@ -61,11 +61,11 @@ class Refusal:
     problems: tuple[str, ...] = ()
     answered: bool = True
 
-    def error(self) -> SignInError | ConfigurationError:
+    def error(self) -> AuthenticationError | ConfigurationError:
         """Make the exception."""
         if self.problems:
             return ConfigurationError(self.problems)
-        return SignInError(
+        return AuthenticationError(
             self.message,
             code=self.code,
             transient=self.transient,
@@ -74,7 +74,7 @@ class Refusal:
         )
 
 
-def sign_in(settings: Settings, *, refused: bool = False) -> Grant | Refusal:
+def acquire_token(settings: Settings, *, refused: bool = False) -> TokenGrant | TokenFailure:
     """Sign in, once, with nothing kept from the last time: a rotated file is found, and no answer is msal's cached one.
 
     It takes at most the settings' :meth:`~.settings.Settings.exchange_timeout`, with all of its requests.
@@ -84,32 +84,34 @@ def sign_in(settings: Settings, *, refused: bool = False) -> Grant | Refusal:
     """
     who = settings.credentials
     if isinstance(who, AccessToken):
-        return _ready_made(who, refused=refused)
-    with deadline(settings.exchange_timeout(submit=False)), Wire(settings) as wire:
+        return _static_token(who, refused=refused)
+    with deadline(settings.exchange_timeout(submit=False)), MsalSession(settings) as wire:
         try:
             body = (
-                _managed(who, settings, wire) if isinstance(who, ManagedIdentity) else _application(who, settings, wire)
+                _managed_identity_token(who, settings, wire)
+                if isinstance(who, ManagedIdentity)
+                else _application_token(who, settings, wire)
             )
             answer = wire.read(body)
-        except Unfit as unfit:
+        except RejectedResponse as unfit:
             answer = unfit.answer
         except CABundleError:
             raise  # it is no refusal, and is not kept: the next one looks at the file again
         except ConfigurationError as error:
-            return Refusal(str(error), problems=error.problems)
-        except _Unreadable as error:
-            answer = Answer(text=str(error), transient=error.transient)
+            return TokenFailure(str(error), problems=error.problems)
+        except _TokenFileError as error:
+            answer = AuthResponse(text=str(error), transient=error.transient)
         except (requests.RequestException, TimeoutError) as error:
             answer = wire.unreachable(error)
         except (ValueError, TypeError, KeyError, AttributeError, RuntimeError, OSError) as error:
-            answer = Answer(text=wire.clean(f"{type(error).__name__}: {error}"))
+            answer = AuthResponse(text=wire.clean(f"{type(error).__name__}: {error}"))
     if answer.token is not None:
-        return Grant(answer.token, answer.lifetime)
+        return TokenGrant(answer.token, answer.lifetime)
     where = "" if isinstance(who, ManagedIdentity) else f" at {settings.authority}"
     support = answer.correlation_id
     suffix = f" (correlation id {support})" if support and support not in answer.text else ""
-    return Refusal(
-        f"sign-in of {who.who}{where} failed: {answer.text}{suffix}",
+    return TokenFailure(
+        f"sign-in of {who.principal}{where} failed: {answer.text}{suffix}",
         answer.code,
         answer.transient,
         support,
@@ -118,7 +120,7 @@ def sign_in(settings: Settings, *, refused: bool = False) -> Grant | Refusal:
     )
 
 
-def _application(who: Application, settings: Settings, wire: Wire) -> Any:
+def _application_token(who: Application, settings: Settings, wire: MsalSession) -> Any:
     credential: str | dict[str, Callable[[], str]]
     if isinstance(who, ClientSecret):
         credential = who.secret
@@ -127,7 +129,7 @@ def _application(who: Application, settings: Settings, wire: Wire) -> Any:
         # The statement is for an endpoint that msal finds out only while it makes the application.
         credential = {"client_assertion": lambda: signer.sign(who.client_id, application.authority.token_endpoint)}
     else:
-        assertion = _federated(who.token_file)
+        assertion = _read_federated_token(who.token_file)
         credential = {"client_assertion": lambda: assertion}
     application: Any = msal.ConfidentialClientApplication(
         who.client_id,
@@ -140,7 +142,7 @@ def _application(who: Application, settings: Settings, wire: Wire) -> Any:
     return application.acquire_token_for_client(scopes=[settings.scope])
 
 
-def _managed(who: ManagedIdentity, settings: Settings, wire: Wire) -> Any:
+def _managed_identity_token(who: ManagedIdentity, settings: Settings, wire: MsalSession) -> Any:
     names = {"client_id": who.client_id, "object_id": who.object_id, "resource_id": who.resource_id}
     given = {name: value for name, value in names.items() if value is not None}
     identity = msal.UserAssignedManagedIdentity(**given) if given else msal.SystemAssignedManagedIdentity()
@@ -152,23 +154,23 @@ def _managed(who: ManagedIdentity, settings: Settings, wire: Wire) -> Any:
     return client.acquire_token_for_client(resource=resource)
 
 
-def _ready_made(who: AccessToken, *, refused: bool) -> Grant | Refusal:
+def _static_token(who: AccessToken, *, refused: bool) -> TokenGrant | TokenFailure:
     if not refused:
-        return Grant(who.value, float("inf"))
-    return Refusal(
-        f"the portal refused {who.who}: it expired, was revoked, or is not for this portal. A ready-made token cannot"
+        return TokenGrant(who.value, float("inf"))
+    return TokenFailure(
+        f"the portal refused {who.principal}: it expired, was revoked, or is not for this portal. A ready-made token cannot"
         " be renewed here: put a new one into the connection (password, or access_token in extra), or let it sign in"
         " by itself with another auth"
     )
 
 
-class _Unreadable(Exception):  # noqa: N818 - it never leaves this file
+class _TokenFileError(Exception):
     def __init__(self, text: str, *, transient: bool) -> None:
         self.transient = transient
         super().__init__(text)
 
 
-def _federated(path: str) -> str:
+def _read_federated_token(path: str) -> str:
     """Read the token that the application trusts."""
     problem, transient = "token_file holds no token", False
     try:
@@ -178,5 +180,5 @@ def _federated(path: str) -> str:
         transient = not isinstance(error, (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError))
         problem, text = f"token_file cannot be read: {error.strerror or type(error).__name__}", ""
     if not text.isascii() or not text:
-        raise _Unreadable(problem, transient=transient)
+        raise _TokenFileError(problem, transient=transient)
     return text

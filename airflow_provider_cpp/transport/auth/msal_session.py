@@ -15,24 +15,24 @@ import requests
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.exceptions import HTTPError
 
-from airflow_provider_cpp.core.redaction import plain_text
-from airflow_provider_cpp.exceptions import Untrusted
+from airflow_provider_cpp.core.redaction import sanitize_line
+from airflow_provider_cpp.exceptions import CertificateVerifyError
 from airflow_provider_cpp.transport.adapter import BoundedAdapter
 from airflow_provider_cpp.transport.auth import token_response
-from airflow_provider_cpp.transport.body import Body, drain
+from airflow_provider_cpp.transport.body import BoundedBody, drain
 from airflow_provider_cpp.transport.credentials import ManagedIdentity
-from airflow_provider_cpp.transport.deadline import overdue
+from airflow_provider_cpp.transport.deadline import overdue_text
 from airflow_provider_cpp.transport.network_errors import network_text, untrusted_text, without_users
 from airflow_provider_cpp.transport.settings import Settings
 
-MACHINE_CONNECT_TIMEOUT = 5.0
+MANAGED_IDENTITY_CONNECT_TIMEOUT = 5.0
 """Seconds for connecting to what gives a machine its identity: it is on the machine, or this is not one of Azure's."""
 
-LARGEST_ANSWER = 1024**2
+MAX_RESPONSE_SIZE = 1024**2
 """Bytes: a token of somebody in hundreds of groups has some ten thousand."""
 
 DISCOVERY = "/.well-known/openid-configuration"
-LONGEST_TEXT = 600
+MAX_TEXT = 600
 SECRETS = frozenset({"client_secret", "client_assertion", "authorization", "x-identity-header", "secret"})
 """Names of what is sent and must not be seen: fields of a form, and headers."""
 
@@ -43,7 +43,7 @@ UPDATING = frozenset({404, 410})
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class AuthResponse:
     """What was said to a sign-in.
 
     :param token: the token; None if there is none; never shown.
@@ -66,15 +66,15 @@ class Answer:
     answered: bool = True
 
 
-class Unfit(Exception):  # noqa: N818 - it carries an answer past msal, and ends there
+class RejectedResponse(Exception):  # noqa: N818 - it carries an answer past msal, and ends there
     """An answer that msal is not shown: it would log what is no JSON, and keep what is a server's fault."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: AuthResponse) -> None:
         self.answer = answer
         super().__init__()
 
 
-class Wire(requests.Session):
+class MsalSession(requests.Session):
     """A session for one sign-in: what the connection wishes goes with each request, where the environment cannot beat it.
 
     :param settings: whose sign-in.
@@ -93,9 +93,9 @@ class Wire(requests.Session):
         self.headers["Accept-Encoding"] = "gzip"
         # For Service Fabric msal makes a session of its own, which takes over this one's hooks, but not its methods.
         self.hooks["response"] = [self._fit]
-        connect = min(settings.request_timeout, MACHINE_CONNECT_TIMEOUT if self._is_machine else float("inf"))
+        connect = min(settings.request_timeout, MANAGED_IDENTITY_CONNECT_TIMEOUT if self._is_machine else float("inf"))
         self._options: dict[str, Any] = {
-            "verify": settings.bundle() or DEFAULT_CA_BUNDLE_PATH,
+            "verify": settings.ca_bundle() or DEFAULT_CA_BUNDLE_PATH,
             "proxies": None if self._is_machine else dict(settings.proxies) or None,
             "timeout": (connect, settings.request_timeout),
             "allow_redirects": False,
@@ -105,10 +105,12 @@ class Wire(requests.Session):
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **options: Any) -> requests.Response:
         """Send, and let through only what msal can make something of.
 
-        :raises Unfit: if there is no answer, or it is no JSON object, or an error; or if it would go elsewhere.
+        :raises RejectedResponse: if there is no answer, or it is no JSON object, or an error; or if it would go elsewhere.
         """
         if not self._may_go_to(url):
-            raise Unfit(Answer(text=self.clean(f"{url!r} is another address than the authority's: nothing was sent")))
+            raise RejectedResponse(
+                AuthResponse(text=self.clean(f"{url!r} is another address than the authority's: nothing was sent"))
+            )
         self._note(options.get("headers"))
         self._note(options.get("data"))
         try:
@@ -116,7 +118,7 @@ class Wire(requests.Session):
         except (requests.RequestException, HTTPError) as error:
             # Some are ValueErrors as well, which msal would take for a mistake in the tenant's name.
             unreachable = self.unreachable(error)
-        raise Unfit(unreachable)
+        raise RejectedResponse(unreachable)
 
     def _may_go_to(self, url: object) -> bool:
         """Say whether an address is the authority's own; those of machines come from the environment.
@@ -126,13 +128,13 @@ class Wire(requests.Session):
         own = (f"{self._authority}/", f"{self._authority}:443/")
         return self._is_machine or (isinstance(url, str) and url.lower().startswith(own))
 
-    def unreachable(self, error: Exception) -> Answer:
+    def unreachable(self, error: Exception) -> AuthResponse:
         """Read what the network did instead of an answer."""
         if isinstance(error, requests.exceptions.InvalidHeader):
-            return Answer(text="a header that belongs to the sign-in has letters in it that cannot be sent")
+            return AuthResponse(text="a header that belongs to the sign-in has letters in it that cannot be sent")
         if (untrusted := untrusted_text(error)) is not None:
-            return Answer(text=self.clean(f"{untrusted}; {Untrusted.hint}"), answered=False)
-        return Answer(text=self.clean(overdue() or network_text(error)), transient=True, answered=False)
+            return AuthResponse(text=self.clean(f"{untrusted}; {CertificateVerifyError.hint}"), answered=False)
+        return AuthResponse(text=self.clean(overdue_text() or network_text(error)), transient=True, answered=False)
 
     def _note(self, sent: object) -> None:
         if isinstance(sent, Mapping):
@@ -147,13 +149,13 @@ class Wire(requests.Session):
         challenge = response.headers.get("WWW-Authenticate")
         is_challenge = self._is_machine and response.status_code == UNAUTHORIZED and challenge is not None
         if not is_challenge and (body is None or response.status_code >= REDIRECT):
-            raise Unfit(self._refused(response, body, why))
+            raise RejectedResponse(self._refused(response, body, why))
         if body is not None and not self._is_machine and urlsplit(response.url).path.endswith(DISCOVERY):
             self._check(body.get("token_endpoint"))
         if body is not None and "access_token" in body:
-            if (odd := token_response.oddity(body)) is not None:
-                raise Unfit(Answer(text=f"HTTP {response.status_code}: {odd}"))
-            body = token_response.kept(body)
+            if (odd := token_response.problem_in(body)) is not None:
+                raise RejectedResponse(AuthResponse(text=f"HTTP {response.status_code}: {odd}"))
+            body = token_response.without_unknown_fields(body)
         fit = requests.Response()
         fit.status_code, fit.url, fit.request = response.status_code, response.url, response.request
         fit.headers["Content-Type"], fit.encoding = "application/json", "utf-8"
@@ -165,10 +167,10 @@ class Wire(requests.Session):
     def _check(self, endpoint: object) -> None:
         """Let a discovery pass only if it sends nobody elsewhere: a secret, or a statement, would follow."""
         if not isinstance(endpoint, str) or not endpoint:
-            raise Unfit(Answer(text="the authority's discovery names no address for tokens"))
+            raise RejectedResponse(AuthResponse(text="the authority's discovery names no address for tokens"))
         if not self._may_go_to(endpoint):
             text = f"the authority's discovery names another address than its own for tokens, {endpoint!r}"
-            raise Unfit(Answer(text=self.clean(f"{text}: nothing was sent there")))
+            raise RejectedResponse(AuthResponse(text=self.clean(f"{text}: nothing was sent there")))
 
     def _object(self, response: requests.Response) -> tuple[dict[str, Any] | None, str]:
         """Read the object that an answer is; None if it is none, and why."""
@@ -176,7 +178,7 @@ class Wire(requests.Session):
             return None, "a redirect, which is not followed"
         lost = None
         try:
-            body = Body(response.headers.get("Content-Encoding"), _Untaken, largest=LARGEST_ANSWER)
+            body = BoundedBody(response.headers.get("Content-Encoding"), _Untaken, largest=MAX_RESPONSE_SIZE)
             drain(response.raw, body)
             found = json.loads(body.content)
         except _Untaken as error:
@@ -186,28 +188,28 @@ class Wire(requests.Session):
         except (ValueError, RecursionError):
             found = None
         if lost is not None:
-            raise Unfit(lost)
+            raise RejectedResponse(lost)
         return (found, "") if isinstance(found, dict) else (None, "the answer is no JSON object")
 
-    def read(self, body: object) -> Answer:
+    def read(self, body: object) -> AuthResponse:
         """Read what msal made of the answers."""
         values = body if isinstance(body, dict) else {}
         token = values.get("access_token")
         if token is not None:
-            return Answer(str(token), max(0.0, float(values.get("expires_in") or 0)))
+            return AuthResponse(str(token), max(0.0, float(values.get("expires_in") or 0)))
         return self._said(values)
 
     def clean(self, text: str) -> str:
         """Make one plain line of a text, without anything that was sent, a token, or the user of an address."""
-        text = plain_text(without_users(TOKEN.sub("***", self._unsaid(text))))
-        return plain_text(self._unsaid(text), LONGEST_TEXT)  # once more: what was escaped for HTML is plain now
+        text = sanitize_line(without_users(TOKEN.sub("***", self._unsaid(text))))
+        return sanitize_line(self._unsaid(text), MAX_TEXT)  # once more: what was escaped for HTML is plain now
 
     def _unsaid(self, text: str) -> str:
         for secret in self._sent:
             text = text.replace(secret, "***").replace(quote_plus(secret), "***")
         return text
 
-    def _refused(self, response: requests.Response, body: dict[str, Any] | None, why: str) -> Answer:
+    def _refused(self, response: requests.Response, body: dict[str, Any] | None, why: str) -> AuthResponse:
         status = response.status_code
         said = self._said(body or {})
         if body is None and status < BAD:
@@ -218,7 +220,7 @@ class Wire(requests.Session):
             path = urlsplit(response.url).path
             transient = transient or (self._is_machine and status in UPDATING and path.startswith("/metadata/"))
         given = response.headers.get("Retry-After", "")
-        return Answer(
+        return AuthResponse(
             text=text,
             code=said.code,
             transient=transient,
@@ -226,7 +228,7 @@ class Wire(requests.Session):
             retry_after=float(given) if given.isdecimal() else 0.0,
         )
 
-    def _said(self, body: dict[str, Any]) -> Answer:
+    def _said(self, body: dict[str, Any]) -> AuthResponse:
         """Read an error in the forms that Entra ID, machines and App Service give it."""
         error = body.get("error")
         inner = error if isinstance(error, dict) else {}
@@ -234,7 +236,7 @@ class Wire(requests.Session):
         words = body.get("error_description") or inner.get("message") or body.get("message")
         text = ": ".join(str(part) for part in (code, words) if part) or "no token, and no reason"
         support = body.get("correlation_id") or inner.get("correlationId")
-        return Answer(
+        return AuthResponse(
             text=self.clean(text), code=str(code) if code else None, correlation_id=str(support) if support else None
         )
 

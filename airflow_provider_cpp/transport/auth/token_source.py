@@ -14,24 +14,24 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from airflow_provider_cpp.exceptions import SignInError
-from airflow_provider_cpp.transport.auth.acquire import Grant, Refusal, sign_in
+from airflow_provider_cpp.exceptions import AuthenticationError
+from airflow_provider_cpp.transport.auth.acquire import TokenFailure, TokenGrant, acquire_token
 from airflow_provider_cpp.transport.credentials import AccessToken
 from airflow_provider_cpp.transport.deadline import time_left
 from airflow_provider_cpp.transport.settings import Settings
 
-RENEW_AHEAD = 300.0
+RENEWAL_MARGIN = 300.0
 """Seconds before its expiry at which a token is renewed; for short-lived ones, a tenth of their life."""
 
-PAUSE = 1.0
+FAILURE_CACHE_TIME = 1.0
 """Seconds for which nobody is asked again after a refusal: those who waited for the answer share it."""
 
-LONGEST_PAUSE = 3600.0
+MAX_RETRY_AFTER = 3600.0
 """Seconds: the same where the service itself says how long."""
 
-STILL_THE_SAME = ". The connection was read again since, and the token in it is still the same one"
+UNCHANGED_HINT = ". The connection was read again since, and the token in it is still the same one"
 
-MOST_SOURCES = 64
+MAX_SOURCES = 64
 """Sources kept in a process: rotated secrets leave old ones behind."""
 
 
@@ -61,14 +61,14 @@ class TokenSource:
         self,
         settings: Settings,
         clock: Callable[[], float] = time.monotonic,
-        acquire: Callable[..., Grant | Refusal] = sign_in,
+        acquire: Callable[..., TokenGrant | TokenFailure] = acquire_token,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._acquire = acquire
         self._lock = threading.Lock()
         self._token: Token | None = None
-        self._refusal: Refusal | None = None
+        self._refusal: TokenFailure | None = None
         self._ask_again_at = 0.0
         self._was_refused = self._found_again = False
 
@@ -83,13 +83,15 @@ class TokenSource:
         """Return a token; blocks while one is acquired, by one thread for all, but not past the deadline.
 
         :param rejected: a token that the portal refused, so that another one is wanted.
-        :raises SignInError: if there is none to be had, or not in time.
+        :raises AuthenticationError: if there is none to be had, or not in time.
         :raises ConfigurationError: if a certificate or the CA bundle cannot be used.
         """
         left = time_left()
         if not self._lock.acquire(timeout=-1 if left == math.inf else max(left, 0)):
-            text = f"sign-in of {self._settings.credentials.who}: another thread's did not end before the deadline"
-            raise SignInError(text, transient=True, answered=False)
+            text = (
+                f"sign-in of {self._settings.credentials.principal}: another thread's did not end before the deadline"
+            )
+            raise AuthenticationError(text, transient=True, answered=False)
         try:
             if (token := self.cached(rejected)) is not None:
                 return token
@@ -101,25 +103,25 @@ class TokenSource:
         finally:
             self._lock.release()
 
-    def found_again(self) -> None:
+    def connection_was_reloaded(self) -> None:
         """Note that the connection was read again, and holds what this source is for; of interest after a refusal only."""
         self._found_again = self._was_refused
 
     def _renew(self, *, refused: bool) -> Token:
         asked_at = self._clock()
         outcome = self._acquire(self._settings, refused=refused)
-        if isinstance(outcome, Grant):
-            ahead = min(RENEW_AHEAD, outcome.lifetime / 10)
+        if isinstance(outcome, TokenGrant):
+            ahead = min(RENEWAL_MARGIN, outcome.lifetime / 10)
             expires_at = asked_at + outcome.lifetime
             self._refusal, self._token = None, Token(outcome.value, expires_at - ahead, expires_at)
             return self._token
         if self._found_again and isinstance(self._settings.credentials, AccessToken):
-            outcome = replace(outcome, message=outcome.message + STILL_THE_SAME)
-        pause = min(max(PAUSE, outcome.retry_after), LONGEST_PAUSE)
+            outcome = replace(outcome, message=outcome.message + UNCHANGED_HINT)
+        pause = min(max(FAILURE_CACHE_TIME, outcome.retry_after), MAX_RETRY_AFTER)
         old, now = self._token, self._clock()
         if outcome.transient and old is not None and now < old.expires_at:
             # It is renewed ahead of time so that a service in trouble does no harm until the old one's real end.
-            self._token = replace(old, renew_at=min(now + max(pause, RENEW_AHEAD / 10), old.expires_at))
+            self._token = replace(old, renew_at=min(now + max(pause, RENEWAL_MARGIN / 10), old.expires_at))
             return self._token
         self._refusal, self._ask_again_at, self._was_refused = outcome, now + pause, True
         raise outcome.error()
@@ -134,6 +136,6 @@ def token_source(settings: Settings) -> TokenSource:
     with _sources_lock:
         source = _sources.setdefault(settings, TokenSource(settings))
         _sources.move_to_end(settings)
-        while len(_sources) > MOST_SOURCES:
+        while len(_sources) > MAX_SOURCES:
             _sources.popitem(last=False)
         return source

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the operators that change a draft do when they run."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, Protocol
+
+from airflow_provider_cpp.core.effects import Flow
+from airflow_provider_cpp.core.json_fields import merge_patch
+from airflow_provider_cpp.core.models import OfferRef
+from airflow_provider_cpp.core.params import AddImageParams, ImageVersion, UpdateParams, UpdateResult
+from airflow_provider_cpp.defaults import DraftChange
+from airflow_provider_cpp.exceptions import ConfigurationError
+from airflow_provider_cpp.links import PARTNER_CENTER_URL_KEY
+from airflow_provider_cpp.tasks.completion import translate_errors
+from airflow_provider_cpp.tasks.masking import mask_signatures
+from airflow_provider_cpp.tasks.runtime import OfferTask, TaskRuntime
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+
+class DraftTask(OfferTask, Protocol):
+    """A task that changes a draft."""
+
+    overwrite: bool
+    link_facts: dict[str, Any]
+
+
+class UpdateTask(DraftTask, Protocol):
+    """A task that changes any part of a draft."""
+
+    patch: Any
+    change: DraftChange | None
+    product_resources: Any
+    takes_resources: bool
+    create: bool
+
+
+class AddImageTask(DraftTask, Protocol):
+    """A task that adds an image version."""
+
+    plan_id: str
+    version: str
+    os_disk_url: Any
+    data_disk_urls: Any
+    details: Any
+    valid_for: timedelta
+
+
+def update(task: UpdateTask, context: Context) -> dict[str, Any]:
+    """Change the draft."""
+    with translate_errors():
+        change = _change(task)
+        with TaskRuntime(task, context) as runtime:
+            offer = runtime.offer_ref()
+            params = UpdateParams(offer, change, task.create, task.overwrite, task.product_resources)
+            return _write(task, runtime, offer, lambda: runtime.api.update(params))
+
+
+def add_image(task: AddImageTask, context: Context) -> dict[str, Any]:
+    """Add an image version, unless the draft has it."""
+    with translate_errors():
+        image = ImageVersion(
+            task.plan_id, task.version, task.os_disk_url, task.data_disk_urls or {}, task.details or {}
+        )
+        image.validate(datetime.now(timezone.utc), task.valid_for)
+        with TaskRuntime(task, context) as runtime:
+            offer = runtime.offer_ref()
+            params = AddImageParams(offer, image, task.overwrite)
+            return _write(task, runtime, offer, lambda: runtime.api.add_image(params))
+
+
+def _change(task: UpdateTask) -> DraftChange | None:
+    if task.change is not None or task.takes_resources:
+        return task.change
+    if not isinstance(task.patch, dict):
+        problem = f"patch came out as {type(task.patch).__name__}, not as an object"
+        raise ConfigurationError((problem,), "the task's arguments")
+    return merge_patch(task.patch)
+
+
+def _write(
+    task: DraftTask, runtime: TaskRuntime, offer: OfferRef, flow: Callable[[], Flow[UpdateResult]]
+) -> dict[str, Any]:
+    """Change the draft, and return what the task may show of it."""
+    try:
+        updated = runtime.run(flow())
+    except Exception as error:
+        # The user's own `change` may fail with a text that quotes the draft's URLs.
+        mask_signatures("".join(traceback.format_exception(error)))
+        raise
+    page = runtime.push_partner_center_link(updated.document)
+    if page is not None:
+        task.link_facts[PARTNER_CENTER_URL_KEY] = page
+    version = updated.document.version if updated.document is not None else None
+    if updated.written:
+        task.log.info("offer %s: its draft is stored, version %s", offer, version or "unnumbered")
+    return {
+        "publisher_id": offer.publisher_id,
+        "offer_id": offer.offer_id,
+        "version": version,
+        "written": updated.written,
+    }

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the operators that submit do when they run: publish, go live, cancel, and the wait afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, Protocol
+
+from airflow.providers.common.compat.sdk import XCOM_RETURN_KEY
+
+from airflow_provider_cpp.core.checkpoint import TryContext
+from airflow_provider_cpp.core.effects import Flow
+from airflow_provider_cpp.core.models import OfferRef
+from airflow_provider_cpp.core.offer_state import IDLE, default_target
+from airflow_provider_cpp.core.operations import Operation
+from airflow_provider_cpp.core.params import CancelParams, GoLiveParams, PublishParams
+from airflow_provider_cpp.core.poll_state import PollState
+from airflow_provider_cpp.core.wait import wait
+from airflow_provider_cpp.core.wait_spec import WaitSpec
+from airflow_provider_cpp.defaults import DEFAULT_SETTLE_TIME
+from airflow_provider_cpp.exceptions import OperationInProgressError, RequestError
+from airflow_provider_cpp.hooks.base import split_emails
+from airflow_provider_cpp.links import PARTNER_CENTER_URL_KEY
+from airflow_provider_cpp.tasks.completion import (
+    TRIGGER_TIMEOUT_MARGIN,
+    airflow_timeout_reason,
+    as_timedelta,
+    finish_from_event,
+    raise_airflow_timeout,
+    raise_for_outcome,
+    translate_errors,
+)
+from airflow_provider_cpp.tasks.runtime import OfferTask, TaskRuntime, operation_argument
+from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+
+MakeFlow = Callable[[TryContext], Flow[Operation]]
+
+
+class SubmitTask(OfferTask, Protocol):
+    """A task that publishes or goes live, and can wait for the effect."""
+
+    if_running: Any
+    wait_for_completion: bool
+    deferrable: bool
+    poll_interval: float | None
+    timeout: float | timedelta
+    poll_failure_tolerance: float | timedelta
+    settle_time: float
+    submitted: Operation | None
+    link_facts: dict[str, Any]
+
+
+class GoLiveTask(SubmitTask, Protocol):
+    """A task that goes live."""
+
+    operation: Any
+    operation_is_given: bool
+
+
+class PublishTask(SubmitTask, Protocol):
+    """A task that publishes."""
+
+    notification_emails: Any
+    product_resources: Any
+
+
+class CancelTask(OfferTask, Protocol):
+    """A task that cancels."""
+
+    operation: Any
+    operation_is_given: bool
+    notification_emails: Any
+    poll_interval: float
+    timeout: float | timedelta
+
+
+def publish(task: PublishTask, context: Context) -> dict[str, str | None]:
+    """Publish an offer's draft, at most once per task run, and wait if asked to.
+
+    :returns: the operation as JSON.
+    """
+    with translate_errors(), TaskRuntime(task, context) as runtime:
+        offer = runtime.offer_ref()
+        emails = split_emails(task.notification_emails or ())
+
+        def flow(try_context: TryContext) -> Flow[Operation]:
+            version = _draft_version(task, runtime, offer)
+            return runtime.api.publish(
+                PublishParams(offer, emails, try_context, version, tuple(task.product_resources or ()))
+            )
+
+        return _submit(task, runtime, offer, flow)
+
+
+def go_live(task: GoLiveTask, context: Context) -> dict[str, str | None]:
+    """Sign off an offer's preview, and wait if asked to.
+
+    :returns: the operation as JSON.
+    """
+    with translate_errors():
+        operation = operation_argument(task.operation, is_given=task.operation_is_given)
+        with TaskRuntime(task, context) as runtime:
+            offer = runtime.offer_ref(operation)
+            return _submit(
+                task,
+                runtime,
+                offer,
+                lambda try_context: runtime.api.go_live(GoLiveParams(offer, try_context, operation)),
+            )
+
+
+def cancel(task: CancelTask, context: Context) -> dict[str, str | None] | None:
+    """Cancel the operation in progress, and wait until it has ended.
+
+    :returns: the operation as JSON; None if there was nothing to cancel.
+    """
+    with translate_errors():
+        operation = operation_argument(task.operation, is_given=task.operation_is_given)
+        with TaskRuntime(task, context) as runtime:
+            params = CancelParams(
+                offer=runtime.offer_ref(operation),
+                try_context=runtime.try_context(DEFAULT_SETTLE_TIME),
+                operation=operation,
+                notification_emails=split_emails(task.notification_emails or ()),
+                poll_interval=task.poll_interval,
+                timeout=as_timedelta(task.timeout).total_seconds(),
+            )
+            canceled = runtime.run(runtime.api.cancel(params))
+    return canceled.to_json() if canceled is not None else None
+
+
+def finish_wait(task: SubmitTask, context: Context, event: object) -> dict[str, str | None] | None:
+    """Finish a deferred wait with the trigger's event.
+
+    :returns: the operation as JSON; None if the wait was for another task's operation to end, so that this task is
+        to submit now.
+    """
+    operation = finish_from_event(event).operation
+    if operation is not None:
+        page = context["ti"].xcom_pull(task_ids=context["ti"].task_id, key=PARTNER_CENTER_URL_KEY)
+        task.link_facts |= {XCOM_RETURN_KEY: operation, PARTNER_CENTER_URL_KEY: page}
+    return operation
+
+
+def raise_if_airflow_timed_out(
+    task: SubmitTask, context: Context, next_method: str, next_kwargs: dict[str, Any] | None
+) -> None:
+    """Fail a task whose deferred wait Airflow itself ended, with the reason."""
+    if (word := airflow_timeout_reason(next_method, next_kwargs)) is not None:
+        given = getattr(task, "operation", None)
+        with translate_errors():
+            operation = Operation.from_json(given) if given is not None else None
+            with TaskRuntime(task, context) as runtime:
+                offer = runtime.offer_ref(operation)
+        raise_airflow_timeout(str(offer), None, word, getattr(task, "execution_timeout", None))
+
+
+def _draft_version(task: PublishTask, runtime: TaskRuntime, offer: OfferRef) -> int | None:
+    try:
+        draft = runtime.run(runtime.api.get_draft(offer))
+    except RequestError as error:
+        task.log.info("%s; going on without the draft's version", error)
+        return None
+    page = runtime.push_partner_center_link(draft)
+    if page is not None:
+        task.link_facts[PARTNER_CENTER_URL_KEY] = page
+    return draft.version if draft else None
+
+
+def _submit(task: SubmitTask, runtime: TaskRuntime, offer: OfferRef, flow: MakeFlow) -> dict[str, str | None]:
+    """Submit, push the operation as XCom, and wait if asked to.
+
+    :param flow: makes the flow for what is known of earlier tries.
+    """
+    ti = runtime.context["ti"]
+    operation = task.submitted = _submit_in_turn(task, runtime, offer, flow)
+    task.log.info("offer %s: %s accepted as operation %s", operation.offer, operation.kind, operation.display_id)
+    value = task.link_facts[XCOM_RETURN_KEY] = operation.to_json()
+    if task.wait_for_completion:
+        if getattr(task, "do_xcom_push", True):
+            ti.xcom_push(key=XCOM_RETURN_KEY, value=value)
+        deadline = datetime.now(timezone.utc) + as_timedelta(task.timeout)
+        _wait(task, runtime, operation.offer, operation, deadline)
+    return value
+
+
+def _submit_in_turn(task: SubmitTask, runtime: TaskRuntime, offer: OfferRef, flow: MakeFlow) -> Operation:
+    """Submit; with ``if_running="wait"``, after other operations in progress have ended."""
+    try_context = runtime.try_context(task.settle_time, waits_for_others=task.if_running == "wait")
+    # One deadline for all of these waits: others may take turns forever.
+    began = getattr(runtime.context["ti"], "start_date", None) or datetime.now(timezone.utc)
+    deadline = began + as_timedelta(task.timeout)
+    while True:
+        try:
+            operation = runtime.run(flow(try_context))
+        except OperationInProgressError as running:
+            if task.if_running != "wait" or datetime.now(timezone.utc) >= deadline:
+                raise
+            task.log.info("%s; waiting for it to end", running)
+            _wait(task, runtime, offer, None, deadline)
+            # This try's own checkpoint counts as well, also where Airflow has no store for it.
+            try_context = replace(try_context, checkpoint=runtime.checkpoints.load())
+        else:
+            return operation
+
+
+def _wait(task: Any, runtime: TaskRuntime, offer: OfferRef, operation: Operation | None, deadline: datetime) -> None:
+    """Wait for an operation's target; without one, until no operation of the offer is in progress."""
+    spec = WaitSpec(
+        offer=offer,
+        until=IDLE if operation is None else default_target(operation),
+        deadline=deadline,
+        operation=operation,
+        poll_interval=task.poll_interval,
+        poll_failure_tolerance=as_timedelta(task.poll_failure_tolerance).total_seconds(),
+        answered=True,
+        api=runtime.api.name,
+    )
+    if task.deferrable:
+        state = PollState(answered=True, step_since=datetime.now(timezone.utc))
+        trigger = OfferStatusTrigger(task.conn_id, spec.to_payload(), state.to_payload())
+        task.defer(
+            trigger=trigger, method_name="execute_complete", timeout=as_timedelta(task.timeout) + TRIGGER_TIMEOUT_MARGIN
+        )
+    raise_for_outcome(runtime.run(wait(runtime.api, spec)))

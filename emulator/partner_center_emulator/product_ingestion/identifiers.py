@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How this API names things: durable ids, schemas, versions, and the places of its calls."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import Any
+
+from partner_center_emulator.offer import Offer
+
+BASE = "/rp/product-ingestion"
+SCHEMAS = "https://schema.mp.microsoft.com/schema"
+RETIRED_SCHEMAS = "https://product-ingestion.azureedge.net/schema"
+VM_CONFIGURATION = "virtual-machine-plan-technical-configuration"
+CORE_CONFIGURATION = f"core-{VM_CONFIGURATION}"
+DRAFT, PREVIEW, LIVE = "draft", "preview", "live"
+
+OLDEST = "2022-03-01-preview2"
+VERSIONS = {
+    "product": "2022-03-01-preview3",
+    "plan": "2022-03-01-preview3",
+    "property": "2022-03-01-preview3",
+    "price-and-availability-offer": "2022-03-01-preview3",
+    "resource-tree": "2022-03-01-preview5",
+    VM_CONFIGURATION: "2022-03-01-preview5",
+    CORE_CONFIGURATION: "2022-03-01-preview5",
+}
+"""The newest version of each type; those that are not named have only the oldest."""
+
+VERSION = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:-preview([0-9]+))?")
+
+
+def schema(kind: str, highest: str | None = None) -> str:
+    """Return the schema of a type, in the highest version that is asked for or the nearest older one."""
+    newest = VERSIONS.get(kind, OLDEST)
+    wanted = newest if highest is None or _rank(highest) >= _rank(newest) else max(highest, OLDEST, key=_rank)
+    return f"{SCHEMAS}/{kind}/{wanted}"
+
+
+def kind_of(url: Any) -> str:
+    """Return the type that a schema's URL names, whatever its host; empty if it names none."""
+    parts = str(url).rstrip("/").split("/")
+    return parts[-2].lower() if len(parts) > 2 else ""  # noqa: PLR2004 - a host, a type, a version
+
+
+def product_id(offer: Offer) -> str:
+    """Return the durable id of an offer's product."""
+    return f"product/{offer.guid}"
+
+
+def plan_guid(offer: Offer, plan_id: str) -> str:
+    """Return the GUID of a plan, which stays the same whichever API the plan came through."""
+    return str(uuid.uuid5(uuid.UUID(offer.guid), plan_id.lower()))
+
+
+def configuration_kind(document: dict[str, Any]) -> str | None:
+    """Return the type of a plan's technical configuration in an offer like this; None where it has no images."""
+    kinds = {"microsoft-azure-virtualmachines": VM_CONFIGURATION, "microsoft-azure-corevm": CORE_CONFIGURATION}
+    return kinds.get(str(document.get("offerTypeId")))
+
+
+def _rank(version: str) -> tuple[str, float]:
+    day, _, preview = version.partition("-preview")
+    return day, float(preview or "inf")

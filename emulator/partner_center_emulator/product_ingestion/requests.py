@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A request, taken apart: which of the API's calls it is, what it names, what it asks for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from partner_center_emulator.product_ingestion.errors import ApiError
+from partner_center_emulator.product_ingestion.identifiers import (
+    CORE_CONFIGURATION,
+    DRAFT,
+    LIVE,
+    PREVIEW,
+    VERSION,
+    VM_CONFIGURATION,
+)
+
+GUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+PRODUCT, JOB = f"(?P<product>{GUID})", "(?P<job>[^/]+)"
+CALLS = [
+    ("GET", "product", "products"),
+    ("GET", f"product/{PRODUCT}", "product"),
+    ("GET", "plan", "plans"),
+    ("GET", f"resource-tree/product/{PRODUCT}", "resource_tree"),
+    ("GET", f"submission/{PRODUCT}", "submission_list"),
+    ("GET", f"submission/{PRODUCT}/(?P<submission>[0-9]+)", "submission"),
+    ("GET", f"(?:{VM_CONFIGURATION}|{CORE_CONFIGURATION})/{PRODUCT}/[^/]+", "technical_configuration"),
+    ("POST", "configure", "configure"),
+    ("GET", f"configure/{JOB}/status", "configure_status"),
+    ("GET", f"configure/{JOB}", "configure_detail"),
+    ("POST", f"configure/{JOB}/cancel", "configure_cancel"),
+    ("GET", f"[a-z][a-z0-9-]*/{PRODUCT}(?:/.+)?", "resource"),
+]
+"""Every call: its method, the path below the base, in any case, and its name."""
+
+MANY = 100
+"""How many products are on a page if nobody says."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiRequest:
+    """One request.
+
+    :param name: which call it is; ``unknown`` and ``method`` if it is none.
+    :param path: the path below the base, without slashes that are too many.
+    :param names: what the path names.
+    :param query: the query's parameters, by their names in small letters.
+    """
+
+    name: str
+    path: str
+    names: dict[str, str]
+    query: dict[str, str]
+    body: bytes
+
+    @classmethod
+    def of(cls, request: Request, body: bytes) -> ApiRequest:
+        """Take a request apart."""
+        path = "/".join(part for part in request.path_params["rest"].split("/") if part)
+        query = {name.lower(): value for name, value in request.query_params.items()}
+        name = "unknown"
+        for method, pattern, known in CALLS:
+            if (found := re.fullmatch(pattern, path, re.IGNORECASE)) is not None:
+                if method == request.method:
+                    return cls(
+                        known, path, {key: value.lower() for key, value in found.groupdict().items()}, query, body
+                    )
+                name = "method"
+        return cls(name, path, {}, query, body)
+
+    @property
+    def version(self) -> str | None:
+        """The highest schema version that is asked for."""
+        return self.query.get("$version")
+
+    def check_version(self, *, required: bool) -> None:
+        """Check that parameter.
+
+        :raises ApiError: 400.
+        """
+        if self.version is None and required:
+            raise ApiError(400, "The query parameter '$version' is required.")
+        if self.version is not None and VERSION.fullmatch(self.version) is None:
+            raise ApiError(400, f"'{self.version}' is no schema version.")
+
+    def target(self, default: str | None) -> str | None:
+        """Return the target that is asked for.
+
+        :raises ApiError: 400, if there is no such target.
+        """
+        target = self.query.get("targettype", default)
+        if target is None or target.lower() in (DRAFT, PREVIEW, LIVE):
+            return target.lower() if target is not None else None
+        raise ApiError(400, f"The target type '{target}' is not valid.")
+
+    def number(self, read: Callable[[dict[str, str]], str | None], default: int) -> int:
+        """Return a number of the query.
+
+        :raises ApiError: 400, if it is none.
+        """
+        text = read(self.query)
+        if text is None:
+            return default
+        if not text.isdecimal():
+            raise ApiError(400, f"'{text}' is no number.")
+        return int(text)

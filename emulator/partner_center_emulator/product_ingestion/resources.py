@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The resources of a product: what the portal's document says, and what only this API knows."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from partner_center_emulator.offer import Offer
+from partner_center_emulator.product_ingestion.identifiers import (
+    CORE_CONFIGURATION,
+    RETIRED_SCHEMAS,
+    SCHEMAS,
+    VM_CONFIGURATION,
+    configuration_kind,
+    kind_of,
+    plan_guid,
+    product_id,
+    schema,
+)
+from partner_center_emulator.product_ingestion.images import DELETED, IMAGE_KEYS, store, written
+
+TYPES = {"microsoft-azure-virtualmachines": "azureVirtualMachine", "microsoft-azure-corevm": "coreVirtualMachine"}
+Kept = dict[str, dict[str, Any]]
+
+
+class Draft:
+    """An offer's document together with the resources that were configured, of its draft or of a publication.
+
+    :param kept: resources as they were configured, by durable id.
+    """
+
+    def __init__(self, offer: Offer, document: dict[str, Any], kept: Kept) -> None:
+        self.offer = offer
+        self.document = document
+        self.kept = kept
+
+    def resources(self) -> list[dict[str, Any]]:
+        """Write every resource but the submission."""
+        found = [self.product(), self._property(), self._audience()]
+        for plan in self.plans():
+            found.append(self._plan(plan))
+            if (kind := configuration_kind(self.document)) is not None:
+                found.append(self._configuration(kind, plan))
+        known = {resource["id"] for resource in found}
+        others = [one for one in self.kept.values() if one["id"] not in known and self._has_plan_of(one["id"])]
+        return copy.deepcopy([*found, *others])
+
+    def find(self, identifier: str) -> dict[str, Any] | None:
+        """Write one resource; None if there is none of this id."""
+        return next((one for one in self.resources() if one["id"].lower() == identifier.lower()), None)
+
+    def plans(self) -> list[dict[str, Any]]:
+        """Return the document's plans that have an id."""
+        plans = _mapping(self.document.get("definition")).get("plans")
+        found = [plan for plan in plans if isinstance(plan, dict)] if isinstance(plans, list) else []
+        return [plan for plan in found if plan.get("planId") and isinstance(plan["planId"], str)]
+
+    def plan_of(self, guid: str) -> dict[str, Any] | None:
+        """Return the document's plan that has this GUID."""
+        return next((plan for plan in self.plans() if plan_guid(self.offer, plan["planId"]) == guid.lower()), None)
+
+    def apply(self, resources: list[dict[str, Any]]) -> None:
+        """Make the draft what these resources say; each has its durable id."""
+        for resource in resources:
+            own = {name: value for name, value in resource.items() if name != "resourceName"}
+            self.kept[own["id"]] = copy.deepcopy(own)
+            kind = kind_of(own.get("$schema"))
+            if kind == "product":
+                self._store_product(own)
+            elif kind == "plan":
+                self._store_plan(own)
+            elif kind == "price-and-availability-offer":
+                self._store_audience(own)
+            elif kind == configuration_kind(self.document):
+                plan = self.plan_of(own["id"].rpartition("/")[2])
+                if plan is not None:
+                    store(plan, self._image_key(), own)
+
+    def _store_product(self, product: dict[str, Any]) -> None:
+        if isinstance(product.get("alias"), str):
+            self._definition()["displayText"] = product["alias"]
+
+    def _store_plan(self, resource: dict[str, Any]) -> None:
+        plan = self.plan_of(resource["id"].rpartition("/")[2])
+        if resource.get("lifecycleState") == DELETED:
+            if plan is not None:
+                self._definition()["plans"].remove(plan)
+            return
+        if plan is None:
+            plan = {"planId": resource["identity"]["externalId"]}
+            definition = self._definition()
+            known = definition.get("plans")
+            definition["plans"] = [*(known if isinstance(known, list) else []), plan]
+        if isinstance(resource.get("alias"), str):
+            plan[self._title_key()] = resource["alias"]
+
+    def _store_audience(self, resource: dict[str, Any]) -> None:
+        name = self._audience_key()
+        people = resource.get("previewAudiences") or []
+        ids = [one["id"] for one in people if one.get("type") == "subscription" and "id" in one]
+        texts = _mapping(self._definition().get("offer"))
+        if ids or name in texts:
+            self._definition()["offer"] = texts | {name: ids}
+
+    def product(self) -> dict[str, Any]:
+        """Write the product itself."""
+        alias = _mapping(self.document.get("definition")).get("displayText") or self.offer.offer_id
+        kind = str(self.document.get("offerTypeId"))
+        own = {"identity": {"externalId": self.offer.offer_id}, "type": TYPES.get(kind, kind), "alias": alias}
+        return self._resource("product", product_id(self.offer), own)
+
+    def _property(self) -> dict[str, Any]:
+        own = self._resource("property", f"property/{self.offer.guid}/public/main", self._belongs())
+        return {"kind": "azureVM", "termsConditions": "custom", **own}
+
+    def _audience(self) -> dict[str, Any]:
+        identifier = f"price-and-availability-offer/{self.offer.guid}"
+        said = _mapping(_mapping(self.document.get("definition")).get("offer")).get(self._audience_key())
+        ids = said if isinstance(said, list) else []
+        before = self.kept.get(identifier, {}).get("previewAudiences") or []
+        people = [one for one in before if one.get("type") != "subscription" or one.get("id") in ids]
+        known = {one.get("id") for one in people}
+        people += [{"type": "subscription", "id": one, "label": ""} for one in ids if one not in known]
+        return self._resource(
+            "price-and-availability-offer", identifier, self._belongs() | {"previewAudiences": people}
+        )
+
+    def _plan(self, plan: dict[str, Any]) -> dict[str, Any]:
+        own = {"identity": {"externalId": plan["planId"]}, "alias": plan.get(self._title_key(), plan["planId"])}
+        return {"azureRegions": ["azureGlobal"]} | self._resource("plan", self._plan_id(plan), self._belongs() | own)
+
+    def _configuration(self, kind: str, plan: dict[str, Any]) -> dict[str, Any]:
+        identifier = self._plan_id(plan).replace("plan/", f"{kind}/", 1)
+        own = written(plan, self._image_key(), self.kept.get(identifier, {}))
+        system = {"family": "linux", "friendlyName": plan["planId"], "type": "other"}
+        defaults: dict[str, Any] = {"operatingSystem": system, "recommendedVmSizes": [], "openPorts": []}
+        return defaults | self._resource(kind, identifier, self._belongs() | {"plan": self._plan_id(plan)} | own)
+
+    def _definition(self) -> dict[str, Any]:
+        """Return the document's definition, for changes."""
+        self.document["definition"] = _mapping(self.document.get("definition"))
+        return self.document["definition"]  # type: ignore[no-any-return]  # it has just been made one
+
+    def _resource(self, kind: str, identifier: str, own: dict[str, Any]) -> dict[str, Any]:
+        """Write a resource: what is kept of it, and over it what the document says."""
+        return self.kept.get(identifier, {}) | {"$schema": schema(kind), "id": identifier} | own
+
+    def _belongs(self) -> dict[str, Any]:
+        return {"product": product_id(self.offer)}
+
+    def _plan_id(self, plan: dict[str, Any]) -> str:
+        return f"plan/{self.offer.guid}/{plan_guid(self.offer, plan['planId'])}"
+
+    def _has_plan_of(self, identifier: str) -> bool:
+        parts = identifier.split("/")
+        return parts[0] not in ("plan", configuration_kind(self.document)) or self.plan_of(parts[-1]) is not None
+
+    def _image_key(self) -> str:
+        return IMAGE_KEYS[str(self.document.get("offerTypeId"))]
+
+    def _title_key(self) -> str:
+        return f"{self.document.get('offerTypeId')}.skuTitle"
+
+    def _audience_key(self) -> str:
+        core = str(self.document.get("offerTypeId")) == "microsoft-azure-corevm"
+        return f"{'microsoft-azure-corevm' if core else 'microsoft-azure-marketplace'}.allowedSubscriptions"
+
+
+def shown(resource: dict[str, Any], highest: str | None, *, retired: bool) -> dict[str, Any]:
+    """Return a resource with its schema as it is given out.
+
+    :param highest: the version that was asked for.
+    :param retired: whether some types still come with the host that is no longer taken.
+    """
+    kind = kind_of(resource.get("$schema"))
+    url = schema(kind, highest)
+    if retired and kind == "property":
+        url = url.replace(SCHEMAS, RETIRED_SCHEMAS)
+    return resource | {"$schema": url}
+
+
+def with_nulls(resource: dict[str, Any]) -> dict[str, Any]:
+    """Return a resource as some are given out: with nulls that are not taken back."""
+    if kind_of(resource.get("$schema")) not in (VM_CONFIGURATION, CORE_CONFIGURATION):
+        return resource
+    found = copy.deepcopy(resource)
+    found["vmProperties"] = {"supportsHibernation": None, **found.get("vmProperties", {})}
+    for version in found["vmImageVersions"]:
+        if version.get("deprecationSchedule", {}).get("reason") == "other":
+            version["deprecationSchedule"]["reason"] = None
+    return found
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
