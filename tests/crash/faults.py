@@ -107,8 +107,9 @@ class FaultScenario:
     def clear(self, deployment: Deployment) -> None:
         """Clear the task once its run has ended, and wait for its end."""
         until(lambda: deployment.has_ended(self.case.dag_id, self.case.name), "the run has not ended")
+        _, number = deployment.task(self.case.dag_id, self.case.name)  # its first run may have taken a retry
         deployment.clear(self.case.dag_id, self.case.name)
-        self.wait(deployment, after_try=1)
+        self.wait(deployment, after_try=number)
 
     def _said(self, deployment: Deployment) -> str:
         """Return what the log must say if that of any try does."""
