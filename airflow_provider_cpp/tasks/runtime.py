@@ -46,18 +46,17 @@ class TaskRuntime:
 
     :param task: the operator or sensor.
     :param context: Airflow's context of the run.
+    :param checkpoints: where the flows of a task that submits save their checkpoint.
     :ivar hook: the hook for the connection's type; it has read the connection, once.
-    :ivar checkpoints: what earlier tries stored for this one.
     :raises ConfigurationError: if the connection does not exist or cannot be used.
     """
 
-    def __init__(self, task: OfferTask, context: Context) -> None:
+    def __init__(self, task: OfferTask, context: Context, checkpoints: CheckpointStore | None = None) -> None:
         self.task = task
         self.context = context
         self.hook = get_hook(task.conn_id)
         self.api = self.hook.api
-        self.checkpoints = CheckpointStore(context)
-        self._session = self.hook.get_conn(self.checkpoints.save)
+        self._session = self.hook.get_conn(checkpoints.save if checkpoints is not None else None)
 
     def __enter__(self) -> Self:
         """Return the runtime."""
@@ -84,24 +83,6 @@ class TaskRuntime:
         publisher_id = self.task.publisher_id or (given.publisher_id if given else None)
         return self.hook.offer_ref(self.task.offer_id or (given.offer_id if given else ""), publisher_id)
 
-    def try_context(self, settle_time: float, *, waits_for_others: bool = False) -> TryContext:
-        """Return what this try can know of the tries before it."""
-        counts, store = self._counts(), self.checkpoints.store
-        earlier_could_checkpoint = counts.try_number <= 1
-        if store is not None:
-            earlier_could_checkpoint = earlier_could_checkpoint or store.get(FIRST_TRY_KEY) is not None
-            if counts.try_number <= 1 or counts.follows_clear:
-                store.set(FIRST_TRY_KEY, True, retention=CHECKPOINT_RETENTION)
-        return TryContext(
-            settle_time=settle_time,
-            counts=counts,
-            can_checkpoint=store is not None,
-            earlier_could_checkpoint=earlier_could_checkpoint,
-            checkpoint=self.checkpoints.load(),
-            dag_run_start=self.context["dag_run"].start_date,
-            waits_for_others=waits_for_others,
-        )
-
     def push_partner_center_link(self, document: OfferDocument | None) -> str | None:
         """Push the address of the offer's page in Partner Center as XCom, where the API returned one, and return it."""
         page = partner_center_url(document.partner_center_url if document else None, self.hook.get_settings().base_url)
@@ -109,26 +90,42 @@ class TaskRuntime:
             self.context["ti"].xcom_push(key=PARTNER_CENTER_URL_KEY, value=page)
         return page
 
-    def _counts(self) -> TryCounts:
-        ti = self.context["ti"]
-        return TryCounts(
-            try_number=getattr(ti, "try_number", 1),
-            max_tries=getattr(ti, "max_tries", 0) or 0,
-            retries=self.task.retries or 0,
-            clear_number=getattr(self.context["dag_run"], "clear_number", 0) or 0,
-        )
-
 
 class CheckpointStore:
     """Where the tries of a task keep their checkpoint: Airflow's store of a task's state, before 3.3 this process.
 
+    Make it before anything else that may take time or fail: a try that was killed, or had no connection, must be known to
+    later ones as one that could save a checkpoint, and has not.
+
+    :param task: the operator.
     :param context: Airflow's context of the run.
-    :ivar store: Airflow's store; None before Airflow 3.3.
     """
 
-    def __init__(self, context: Context) -> None:
-        self.store: Any = context.get("task_state_store")
-        self._payload: Any = self.store.get(CHECKPOINT_KEY) if self.store is not None else None
+    def __init__(self, task: OfferTask, context: Context) -> None:
+        self._store: Any = context.get("task_state_store")
+        self._payload: Any = self._store.get(CHECKPOINT_KEY) if self._store is not None else None
+        self._dag_run_start = context["dag_run"].start_date
+        self._counts = _counts(task, context)
+        self._earlier_could_checkpoint = self._counts.try_number <= 1
+        if self._store is not None:
+            self._earlier_could_checkpoint |= self._store.get(FIRST_TRY_KEY) is not None
+            if self._counts.try_number <= 1 or self._counts.follows_clear:
+                self._store.set(FIRST_TRY_KEY, True, retention=CHECKPOINT_RETENTION)
+
+    def try_context(self, settle_time: float, *, waits_for_others: bool = False) -> TryContext:
+        """Return what this try can know of the tries before it.
+
+        :raises ConfigurationError: if this release cannot read their checkpoint.
+        """
+        return TryContext(
+            settle_time=settle_time,
+            counts=self._counts,
+            can_checkpoint=self._store is not None,
+            earlier_could_checkpoint=self._earlier_could_checkpoint,
+            checkpoint=self.load(),
+            dag_run_start=self._dag_run_start,
+            waits_for_others=waits_for_others,
+        )
 
     def load(self) -> Checkpoint | None:
         """Return the checkpoint that was saved last, by this try or an earlier one.
@@ -139,11 +136,11 @@ class CheckpointStore:
 
     def save(self, payload: dict[str, Any] | None) -> None:
         """Save a checkpoint; with None, delete it."""
-        if self.store is not None:
+        if self._store is not None:
             if payload is None:
-                self.store.delete(CHECKPOINT_KEY)
+                self._store.delete(CHECKPOINT_KEY)
             else:
-                self.store.set(CHECKPOINT_KEY, payload, retention=CHECKPOINT_RETENTION)
+                self._store.set(CHECKPOINT_KEY, payload, retention=CHECKPOINT_RETENTION)
         self._payload = payload
 
 
@@ -156,3 +153,13 @@ def operation_argument(value: Operation | Mapping[str, Any] | Any, *, is_given: 
     :raises ConfigurationError: if it is not an operation.
     """
     return None if value is None and not is_given else Operation.from_json(value)
+
+
+def _counts(task: OfferTask, context: Context) -> TryCounts:
+    ti = context["ti"]
+    return TryCounts(
+        try_number=getattr(ti, "try_number", 1),
+        max_tries=getattr(ti, "max_tries", 0) or 0,
+        retries=task.retries or 0,
+        clear_number=getattr(context["dag_run"], "clear_number", 0) or 0,
+    )

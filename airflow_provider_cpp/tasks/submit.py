@@ -32,7 +32,7 @@ from airflow_provider_cpp.tasks.completion import (
     raise_for_outcome,
     translate_errors,
 )
-from airflow_provider_cpp.tasks.runtime import OfferTask, TaskRuntime, operation_argument
+from airflow_provider_cpp.tasks.runtime import CheckpointStore, OfferTask, TaskRuntime, operation_argument
 from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
 
 if TYPE_CHECKING:
@@ -85,7 +85,8 @@ def publish(task: PublishTask, context: Context) -> dict[str, str | None]:
 
     :returns: the operation as JSON.
     """
-    with translate_errors(), TaskRuntime(task, context) as runtime:
+    checkpoints = CheckpointStore(task, context)
+    with translate_errors(), TaskRuntime(task, context, checkpoints) as runtime:
         offer = runtime.offer_ref()
         emails = split_emails(task.notification_emails or ())
 
@@ -95,7 +96,7 @@ def publish(task: PublishTask, context: Context) -> dict[str, str | None]:
                 PublishParams(offer, emails, try_context, version, tuple(task.product_resources or ()))
             )
 
-        return _submit(task, runtime, offer, flow)
+        return _submit(task, runtime, checkpoints, offer, flow)
 
 
 def go_live(task: GoLiveTask, context: Context) -> dict[str, str | None]:
@@ -103,16 +104,16 @@ def go_live(task: GoLiveTask, context: Context) -> dict[str, str | None]:
 
     :returns: the operation as JSON.
     """
+    checkpoints = CheckpointStore(task, context)
     with translate_errors():
         operation = operation_argument(task.operation, is_given=task.operation_is_given)
-        with TaskRuntime(task, context) as runtime:
+        with TaskRuntime(task, context, checkpoints) as runtime:
             offer = runtime.offer_ref(operation)
-            return _submit(
-                task,
-                runtime,
-                offer,
-                lambda try_context: runtime.api.go_live(GoLiveParams(offer, try_context, operation)),
-            )
+
+            def flow(try_context: TryContext) -> Flow[Operation]:
+                return runtime.api.go_live(GoLiveParams(offer, try_context, operation))
+
+            return _submit(task, runtime, checkpoints, offer, flow)
 
 
 def cancel(task: CancelTask, context: Context) -> dict[str, str | None] | None:
@@ -120,12 +121,13 @@ def cancel(task: CancelTask, context: Context) -> dict[str, str | None] | None:
 
     :returns: the operation as JSON; None if there was nothing to cancel.
     """
+    checkpoints = CheckpointStore(task, context)
     with translate_errors():
         operation = operation_argument(task.operation, is_given=task.operation_is_given)
-        with TaskRuntime(task, context) as runtime:
+        with TaskRuntime(task, context, checkpoints) as runtime:
             params = CancelParams(
                 offer=runtime.offer_ref(operation),
-                try_context=runtime.try_context(DEFAULT_SETTLE_TIME),
+                try_context=checkpoints.try_context(DEFAULT_SETTLE_TIME),
                 operation=operation,
                 notification_emails=split_emails(task.notification_emails or ()),
                 poll_interval=task.poll_interval,
@@ -173,13 +175,15 @@ def _draft_version(task: PublishTask, runtime: TaskRuntime, offer: OfferRef) -> 
     return draft.version if draft else None
 
 
-def _submit(task: SubmitTask, runtime: TaskRuntime, offer: OfferRef, flow: MakeFlow) -> dict[str, str | None]:
+def _submit(
+    task: SubmitTask, runtime: TaskRuntime, checkpoints: CheckpointStore, offer: OfferRef, flow: MakeFlow
+) -> dict[str, str | None]:
     """Submit, push the operation as XCom, and wait if asked to.
 
     :param flow: makes the flow for what is known of earlier tries.
     """
     ti = runtime.context["ti"]
-    operation = task.submitted = _submit_in_turn(task, runtime, offer, flow)
+    operation = task.submitted = _submit_in_turn(task, runtime, checkpoints, offer, flow)
     task.log.info("offer %s: %s accepted as operation %s", operation.offer, operation.kind, operation.display_id)
     value = task.link_facts[XCOM_RETURN_KEY] = operation.to_json()
     if task.wait_for_completion:
@@ -190,9 +194,11 @@ def _submit(task: SubmitTask, runtime: TaskRuntime, offer: OfferRef, flow: MakeF
     return value
 
 
-def _submit_in_turn(task: SubmitTask, runtime: TaskRuntime, offer: OfferRef, flow: MakeFlow) -> Operation:
+def _submit_in_turn(
+    task: SubmitTask, runtime: TaskRuntime, checkpoints: CheckpointStore, offer: OfferRef, flow: MakeFlow
+) -> Operation:
     """Submit; with ``if_running="wait"``, after other operations in progress have ended."""
-    try_context = runtime.try_context(task.settle_time, waits_for_others=task.if_running == "wait")
+    try_context = checkpoints.try_context(task.settle_time, waits_for_others=task.if_running == "wait")
     # One deadline for all of these waits: others may take turns forever.
     began = getattr(runtime.context["ti"], "start_date", None) or datetime.now(timezone.utc)
     deadline = began + as_timedelta(task.timeout)
@@ -205,7 +211,7 @@ def _submit_in_turn(task: SubmitTask, runtime: TaskRuntime, offer: OfferRef, flo
             task.log.info("%s; waiting for it to end", running)
             _wait(task, runtime, offer, None, deadline)
             # This try's own checkpoint counts as well, also where Airflow has no store for it.
-            try_context = replace(try_context, checkpoint=runtime.checkpoints.load())
+            try_context = replace(try_context, checkpoint=checkpoints.load())
         else:
             return operation
 

@@ -383,3 +383,25 @@ def test_without_its_note_nothing_is_ordered(serve: Callable[..., Emulator], con
     with pytest.raises(ConnectionError):
         operator().execute(context | {"task_state_store": Broken()})
     assert portal.counts["publish"] == 0
+
+
+def test_a_first_try_without_a_connection_is_known_to_have_submitted_nothing(
+    serve: Callable[..., Emulator],
+    connect: Callable[..., None],
+    context: dict[str, Any],
+    store: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A first try that ends before it has read its connection, or is killed there, leaves the next one free to publish."""
+    portal = serve()
+    portal.add_offer(OFFER)
+    portal.person(OFFER, "publish")
+    portal.person(OFFER, "cancel")
+    portal.clock.advance(hours=1)
+    monkeypatch.delenv("AIRFLOW_CONN_CLOUD_PARTNER_PORTAL_DEFAULT")
+    with pytest.raises(AirflowException, match="isn't defined"):
+        operator().execute(context)
+    connect(portal)
+    context["ti"].try_number = 2
+    operator().execute(context)
+    assert portal.orders_for(OFFER)["publish"] == 1
