@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-# Every target makes .venv on first use, and says little when all is well. Needs git, make, Python 3.11 with venv.
+# Every target creates .venv on first use and prints little when all is well. Needs git, make and Python 3.11 with venv.
 PYTHON ?= $(or $(shell command -v python3.11),python3)
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-# Some machines say that no bytecode be written: then each Airflow process would compile all of Airflow, in twice the time.
+# Without bytecode, each Airflow process would compile all of Airflow and take twice the time.
 unexport PYTHONDONTWRITEBYTECODE
-# pytest and Airflow's commands keep to a home of their own; nothing here reads a user's ~/airflow.
+# pytest and Airflow's commands use a home of their own; no target reads the user's ~/airflow.
 
 .PHONY: help demo airflow test generated faults model check docs crash dist environments matrix e2e e2e-long web screenshots bench bench-docs format clean
-help: ## Show what there is
+help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 .venv/.complete: pyproject.toml emulator/pyproject.toml constraints.txt
@@ -21,32 +21,32 @@ help: ## Show what there is
 	  --editable ./emulator --editable . --group dev --group docs
 	@touch $@
 
-demo: .venv/.complete ## Publish an offer on the emulator, in real Airflow, offline; API=product-ingestion through the successor
+demo: .venv/.complete ## Publish an offer on the emulator, in real Airflow, offline; API=product-ingestion for the other API
 	@$(BIN)/python scripts/demo.py $(API)
 
-airflow: .venv/.complete ## Airflow with its web page, the emulator and the examples; Ctrl-C ends it
+airflow: .venv/.complete ## Start Airflow with its UI, the emulator and the examples; press Ctrl-C to stop
 	@$(BIN)/python scripts/web_page.py $(AIRFLOW_ARGS)
 
-test: .venv/.complete ## Run the suite; PYTEST_ARGS takes pytest's options, -n 0 among them
+test: .venv/.complete ## Run the tests; PYTEST_ARGS takes pytest options, -n 0 for example
 	@$(BIN)/python -m pytest -q -n 6 --dist worksteal --cov --cov-report= $(PYTEST_ARGS)
 	@$(BIN)/coverage report --include='airflow_provider_cpp/core/*,airflow_provider_cpp/apis/cloud_partner_portal/*,airflow_provider_cpp/apis/product_ingestion/*,airflow_provider_cpp/exceptions.py' --fail-under=100
 
 EXAMPLES ?= 10000
-generated: .venv/.complete ## What chance finds in the replies, the texts and the runs of a publish: EXAMPLES of each, not 300
+generated: .venv/.complete ## Property tests with EXAMPLES examples each, 10,000 by default
 	@HYPOTHESIS_PROFILE=ci EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q -n 4 tests/contract/test_generated.py tests/core/test_at_most_once.py
 
-faults: .venv/.complete ## Requests to a server that misbehaves at every stage: nothing hangs, nothing is published twice
+faults: .venv/.complete ## Send requests to a server that misbehaves at every stage; count hangs and duplicate publishes
 	@PYTHONPATH=tests $(BIN)/python -m faults $(FAULTS_ARGS)
 
 MODEL_RUNS ?= 60000
-model: .venv/.complete ## Random runs of a publish, with crashes, lags, refusals and other people: MODEL_RUNS of each API
+model: .venv/.complete ## Simulate random task runs of a publish: MODEL_RUNS for each API
 	@$(BIN)/python tests/model/check.py --runs $(MODEL_RUNS) --jobs 2 $(MODEL_ARGS)
 
-dist: .venv/.complete ## Build wheel and sdist, install the wheel by itself, run the suite against it
+dist: .venv/.complete ## Build wheel and sdist, install the wheel alone, run the tests against it
 	@$(BIN)/python scripts/distribution.py
 
-check: .venv/.complete ## Format, lint, types, import rules
-	@$(BIN)/ruff format --quiet --check . || { echo "make format puts this right"; exit 1; }
+check: .venv/.complete ## Check format, lint, types and import rules
+	@$(BIN)/ruff format --quiet --check . || { echo "run make format"; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-cache >.venv/imports.log 2>&1 || { cat .venv/imports.log; exit 1; }
@@ -60,13 +60,13 @@ check: .venv/.complete ## Format, lint, types, import rules
 
 MATRIX := $(foreach name,2.11 lowest 3.0 3.1 3.2,.venv-$(name)/.complete)
 .SECONDARY: $(MATRIX)
-environments: $(MATRIX) .venv-e2e/.complete ## Make what the other commands make when they want it, now; side by side with --jobs
+environments: $(MATRIX) .venv-e2e/.complete ## Create the environments of all commands now; in parallel with --jobs
 	@:
 
-matrix: .venv/.complete $(MATRIX) ## Run the suite on each Airflow from 2.11 to 3.3, and with the lowest versions; some ten minutes
+matrix: .venv/.complete $(MATRIX) ## Run the tests on each Airflow from 2.11 to 3.3 and with the lowest versions; about ten minutes
 	@$(BIN)/python scripts/matrix.py $(MATRIX_ARGS)
 
-crash: .venv/.complete .venv-2.11/.complete ## Kill publish and go-live at every step, on Airflow 3.3 and 2.11; some minutes
+crash: .venv/.complete .venv-2.11/.complete ## Kill publish and go-live at every step, on Airflow 3.3 and 2.11; about ten minutes
 	@$(BIN)/python tests/crash/table.py --airflow2 .venv-2.11/bin/python $(CRASH_ARGS)
 
 .venv-e2e/.complete: pyproject.toml emulator/pyproject.toml constraints.txt constraints-e2e.txt .venv/.complete
@@ -76,16 +76,16 @@ crash: .venv/.complete .venv-2.11/.complete ## Kill publish and go-live at every
 	  --editable ./emulator --editable . --group test --group e2e
 	@touch $@
 
-e2e: .venv-e2e/.complete ## Real deployments while parts of them are killed; wants apt-get install postgresql redis-server
+e2e: .venv-e2e/.complete ## Publish in real deployments while parts of them are killed; needs apt-get install postgresql redis-server
 	@.venv-e2e/bin/python -m pytest -q -n 2 --dist loadscope tests/e2e $(E2E_ARGS)
 
-e2e-long: .venv-e2e/.complete ## The random mixture of faults, with three seeds
+e2e-long: .venv-e2e/.complete ## Run the random mixture of faults with three seeds
 	@for seed in 1 2 3; do E2E_SEED=$$seed .venv-e2e/bin/python -m pytest -q tests/e2e -k mixture $(E2E_ARGS) || exit 1; done
 
-web: .venv-e2e/.complete ## Airflow's web page in a browser, against the emulator; wants apt-get install chromium
+web: .venv-e2e/.complete ## Test the Airflow UI in a browser, against the emulator; needs apt-get install chromium
 	@.venv-e2e/bin/python -m pytest -q tests/web $(WEB_ARGS)
 
-screenshots: .venv-e2e/.complete ## The same, and what is seen is what the documentation shows
+screenshots: .venv-e2e/.complete ## Do the same, and store the screenshots of the documentation
 	@SCREENSHOTS=docs/_static/screenshots .venv-e2e/bin/python -m pytest -q tests/web $(WEB_ARGS)
 
 .venv-bench/.complete: pyproject.toml emulator/pyproject.toml constraints.txt constraints-bench.txt .venv/.complete
@@ -96,18 +96,18 @@ screenshots: .venv-e2e/.complete ## The same, and what is seen is what the docum
 	@touch $@
 
 BENCH ?= full
-bench: .venv-bench/.complete ## Measure what waiting costs, beside other providers; a quarter of an hour, BENCH=short some minutes
+bench: .venv-bench/.complete ## Measure what waiting costs, beside other providers; 15 minutes, BENCH=short about four
 	@.venv-bench/bin/python -m benchmarks $(BENCH)
 
-bench-docs: .venv-bench/.complete ## Put the results of the last full make bench into docs/performance
+bench-docs: .venv-bench/.complete ## Store the results of the last full make bench in docs/performance
 	@.venv-bench/bin/python -m benchmarks.store
 
-format: .venv/.complete ## Format the code and fix what ruff can
+format: .venv/.complete ## Format the code and apply the fixes of ruff
 	@$(BIN)/ruff check --quiet --fix-only .
 	@$(BIN)/ruff format --quiet .
 
 docs: .venv/.complete ## Build the documentation into docs/_build/html; warnings are errors
 	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html >.venv/docs.log
 
-clean: ## Remove what was made
+clean: ## Remove all generated files
 	@rm -rf .venv .venv-* .matrix .e2e .bench docs/_build .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Take back a publication in which a mistake was found, correct the draft, and publish it again.
+"""Cancel a publication in which a mistake was found, correct the draft, and publish it again.
 
-It cancels whatever runs of the offer, or is parked, so it is for a person to trigger, and not for a schedule.
+The DAG cancels any operation of the offer that is in progress or awaiting sign-off. Trigger it manually, not on a schedule.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from airflow_provider_cpp.operators.draft import UpdateOfferOperator
 from airflow_provider_cpp.operators.offer import CancelOfferOperator, PublishOfferOperator
 from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
 
-POLL_INTERVAL = float(os.environ.get("EXAMPLE_POLL_INTERVAL", "0")) or None  # None: a wait paces itself
+POLL_INTERVAL = float(os.environ.get("EXAMPLE_POLL_INTERVAL", "0")) or None  # None: the default polling intervals
 
 
 @dag(
@@ -31,7 +31,7 @@ POLL_INTERVAL = float(os.environ.get("EXAMPLE_POLL_INTERVAL", "0")) or None  # N
     tags=["azure marketplace"],
 )
 def correct_and_republish() -> None:
-    """Cancel, correct, publish, preview."""
+    """Cancel, correct the draft, publish, and wait for the preview."""
     cancel = CancelOfferOperator(
         task_id="cancel", offer_id="{{ params.offer_id }}", poll_interval=min(15.0, POLL_INTERVAL or 15.0)
     )

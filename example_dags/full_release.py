@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A release from the new image to the market, with a person's approval between the preview and going live.
+"""Release a new image, with a person's approval between the preview and going live.
 
-Should the preview not come, or somebody mark the wait for it as failed, the publication is canceled. The approval needs
-Airflow 3.1 and a deployment in which somebody can answer: ``airflow dags test`` would wait for that for ever.
+If the preview does not come, or somebody marks the wait for it as failed, the DAG cancels the publication. The approval
+needs Airflow 3.1 and a deployment in which somebody can answer: ``airflow dags test`` would wait for the answer forever.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from airflow_provider_cpp.operators.draft import AddImageVersionOperator
 from airflow_provider_cpp.operators.offer import CancelOfferOperator, GoLiveOfferOperator, PublishOfferOperator
 from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
 
-POLL_INTERVAL = float(os.environ.get("EXAMPLE_POLL_INTERVAL", "0")) or None  # None: a wait paces itself
+POLL_INTERVAL = float(os.environ.get("EXAMPLE_POLL_INTERVAL", "0")) or None  # None: the default polling intervals
 WAIT: dict[str, Any] = {"deferrable": True, "poll_interval": POLL_INTERVAL}
 
 
@@ -36,20 +36,20 @@ WAIT: dict[str, Any] = {"deferrable": True, "poll_interval": POLL_INTERVAL}
     tags=["azure marketplace"],
 )
 def full_release() -> None:
-    """Image, publish, preview, approval, go live, announce; or cancel."""
+    """Add the image, publish, wait for the preview and the approval, go live, and announce; or cancel."""
     add_image = AddImageVersionOperator(
         task_id="add_image",
         offer_id="{{ params.offer_id }}",
         plan_id="{{ params.plan_id }}",
         version="{{ params.version }}",
-        os_disk_url="{{ var.value.image_url_secret }}",  # Airflow hides a variable that has "secret" in its name
+        os_disk_url="{{ var.value.image_url_secret }}",  # Airflow masks a variable with "secret" in its name
     )
     publish = PublishOfferOperator(task_id="publish", offer_id="{{ params.offer_id }}")
     preview = OfferStatusSensor(task_id="preview", operation=publish.output, **WAIT)
     approval = ApprovalOperator(
         task_id="approval",
         subject="Go live with {{ params.offer_id }} {{ params.version }}?",
-        body="The preview is ready. Rejecting leaves it parked; nothing is canceled.",
+        body="The preview is ready. If you reject it, it keeps awaiting sign-off; nothing is canceled.",
     )
     go_live = GoLiveOfferOperator(task_id="go_live", operation=publish.output)
     live = OfferStatusSensor(task_id="live", operation=publish.output, until="live", **WAIT)
@@ -57,7 +57,7 @@ def full_release() -> None:
 
     @task
     def announce(operation: dict[str, Any]) -> str:
-        """Tell the world; a real one would write to a chat."""
+        """Announce the release; a real task would write to a chat."""
         news = f"{operation['offer_id']} is on the market"
         print(news)  # noqa: T201 - Airflow writes what a task prints to its log
         return news

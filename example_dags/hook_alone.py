@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The hook in tasks of your own: tell where every offer stands, and change a draft by a rule. Nothing is published."""
+"""Use the hook in your own tasks: report the status of every offer, and change a draft. Nothing is published."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ SUMMARY = "microsoft-azure-marketplace.summary"
     tags=["azure marketplace"],
 )
 def hook_alone() -> None:
-    """Report, and summarize."""
+    """Report the statuses, then set the summary."""
 
     @task
     def report() -> dict[str, str]:
-        """Tell where each of the publisher's offers stands, and at which step."""
+        """Return the status and the current step of each of the publisher's offers."""
         hook = CloudPartnerPortalHook()
         found = {}
         for offer in hook.list_offers():
@@ -40,7 +40,7 @@ def hook_alone() -> None:
 
     @task
     def summarize(params: dict[str, Any] | None = None) -> bool:
-        """Give a draft its summary; returns whether anything had to be written."""
+        """Set the summary of a draft; return whether the draft was written."""
         wanted = params or {}
 
         def change(document: dict[str, Any]) -> None:

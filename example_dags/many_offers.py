@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Publish many offers at once, and wait for all of them, by dynamic task mapping.
+"""Publish many offers at once, and wait for all of them, with dynamic task mapping.
 
-Each offer is a task of its own in Airflow's UI, with its own retries and its own log. Going live is left to a person.
+Each offer has its own task in the Airflow UI, with its own retries and its own log. A person goes live.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from airflow.sdk import Param, dag, task
 from airflow_provider_cpp.operators.offer import PublishOfferOperator
 from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
 
-POLL_INTERVAL = float(os.environ.get("EXAMPLE_POLL_INTERVAL", "0")) or None  # None: a wait paces itself
+POLL_INTERVAL = float(os.environ.get("EXAMPLE_POLL_INTERVAL", "0")) or None  # None: the default polling intervals
 
 POOL = "default_pool"
-"""A pool of your own bounds how many of these tasks talk to the portal at the same moment, in all DAGs together:
-``airflow pools set marketplace 4 "orders to the marketplace"``, and ``POOL = "marketplace"``. A deferred wait takes no
-slot of it, unless the pool is made with ``--include-deferred``."""
+"""Use your own pool to limit how many of these tasks send requests to the API at the same time, across all DAGs:
+``airflow pools set marketplace 4 "requests to the marketplace"``, and ``POOL = "marketplace"``. A deferred wait takes no
+slot unless you create the pool with ``--include-deferred``."""
 
 
 @dag(
@@ -31,11 +31,11 @@ slot of it, unless the pool is made with ``--include-deferred``."""
     tags=["azure marketplace"],
 )
 def many_offers() -> None:
-    """Publish all, then wait for all previews, then until all are live."""
+    """Publish all offers, wait for all previews, then wait until all offers are live."""
 
     @task
     def offer_ids(params: dict[str, Any] | None = None) -> list[str]:
-        """Return the offers; a real one would ask the hook, or read a file."""
+        """Return the offers; a real task would use the hook, or read a file."""
         return list((params or {})["offer_ids"])
 
     publish = PublishOfferOperator.partial(task_id="publish", pool=POOL, retries=2).expand(offer_id=offer_ids())

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Put a new image into an offer's draft, publish it, and go live as soon as the preview is ready, without a person.
+"""Add a new image to an offer's draft, publish it, and go live as soon as the preview is ready, without a person.
 
-The image's SAS URL is made when the task's fields are rendered, so it stands in no XCom and in no variable; where
+The image's SAS URL is created when Airflow renders the task's fields, so no XCom and no variable contains it. Where
 Airflow shows the fields, its signature is masked.
 """
 
@@ -17,14 +17,14 @@ from airflow_provider_cpp.operators.draft import AddImageVersionOperator
 from airflow_provider_cpp.operators.offer import GoLiveOfferOperator, PublishOfferOperator
 from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
 
-POLL_INTERVAL = float(os.environ.get("EXAMPLE_POLL_INTERVAL", "0")) or None  # None: a wait paces itself
+POLL_INTERVAL = float(os.environ.get("EXAMPLE_POLL_INTERVAL", "0")) or None  # None: the default polling intervals
 WAIT: dict[str, Any] = {"deferrable": True, "poll_interval": POLL_INTERVAL}
 
 IMAGES = os.environ.get("EXAMPLE_IMAGES", "https://contosoimages.blob.core.windows.net/vhds")
 
 
 def signed(blob: str) -> str:
-    """Return a blob's SAS URL, good for as long as a publication may take; a real one would sign it."""
+    """Return a blob's SAS URL that is valid for as long as a publication may take; a real function would sign it."""
     now = datetime.now(timezone.utc)
     start, end = now - timedelta(days=1), now + timedelta(days=21)
     window = f"st={start:%Y-%m-%dT%H:%M:%SZ}&se={end:%Y-%m-%dT%H:%M:%SZ}"
@@ -46,7 +46,7 @@ def signed(blob: str) -> str:
     tags=["azure marketplace"],
 )
 def new_image_version() -> None:
-    """Image, publish, preview, market."""
+    """Add the image, publish, wait for the preview, and go live."""
     add_image = AddImageVersionOperator(
         task_id="add_image",
         offer_id="{{ params.offer_id }}",

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Publish an offer, wait for its preview, and wait until it is live.
 
-Going live is left to a person, who looks at the preview in the portal. The waits take days and cost nothing:
-both are the triggerer's.
+A person checks the preview in Partner Center and goes live. The waits take days and cost almost nothing: both run in
+the triggerer.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from airflow.sdk import Param, dag, task
 from airflow_provider_cpp.operators.offer import PublishOfferOperator
 from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
 
-# None: a wait paces itself, close together where minutes matter and far apart through days. The demonstration, where a
-# day is a second, gives a number of seconds.
+# None: the default polling intervals, short where minutes matter and long over days. The demo, where a day takes a few
+# seconds, sets a number of seconds.
 POLL_INTERVAL = float(os.environ.get("EXAMPLE_POLL_INTERVAL", "0")) or None
 
 
@@ -29,7 +29,7 @@ POLL_INTERVAL = float(os.environ.get("EXAMPLE_POLL_INTERVAL", "0")) or None
     tags=["azure marketplace"],
 )
 def publish_and_wait() -> None:
-    """Publish, preview, live, announce."""
+    """Publish, wait for the preview, wait until the offer is live, and announce it."""
     publish = PublishOfferOperator(task_id="publish", offer_id="{{ params.offer_id }}")
     preview = OfferStatusSensor(
         task_id="preview", operation=publish.output, deferrable=True, poll_interval=POLL_INTERVAL
@@ -40,7 +40,7 @@ def publish_and_wait() -> None:
 
     @task
     def announce(operation: dict[str, Any]) -> str:
-        """Tell the world; a real one would write to a chat."""
+        """Announce the release; a real task would write to a chat."""
         news = f"{operation['offer_id']} is on the market"
         print(news)  # noqa: T201 - Airflow writes what a task prints to its log
         return news

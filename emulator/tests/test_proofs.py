@@ -345,7 +345,7 @@ def test_plain_http_is_served_only_on_request_and_ends_with_the_emulator(client:
 
 def test_the_page_s_python_about_ways_to_sign_in_runs() -> None:
     """The example of the emulator's page for proofs runs as it stands."""
-    page = (Path(__file__).parents[2] / "docs/emulator.md").read_text().split("## Ways to sign in")[1]
+    page = (Path(__file__).parents[2] / "docs/emulator.md").read_text().split("## Authentication methods")[1]
     code = re.search(r"```python\n(.*?)```", page, re.DOTALL)
     assert code
     exec(compile(code.group(1), "emulator.md", "exec"), {})  # noqa: S102 - it is our own page

@@ -127,7 +127,7 @@ def test_the_statuses_of_errors_are_asked_of_the_code() -> None:
 def test_the_table_of_faults_has_every_case() -> None:
     """Each fault of responses and clears that is tried has its row in the documentation, with what must come of it."""
     cases = runpy.run_path(str(ROOT / "tests/crash/cases.py"))["CASES"]
-    assert rows("what_happens.md", "fault") == [
+    assert rows("failures_and_retries.md", "fault") == [
         [case.words, str(case.submitted), str(case.accepted), case.ending, case.says] for case in cases
     ]
 
@@ -268,12 +268,12 @@ def test_the_numbers_of_what_happens_are_the_codes() -> None:
     from airflow_provider_cpp.tasks import completion, runtime
 
     words = {4: "four", 5: "five"}
-    text = (DOCS / "what_happens.md").read_text()
+    text = (DOCS / "failures_and_retries.md").read_text()
     for said in (
-        f"waits for {operations.VISIBILITY_DELAY / timedelta(minutes=1):g} minutes after the order",
-        f"The note lasts {runtime.CHECKPOINT_RETENTION.days} days",
-        f"differ by {words[checkpoint.CLOCK_MARGIN // timedelta(minutes=1)]} minutes",
-        f"reads are asked {words[effects.MAX_TRIES]} times",
+        f"waits for {operations.VISIBILITY_DELAY / timedelta(minutes=1):g} minutes after it was submitted",
+        f"The checkpoint lasts {runtime.CHECKPOINT_RETENTION.days} days",
+        f"differ by up to {words[checkpoint.CLOCK_MARGIN // timedelta(minutes=1)]} minutes",
+        f"reads are sent up to {words[effects.MAX_TRIES]} times",
         f"{words[update.MAX_TRIES]} times in all",
     ):
         assert said in text
@@ -284,7 +284,7 @@ def test_the_table_of_paces_is_the_code_s() -> None:
     """The page of paces has each step of the code in its order, with the pauses that the code keeps to, in minutes."""
     from airflow_provider_cpp.core import poll_schedule
 
-    shown = [(row[0], row[1], row[2]) for row in rows("pacing.md", "step")]
+    shown = [(row[0], row[1], row[2]) for row in rows("polling_intervals.md", "step")]
     kept = [(one.name, f"{one.min_delay / 60:g} min", f"{one.max_delay / 60:g} min") for one in poll_schedule.TABLE]
     last = poll_schedule.OTHERWISE
     assert shown == [
@@ -298,11 +298,11 @@ def test_the_numbers_on_the_page_of_paces_are_the_code_s() -> None:
     from airflow_provider_cpp.core import poll_schedule
 
     words = {1 / 5: "a fifth", 1 / 4: "a quarter", 3: "three"}
-    text = (DOCS / "pacing.md").read_text()
+    text = (DOCS / "polling_intervals.md").read_text()
     for said in (
         f"**{words[poll_schedule.AGE_FRACTION]}** of the time",
         f"up to {words[poll_schedule.JITTER]} longer**",
-        f"a pause of {poll_schedule.MIN_BACKOFF / 60:g} minutes at least",
+        f"a delay of {poll_schedule.MIN_BACKOFF / 60:g} minutes at least",
         f"up to {poll_schedule.MAX_BACKOFF / 60:g} minutes",
         f"fewer than {words[poll_schedule.MIN_POLLS_WITHIN_TOLERANCE]} would fit",
         f"waits older than {poll_schedule.RESUMED_AFTER:g} seconds are spread over {poll_schedule.RESUMED_WITHIN:g} seconds",
@@ -430,7 +430,7 @@ def test_the_crash_tables_have_every_point(heading: str, *, with_notes: bool) ->
     module = importlib.util.module_from_spec(specification)
     sys.modules["crash_points"] = module
     specification.loader.exec_module(module)
-    section = (DOCS / "what_happens.md").read_text().split(heading)[1].split("\n##")[0]
+    section = (DOCS / "failures_and_retries.md").read_text().split(heading)[1].split("\n##")[0]
     found = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| ")][2:]
     names = {"publish": "publish", "golive": "go-live"}
     assert [row[:2] for row in found] == [
@@ -454,7 +454,7 @@ def test_the_page_on_versions_has_every_version_that_is_tested() -> None:
 def test_the_page_on_versions_accounts_for_every_example_on_each() -> None:
     """Each environment of the matrix has its row in what was run, and each example is run there or said to be beyond it."""
     environments = runpy.run_path(str(ROOT / "scripts/matrix.py"))["ENVIRONMENTS"]
-    page = (DOCS / "airflow_versions.md").read_text().partition("## What was run")[2]
+    page = (DOCS / "airflow_versions.md").read_text().partition("## Tested combinations")[2]
     rows = re.findall(r"^\| (\d.*?) \| (\d): (.*?) \| (.*?) \|$", page, re.MULTILINE)
     names = ["lowest" if "lowest" in row[0] else ".".join(row[0].split(".")[:2]) for row in rows]
     assert names == [*environments]

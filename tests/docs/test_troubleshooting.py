@@ -66,7 +66,7 @@ def symptom(heading: str) -> Callable[[Callable[[Any], None]], Callable[[Any], N
 # --- nothing happens
 
 
-@symptom("A task stays deferred, and no line comes")
+@symptom("A task stays deferred and logs nothing")
 def _no_triggerer(scene: Any) -> None:
     scene.serve()
     sensor = scene.sensor(operation=scene.published())
@@ -74,7 +74,7 @@ def _no_triggerer(scene: Any) -> None:
     scene.airflow("jobs", "check", "--job-type", "TriggererJob")
 
 
-@symptom("A task stays deferred, and its last line is days old")
+@symptom("A task stays deferred and its last log line is days old")
 def _long_certification(scene: Any) -> None:
     portal = scene.serve()
     operation = scene.published()
@@ -87,7 +87,7 @@ def _long_certification(scene: Any) -> None:
     scene.call(deferred)
 
 
-@symptom("The triggerer does not know the package")
+@symptom("The triggerer cannot import the package")
 def _not_on_the_triggerer(scene: Any) -> None:
     scene.serve()
     sensor = scene.sensor(operation=scene.published())
@@ -111,7 +111,7 @@ def _not_on_the_api_server(scene: Any) -> None:
     scene.airflow("providers", "get", "airflow-provider-cpp", is_installed=False)
 
 
-@symptom("The Test button is grey")
+@symptom("The Test button is disabled")
 def _test_disabled(scene: Any) -> None:
     scene.airflow("connections", "test", "cloud_partner_portal_default")
 
@@ -119,26 +119,26 @@ def _test_disabled(scene: Any) -> None:
 # --- connection and sign-in
 
 
-@symptom("There is no such connection")
+@symptom("The connection does not exist")
 def _no_connection(scene: Any) -> None:
     scene.publish()
 
 
-@symptom("The connection lacks something")
+@symptom("The connection is incomplete")
 def _lacks_fields(scene: Any) -> None:
     scene.serve()
     scene.connect(login=None, password=None, extra={"tenant_id": None})
     scene.publish()
 
 
-@symptom("No publisher is named")
+@symptom("No publisher is set")
 def _no_publisher(scene: Any) -> None:
     scene.serve()
     scene.connect(extra={"publisher_id": None})
     scene.publish()
 
 
-@symptom("The secret is refused")
+@symptom("The client secret is rejected")
 def _wrong_secret(scene: Any) -> None:
     scene.serve()
     scene.connect(password="the secret's id")
@@ -154,19 +154,19 @@ def _unknown_application(scene: Any) -> None:
     scene.wait(offer_id=OFFER)
 
 
-@symptom("The portal says 401")
+@symptom("The API responds with 401")
 def _token_not_accepted(scene: Any) -> None:
     scene.serve().inject(Fault("answer", "submissions", times=2, status=401))
     scene.publish()
 
 
-@symptom("The portal says 403")
+@symptom("The API responds with 403")
 def _not_a_user(scene: Any) -> None:
     scene.serve()
     scene.publish(publisher_id="fabrikam")
 
 
-@symptom("A ready-made token is refused")
+@symptom("An access token is rejected")
 def _old_token(scene: Any) -> None:
     portal = scene.serve()
     token = portal.connection_for("access_token")["password"]
@@ -175,7 +175,7 @@ def _old_token(scene: Any) -> None:
     scene.publish()
 
 
-@symptom("A connection that was changed does not work")
+@symptom("A changed connection does not work")
 def _broken_while_waiting(scene: Any) -> None:
     portal = scene.serve()
     sensor = scene.sensor(operation=scene.published(), timeout=timedelta(seconds=0.5))
@@ -193,7 +193,7 @@ def _broken_while_waiting(scene: Any) -> None:
 # --- network
 
 
-@symptom("The portal or the sign-in cannot be reached")
+@symptom("The API or the sign-in cannot be reached")
 def _unreachable(scene: Any) -> None:
     portal = scene.serve()
     scene.connect(host=NOWHERE)
@@ -222,7 +222,7 @@ def _untrusted(scene: Any) -> None:
     scene.publish()
 
 
-@symptom("The portal asks for fewer requests")
+@symptom("The API asks for fewer requests")
 def _throttled(scene: Any) -> None:
     portal = scene.serve()
     portal.inject(Fault("answer", "publish", status=429))
@@ -232,7 +232,7 @@ def _throttled(scene: Any) -> None:
     scene.wait(operation=operation)
 
 
-@symptom("The portal fails, or is away, while a task waits")
+@symptom("The API fails or is unavailable while a task waits")
 def _portal_away(scene: Any) -> None:
     portal = scene.serve()
     operation = scene.published()
@@ -243,7 +243,7 @@ def _portal_away(scene: Any) -> None:
 # --- publishing
 
 
-@symptom("Another operation runs")
+@symptom("Another operation is in progress")
 def _somebody_publishes(scene: Any) -> None:
     scene.serve().person(OFFER, "publish")
     scene.publish()
@@ -252,14 +252,14 @@ def _somebody_publishes(scene: Any) -> None:
     scene.publish()
 
 
-@symptom("The publish is refused with a conflict, and nothing is in progress")
+@symptom("The publish is rejected with a conflict although nothing is in progress")
 def _conflict_with_another_cause(scene: Any) -> None:
     body = '{"error": {"code": "Conflict", "message": "The draft has no changes"}}'
     scene.serve(history="succeeded").inject(Fault("answer", "publish", times=2, status=409, body=body))
     scene.publish()
 
 
-@symptom("An earlier publish of the task shows nowhere, and the next one is refused")
+@symptom("An earlier publish of the task does not show, and the next one is rejected")
 def _own_publish_is_silent(scene: Any) -> None:
     portal = scene.serve()
     status = '{"status": "neverPublished"}'
@@ -288,7 +288,7 @@ def _emptied_store(scene: Any) -> None:
     scene.publish()
 
 
-@symptom("It is not known whether the portal took the publish, and the task stops")
+@symptom("It is not known whether the publish was accepted, and the task asks for a manual check")
 def _an_earlier_try_may_have_ordered(scene: Any) -> None:
     scene.serve()
     scene.parked()
@@ -296,13 +296,13 @@ def _an_earlier_try_may_have_ordered(scene: Any) -> None:
     scene.publish()
 
 
-@symptom("It is not known whether the portal took the publish, and another try looks")
+@symptom("It is not known whether the publish was accepted, and a retry checks again")
 def _lost_answer(scene: Any) -> None:
     scene.serve(history="succeeded").inject(Fault("answer", "publish", status=502))
     scene.publish()
 
 
-@symptom("An earlier try's operation is gone on with")
+@symptom("The task continues with an earlier try's operation")
 def _gone_on_with(scene: Any) -> None:
     scene.serve()
     scene.publish()
@@ -312,19 +312,19 @@ def _gone_on_with(scene: Any) -> None:
     scene.publish()
 
 
-@symptom("The draft is refused")
+@symptom("The draft is rejected")
 def _invalid_draft(scene: Any) -> None:
     scene.serve("invalid")
     scene.publish()
 
 
-@symptom("There is no such offer")
+@symptom("The offer does not exist")
 def _misspelt_offer(scene: Any) -> None:
     scene.serve()
     scene.publish(offer_id="contoso-vn")
 
 
-@symptom("The offers of a mapped task changed places")
+@symptom("The offers of a mapped task changed their positions")
 def _shifted_index(scene: Any) -> None:
     scene.serve().add_offer("contoso-db")
     scene.publish()
@@ -351,7 +351,7 @@ def _blocked(scene: Any) -> None:
     scene.wait(operation=operation)
 
 
-@symptom("Somebody canceled it")
+@symptom("The publication was canceled")
 def _canceled(scene: Any) -> None:
     portal = scene.serve("canceled")
     operation = scene.published()
@@ -359,14 +359,14 @@ def _canceled(scene: Any) -> None:
     scene.wait(operation=operation)
 
 
-@symptom("The wait is over at once, and the offer is the old one")
+@symptom("The wait ends at once with the status of the previous publication")
 def _last_publication(scene: Any) -> None:
     scene.serve(history="succeeded", lag_status=1)
     scene.published()
     scene.wait(offer_id=OFFER)
 
 
-@symptom("The wait gave up")
+@symptom("The wait timed out")
 def _timed_out(scene: Any) -> None:
     portal = scene.serve()
     operation = scene.published()
@@ -374,7 +374,7 @@ def _timed_out(scene: Any) -> None:
     scene.wait(operation=operation)
 
 
-@symptom("The operation came out as None")
+@symptom("The operation is None")
 def _nothing_returned(scene: Any) -> None:
     sensor = scene.sensor(operation="{{ nothing }}")
     sensor.operation = None  # as rendering leaves it
@@ -389,14 +389,14 @@ def _expanded(scene: Any) -> None:
     scene.wait(operation=[operation, operation])
 
 
-@symptom("The portal does not know the operation")
+@symptom("The API does not know the operation")
 def _unknown_operation(scene: Any) -> None:
     scene.serve()
     changes = {"operation_id": NOBODY, "location": None, "submitted_at": "2026-11-03T09:00:00+00:00"}
     scene.wait(operation=scene.published() | changes)
 
 
-@symptom("A status that nobody knows")
+@symptom("An unknown status")
 def _unknown_status(scene: Any) -> None:
     portal = scene.serve("unknown-status")
     operation = scene.published()
@@ -422,13 +422,13 @@ def _other_release(scene: Any) -> None:
 # --- going live and canceling
 
 
-@symptom("Nothing is parked")
+@symptom("Nothing is awaiting sign-off")
 def _too_early(scene: Any) -> None:
     scene.serve()
     scene.run(GoLiveOfferOperator(task_id="go_live", operation=scene.published(), settle_time=0))
 
 
-@symptom("Another publication is parked")
+@symptom("Another publication is awaiting sign-off")
 def _another_is_parked(scene: Any) -> None:
     scene.serve()
     operation = scene.parked()
@@ -436,7 +436,7 @@ def _another_is_parked(scene: Any) -> None:
     scene.run(GoLiveOfferOperator(task_id="go_live", operation=operation, settle_time=0))
 
 
-@symptom("Going live is not taken")
+@symptom("The go-live is not accepted")
 def _stays_parked(scene: Any) -> None:
     portal = scene.serve()
     operation = scene.parked()
@@ -444,7 +444,7 @@ def _stays_parked(scene: Any) -> None:
     scene.run(GoLiveOfferOperator(task_id="go_live", operation=operation, settle_time=0))
 
 
-@symptom("Another operation runs than the one to cancel")
+@symptom("Another operation than the one to cancel is in progress")
 def _another_runs(scene: Any) -> None:
     scene.serve()
     operation = scene.parked()
@@ -468,31 +468,31 @@ def add_image(scene: Any, plan_id: str, version: str, expiry: str) -> None:
     )
 
 
-@symptom("There is no such plan")
+@symptom("The plan does not exist")
 def _no_plan(scene: Any) -> None:
     scene.serve()
     add_image(scene, "golden", "1.0.1", "2100-01-01")
 
 
-@symptom("The version is there already, with another image")
+@symptom("The version exists already with another image")
 def _another_image(scene: Any) -> None:
     scene.serve()
     add_image(scene, "gold", "1.0.0", "2100-01-01")
 
 
-@symptom("The URL of the image is not good for long enough")
+@symptom("The image URL expires too early")
 def _expired_url(scene: Any) -> None:
     scene.serve()
     add_image(scene, "gold", "1.0.1", "2026-01-01")
 
 
-@symptom("The portal gives no ETag")
+@symptom("The API returns no ETag")
 def _no_etag(scene: Any) -> None:
     scene.serve(etag_on_get=False)
     scene.run(UpdateOfferOperator(task_id="update", offer_id=OFFER, patch={"definition": {"displayText": "new"}}))
 
 
-@symptom("Somebody else writes all the time")
+@symptom("Somebody else keeps changing the draft")
 def _somebody_writes(scene: Any) -> None:
     portal = scene.serve()
     task = UpdateOfferOperator(task_id="update", offer_id=OFFER, patch={"definition": {"displayText": "new"}})

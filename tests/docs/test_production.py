@@ -18,7 +18,7 @@ from airflow_provider_cpp.transport.settings import CA_BUNDLE_VARIABLES, DEFAULT
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-DEPLOYMENT, UPGRADING = ((DOCS / name).read_text() for name in ("deployment.md", "upgrading.md"))
+DEPLOYMENT, UPGRADING = ((DOCS / name).read_text() for name in ("production.md", "upgrading.md"))
 DEFAULT = "cloud_partner_portal_default"
 VARIABLE = f"AIRFLOW_CONN_{DEFAULT.upper()}"
 
@@ -51,7 +51,7 @@ def test_the_defaults_of_airflow_that_are_named_are_airflow_s() -> None:
             "`[triggerer] triggerer_health_check_threshold` (30 seconds)",
             "30",
         ),
-        ("operators", "default_deferrable", "It is off unless set", "false"),
+        ("operators", "default_deferrable", "It is off by default", "false"),
         ("state_store", "clear_on_success", "leave `[state_store] clear_on_success` off", "False"),
     ):
         assert said in DEPLOYMENT
@@ -112,10 +112,10 @@ def test_the_versions_of_what_outlives_an_upgrade_are_the_code_s() -> None:
     """The table of what one release leaves for another has the versions that are written, and each has golden files."""
     found = dict(re.findall(r"^\| ([^|]+) \| [^|]+ \| (\d+|none) \|", UPGRADING, re.MULTILINE))
     assert found == {
-        "what a deferred wait waits for": str(wait_spec.VERSION),
-        "how a deferred wait ended": str(outcome.VERSION),
-        "the note of a publish or a cancel": str(checkpoint.VERSION),
-        "what a rescheduled sensor remembers": "none",
+        "the specification of a deferred wait": str(wait_spec.VERSION),
+        "the outcome of a deferred wait": str(outcome.VERSION),
+        "the checkpoint of a publish or a cancel": str(checkpoint.VERSION),
+        "the state of a rescheduled sensor": "none",
         "the operation that a task returned": "none",
     }
     golden = {path.stem for path in (ROOT / "tests/golden").glob("*.json")}
