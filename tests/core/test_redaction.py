@@ -144,3 +144,8 @@ def test_a_plain_line_is_read_like_any_other(text: str, longest: int) -> None:
     marked = f"<i></i>{text}"  # an empty tag is taken out, and by then everything was looked through
     if len(marked) <= longest * 10:  # beyond that it is cut
         assert sanitize_line(text, longest) == sanitize_line(marked, longest)
+
+
+def test_what_was_escaped_again_and_again_is_unescaped_three_times() -> None:
+    """Real messages are escaped once; of a text that was escaped more often, what is left after three times stays."""
+    assert sanitize_line("&amp;amp;amp;amp;lt;x") == "&amp;lt;x"
