@@ -169,7 +169,7 @@ def test_runs_that_fail_show_nothing(airflow_home: Path, api: str) -> None:
         environment |= {"FAILING_RUNS_API": api}
         prepare(portal, other, urls["told"], api)
         command = [sys.executable, "-m", "airflow", "dags", "test", "failing_runs"]
-        result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
+        result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=600)
         key = json.loads(environment["AIRFLOW_CONN_WRONG_CERTIFICATE"])["extra"]["private_key"]
         careless = signatures.pop("careless")
         hidden = [portal.client_secret, other.client_secret, *signatures.values(), *key.split("\n")[2:-3]]
