@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Every target creates .venv on first use and prints little when all is well. Needs git, make and Python 3.11 with venv.
+# Every target creates .venv on first use and prints little on success. Needs git, make and Python 3.11 with venv.
 PYTHON ?= $(or $(shell command -v python3.11),python3)
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -14,7 +14,7 @@ help: ## Show this list
 .venv/.complete: pyproject.toml emulator/pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11"; exit 2; }
-	@echo "making .venv (once; a minute or two)"
+	@echo "creating .venv (once; a minute or two)"
 	@$(PYTHON) -m venv --clear .venv || { echo "venv is missing: install the package python3-venv"; exit 2; }
 	@$(BIN)/pip install --quiet --constraint constraints.txt uv
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt \
@@ -52,7 +52,7 @@ check: .venv/.complete ## Check format, lint, types and import rules
 	@$(BIN)/lint-imports --no-cache >.venv/imports.log 2>&1 || { cat .venv/imports.log; exit 1; }
 
 .venv-%/.complete: pyproject.toml emulator/pyproject.toml constraints-%.txt .venv/.complete
-	@echo "making .venv-$* (once; a minute or two)"
+	@echo "creating .venv-$* (once; a minute or two)"
 	@$(PYTHON) -m venv --clear .venv-$*
 	@$(BIN)/uv pip install --quiet --python .venv-$*/bin/python --constraint constraints-$*.txt \
 	  --editable ./emulator --editable . --group test apache-airflow
@@ -70,12 +70,14 @@ crash: .venv/.complete .venv-2.11/.complete ## Kill publish and go-live at every
 	@$(BIN)/python tests/crash/table.py --airflow2 .venv-2.11/bin/python $(CRASH_ARGS)
 
 .venv-e2e/.complete: pyproject.toml emulator/pyproject.toml constraints.txt constraints-e2e.txt .venv/.complete
-	@echo "making .venv-e2e, with Celery, PostgreSQL's drivers and Playwright (once)"
+	@echo "creating .venv-e2e, with Celery, PostgreSQL's drivers and Playwright (once)"
 	@$(PYTHON) -m venv --clear .venv-e2e
 	@$(BIN)/uv pip install --quiet --python .venv-e2e/bin/python --constraint constraints.txt --constraint constraints-e2e.txt \
 	  --editable ./emulator --editable . --group test --group e2e
 	@touch $@
 
+E2E_OFFERS ?= 200
+export E2E_OFFERS
 e2e: .venv-e2e/.complete ## Publish in real deployments while parts of them are killed; needs apt-get install postgresql redis-server
 	@.venv-e2e/bin/python -m pytest -q -n 2 --dist loadscope tests/e2e $(E2E_ARGS)
 
@@ -85,18 +87,18 @@ e2e-long: .venv-e2e/.complete ## Run the random mixture of faults with three see
 web: .venv-e2e/.complete ## Test the Airflow UI in a browser, against the emulator; needs apt-get install chromium
 	@.venv-e2e/bin/python -m pytest -q tests/web $(WEB_ARGS)
 
-screenshots: .venv-e2e/.complete ## Do the same, and store the screenshots of the documentation
+screenshots: .venv-e2e/.complete ## Run make web, and store the screenshots of the documentation
 	@SCREENSHOTS=docs/_static/screenshots .venv-e2e/bin/python -m pytest -q tests/web $(WEB_ARGS)
 
 .venv-bench/.complete: pyproject.toml emulator/pyproject.toml constraints.txt constraints-bench.txt .venv/.complete
-	@echo "making .venv-bench, with the providers that are compared with (once)"
+	@echo "creating .venv-bench, with the providers of the comparison (once)"
 	@$(PYTHON) -m venv --clear .venv-bench
 	@$(BIN)/uv pip install --quiet --python .venv-bench/bin/python --constraint constraints.txt --constraint constraints-bench.txt \
 	  --editable ./emulator --editable . --group bench
 	@touch $@
 
 BENCH ?= full
-bench: .venv-bench/.complete ## Measure what waiting costs, beside other providers; 15 minutes, BENCH=short about four
+bench: .venv-bench/.complete ## Measure what a wait costs, compared with other providers; 15 minutes, BENCH=short about four
 	@.venv-bench/bin/python -m benchmarks $(BENCH)
 
 bench-docs: .venv-bench/.complete ## Store the results of the last full make bench in docs/performance

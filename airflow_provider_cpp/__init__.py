@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Publish Azure Marketplace offers from Apache Airflow, through the Cloud Partner Portal API."""
+"""Publish Azure Marketplace offers from Apache Airflow."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ __all__ = ["__version__"]
 
 
 def __getattr__(name: str) -> str:
-    """Look the version up in the installed distribution when asked for, so that importing costs nothing."""
+    """Read the version from the installed distribution on first use, so that an import costs nothing."""
     if name == "__version__":
         from importlib.metadata import version
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Airflow reads about this provider before it imports anything of it: literals only."""
+"""The metadata that Airflow reads before it imports anything else of this provider: literals only."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ PRODUCT_INGESTION_HOOK_NAME = "Product Ingestion API (Azure Marketplace)"
 
 CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     "auth": {
-        "label": "Sign in with",
-        "description": "How the application proves itself; each way needs fields of its own. Empty: client_secret",
+        "label": "Authentication method",
+        "description": "Each method needs fields of its own. Default: client_secret",
         "schema": {
             "type": ["string", "null"],
             "enum": ["client_secret", "certificate", "managed_identity", "workload_identity", "access_token"],
@@ -26,77 +26,77 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     },
     "publisher_id": {
         "label": "Publisher ID",
-        "description": "The publisher that is meant where a task names none, for example contoso.",
+        "description": "Default publisher ID of tasks, for example contoso.",
         "schema": {"type": ["string", "null"]},
     },
     "certificate_path": {
         "label": "Certificate file",
-        "description": "certificate: path of a PEM or PFX file with certificate and key, on every worker and triggerer.",
+        "description": "certificate: path of a PEM or PFX file with the certificate and its key, on every worker and triggerer.",
         "schema": {"type": ["string", "null"]},
     },
     "private_key_path": {
         "label": "Private key file",
-        "description": "certificate: path of the key's PEM file, if it is a file of its own.",
+        "description": "certificate: path of the PEM file with the key, if it is a separate file.",
         "schema": {"type": ["string", "null"]},
     },
     "private_key": {
         "label": "Private key",
-        "description": "certificate: the key as PEM text, its certificates after it, instead of files.",
+        "description": "certificate: the key as PEM text, followed by its certificates, instead of files.",
         "schema": {"type": ["string", "null"], "format": "multiline"},
     },
     "thumbprint": {
         "label": "Certificate thumbprint",
-        "description": "certificate: SHA-256 or SHA-1, only where there is a key and no certificate beside it.",
+        "description": "certificate: SHA-256 or SHA-1; needed only for a key without a certificate.",
         "schema": {"type": ["string", "null"]},
     },
     "send_x5c": {
         "label": "Send the certificate",
-        "description": "certificate: for an application that trusts its issuer and subject, instead of its thumbprint.",
+        "description": "certificate: for an application that trusts the certificate's issuer and subject instead of its thumbprint.",
         "schema": {"type": ["boolean", "null"]},
     },
     "object_id": {
-        "label": "Managed identity's object ID",
-        "description": "managed_identity: names one that was assigned to the machine, where the login is empty.",
+        "label": "Managed identity object ID",
+        "description": "managed_identity: selects a user-assigned identity if the login is empty.",
         "schema": {"type": ["string", "null"]},
     },
     "resource_id": {
-        "label": "Managed identity's resource ID",
-        "description": "managed_identity: the same by /subscriptions/...",
+        "label": "Managed identity resource ID",
+        "description": "managed_identity: selects it by /subscriptions/... instead.",
         "schema": {"type": ["string", "null"]},
     },
     "token_file": {
         "label": "Federated token file",
-        "description": "workload_identity: its path on every worker and triggerer. Empty: AZURE_FEDERATED_TOKEN_FILE",
+        "description": "workload_identity: its path on every worker and triggerer. Default: AZURE_FEDERATED_TOKEN_FILE",
         "schema": {"type": ["string", "null"]},
     },
     "access_token": {
         "label": "Access token",
-        "description": "access_token: a token that somebody else acquired; it cannot be renewed.",
+        "description": "access_token: a token that you acquired elsewhere; it cannot be renewed.",
         "schema": {"type": ["string", "null"], "format": "password"},
     },
     "authority": {
         "label": "Authority",
-        "description": "Where tokens come from. Empty: https://login.microsoftonline.com",
+        "description": "The issuer of tokens. Default: https://login.microsoftonline.com",
         "schema": {"type": ["string", "null"]},
     },
     "scope": {
         "label": "Scope",
-        "description": "What the token is for. Empty: https://cloudpartner.azure.com/.default",
+        "description": "The scope of tokens. Default: https://cloudpartner.azure.com/.default",
         "schema": {"type": ["string", "null"]},
     },
     "api_version": {
         "label": "API version",
-        "description": "Empty: 2017-10-31",
+        "description": "Default: 2017-10-31",
         "schema": {"type": ["string", "null"]},
     },
     "verify": {
         "label": "CA bundle",
-        "description": "Path of a file of certificate authorities, on every worker and triggerer. Empty: REQUESTS_CA_BUNDLE, or what comes with requests.",
+        "description": "Path of a file of CA certificates, on every worker and triggerer. Default: REQUESTS_CA_BUNDLE, or the bundle of requests.",
         "schema": {"type": ["string", "null"]},
     },
     "request_timeout": {
         "label": "Request timeout",
-        "description": "Seconds for connecting, and for each wait for data; a whole exchange takes at most three times as long. Empty: 60",
+        "description": "Seconds to connect, and for each wait for data; a whole request takes at most three times as long. Default: 60",
         "schema": {"type": ["number", "null"]},
     },
 }
@@ -104,8 +104,8 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
 FIELD_BEHAVIOUR: dict[str, Any] = {
     "hidden-fields": ["schema"],
     "relabeling": {
-        "host": "Portal address",
-        "port": "Portal port",
+        "host": "API address",
+        "port": "API port",
         "login": "Application (client) ID",
         "password": "Client secret, passphrase or token",
     },
@@ -114,15 +114,14 @@ FIELD_BEHAVIOUR: dict[str, Any] = {
 
 INGESTION_FIELDS = CONNECTION_FIELDS | {
     "publisher_id": CONNECTION_FIELDS["publisher_id"]
-    | {"description": "Not needed: the token names the account. Given, offers and links are shown with it."},
+    | {"description": "Optional: the token identifies the account. If set, offers and links show it."},
     "scope": CONNECTION_FIELDS["scope"]
-    | {"description": "What the token is for. Empty: https://graph.microsoft.com/.default"},
+    | {"description": "The scope of tokens. Default: https://graph.microsoft.com/.default"},
     "api_version": CONNECTION_FIELDS["api_version"]
-    | {"description": "The highest version of a schema in which resources are wanted. Empty: 2022-07-01"},
+    | {"description": "The highest schema version in which the API returns resources. Default: 2022-07-01"},
 }
 
 INGESTION_BEHAVIOUR: dict[str, Any] = FIELD_BEHAVIOUR | {
-    "relabeling": FIELD_BEHAVIOUR["relabeling"] | {"host": "API address"},
     "placeholders": {"host": "https://graph.microsoft.com/rp/product-ingestion"},
 }
 
@@ -142,7 +141,7 @@ CONNECTIONS: dict[str, dict[str, Any]] = {
         "conn-fields": INGESTION_FIELDS,
     },
 }
-"""The connection types, each with the hook that belongs to it; tasks find theirs by the connection's type."""
+"""The connection types with their hooks; a task selects its hook by the connection's type."""
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -152,7 +151,7 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": "airflow-provider-cpp",
         "name": "Cloud Partner Portal",
-        "description": "Publish Azure Marketplace offers through the Cloud Partner Portal API, or its successor.",
+        "description": "Publish Azure Marketplace offers through the Cloud Partner Portal API or the Product Ingestion API.",
         "integrations": [
             {
                 "integration-name": integration,
@@ -160,7 +159,12 @@ def get_provider_info() -> dict[str, Any]:
                 "tags": ["azure"],
             }
         ],
-        "operators": [{"integration-name": integration, "python-modules": [f"{package}.operators.offer"]}],
+        "operators": [
+            {
+                "integration-name": integration,
+                "python-modules": [f"{package}.operators.draft", f"{package}.operators.offer"],
+            }
+        ],
         "sensors": [{"integration-name": integration, "python-modules": [f"{package}.sensors.offer_status"]}],
         "hooks": [
             {
@@ -169,6 +173,6 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "triggers": [{"integration-name": integration, "python-modules": [f"{package}.triggers.offer_status"]}],
-        "extra-links": [f"{package}.links.MarketplaceLink", f"{package}.links.PublisherPortalLink"],
+        "extra-links": [f"{package}.links.MarketplaceLink", f"{package}.links.PartnerCenterLink"],
         "connection-types": list(CONNECTIONS.values()),
     }

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Links from a task to its offer: on the marketplace, and in the publisher's portal.
+"""Links from a task to its offer: on the Azure Marketplace, and in Partner Center.
 
-Airflow 3 asks for them when a try ends, in its process; Airflow 2 while it draws a page, in another. Whatever is
-missing makes no link, and never an error.
+Airflow 3 requests them when a try ends, in its process; Airflow 2 when it renders a page, in another one. If a value is
+missing, there is no link, and never an error.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, TaskInstanceKey
 
 MARKETPLACE_URL = "https://azuremarketplace.microsoft.com/marketplace/apps"
-PARTNER_CENTER_URL_KEY = "portal_page"
-"""The XCom in which a task leaves the address of the offer's page for its publisher."""
+PARTNER_CENTER_URL_KEY = "partner_center_url"
+"""The XCom with the address of the offer's page in Partner Center."""
 
 PARTNER_CENTER_HOSTS = frozenset({"partner.microsoft.com", "cloudpartner.azure.com"})
-"""Hosts that such a page may be on, beside the connection's own."""
+"""The hosts that this page may be on, besides the connection's own."""
 
 
 class MarketplaceLink(BaseOperatorLink):
-    """The offer's page on the Azure Marketplace, where customers find it once it is live."""
+    """The offer's page on the Azure Marketplace, for its customers, once it is live."""
 
     name = "Azure Marketplace"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return its address; nothing if the task has not returned an operation."""
-        operation = _fact(operator, ti_key, XCOM_RETURN_KEY)
+        """Return its address; empty if the task has not returned an operation."""
+        operation = _link_fact(operator, ti_key, XCOM_RETURN_KEY)
         if not isinstance(operation, dict):
             return ""
         publisher_id, offer_id = operation.get("publisher_id"), operation.get("offer_id")
@@ -40,20 +40,20 @@ class MarketplaceLink(BaseOperatorLink):
 
 
 class PartnerCenterLink(BaseOperatorLink):
-    """The offer's page in the publisher's portal, where the portal told its address."""
+    """The offer's page in Partner Center, for its publisher."""
 
-    name = "Publisher's portal"
+    name = "Partner Center"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return its address; nothing if the portal told none."""
-        address = _fact(operator, ti_key, PARTNER_CENTER_URL_KEY)
+        """Return its address; empty if the API did not return it."""
+        address = _link_fact(operator, ti_key, PARTNER_CENTER_URL_KEY)
         return address if isinstance(address, str) else ""
 
 
 def partner_center_url(address: str | None, base_url: str) -> str | None:
-    """Return an address that the portal told, if it is a page of the portal's own or of its successor.
+    """Return an address from the API if it is a page of Partner Center or of the connection's own host, else None.
 
-    :param base_url: the connection's portal. What somebody else could have written leads nowhere.
+    :param base_url: the connection's address of the API.
     """
     if not address or not address.isascii() or not address.isprintable():
         return None
@@ -66,12 +66,12 @@ def partner_center_url(address: str | None, base_url: str) -> str | None:
     return address if parts.scheme == "https" and parts.username is None and (own or known) else None
 
 
-def _fact(operator: BaseOperator, ti_key: TaskInstanceKey, key: str) -> Any:
-    """Return what the task found out: from itself where it just ran, else from its XComs."""
+def _link_fact(operator: BaseOperator, ti_key: TaskInstanceKey, key: str) -> Any:
+    """Return a value of the task: from the operator if it just ran in this process, else from its XComs."""
     facts = getattr(operator, "link_facts", None)
     if isinstance(facts, dict):
-        return facts.get(key)  # an XCom that is not there would be an error in Airflow's log
+        return facts.get(key)  # Airflow logs an error for an XCom that does not exist
     try:
         return XCom.get_value(key=key, ti_key=ti_key)
-    except Exception:  # noqa: BLE001 - no database, no such XCom: a page is drawn all the same
+    except Exception:  # noqa: BLE001 - without a database or such an XCom, the page is rendered without the link
         return None

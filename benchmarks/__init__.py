@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The project's benchmarks: what waiting costs, beside providers of the same kind and a loop that does nothing else.
+"""The project's benchmarks: the cost of a wait, compared with providers of the same kind and with a bare loop.
 
-`make bench` runs them; `docs/performance.md` says what each row means.
+`make bench` runs them; `docs/performance/index.md` explains each row.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measure, print the tables, and keep the results in `.bench/results.json`: `make bench`."""
+"""Measure, print the tables, and store the results in `.bench/results.json`: `make bench`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from benchmarks.plan import Plan, Step, full, short
 from benchmarks.summary import summarize
 
 ROOT = Path(__file__).resolve().parent.parent
-KEPT = ROOT / ".bench"
+OUTPUT = ROOT / ".bench"
 PACKAGES = (
     "apache-airflow",
     "aiohttp",
@@ -36,76 +36,76 @@ PACKAGES = (
 
 
 def main() -> int:
-    """Measure all that was asked for."""
+    """Run all measurements of the plan."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("form", nargs="?", choices=["full", "short"], default="full")
     form = parser.parse_args().form
-    began = time.monotonic()
-    KEPT.mkdir(exist_ok=True)
-    certificate, bundle = certificates.make(KEPT)
-    environment(KEPT / "airflow", bundle)
-    mine, other = machine.cores()
-    bench, plan = Bench(certificate, mine, other), full() if form == "full" else short()
+    started = time.monotonic()
+    OUTPUT.mkdir(exist_ok=True)
+    certificate, bundle = certificates.create(OUTPUT)
+    environment(OUTPUT / "airflow", bundle)
+    core, other = machine.cores()
+    bench, plan = Bench(certificate, core, other), full() if form == "full" else short()
     rows = measure(bench, plan)
     simulated = simulate(plan.smaller)
     summaries = summarize(rows)
     results = {
-        "made": made(form, time.monotonic() - began),
+        "made": run_facts(form, time.monotonic() - started),
         "goals": [goal.to_json() for goal in goals(summaries, simulated)],
         "summaries": summaries,
         "simulated": simulated,
         "rows": rows,
     }
-    (KEPT / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    (OUTPUT / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     print(f"\n{report.text(results)}")
-    say(f"{form}: {time.monotonic() - began:.0f} s; all numbers are in {KEPT.name}/results.json")
+    say(f"{form}: {time.monotonic() - started:.0f} s; all results are in {OUTPUT.name}/results.json")
     return 0
 
 
 def measure(bench: Bench, plan: Plan) -> list[Row]:
-    """Make the measurements, and say what is being measured."""
+    """Run the measurements, and print each result."""
     rows = []
     machine.pin(bench.other)
-    for repetition, step in plan.in_turn():
-        row = once(bench, step) | {"repetition": repetition}
+    for repetition, step in plan.shuffled():
+        row = run_step(bench, step) | {"repetition": repetition}
         rows.append(row)
-        words = [str(word) for word in (row["benchmark"], row["subject"], row["scheme"], row["number"])]
+        key = [str(value) for value in (row["benchmark"], row["subject"], row["scheme"], row["number"])]
         shown = {
             name: row[name]
             for name in ("cpu_per_1000_normalised", "bytes_per_trigger", "lag_worst", "seconds")
             if name in row
         }
-        say(f"{' '.join(words)}: {', '.join(f'{name} {float(value):.3g}' for name, value in shown.items())}")
+        say(f"{' '.join(key)}: {', '.join(f'{name} {float(value):.3g}' for name, value in shown.items())}")
     say("imports")
     rows += imports.measure(plan.imports, bench.core)
     machine.pin_to_all()
     if plan.deployed is not None:
         say("real Airflow")
-        rows += [row | {"repetition": 0} for row in deployed.measure(bench, KEPT / "deployment", *plan.deployed)]
+        rows += [row | {"repetition": 0} for row in deployed.measure(bench, OUTPUT / "deployment", *plan.deployed)]
     return rows
 
 
-def once(bench: Bench, step: Step) -> Row:
-    """Make one measurement."""
+def run_step(bench: Bench, step: Step) -> Row:
+    """Run one measurement."""
     measurement: Any = getattr(bench, step.kind)
     row: Row = measurement(step.subject, *step.arguments)
     return row
 
 
 def simulate(smaller: int) -> dict[str, Any]:
-    """Run the simulation of the pace, which writes its own tables."""
+    """Run the simulation of polling intervals, which formats its own tables."""
     say("simulation")
-    written = KEPT / "simulation.json"
-    command = [sys.executable, "-m", "benchmarks.simulation", "--smaller", str(smaller), "--json", str(written)]
-    printed = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
-    return {**json.loads(written.read_text()), "tables": printed}
+    file = OUTPUT / "simulation.json"
+    command = [sys.executable, "-m", "benchmarks.simulation", "--smaller", str(smaller), "--json", str(file)]
+    output = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return {**json.loads(file.read_text()), "tables": output}
 
 
-def made(form: str, seconds: float) -> dict[str, Any]:
-    """Say how the results were made."""
+def run_facts(form: str, seconds: float) -> dict[str, Any]:
+    """Describe the run, its machine and its packages."""
     git = shutil.which("git")
-    asked = [git or "git", "describe", "--always", "--dirty", "--exclude=*"]
-    commit = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+    command = [git or "git", "describe", "--always", "--dirty", "--exclude=*"]
+    commit = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
     return {
         "command": "make bench" if form == "full" else "make bench BENCH=short",
         "form": form,

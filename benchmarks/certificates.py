@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A certificate for the stub, and a list of authorities as long as a real one that trusts it."""
+"""A certificate for the stub, and a CA bundle of realistic length that includes its CA."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import trustme
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 
-def make(folder: Path) -> tuple[Path, Path]:
-    """Write both files, and return the server's certificate with its key, and the list."""
+def create(folder: Path) -> tuple[Path, Path]:
+    """Write both files, and return the server's certificate with its key, and the CA bundle."""
     authority = trustme.CA()
     issued = authority.issue_cert("127.0.0.1", "localhost")
     certificate, bundle = folder / "server.pem", folder / "bundle.pem"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The charts: bars, written as SVG that takes font and colours of the page that it stands in."""
+"""The charts: bars in SVG, with the font and colours of the page that includes it."""
 
 from __future__ import annotations
 
@@ -30,75 +30,73 @@ STYLE = """
 class Bar:
     """One bar.
 
-    :param name: what it stands for.
-    :param value: how long it is.
-    :param shown: what is written at its end.
-    :param role: ``ours``, ``limit`` or ``peer``, which is its colour.
+    :param name: its label.
+    :param value: its length.
+    :param text: the text at its end.
+    :param role: ``ours``, ``limit`` or ``peer``, which selects its colour.
     """
 
     name: str
     value: float
-    shown: str
+    text: str
     role: str
 
 
 def charts(results: dict[str, Any]) -> dict[str, str]:
-    """Draw all of them, by the names of their files."""
+    """Return all charts, by the names of their files."""
     rows: list[Summary] = results["summaries"]
     return {
-        "poll.svg": draw(f"CPU of a poll, in those of a bare aiohttp loop; {MANY:,} triggers, TLS", _polls(rows)),
-        "memory.svg": draw(
-            "Memory that a waiting trigger holds beside what Airflow holds for any, in KiB", _memory(rows)
-        ),
-        "lag.svg": draw(f"Worst lag of the event loop with {MOST:,} paced waits, in milliseconds", _lag(rows)),
+        "poll.svg": draw(f"CPU of a poll, relative to a bare aiohttp loop; {MANY:,} triggers, TLS", _polls(rows)),
+        "memory.svg": draw("Memory of a waiting trigger, without what Airflow holds for each, in KiB", _memory(rows)),
+        "lag.svg": draw(f"Worst lag of the event loop with {MOST:,} waits, in milliseconds", _lag(rows)),
         "imports.svg": draw("CPU of parsing a DAG file with operator and sensor, in milliseconds", _imports(rows)),
-        "pace.svg": draw("Polls for a publication of five days", _pace(results["simulated"])),
+        "intervals.svg": draw("Polls for a publication of five days", _intervals(results["simulated"])),
     }
 
 
 def draw(title: str, bars: Sequence[Bar]) -> str:
-    """Draw bars below each other, the shortest first."""
+    """Return a chart with the bars from the shortest to the longest."""
     ordered = sorted(bars, key=lambda bar: bar.value)
     longest = max(bar.value for bar in ordered) or 1.0
     height = TOP + len(ordered) * (BAR + GAP)
-    room = WIDTH - LABELS - VALUES
-    said = "; ".join(f"{bar.name}: {bar.shown}" for bar in ordered)
+    available = WIDTH - LABELS - VALUES
+    description = "; ".join(f"{bar.name}: {bar.text}" for bar in ordered)
     lines = [
         f'<svg class="chart" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">',
-        f"<title>{escape(title)}</title><desc>{escape(said)}</desc><style>{STYLE}</style>",
+        f"<title>{escape(title)}</title><desc>{escape(description)}</desc><style>{STYLE}</style>",
         f'<text class="title" x="0" y="16">{escape(title)}</text>',
     ]
-    for place, bar in enumerate(ordered):
-        top = TOP + place * (BAR + GAP)
-        length = max(2.0, room * bar.value / longest)
+    for index, bar in enumerate(ordered):
+        top = TOP + index * (BAR + GAP)
+        length = max(2.0, available * bar.value / longest)
         middle = top + BAR / 2 + 5
         weight = ' font-weight="600"' if bar.role == "ours" else ""
         lines += [
             f'<text x="{LABELS - 12}" y="{middle:g}" text-anchor="end"{weight}>{escape(bar.name)}</text>',
             f'<rect class="{bar.role}" x="{LABELS}" y="{top}" width="{length:.1f}" height="{BAR}" rx="2"/>',
-            f'<text class="value" x="{LABELS + length + 8:.1f}" y="{middle:g}"{weight}>{escape(bar.shown)}</text>',
+            f'<text class="value" x="{LABELS + length + 8:.1f}" y="{middle:g}"{weight}>{escape(bar.text)}</text>',
         ]
     return "\n".join([*lines, "</svg>\n"])
 
 
 def _polls(rows: list[Summary]) -> list[Bar]:
-    found = [row for row in rows if row["benchmark"] == "poll" and (row["scheme"], row["number"]) == ("https", MANY)]
-    return [_bar(row, row["ratio"]["median"], "{:.1f}") for row in found if "ratio" in row]
+    chosen = [row for row in rows if row["benchmark"] == "poll" and (row["scheme"], row["number"]) == ("https", MANY)]
+    return [_bar(row, row["ratio"]["median"], "{:.1f}") for row in chosen if "ratio" in row]
 
 
 def _memory(rows: list[Summary]) -> list[Bar]:
     held = {name: pick(rows, "memory", name)["bytes_per_trigger"] for name in ("idle", "sleep")}
-    found = [row for row in rows if row["benchmark"] == "memory" and row["subject"] not in held]
+    chosen = [row for row in rows if row["benchmark"] == "memory" and row["subject"] not in held]
     airflow = held["idle"] - held["sleep"]
     return [
         _bar(row, max(0.0, row["bytes_per_trigger"] - (airflow if row["subject"] != LIMIT else 0)) / KIB, "{:.1f}")
-        for row in found
+        for row in chosen
     ]
 
 
 def _lag(rows: list[Summary]) -> list[Bar]:
     bars = []
-    for row in (row for row in rows if row["benchmark"] == "paced"):
+    for row in (row for row in rows if row["benchmark"] == "lag"):
         name = label(row) if row["number"] else "an idle loop"
         role = "ours" if row["subject"] == "ours" else "peer" if row["number"] else "limit"
         bars.append(Bar(name, row["lag_worst"], f"{row['lag_worst']:,.1f}", role))
@@ -106,19 +104,22 @@ def _lag(rows: list[Summary]) -> list[Bar]:
 
 
 def _imports(rows: list[Summary]) -> list[Bar]:
-    found = [row for row in rows if row["benchmark"] == "imports"]
-    return [_bar(row, row["milliseconds"], "{:.0f}") for row in found]
+    return [_bar(row, row["milliseconds"], "{:.0f}") for row in rows if row["benchmark"] == "imports"]
 
 
-def _pace(simulated: dict[str, Any]) -> list[Bar]:
-    found = [row for row in simulated["polls"] if row["publications"] == "of five days"]
-    own = [row["way"] for row in found if row["way"].startswith("paced")]
+def _intervals(simulated: dict[str, Any]) -> list[Bar]:
     return [
-        Bar(row["way"], row["median"], f"{row['median']:,.0f}", "ours" if row["way"] in own else "peer")
-        for row in found
+        Bar(
+            row["schedule"],
+            row["median"],
+            f"{row['median']:,.0f}",
+            "ours" if row["schedule"].startswith("default") else "peer",
+        )
+        for row in simulated["polls"]
+        if row["publications"] == "of five days"
     ]
 
 
-def _bar(row: Summary, value: float, shown: str) -> Bar:
+def _bar(row: Summary, value: float, form: str) -> Bar:
     roles = {"ours": "ours", LIMIT: "limit", "floor": "limit"}
-    return Bar(label(row), value, shown.format(value), roles.get(row["subject"], "peer"))
+    return Bar(label(row), value, form.format(value), roles.get(row["subject"], "peer"))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the stub answers: a publication that runs, and what the peers' services say of work that runs.
+"""The stub's responses: a publication in progress, and work in progress in the formats of the peers' services.
 
-All of them carry the same steps, so that decoding an answer costs everybody the same.
+All of them contain the same steps, so that decoding a response costs each subject the same.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 OPERATION: dict[str, Any] = json.loads((Path(__file__).parent / "operation.json").read_text())
-"""An operation in certification, as the portal shows it."""
+"""An operation in certification, as in the CPP API's response."""
 
 NUMBER = "@number@"
-"""Stands in a document where the service repeats the number that it was asked for."""
+"""The placeholder for the number of the requested work."""
 
 TOKEN = json.dumps(
     {"token_type": "Bearer", "expires_in": 3599, "ext_expires_in": 3599, "access_token": "a" * 1200}
@@ -26,37 +26,37 @@ HEADERS = (
     "Server: Microsoft-IIS/10.0\r\nX-Content-Type-Options: nosniff\r\n"
     "x-ms-correlation-request-id: ca4d4061-4cf7-482b-87e5-f755cb734922\r\nDate: Tue, 03 Nov 2026 15:06:59 GMT\r\n"
 )
-"""The headers that the portal sends, for everybody."""
+"""The headers of the CPP API, for all services."""
 
 REASONS = {200: "OK", 404: "Not Found"}
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A service's address for the state of one piece of work.
+    """A service's route for the state of one piece of work.
 
-    :param prefix: how its path begins.
-    :param place: where in the path, cut at its slashes, the work's number stands.
-    :param document: what is answered while the work runs.
-    :param status: the HTTP status of that answer.
-    :param bare: whether the number stands in the document as a number, not as text.
+    :param prefix: the start of its path.
+    :param segment: which segment of the path is the work's number.
+    :param document: the response while the work is in progress.
+    :param status: the HTTP status of that response.
+    :param bare: whether the number is a JSON number, not a string.
     """
 
     prefix: str
-    place: int
+    segment: int
     document: dict[str, Any]
     status: int = 200
     bare: bool = False
 
     def parts(self) -> list[bytes]:
-        """Cut the document where the number goes, so that putting it in is one join."""
+        """Split the document at the placeholder, so that one join inserts the number."""
         text = json.dumps(self.document, separators=(",", ":"))
-        mark = json.dumps(NUMBER) if self.bare else NUMBER
-        return [part.encode() for part in text.split(mark)]
+        placeholder = json.dumps(NUMBER) if self.bare else NUMBER
+        return [part.encode() for part in text.split(placeholder)]
 
 
 def routes() -> list[Route]:
-    """Return ours and the peers'."""
+    """Return the routes of the CPP API and of the peers' services."""
     return [
         Route("/api/publishers/", 5, OPERATION),
         Route("/sensor/", 2, OPERATION, status=404),
@@ -67,14 +67,14 @@ def routes() -> list[Route]:
     ]
 
 
-def answer(status: int, body: bytes) -> bytes:
-    """Write a whole answer."""
+def response(status: int, body: bytes) -> bytes:
+    """Return a complete HTTP response."""
     line = f"HTTP/1.1 {status} {REASONS[status]}\r\n{HEADERS}Content-Length: {len(body)}\r\n\r\n"
     return line.encode() + body
 
 
 def discovery(origin: str, tenant: str) -> bytes:
-    """Write where an authority has its addresses: what msal asks for first."""
+    """Return the OpenID configuration of an authority, which msal requests first."""
     base = f"{origin}/{tenant}"
     return json.dumps(
         {
@@ -86,7 +86,7 @@ def discovery(origin: str, tenant: str) -> bytes:
     ).encode()
 
 
-def _like_ours(document: dict[str, Any], key: str = "steps") -> dict[str, Any]:
+def _with_steps(document: dict[str, Any], key: str = "steps") -> dict[str, Any]:
     return document | {key: OPERATION["steps"]}
 
 
@@ -102,19 +102,19 @@ def _dbt_cloud() -> dict[str, Any]:
         "is_error": False,
         "is_cancelled": False,
     }
-    return {"status": {"code": 200, "is_success": True, "user_message": "Success!"}, "data": _like_ours(run)}
+    return {"status": {"code": 200, "is_success": True, "user_message": "Success!"}, "data": _with_steps(run)}
 
 
 def _airbyte() -> dict[str, Any]:
     job = {"jobId": NUMBER, "status": "running", "jobType": "sync", "startTime": "2026-11-03T15:06:59Z"}
-    return _like_ours(job | {"connectionId": "18dccc91-0ab1-4f72-9ed7-0b8fc27c5826", "duration": "PT1M"})
+    return _with_steps(job | {"connectionId": "18dccc91-0ab1-4f72-9ed7-0b8fc27c5826", "duration": "PT1M"})
 
 
 def _data_factory() -> dict[str, Any]:
     run = {"runId": NUMBER, "pipelineName": "copy", "status": "InProgress", "runStart": "2026-11-03T15:06:59.67Z"}
-    return _like_ours(run | {"durationInMs": 1234, "message": "", "isLatest": True})
+    return _with_steps(run | {"durationInMs": 1234, "message": "", "isLatest": True})
 
 
 def _power_bi() -> dict[str, Any]:
     refresh = {"requestId": NUMBER, "status": "Unknown", "refreshType": "ViaApi", "startTime": "2026-11-03T15:06:59Z"}
-    return {"value": [_like_ours(refresh, "refreshAttempts")]}
+    return {"value": [_with_steps(refresh, "refreshAttempts")]}

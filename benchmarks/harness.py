@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs one measurement: the stub in one process, what is measured in another, and what both say put together."""
+"""Run one measurement: the stub in one process, the subject in another, and the numbers of both together."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from pathlib import Path
 from typing import Any, Self
 
 from benchmarks import machine, measured, stub
-from benchmarks.measured import SUBJECTS, Order, Pulse
+from benchmarks.measured import SUBJECTS, Heartbeat, MeasurementSpec
 
-PATIENCE = 240.0
-"""Seconds after which a measurement that has said nothing is given up."""
+TIMEOUT = 240.0
+"""Seconds without a message after which a measurement fails."""
 
-SETTLING = 0.3
-"""Seconds for what was answered last to be read."""
+SETTLE_TIME = 0.3
+"""Seconds for the last response to be read."""
 
 PRELOADED = ["airflow.jobs.triggerer_job_runner", "airflow.sdk.log", "benchmarks.measured"]
-"""What a triggerer's process has imported when it begins: it is forked from one that has."""
+"""Modules that a triggerer's process inherits when it is forked."""
 
 
 class MeasurementError(Exception):
-    """A measurement went wrong: what was measured did not do what it should, or said nothing."""
+    """Raised when the subject of a measurement fails, or sends no message in time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What was known at one moment.
+    """The numbers at one moment.
 
     :param at: the moment, on the monotonic clock.
-    :param cpu: seconds of CPU that the measured process has taken.
-    :param counts: what the stub has counted.
-    :param lines: lines that were logged.
+    :param cpu: seconds of CPU that the measured process has used.
+    :param counts: the stub's counts.
+    :param lines: the number of log lines.
     """
 
     at: float
@@ -50,8 +50,8 @@ class Reading:
     lines: int
 
 
-class Log:
-    """Reads the log as the triggerer's supervisor does, and counts its lines."""
+class LogReader:
+    """Read the log as the triggerer's supervisor does, and count its lines."""
 
     def __init__(self, pipe: Connection) -> None:
         self.lines = 0
@@ -68,22 +68,22 @@ class Log:
 
 
 class Stub:
-    """The stub's process, as seen from here."""
+    """A client of the stub's process."""
 
     def __init__(self, process: BaseProcess, control: Connection) -> None:
         self.process = process
         self._control = control
-        self.ports: dict[str, int] = self._hear()
+        self.ports: dict[str, int] = self._receive()
 
     def counts(self) -> dict[str, Any]:
-        """Ask for the counts."""
+        """Return the stub's counts."""
         self._control.send("counts")
-        counts: dict[str, Any] = self._hear()
+        counts: dict[str, Any] = self._receive()
         return counts
 
-    def _hear(self) -> Any:
-        if not self._control.poll(PATIENCE):
-            msg = "the stub does not answer"
+    def _receive(self) -> Any:
+        if not self._control.poll(TIMEOUT):
+            msg = "the stub does not respond"
             raise MeasurementError(msg)
         return self._control.recv()
 
@@ -104,7 +104,7 @@ def serving(certificate: Path, core: int | None) -> Iterator[Stub]:
 
 
 def context_for(subject: str) -> SpawnContext | ForkServerContext:
-    """Return how a subject's process begins: as a triggerer's does, or as bare as it can be."""
+    """Return how a subject's process starts: forked, as a triggerer's, or spawned without Airflow."""
     if not SUBJECTS[subject].in_triggerer:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
@@ -113,34 +113,34 @@ def context_for(subject: str) -> SpawnContext | ForkServerContext:
 
 
 class Run:
-    """One measurement that is going on; a context manager.
+    """One measurement in progress; a context manager.
 
-    :param order: what is measured.
+    :param spec: what to measure.
     :param server: the stub.
-    :param core: the core that it may use.
+    :param core: the core of the measured process.
     """
 
-    def __init__(self, order: Order, server: Stub, core: int | None) -> None:
-        self.order = order
+    def __init__(self, spec: MeasurementSpec, server: Stub, core: int | None) -> None:
+        self.spec = spec
         self._server = server
         self._core = core
 
     def __enter__(self) -> Self:
-        """Start the process, and wait until it is ready; warm, if that was asked for."""
-        context = context_for(self.order.subject)
+        """Start the process, and wait until it is ready and, if requested, warm."""
+        context = context_for(self.spec.subject)
         self._control, control = context.Pipe()
         pipe, log = context.Pipe(duplex=False)
-        arguments = (self.order, control, log, self._core)
+        arguments = (self.spec, control, log, self._core)
         self._process: BaseProcess = context.Process(target=measured.main, args=arguments, daemon=True)
         self._process.start()
         control.close()
         log.close()
-        self._log = Log(pipe)
+        self._log = LogReader(pipe)
         try:
-            self.hear()
-            if self.order.warm:
-                self.ask("warm")
-                self.wait_for(self.order.warm)
+            self.receive()
+            if self.spec.warm:
+                self.send("warm")
+                self.wait_for(self.spec.warm)
         except BaseException:
             self.__exit__()
             raise
@@ -151,66 +151,66 @@ class Run:
         self._control.close()
         _end(self._process)
 
-    def hear(self) -> Any:
-        """Hear what the process says."""
-        if not self._control.poll(PATIENCE):
-            raise self._error("it says nothing")
+    def receive(self) -> Any:
+        """Return the next message of the process."""
+        if not self._control.poll(TIMEOUT):
+            raise self._error("no message in time")
         try:
-            said = self._control.recv()
+            message = self._control.recv()
         except EOFError as error:
-            raise self._error("it has ended") from error
-        if "error" in said:
-            raise self._error(said["error"])
-        return said
+            raise self._error("the process has ended") from error
+        if "error" in message:
+            raise self._error(message["error"])
+        return message
 
     def _error(self, text: str) -> MeasurementError:
         log = self._log.tail.decode(errors="replace")
-        return MeasurementError(f"{self.order.subject}: {text}\n{log[-1500:]}")
+        return MeasurementError(f"{self.spec.subject}: {text}\n{log[-1500:]}")
 
-    def ask(self, wanted: str) -> Any:
-        """Ask the process for something."""
-        self._control.send(wanted)
-        return self.hear()
+    def send(self, command: str) -> Any:
+        """Send a command to the process, and return its response."""
+        self._control.send(command)
+        return self.receive()
 
     def read(self) -> Reading:
-        """Look at everything at once."""
+        """Read all numbers."""
         counts = self._server.counts()
         pid = self._process.pid
         if pid is None or not self._process.is_alive():
-            self.hear()
+            self.receive()
         return Reading(time.monotonic(), machine.cpu_of(pid or 0), counts, self._log.lines)
 
-    def wait_for(self, seen: int) -> None:
-        """Wait until so many triggers have been answered once, and have gone to sleep."""
-        if SUBJECTS[self.order.subject].asks:
-            self.wait_until(lambda: bool(self._server.counts()["seen"] >= seen), f"{seen} triggers have asked")
+    def wait_for(self, jobs: int) -> None:
+        """Wait until so many triggers have received a response, and sleep."""
+        if SUBJECTS[self.spec.subject].polls_stub:
+            self.wait_until(lambda: bool(self._server.counts()["jobs"] >= jobs), f"{jobs} triggers have polled")
         else:
-            time.sleep(self.order.spread)
-        time.sleep(SETTLING)
+            time.sleep(self.spec.spread)
+        time.sleep(SETTLE_TIME)
 
     def wait_until(self, condition: Callable[[], bool], what: str) -> None:
-        """Wait until something is so.
+        """Wait until a condition holds.
 
-        :raises MeasurementError: if it is not so in time, or a trigger has ended.
+        :raises MeasurementError: if it does not hold in time, or a trigger has ended.
         """
-        until = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while not condition():
-            if self._control.poll():  # nothing was asked, so it is bad news
-                self.hear()
-            if time.monotonic() > until:
-                raise self._error(f"not in time: {what}")
+            if self._control.poll():  # no command was sent, so it is an error
+                self.receive()
+            if time.monotonic() > deadline:
+                raise self._error(f"timed out waiting for: {what}")
             time.sleep(0.02)
 
-    def end(self) -> tuple[Pulse, int]:
-        """End it; returns what its loop felt, and how many connections it looked up.
+    def end(self) -> tuple[Heartbeat, int]:
+        """End the process, and return its heartbeat and the number of connections that it looked up.
 
-        :raises MeasurementError: if somebody asked for what the stub does not have.
+        :raises MeasurementError: if the stub received an unknown request.
         """
-        said = self.ask("end")
+        message = self.send("end")
         unknown = self._server.counts()["unknown"]
         if unknown:
-            raise self._error(f"the stub was asked for {unknown[:2]}")
-        return said["pulse"], said["lookups"]
+            raise self._error(f"the stub received unknown requests: {unknown[:2]}")
+        return message["heartbeat"], message["lookups"]
 
 
 def _end(process: BaseProcess) -> None:
@@ -221,15 +221,15 @@ def _end(process: BaseProcess) -> None:
 
 
 def environment(folder: Path, bundle: Path) -> None:
-    """Make this process's environment, which the others inherit, the same on every machine.
+    """Make this process's environment, which the other processes inherit, the same on every machine.
 
-    :param folder: the home of Airflow.
-    :param bundle: the certificates that are trusted, the stub's among them.
+    :param folder: Airflow's home.
+    :param bundle: the CA bundle, which includes the stub's CA.
     """
     for name in list(os.environ):
         if name.startswith(("AIRFLOW", "SSL_CERT")) or name.lower().endswith(("_proxy", "_ca_bundle")):
             del os.environ[name]
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # imports would be compiled again by every process
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else every process would compile its imports again
     sys.dont_write_bytecode = False
     os.environ |= {
         "AIRFLOW_HOME": str(folder),

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a DAG file pays for importing a provider: CPU and modules, in a process forked as Airflow's DAG processor forks.
+"""The cost of importing a provider in a DAG file: CPU and modules, in a process forked as Airflow's DAG processor forks.
 
-The DAG processor imports Airflow once and forks for every file that it parses, so what a provider imports is paid for
-by every file, each time it is parsed.
+The DAG processor imports Airflow once and forks for every file that it parses, so every parse of a file imports the
+provider again.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ FLOOR = (
     "airflow.providers.common.compat.sdk:BaseHook,BaseOperator,BaseOperatorLink,BaseSensorOperator",
     "airflow.triggers.base",
 )
-"""What every provider's operators, sensors, hooks, triggers and links are made of."""
+"""The base classes of every provider's operators, sensors, hooks, triggers and links."""
 
 PARSER = ("airflow.dag_processing.manager", "airflow.dag_processing.processor", "airflow.sdk")
-"""What the DAG processor has imported when it forks."""
+"""The modules that the DAG processor has imported when it forks."""
 
 DAG_FILES: dict[str, tuple[str, ...]] = {
     "floor": (),
@@ -40,13 +40,13 @@ DAG_FILES: dict[str, tuple[str, ...]] = {
     "power-bi": (f"{AZURE}.operators.powerbi",),
     "airbyte": ("airflow.providers.airbyte.operators.airbyte", "airflow.providers.airbyte.sensors.airbyte"),
 }
-"""What a DAG file with operator and sensor of a provider imports, beside the floor."""
+"""The imports of a DAG file with operator and sensor of a provider, in addition to the floor."""
 
 
 def measure(repetitions: int, core: int | None, names: tuple[str, ...] = tuple(DAG_FILES)) -> list[Row]:
-    """Import what these DAG files import so many times, in another order each time.
+    """Import these DAG files' modules so many times, each time in a different sequence.
 
-    :raises MeasurementError: if one cannot be imported.
+    :raises MeasurementError: if a module cannot be imported.
     """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
@@ -60,7 +60,7 @@ def measure(repetitions: int, core: int | None, names: tuple[str, ...] = tuple(D
                 raise MeasurementError(f"{row['subject']}: {row['error']}")
             rows.append(row)
     except EOFError as error:
-        msg = "what imports has ended"
+        msg = "the importing process has ended"
         raise MeasurementError(msg) from error
     finally:
         process.join(10)
@@ -68,17 +68,17 @@ def measure(repetitions: int, core: int | None, names: tuple[str, ...] = tuple(D
 
 
 def parse(control: Connection, repetitions: int, core: int | None, chosen: tuple[str, ...]) -> None:
-    """Be the DAG processor: fork for every file, and send what came of it."""
+    """Fork for every file, as the DAG processor does, and send each row."""
     pin(core)
-    sys.dont_write_bytecode = False  # what is compiled is kept, as wherever Airflow runs, whatever the environment says
+    sys.dont_write_bytecode = False  # keep compiled files, as Airflow does, regardless of the environment
     for name in PARSER:
         importlib.import_module(name)
     gc.collect()
     gc.freeze()
-    chance = random.Random(5)  # noqa: S311 - an order, no secret
-    for repetition in range(repetitions + 1):  # the first one writes what Python compiles
+    rng = random.Random(5)  # noqa: S311 - a sequence, not a secret
+    for repetition in range(repetitions + 1):  # the first repetition writes compiled files
         names = list(chosen)
-        chance.shuffle(names)
+        rng.shuffle(names)
         for name in names:
             row = _in_a_fork(name)
             if repetition or "error" in row:
@@ -87,13 +87,13 @@ def parse(control: Connection, repetitions: int, core: int | None, chosen: tuple
 
 
 def _in_a_fork(name: str) -> Row:
-    """Read one DAG file in a process of its own."""
+    """Import one DAG file's modules in a process of its own."""
     ours, theirs = multiprocessing.Pipe(duplex=False)
     child = os.fork()
     if child == 0:
         try:
-            theirs.send(_read(name))
-        except BaseException as error:  # noqa: BLE001 - it belongs to whoever asked
+            theirs.send(_measure(name))
+        except BaseException as error:  # noqa: BLE001 - the parent process reports it
             theirs.send({"subject": name, "error": repr(error)})
         os._exit(0)
     theirs.close()
@@ -102,15 +102,15 @@ def _in_a_fork(name: str) -> Row:
     return row
 
 
-def _read(name: str) -> Row:
-    """Import what a DAG file imports."""
+def _measure(name: str) -> Row:
+    """Import a DAG file's modules, and return the row."""
     before = set(sys.modules)
     speed = 1 / (REFERENCE * min(probe() for _ in range(3)))
-    began = time.process_time()
+    started = time.process_time()
     _import(FLOOR)
     floor = set(sys.modules)
     _import(DAG_FILES[name])
-    took = time.process_time() - began
+    took = time.process_time() - started
     own = {module for module in set(sys.modules) - floor if module.partition(".")[0] == PACKAGE}
     return {
         "benchmark": "imports",
@@ -124,9 +124,9 @@ def _read(name: str) -> Row:
 
 
 def _import(names: tuple[str, ...]) -> None:
-    """Import modules; names after a colon make a lazy one give what it promises."""
+    """Import modules; names after a colon are attributes to load from a lazy module."""
     for name in names:
-        module, _, wanted = name.partition(":")
-        found = importlib.import_module(module)
-        for one in filter(None, wanted.split(",")):
-            getattr(found, one)
+        module_name, _, attributes = name.partition(":")
+        module = importlib.import_module(module_name)
+        for attribute in filter(None, attributes.split(",")):
+            getattr(module, attribute)

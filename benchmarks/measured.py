@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The process that is measured: so many triggers in one event loop, as a triggerer has them."""
+"""The measured process: a number of triggers in one event loop, as in a triggerer."""
 
 from __future__ import annotations
 
@@ -15,47 +15,46 @@ from multiprocessing.connection import Connection
 
 from benchmarks.machine import pin, probe, resident
 from benchmarks.peers import Airbyte, DataFactory, DbtCloud, HttpSensor, PowerBi
-from benchmarks.subjects import FIRST, BareLoop, BareTrigger, Idle, Ours, Place, Sleep, Subject
+from benchmarks.subjects import FIRST, BareLoop, BareTrigger, Idle, Ours, PollTarget, Sleep, Subject
 from benchmarks.triggerer import Triggerer
 
 SUBJECTS: dict[str, type[Subject]] = {
     one.name: one
     for one in (BareLoop, BareTrigger, Sleep, Idle, Ours, HttpSensor, DbtCloud, DataFactory, PowerBi, Airbyte)
 }
-"""All that can be measured, by name."""
+"""All subjects, by name."""
 
 BEAT = 0.010
-"""Seconds between two beats of the heart, whose lateness is the loop's lag."""
+"""Seconds between two heartbeats; the delay of a beat is the loop's lag."""
 
 PROBE_EVERY = 0.2
-"""Seconds between two looks at how fast the core is."""
+"""Seconds between two probes of the core's speed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class MeasurementSpec:
     """What to measure.
 
-    :param subject: its name.
-    :param place: where the stub is.
+    :param subject: the subject's name.
+    :param target: where the stub is.
     :param number: how many triggers.
-    :param warm: how many triggers run before, so that what is made once is there already.
+    :param warm: how many triggers run before, so that shared objects exist already.
     :param spread: seconds over which the triggers are started; 0 for all at once, as after a restart.
     """
 
     subject: str
-    place: Place
+    target: PollTarget
     number: int
     warm: int = 0
     spread: float = 0.0
 
 
 @dataclass
-class Pulse:
-    """What the loop felt.
+class Heartbeat:
+    """A heartbeat in the event loop.
 
-    :param beats: for each beat when it came (on the monotonic clock), by how much it was late, and the connections
-        looked up so far.
-    :param probes: for each probe when it was made, and the seconds that it took.
+    :param beats: for each beat its time (on the monotonic clock), its lag, and the connections looked up so far.
+    :param probes: for each probe its time, and the seconds that it took.
     """
 
     beats: list[tuple[float, float, int]] = field(default_factory=list)
@@ -65,76 +64,78 @@ class Pulse:
         """Beat until canceled."""
         due = time.monotonic()
         while True:
-            began = time.monotonic()
+            started = time.monotonic()
             await asyncio.sleep(BEAT)
             now = time.monotonic()
-            self.beats.append((now, max(0.0, now - began - BEAT), lookups()))
+            self.beats.append((now, max(0.0, now - started - BEAT), lookups()))
             if now >= due:
                 self.probes.append((now, probe()))
                 due = time.monotonic() + PROBE_EVERY
 
 
-def main(order: Order, control: Connection, log: Connection, core: int | None) -> None:
-    """Be the measured process: say what happens through the control, and end when it says so."""
+def main(spec: MeasurementSpec, control: Connection, log: Connection, core: int | None) -> None:
+    """Run the measured process: execute commands from the control connection until ``end``."""
     try:
         pin(core)
-        subject = SUBJECTS[order.subject](order.place)
+        subject = SUBJECTS[spec.subject](spec.target)
         triggerer = Triggerer(subject.connections(), os.dup(log.fileno())) if subject.in_triggerer else None
         subject.prepare()
-        asyncio.run(Measured(order, subject, triggerer, control).run())
-    except Exception:  # noqa: BLE001 - whatever it is, whoever asked has to know
+        asyncio.run(MeasuredProcess(spec, subject, triggerer, control).run())
+    except Exception:  # noqa: BLE001 - the parent process needs any error
         with contextlib.suppress(OSError):
             control.send({"error": traceback.format_exc()})
 
 
-class Measured:
-    """One measurement, driven by whoever holds the other end of the control."""
+class MeasuredProcess:
+    """One measurement, controlled through a connection."""
 
-    def __init__(self, order: Order, subject: Subject, triggerer: Triggerer | None, control: Connection) -> None:
-        self._order = order
+    def __init__(
+        self, spec: MeasurementSpec, subject: Subject, triggerer: Triggerer | None, control: Connection
+    ) -> None:
+        self._spec = spec
         self._subject = subject
         self._triggerer = triggerer
         self._control = control
-        self._asked: asyncio.Queue[str] = asyncio.Queue()
+        self._commands: asyncio.Queue[str] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
-        self._pulse = Pulse()
+        self._heartbeat = Heartbeat()
 
     async def run(self) -> None:
-        """Do what is asked for, until that is the end."""
+        """Execute commands until ``end``."""
         loop = asyncio.get_running_loop()
         loop.add_reader(self._control.fileno(), self._read)
         self._control.send({})
         running = []
-        while (wanted := await self._asked.get()) != "end":
-            if wanted == "warm":
-                await self._start_all(FIRST - self._order.warm, self._order.warm)
+        while (command := await self._commands.get()) != "end":
+            if command == "warm":
+                await self._start_all(FIRST - self._spec.warm, self._spec.warm)
                 self._control.send({})
-            elif wanted == "start":
+            elif command == "start":
                 gc.collect()
                 self._control.send({"memory": resident(), "at": time.monotonic()})
-                started = self._start_all(FIRST, self._order.number)
-                running = [asyncio.create_task(self._pulse.beat(self._lookups)), asyncio.create_task(started)]
-            elif wanted == "memory":
+                started = self._start_all(FIRST, self._spec.number)
+                running = [asyncio.create_task(self._heartbeat.beat(self._lookups)), asyncio.create_task(started)]
+            elif command == "memory":
                 gc.collect()
                 self._control.send({"memory": resident()})
-        self._control.send({"pulse": self._pulse, "lookups": self._lookups()})
+        self._control.send({"heartbeat": self._heartbeat, "lookups": self._lookups()})
         del running
-        os._exit(0)  # thousands of triggers are not taken down one by one
+        os._exit(0)  # without canceling thousands of triggers one by one
 
     def _read(self) -> None:
         try:
-            self._asked.put_nowait(self._control.recv())
+            self._commands.put_nowait(self._control.recv())
         except (EOFError, OSError):
             os._exit(1)
 
     async def _start_all(self, first: int, number: int) -> None:
-        began = time.monotonic()
+        started = time.monotonic()
         for index in range(number):
-            if self._order.spread:
-                due = began + self._order.spread * index / self._order.number
+            if self._spec.spread:
+                due = started + self._spec.spread * index / self._spec.number
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
             else:
-                await asyncio.sleep(0)  # as the triggerer does between two
+                await asyncio.sleep(0)  # as the triggerer does between two triggers
             self._tasks.append(self._start(first + index))
 
     def _start(self, number: int) -> asyncio.Task[None]:
@@ -142,14 +143,14 @@ class Measured:
             task = asyncio.create_task(self._subject.wait(number))
         else:
             task = self._triggerer.start(number, self._subject.trigger(number))
-        task.add_done_callback(self._say_end)
+        task.add_done_callback(self._report_end)
         return task
 
     def _lookups(self) -> int:
         return self._triggerer.supervisor.lookups if self._triggerer else 0
 
-    def _say_end(self, task: asyncio.Task[None]) -> None:
-        """Say that a trigger has ended, though what it waits for has not."""
-        how = "canceled" if task.cancelled() else task.exception() or "it fired, or its error was an event"
+    def _report_end(self, task: asyncio.Task[None]) -> None:
+        """Report that a trigger has ended, although the work that it waits for has not."""
+        reason = "canceled" if task.cancelled() else task.exception() or "it fired an event"
         with contextlib.suppress(OSError):
-            self._control.send({"error": f"a trigger has ended: {how!r}"})
+            self._control.send({"error": f"a trigger has ended: {reason!r}"})

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The peers: triggers of other providers that ask a service for the state of some work until it ends.
+"""The peers: triggers of other providers that poll a service for the state of some work until it ends.
 
-Each is what its package ships. Where one can be pointed at a server of one's own only by changing it, that is said
-where it is done; nothing that costs it time is added, or taken away.
+Each runs as its package ships it. Where a client must be changed to use another server, a docstring describes the
+change; no change adds or removes work.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ SECRET = "s" * 40
 
 
 class HttpSensor(Subject):
-    """The HTTP provider's sensor, deferred: it waits for as long as the answer is 404."""
+    """The HTTP provider's sensor, deferred: it waits as long as the response is 404."""
 
     name = "http"
     label = "HTTP sensor"
@@ -28,7 +28,7 @@ class HttpSensor(Subject):
     def connections(self) -> dict[str, dict[str, Any]]:
         """Return a connection whose extra holds the headers."""
         extra = json.dumps({"Authorization": f"Bearer {TOKEN}"})
-        host = {"schema": self.place.scheme, "host": "127.0.0.1", "port": self.place.ports[self.place.scheme]}
+        host = {"schema": self.target.scheme, "host": "127.0.0.1", "port": self.target.ports[self.target.scheme]}
         return {"peer": {"conn_type": "http", **host, "extra": extra}}
 
     def prepare(self) -> None:
@@ -38,9 +38,9 @@ class HttpSensor(Subject):
         self._trigger = HttpSensorTrigger
 
     def trigger(self, number: int) -> Any:
-        """Make the trigger."""
+        """Return the trigger."""
         return self._trigger(
-            endpoint=f"sensor/{number}", http_conn_id="peer", poke_interval=self.place.interval, extra_options={}
+            endpoint=f"sensor/{number}", http_conn_id="peer", poke_interval=self.target.interval, extra_options={}
         )
 
 
@@ -53,27 +53,27 @@ class DbtCloud(Subject):
 
     def connections(self) -> dict[str, dict[str, Any]]:
         """Return a connection with a token."""
-        return {"peer": {"conn_type": "dbt_cloud", "host": self.place.address, "login": "42", "password": SECRET}}
+        return {"peer": {"conn_type": "dbt_cloud", "host": self.target.address, "login": "42", "password": SECRET}}
 
     def prepare(self) -> None:
-        """Import the trigger; the hook writes https into every address, which is undone for the plain rows."""
+        """Import the trigger; for the plain rows, replace the https that the hook writes into every URL."""
         from airflow.providers.dbt.cloud.hooks.dbt import DbtCloudHook
         from airflow.providers.dbt.cloud.triggers.dbt import DbtCloudRunJobTrigger
 
         self._trigger = DbtCloudRunJobTrigger
-        if self.place.scheme == "http":
-            written = DbtCloudHook.get_request_url_params
+        if self.target.scheme == "http":
+            original = DbtCloudHook.get_request_url_params
 
-            def plain(*words: Any, **options: Any) -> tuple[str, dict[str, Any]]:
-                url, values = written(*words, **options)
+            def plain(*args: Any, **options: Any) -> tuple[str, dict[str, Any]]:
+                url, values = original(*args, **options)
                 return url.replace("https://", "http://", 1), values
 
             DbtCloudHook.get_request_url_params = staticmethod(plain)
 
     def trigger(self, number: int) -> Any:
-        """Make the trigger."""
+        """Return the trigger."""
         return self._trigger(
-            conn_id="peer", run_id=number, end_time=NEVER, poll_interval=self.place.interval, account_id=None
+            conn_id="peer", run_id=number, end_time=NEVER, poll_interval=self.target.interval, account_id=None
         )
 
 
@@ -83,7 +83,7 @@ class DataFactory(Subject):
     name = "data-factory"
     label = "Data Factory"
     rate = 60.0
-    signs_in = True
+    authenticates = True
     schemes = ("https",)  # Azure's library sends no token without TLS
 
     def connections(self) -> dict[str, dict[str, Any]]:
@@ -93,24 +93,24 @@ class DataFactory(Subject):
         return {"peer": {"conn_type": "azure_data_factory", **fields}}
 
     def prepare(self) -> None:
-        """Import the trigger; the management client is given the stub's address, which no connection has a field for."""
-        os.environ["AZURE_AUTHORITY_HOST"] = self.place.authority
+        """Import the trigger; give the management client the stub's URL, for which the connection has no field."""
+        os.environ["AZURE_AUTHORITY_HOST"] = self.target.authority
         from airflow.providers.microsoft.azure.hooks import data_factory
         from airflow.providers.microsoft.azure.triggers.data_factory import AzureDataFactoryTrigger
 
         client = data_factory.AsyncDataFactoryManagementClient
-        data_factory.AsyncDataFactoryManagementClient = functools.partial(client, base_url=self.place.origin)
+        data_factory.AsyncDataFactoryManagementClient = functools.partial(client, base_url=self.target.origin)
         self._trigger = AzureDataFactoryTrigger
 
     def trigger(self, number: int) -> Any:
-        """Make the trigger."""
+        """Return the trigger."""
         return self._trigger(
             run_id=str(number),
             azure_data_factory_conn_id="peer",
             end_time=NEVER,
             resource_group_name="g",
             factory_name="f",
-            check_interval=self.place.interval,
+            check_interval=self.target.interval,
         )
 
 
@@ -120,14 +120,14 @@ class PowerBi(Subject):
     name = "power-bi"
     label = "Power BI"
     rate = 60.0
-    signs_in = True
+    authenticates = True
 
     def connections(self) -> dict[str, dict[str, Any]]:
         """Return a connection with a client secret."""
         extra = {
             "tenant_id": "contoso",
-            "base_url": self.place.origin,
-            "authority": self.place.authority,
+            "base_url": self.target.origin,
+            "authority": self.target.authority,
             "allowed_hosts": "127.0.0.1",
             "disable_instance_discovery": True,
             "trust_env": True,
@@ -142,13 +142,13 @@ class PowerBi(Subject):
         self._trigger = PowerBITrigger
 
     def trigger(self, number: int) -> Any:
-        """Make the trigger."""
+        """Return the trigger."""
         return self._trigger(
             conn_id="peer",
             dataset_id=str(number),
             group_id="g",
             dataset_refresh_id=str(number),
-            check_interval=self.place.interval,
+            check_interval=self.target.interval,
         )
 
 
@@ -158,11 +158,11 @@ class Airbyte(Subject):
     name = "airbyte"
     label = "Airbyte"
     rate = 60.0
-    signs_in = True
+    authenticates = True
 
     def connections(self) -> dict[str, dict[str, Any]]:
         """Return a connection with client credentials."""
-        host = f"{self.place.origin}/api/public/v1"
+        host = f"{self.target.origin}/api/public/v1"
         return {"peer": {"conn_type": "airbyte", "host": host, "login": "client", "password": SECRET}}
 
     def prepare(self) -> None:
@@ -172,5 +172,5 @@ class Airbyte(Subject):
         self._trigger = AirbyteSyncTrigger
 
     def trigger(self, number: int) -> Any:
-        """Make the trigger."""
-        return self._trigger(job_id=number, conn_id="peer", end_time=NEVER, poll_interval=self.place.interval)
+        """Return the trigger."""
+        return self._trigger(job_id=number, conn_id="peer", end_time=NEVER, poll_interval=self.target.interval)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `make bench` measures, and how often: all of it, or enough for every day."""
+"""What `make bench` measures, and how often: everything, or enough for everyday use."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 NEAR = ("limit", "bare-trigger", "ours")
-"""Measured with many polls, often: these are near each other."""
+"""Measured often, with many polls, because their results are close to each other."""
 
 HEAVY = ("data-factory", "power-bi", "airbyte")
-"""Measured with fewer polls, less often, and with TLS only, since they take ten times as long."""
+"""Measured less often, with fewer polls, and over TLS only, because they take ten times as long."""
 
 BOTH = ("http", "https")
 PEERS = ("http", "dbt", *HEAVY)
@@ -20,39 +20,39 @@ MANY = 1000
 """The number of triggers that the goals are for."""
 
 MOST = 10_000
-"""The number of paced waits."""
+"""The number of waits for the event loop lag."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """One measurement, to be repeated.
 
-    :param kind: which.
-    :param subject: of what.
-    :param arguments: the measurement's own.
-    :param times: how often.
+    :param kind: the method of :class:`Bench`.
+    :param subject: what is measured.
+    :param arguments: the method's further arguments.
+    :param times: the number of repetitions.
     """
 
-    kind: Literal["poll", "restart", "memory", "paced"]
+    kind: Literal["poll", "restart", "memory", "lag"]
     subject: str
     arguments: tuple[str | float, ...]
     times: int
 
     def measured(self) -> tuple[str, str, str, float]:
-        """Return what its rows are known by: kind, subject, scheme and the number of triggers."""
-        words = [argument for argument in self.arguments if isinstance(argument, str)]
+        """Return the key of its rows: kind, subject, scheme and the number of triggers."""
+        names = [argument for argument in self.arguments if isinstance(argument, str)]
         numbers = [argument for argument in self.arguments if not isinstance(argument, str)]
-        return self.kind, self.subject, words[0] if words else "http", numbers[0]
+        return self.kind, self.subject, names[0] if names else "http", numbers[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that is measured.
+    """All measurements.
 
     :param steps: the measurements of the wait.
-    :param imports: how often everything is imported.
-    :param smaller: how many times fewer publications are simulated than usual.
-    :param deployed: tasks, seconds between two polls and seconds that are measured in real Airflow; None for not.
+    :param imports: how often each DAG file is imported.
+    :param smaller: how many times fewer publications than usual are simulated.
+    :param deployed: for real Airflow: tasks, seconds between two polls, and measured seconds; None to leave it out.
     """
 
     steps: tuple[Step, ...]
@@ -60,17 +60,17 @@ class Plan:
     smaller: int
     deployed: tuple[int, float, float] | None
 
-    def in_turn(self) -> Iterator[tuple[int, Step]]:
-        """Go through the repetitions, in another order each: what disturbs the machine disturbs everybody."""
-        chance = random.Random(5)  # noqa: S311 - an order, no secret
+    def shuffled(self) -> Iterator[tuple[int, Step]]:
+        """Yield the repetitions, each in a different order, so that a disturbance of the machine affects all subjects."""
+        rng = random.Random(5)  # noqa: S311 - a sequence, not a secret
         for repetition in range(max(step.times for step in self.steps)):
             steps = [step for step in self.steps if step.times > repetition]
-            chance.shuffle(steps)
+            rng.shuffle(steps)
             yield from ((repetition, step) for step in steps)
 
 
 def full() -> Plan:
-    """All of it: some quarter of an hour on two cores that have nothing else to do."""
+    """Return the full plan: a quarter of an hour on two otherwise idle cores."""
     compared = ("limit", "ours", "http")
     steps = [
         *(_poll(subject, scheme, 100, 1000, 2) for scheme in BOTH for subject in compared),
@@ -81,23 +81,23 @@ def full() -> Plan:
         *(_poll("http", scheme, 5000, 500, 1) for scheme in BOTH),
         *(Step("restart", subject, ("https", 5000), 2) for subject in compared),
         *(Step("memory", subject, (MANY,), 2) for subject in ("sleep", "idle", *NEAR, "http", "dbt")),
-        Step("paced", "idle", (0, 30.0, 15.0), 2),
-        Step("paced", "ours", (MOST, 30.0, 15.0), 2),
-        Step("paced", "http", (MOST, 30.0, 15.0), 1),
+        Step("lag", "idle", (0, 30.0, 15.0), 2),
+        Step("lag", "ours", (MOST, 30.0, 15.0), 2),
+        Step("lag", "http", (MOST, 30.0, 15.0), 1),
     ]
     return Plan(tuple(steps), imports=6, smaller=5, deployed=(12, 1.0, 30.0))
 
 
 def short() -> Plan:
-    """Enough for every day: some minutes. Each row of the goals, but no deployment."""
+    """Return the short plan of some minutes: each row of the goals, but no deployment."""
     steps = [
         *(_poll(subject, scheme, MANY, 6000, 2) for scheme in BOTH for subject in ("limit", "ours")),
         *(_poll(subject, scheme, MANY, 1000, 1) for scheme in BOTH for subject in ("http", "dbt")),
         *(_poll(subject, "https", 100, 100, 1) for subject in ("limit", "airbyte")),
         *(Step("memory", subject, (MANY,), 1) for subject in ("sleep", "idle", "limit", "ours", "dbt")),
-        Step("paced", "idle", (0, 30.0, 10.0), 2),
-        Step("paced", "ours", (MOST, 30.0, 10.0), 1),
-        Step("paced", "http", (MOST, 30.0, 10.0), 1),
+        Step("lag", "idle", (0, 30.0, 10.0), 2),
+        Step("lag", "ours", (MOST, 30.0, 10.0), 1),
+        Step("lag", "http", (MOST, 30.0, 10.0), 1),
     ]
     return Plan(tuple(steps), imports=4, smaller=20, deployed=None)
 

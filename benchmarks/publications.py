@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Made-up publications on the portal's documented timings, and a portal that answers for one, without a wire.
+"""Simulated publications with the documented durations, and an API that responds for one of them, without a network.
 
-How long each step takes is drawn at random, from a seed, within what the portal's pages estimate for it: validation
-below a quarter of an hour, certification two to three days and up to five, provisioning up to a day, packaging up to an
-hour, going live two to five days; or, as the successor's pages have it, an hour or little more. Who signs off takes
-minutes or days. The answers are the emulator's.
+The duration of each step is drawn at random, from a seed, within Microsoft's estimates: validation takes less than a
+quarter of an hour, certification two to three days and up to five, provisioning up to a day, packaging up to an hour, going
+live two to five days, or, as the Product Ingestion API's pages have it, an hour or little more. The person who signs off
+takes minutes or days. The responses are the emulator's.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ FAILS_AT = {"blocked-then-rejected": CERTIFICATION, "failed": PROVISIONING, "fai
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """One publication, as it will have been.
+    """One publication.
 
-    :param number: tells it from the others.
-    :param seconds: how long each of the six steps takes; that of the sign-off is a person's.
-    :param scenario: one of the emulator's.
-    :param one_operation: whether going live continues the publish operation, or is one of its own.
+    :param number: identifies it.
+    :param seconds: the duration of each of the six steps; a person decides that of the sign-off.
+    :param scenario: one of the emulator's scenarios.
+    :param one_operation: whether going live continues the publish operation, or is an operation of its own.
     """
 
     number: int
@@ -53,7 +53,7 @@ class Publication:
 
     @property
     def ends(self) -> tuple[float, ...]:
-        """Seconds from its beginning to the end of each step; a failure ends all."""
+        """Seconds from the start to the end of each step; a failure is the last end."""
         return tuple(accumulate(self.seconds[: FAILS_AT.get(self.scenario, LIVE) + 1]))
 
 
@@ -61,51 +61,51 @@ def as_documented(count: int, seed: int) -> list[Publication]:
     """Draw publications, some of which fail.
 
     :param count: how many.
-    :param seed: the same seed draws the same ones.
+    :param seed: the same seed gives the same publications.
     """
-    chance = random.Random(seed)  # noqa: S311 - no secret: the same publications are wanted each time
-    found = []
+    rng = random.Random(seed)  # noqa: S311 - no secret: repeatable on purpose
+    publications = []
     for number in range(count):
-        scenario = chance.choices(["succeeds", *FAILS_AT], [82, 8, 5, 5])[0]
-        found.append(Publication(number, _draw(chance), scenario, chance.random() < 0.5))  # noqa: PLR2004 - one in two
-    return found
+        scenario = rng.choices(["succeeds", *FAILS_AT], [82, 8, 5, 5])[0]
+        publications.append(Publication(number, _draw(rng), scenario, rng.random() < 0.5))  # noqa: PLR2004 - one in two
+    return publications
 
 
 def of_days(days: float, count: int, seed: int) -> list[Publication]:
     """Draw publications that are live after so many days, to the quarter of an hour.
 
-    :param days: from the publish to the market, the person who signs off included.
+    :param days: from the publish until the offer is live, including the sign-off.
     """
-    chance = random.Random(seed)  # noqa: S311 - as above
-    found: list[Publication] = []
-    while len(found) < count:
-        drawn = _draw(chance)
-        # Not to the second: no interval shall happen to fit.
-        whole = days * DAY + chance.uniform(-15 * MINUTE, 15 * MINUTE)
-        left = whole - sum(drawn[index] for index in range(len(drawn)) if index not in (CERTIFICATION, LIVE))
-        share = chance.uniform(0.4, 0.6)
-        seconds = {CERTIFICATION: left * share, LIVE: left * (1 - share)}
+    rng = random.Random(seed)  # noqa: S311 - as above
+    publications: list[Publication] = []
+    while len(publications) < count:
+        drawn = _draw(rng)
+        # Not to the second, so that no poll interval fits by accident.
+        whole = days * DAY + rng.uniform(-15 * MINUTE, 15 * MINUTE)
+        remaining = whole - sum(drawn[index] for index in range(len(drawn)) if index not in (CERTIFICATION, LIVE))
+        share = rng.uniform(0.4, 0.6)
+        seconds = {CERTIFICATION: remaining * share, LIVE: remaining * (1 - share)}
         if min(seconds.values()) > DAY:
             steps = tuple(seconds.get(index, one) for index, one in enumerate(drawn))
-            found.append(Publication(len(found), steps, one_operation=chance.random() < 0.5))  # noqa: PLR2004 - one in two
-    return found
+            publications.append(Publication(len(publications), steps, one_operation=rng.random() < 0.5))  # noqa: PLR2004 - one in two
+    return publications
 
 
-def _draw(chance: random.Random) -> tuple[float, ...]:
-    long = chance.random() < 0.2  # noqa: PLR2004 - one in five
-    quick = chance.random() < 0.25  # noqa: PLR2004 - one in four
+def _draw(rng: random.Random) -> tuple[float, ...]:
+    long = rng.random() < 0.2  # noqa: PLR2004 - one in five
+    quick = rng.random() < 0.25  # noqa: PLR2004 - one in four
     return (
-        chance.uniform(3 * MINUTE, 15 * MINUTE),
-        chance.uniform(3 * DAY, 5 * DAY) if long else chance.uniform(2 * DAY, 3 * DAY),
-        chance.uniform(2 * HOUR, DAY),
-        chance.uniform(10 * MINUTE, HOUR),
-        min(max(chance.lognormvariate(math.log(2 * HOUR), 1.5), 5 * MINUTE), 3 * DAY),
-        chance.uniform(55 * MINUTE, 3 * HOUR) if quick else chance.uniform(2 * DAY, 5 * DAY),
+        rng.uniform(3 * MINUTE, 15 * MINUTE),
+        rng.uniform(3 * DAY, 5 * DAY) if long else rng.uniform(2 * DAY, 3 * DAY),
+        rng.uniform(2 * HOUR, DAY),
+        rng.uniform(10 * MINUTE, HOUR),
+        min(max(rng.lognormvariate(math.log(2 * HOUR), 1.5), 5 * MINUTE), 3 * DAY),
+        rng.uniform(55 * MINUTE, 3 * HOUR) if quick else rng.uniform(2 * DAY, 5 * DAY),
     )
 
 
 class Clock:
-    """Stands where it is put."""
+    """A clock that shows the time that it is set to."""
 
     def __init__(self) -> None:
         self.at = START
@@ -114,16 +114,16 @@ class Clock:
         """Return the time."""
         return self.at
 
-    def shown(self, moment: datetime) -> datetime:
+    def display_time(self, moment: datetime) -> datetime:
         """Return the moment itself."""
         return moment
 
 
-class Portal:
-    """Answers for one publication at any time; what it would answer again, it need not write again.
+class SimulatedAPI:
+    """Respond for one publication at any time; equal responses are serialized once.
 
     :param publication: which.
-    :ivar operation: what publishing it returned.
+    :ivar operation: the publish operation.
     """
 
     def __init__(self, publication: Publication) -> None:
@@ -142,30 +142,30 @@ class Portal:
         ref = OfferRef("contoso", f"contoso-{publication.number}")
         self._offer = offers.add("contoso", ref.offer_id, publication.scenario)
         published = offers.publish(self._offer)
-        # The same each time, since a wait's pauses follow from what it waits for.
+        # The same ids each time, because a wait's jitter depends on its operation.
         published.publish_id, published.golive_id = (str(UUID(int=2 * publication.number + one)) for one in (0, 1))
         self.operation = Operation(ref, "publish", START, published.publish_id)
-        self._views = Serializers(offers)
+        self._serializers = Serializers(offers)
         self._ends = list(publication.ends)
         self._seconds = publication.seconds
-        self._written: dict[tuple[str, int, int], bytes] = {}
+        self._bodies: dict[tuple[str, int, int], bytes] = {}
 
-    def answer(self, call: Request[Any], now: datetime) -> Response:
-        """Answer a call."""
-        kind = call.path.rstrip("/").rpartition("/")[2]
+    def respond(self, request: Request[Any], now: datetime) -> Response:
+        """Return the response to a request."""
+        kind = request.path.rstrip("/").rpartition("/")[2]
         since = (now - START).total_seconds()
         step = bisect_right(self._ends, since)
-        began = self._ends[step - 1] if step else 0.0
-        # An answer differs from the one before in its step and in its percentage.
-        place = (kind, step, int((since - began) / self._seconds[step] * 100) if step < len(self._ends) else 0)
-        if place not in self._written:
+        step_start = self._ends[step - 1] if step else 0.0
+        # A response differs from the one before in its step and in its percentage.
+        key = (kind, step, int((since - step_start) / self._seconds[step] * 100) if step < len(self._ends) else 0)
+        if key not in self._bodies:
             self._clock.at = now
-            self._written[place] = json.dumps(self._body(kind)).encode()
-        return Response(200, self._written[place], {}, DEFAULT_HOST, now)
+            self._bodies[key] = json.dumps(self._body(kind)).encode()
+        return Response(200, self._bodies[key], {}, DEFAULT_HOST, now)
 
     def _body(self, kind: str) -> Any:
         if kind == "status":
-            return self._views.status(self._offer)
+            return self._serializers.status(self._offer)
         if kind == "submissions":
-            return self._views.operations(self._offer)
-        return self._views.operation(self._offer, kind)
+            return self._serializers.operations(self._offer)
+        return self._serializers.operation(self._offer, kind)

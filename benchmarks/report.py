@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tables, as they are printed and as they stand in the documentation."""
+"""The tables, for the terminal and the documentation."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from benchmarks.measured import SUBJECTS
 from benchmarks.summary import Summary, pick
 
 KIB = 1024
-HOW = {"http": "plain", "https": "TLS"}
-ORDER = {name: place for place, name in enumerate(["floor", *SUBJECTS])}
+PROTOCOL = {"http": "plain", "https": "TLS"}
+ORDER = {name: index for index, name in enumerate(["floor", *SUBJECTS])}
 
 
 def text(results: dict[str, Any]) -> str:
-    """Write all tables, each below its heading."""
+    """Return all tables, each below its heading."""
     return "\n".join(f"{heading}\n\n{table}" for heading, table in tables(results).items())
 
 
 def tables(results: dict[str, Any]) -> dict[str, str]:
-    """Write each table as Markdown, by its heading: the goals first."""
+    """Return each table as Markdown, by its heading."""
     rows: list[Summary] = sorted(results["summaries"], key=lambda row: ORDER[row["subject"]])
-    found = {"The goals": _goals(results["goals"])}
+    by_heading = {"Goals": _goals(results["goals"])}
     for scheme, number in sorted({(row["scheme"], row["number"]) for row in _of(rows, "poll")}):
         chosen = [row for row in _of(rows, "poll") if (row["scheme"], row["number"]) == (scheme, number)]
-        found[f"A poll: {number:,} triggers, {HOW[scheme]}"] = _polls(chosen)
+        by_heading[f"A poll: {number:,} triggers, {PROTOCOL[scheme]}"] = _polls(chosen)
     if restarts := _of(rows, "restart"):
-        found["A restart"] = _restarts(restarts)
-    found["Memory"] = _memory(_of(rows, "memory"))
-    found["Paced waits"] = _paced(_of(rows, "paced"))
-    found["Parsing a DAG file"] = _imports(_of(rows, "imports"))
+        by_heading["A restart"] = _restarts(restarts)
+    by_heading["Memory"] = _memory(_of(rows, "memory"))
+    by_heading["Event loop lag"] = _lag(_of(rows, "lag"))
+    by_heading["Parsing a DAG file"] = _imports(_of(rows, "imports"))
     if deployed := _of(rows, "deployed"):
-        found["The whole wait in real Airflow"] = _deployed(deployed)
-    found["The pace"] = results["simulated"]["tables"]
-    return found
+        by_heading["The whole wait in real Airflow"] = _deployed(deployed)
+    by_heading["Polling intervals"] = results["simulated"]["tables"]
+    return by_heading
 
 
 def label(row: Summary) -> str:
-    """Name a subject for people."""
+    """Return a subject's name for people."""
     return "floor" if row["subject"] == "floor" else SUBJECTS[row["subject"]].label
 
 
@@ -74,7 +74,7 @@ def _restarts(rows: list[Summary]) -> str:
     columns: dict[str, Callable[[Summary], str]] = {
         "": label,
         "triggers": lambda row: f"{row['number']:,}",
-        "how": lambda row: HOW[row["scheme"]],
+        "protocol": lambda row: PROTOCOL[row["scheme"]],
         "seconds until all have polled": lambda row: f"{row['seconds']:.1f}",
         "CPU s": lambda row: f"{row['cpu']:.1f}",
         "connections opened": lambda row: f"{row['connections']:,.0f}",
@@ -102,8 +102,8 @@ def _memory(rows: list[Summary]) -> str:
     return _table(columns, rows)
 
 
-def _paced(rows: list[Summary]) -> str:
-    idle, least = (pick(rows, "paced", "idle")[name] for name in ("lag_worst", "utilisation"))
+def _lag(rows: list[Summary]) -> str:
+    idle, least = (pick(rows, "lag", "idle")[name] for name in ("lag_worst", "utilisation"))
 
     def cpu(row: Summary) -> str:
         return f"{3600 * (row['utilisation'] - least) / row['number']:.3f}" if row["number"] else ""
@@ -112,7 +112,7 @@ def _paced(rows: list[Summary]) -> str:
         "": lambda row: label(row) if row["number"] else "an idle loop",
         "worst lag, x idle": lambda row: f"**{row['lag_worst'] / idle:.2f}**",
         "worst lag, ms": lambda row: f"{row['lag_worst']:.1f}",
-        "99 % of beats within, ms": lambda row: f"{row['lag_p99']:.1f}",
+        "99th percentile, ms": lambda row: f"{row['lag_p99']:.1f}",
         "waits": lambda row: f"{row['number']:,}",
         "a poll every, s": lambda row: f"{row['interval']:.0f}" if row["number"] else "",
         "CPU s per wait and hour": cpu,
@@ -130,7 +130,9 @@ def _imports(rows: list[Summary]) -> str:
         "x floor": lambda row: f"**{row['milliseconds'] / floor:.1f}**",
         "CPU ms": lambda row: f"{row['milliseconds']:.1f}",
         "modules": lambda row: f"{row['modules']:.0f}",
-        "of others, over the floor's": lambda row: f"{row['foreign_modules']:.0f}" if row["subject"] == "ours" else "",
+        "third-party, beyond the floor": lambda row: (
+            f"{row['foreign_modules']:.0f}" if row["subject"] == "ours" else ""
+        ),
         "runs": lambda row: f"{row['repetitions']}",
     }
     return _table(columns, rows)
@@ -152,13 +154,13 @@ def _deployed(rows: list[Summary]) -> str:
 
 
 def _table(columns: dict[str, Callable[[Summary], str]], rows: Iterable[Summary]) -> str:
-    return table(list(columns), [[write(row) for write in columns.values()] for row in rows])
+    return table(list(columns), [[cell(row) for cell in columns.values()] for row in rows])
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Write a table as Markdown, its columns one below the other."""
+    """Return a table as Markdown, with aligned columns."""
     lines = [list(headings), *(list(row) for row in rows)]
-    widths = [max(3, *(len(line[place]) for line in lines)) for place in range(len(headings))]
-    written = [" | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
-    written.insert(1, " | ".join("-" * width for width in widths))
-    return "".join(f"| {line} |\n" for line in written)
+    widths = [max(3, *(len(line[index]) for line in lines)) for index in range(len(headings))]
+    text = [" | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
+    text.insert(1, " | ".join("-" * width for width in widths))
+    return "".join(f"| {line} |\n" for line in text)

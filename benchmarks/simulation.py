@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How often a wait asks, and how late it tells what happened: its own pace beside fixed intervals.
+"""How often a wait polls, and how late it reports what happened: the default intervals compared with fixed ones.
 
-``python -m benchmarks.simulation`` follows some hundreds of publications, made up from a seed on the portal's documented
-timings, and prints the tables; ``--json FILE`` writes their rows too. The same seed gives the same rows, on any machine.
+``python -m benchmarks.simulation`` waits for some hundreds of simulated publications, from a seed and the documented
+durations, and prints the tables; ``--json FILE`` writes their rows too. The same seed gives the same rows on any machine.
 """
 
 from __future__ import annotations
@@ -17,125 +17,125 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_cpp.core.outcome import WaitOutcome
-from benchmarks.publications import DAY, HOUR, MINUTE, NAMES, as_documented, of_days
+from benchmarks.publications import DAY, HOUR, MINUTE, NAMES, Publication, as_documented, of_days
 from benchmarks.waiting import (
+    DEFAULT,
     EVERY_300,
-    PACED,
-    WAYS,
-    Course,
-    Player,
+    SCHEDULES,
+    Driver,
+    PollSchedule,
     Restart,
-    Way,
-    follow,
-    look_as_sensor,
+    WaitRecord,
+    poll_as_sensor,
+    simulate_wait,
     wait_as_trigger,
 )
 
 Row = dict[str, Any]
-UNDER_AN_HOUR, FAILURE = "all steps that took less than an hour", "a failure, in whichever step"
+UNDER_AN_HOUR, FAILURE = "all steps that took less than an hour", "a failure at any step"
 PUBLICATIONS, OF_FIVE_DAYS, TOGETHER, IN_ONE_TRIGGERER = 200, 100, 1000, 5000
 
 
-def simulate(seed: int = 1, smaller: int = 1, ways: Sequence[Way] = WAYS) -> dict[str, Any]:
-    """Follow them all.
+def simulate(seed: int = 1, smaller: int = 1, schedules: Sequence[PollSchedule] = SCHEDULES) -> dict[str, Any]:
+    """Simulate all waits.
 
-    :param seed: which publications are made up.
-    :param smaller: how many times fewer than usual.
-    :param ways: how they are waited for.
-    :returns: the rows of each table, and what they were made from.
+    :param seed: the seed of the publications.
+    :param smaller: how many times fewer publications than usual.
+    :param schedules: when the waits poll.
+    :returns: the rows of each table, and the parameters.
     """
     sets = {
         "of five days": of_days(5, OF_FIVE_DAYS // smaller, seed),
         "as documented": as_documented(PUBLICATIONS // smaller, seed),
     }
-    courses = {
-        (way.name, name): [follow(one, way) for one in publications[:: way.one_in]]
-        for way in ways
+    records = {
+        (schedule.name, name): [simulate_wait(one, schedule) for one in publications[:: schedule.one_in]]
+        for schedule in schedules
         for name, publications in sets.items()
     }
     return {
         "seed": seed,
-        "ways": [way.name for way in ways],
+        "schedules": [schedule.name for schedule in schedules],
         "publications": {name: len(publications) for name, publications in sets.items()},
-        "polls": [polls(way, name, found) for (way, name), found in courses.items()],
+        "polls": [polls(schedule, name, waits) for (schedule, name), waits in records.items()],
         "delays": [
             row
-            for way in ways
-            for row in delays(way.name, [course for name in sets for course in courses[way.name, name]])
+            for schedule in schedules
+            for row in delays(schedule.name, [record for name in sets for record in records[schedule.name, name]])
         ],
-        "together": [together(TOGETHER // smaller, seed), restarted(IN_ONE_TRIGGERER // smaller, seed)],
+        "bursts": [
+            burst(
+                f"{TOGETHER // smaller} offers published in the same second, for three hours",
+                as_documented(TOGETHER // smaller, seed),
+                skipped_polls=2,
+                starts_after=None,
+                runs_for=3 * HOUR,
+            ),
+            burst(
+                f"{IN_ONE_TRIGGERER // smaller} waits of a triggerer that restarts, a day after",
+                as_documented(IN_ONE_TRIGGERER // smaller, seed),
+                skipped_polls=1,
+                starts_after=DAY,
+                runs_for=2 * MINUTE,
+            ),
+        ],
     }
 
 
-def polls(way: str, name: str, courses: Sequence[Course]) -> Row:
-    """Say how often each publication of a set was looked at, and with how many requests.
+def polls(schedule: str, name: str, records: Sequence[WaitRecord]) -> Row:
+    """Return how often each publication of a set was polled, and with how many requests.
 
-    A look is one request, but for those at an end, which ask the list and the offer too.
+    A poll is one request, except at an end, where it reads the list and the offer too.
     """
-    looks = figures(len(course.looks) for course in courses)
-    requests = {f"{figure}, in requests": value for figure, value in figures(c.requests for c in courses).items()}
-    return {"way": way, "publications": name, "followed": len(courses), **looks, **requests}
+    counts = figures(len(record.polls) for record in records)
+    requests = {f"{figure}, in requests": value for figure, value in figures(r.requests for r in records).items()}
+    return {"schedule": schedule, "publications": name, "simulated": len(records), **counts, **requests}
 
 
-def delays(way: str, courses: Sequence[Course]) -> list[Row]:
-    """Say how many seconds after its end each step's end was told; then the same for what a task waits for."""
-    found = {
-        name: [course.delays[step] for course in courses if step in course.delays] for step, name in enumerate(NAMES)
+def delays(schedule: str, records: Sequence[WaitRecord]) -> list[Row]:
+    """Return after how many seconds each step's end was reported; then the same for short steps and for failures."""
+    by_step = {
+        name: [record.delays[step] for record in records if step in record.delays] for step, name in enumerate(NAMES)
     }
-    found[UNDER_AN_HOUR] = [
+    by_step[UNDER_AN_HOUR] = [
         seconds
-        for course in courses
-        for step, seconds in course.delays.items()
-        if course.publication.seconds[step] < HOUR
+        for record in records
+        for step, seconds in record.delays.items()
+        if record.publication.seconds[step] < HOUR
     ]
-    found[FAILURE] = [course.failed for course in courses if course.failed is not None]
-    return [{"way": way, "step": name, "told": len(values), **figures(values)} for name, values in found.items()]
+    by_step[FAILURE] = [record.failure_delay for record in records if record.failure_delay is not None]
+    return [
+        {"schedule": schedule, "step": name, "reported": len(values), **figures(values)}
+        for name, values in by_step.items()
+    ]
 
 
-def together(count: int, seed: int) -> Row:
-    """Publish so many offers in the same second, and count their looks by the second, but for the first ones."""
-    found = {}
-    for way in (PACED, EVERY_300):
-        courses = []
-        for publication in as_documented(count, seed):
-            player = Player(publication)
-            arguments = look_as_sensor(player, way, "preview")
-            player.jump(player.since, runs_for=3 * HOUR)
-            courses.append(run_for_a_while(player, arguments)[2:])
-        found[way.name] = busiest(courses)
-    return {"what": f"{count} offers published in the same second, for three hours", **found}
+def burst(
+    title: str, publications: Sequence[Publication], skipped_polls: int, starts_after: float | None, runs_for: float
+) -> Row:
+    """Count the polls of many waits in the busiest second.
 
-
-def restarted(count: int, seed: int) -> Row:
-    """Restart a triggerer with so many waits, a day after they began, and count their first looks by the second."""
-    found = {}
-    for way in (PACED, EVERY_300):
-        courses = []
-        for publication in as_documented(count, seed):
-            player = Player(publication)
-            arguments = look_as_sensor(player, way, "preview")
-            player.jump(DAY, runs_for=2 * MINUTE)
-            courses.append(run_for_a_while(player, arguments)[1:])
-        found[way.name] = busiest(courses)
-    return {"what": f"{count} waits of a triggerer that restarts, a day after", **found}
-
-
-def run_for_a_while(player: Player, arguments: WaitOutcome | str) -> list[float]:
-    """Run a trigger until the time that was set for it, and return all looks."""
-    if isinstance(arguments, str):
-        with contextlib.suppress(Restart):
-            wait_as_trigger(player, arguments)
-    return player.course.looks
-
-
-def busiest(courses: Iterable[Iterable[float]]) -> int:
-    """Return the looks in the second that has the most."""
-    return max(Counter(int(look) for looks in courses for look in looks).values())
+    :param skipped_polls: how many first polls of each wait do not count.
+    :param starts_after: seconds after its publish at which each wait's trigger starts; None for at once.
+    :param runs_for: for how many seconds it runs.
+    """
+    row: Row = {"waits": title}
+    for schedule in (DEFAULT, EVERY_300):
+        seconds: Counter[int] = Counter()
+        for publication in publications:
+            driver = Driver(publication)
+            arguments = poll_as_sensor(driver, schedule, "preview")
+            driver.jump(driver.since if starts_after is None else starts_after, runs_for)
+            if isinstance(arguments, str):
+                with contextlib.suppress(Restart):
+                    wait_as_trigger(driver, arguments)
+            seconds.update(int(poll) for poll in driver.record.polls[skipped_polls:])
+        row[schedule.name] = max(seconds.values())
+    return row
 
 
 def figures(values: Iterable[float]) -> Row:
-    """Return median, 95th percentile and maximum; nothing of nothing."""
+    """Return median, 95th percentile and maximum; None without values."""
     ordered = sorted(values)
     if not ordered:
         return {"median": None, "p95": None, "max": None}
@@ -143,7 +143,7 @@ def figures(values: Iterable[float]) -> Row:
 
 
 def span(seconds: float | None) -> str:
-    """Write a span of time as people say it."""
+    """Format a duration for people."""
     if seconds is None:
         return ""
     unit, name = next((one for one in ((HOUR, "h"), (MINUTE, "min")) if seconds >= 2 * one[0]), (1.0, "s"))
@@ -151,37 +151,41 @@ def span(seconds: float | None) -> str:
 
 
 def tables(rows: Row) -> str:
-    """Write the rows as Markdown: the ways beside each other."""
-    names = rows["ways"]
-    text = []
+    """Format the rows as Markdown, with a column for each schedule."""
+    names = rows["schedules"]
+    lines = []
     for name, count in rows["publications"].items():
-        found = {row["way"]: row for row in rows["polls"] if row["publications"] == name}
-        text += [f"| polls per publication, {count} {name} | {' | '.join(names)} |", "| --- " * (len(names) + 1) + "|"]
-        text += [
-            f"| {figure} | {' | '.join(f'{found[way][figure]:.0f}' for way in names)} |"
-            for figure in ("median", "p95", "max", "median, in requests", "max, in requests", "followed")
+        by_schedule = {row["schedule"]: row for row in rows["polls"] if row["publications"] == name}
+        lines += [f"| polls per publication, {count} {name} | {' | '.join(names)} |", "| --- " * (len(names) + 1) + "|"]
+        lines += [
+            f"| {figure} | {' | '.join(f'{by_schedule[schedule][figure]:.0f}' for schedule in names)} |"
+            for figure in ("median", "p95", "max", "median, in requests", "max, in requests", "simulated")
         ]
-        text.append("")
-    text += [f"| told after its end: median, p95, max | {' | '.join(names)} |", "| --- " * (len(names) + 1) + "|"]
+        lines.append("")
+    lines += [f"| reported after its end: median, p95, max | {' | '.join(names)} |", "| --- " * (len(names) + 1) + "|"]
     for step in dict.fromkeys(row["step"] for row in rows["delays"]):
-        found = {row["way"]: row for row in rows["delays"] if row["step"] == step}
-        cells = (", ".join(span(found[way][one]) for one in ("median", "p95", "max")).strip(", ") for way in names)
-        text.append(f"| {step} | {' | '.join(cells)} |")
-    text += ["", f"| most looks in one second | {PACED.name} | {EVERY_300.name} |", "| --- | --- | --- |"]
-    text += [f"| {row['what']} | {row[PACED.name]} | {row[EVERY_300.name]} |" for row in rows["together"]]
-    return "\n".join(text)
+        by_schedule = {row["schedule"]: row for row in rows["delays"] if row["step"] == step}
+        cells = (
+            ", ".join(span(by_schedule[name][one]) for one in ("median", "p95", "max")).strip(", ") for name in names
+        )
+        lines.append(f"| {step} | {' | '.join(cells)} |")
+    lines += ["", f"| most polls in one second | {DEFAULT.name} | {EVERY_300.name} |", "| --- | --- | --- |"]
+    lines += [f"| {row['waits']} | {row[DEFAULT.name]} | {row[EVERY_300.name]} |" for row in rows["bursts"]]
+    return "\n".join(lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Simulate, and print the tables."""
+    """Simulate the waits and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seed", type=int, default=1, help="which publications are made up")
-    parser.add_argument("--smaller", type=int, default=1, metavar="N", help="make up N times fewer, for a first look")
-    parser.add_argument("--paced-only", action="store_true", help="leave out the fixed intervals, which take the time")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there, too")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the publications")
+    parser.add_argument("--smaller", type=int, default=1, metavar="N", help="simulate N times fewer publications")
+    parser.add_argument(
+        "--default-only", action="store_true", help="leave out the fixed intervals, which take most of the time"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows to this file")
     options = parser.parse_args(arguments)
-    ways = [way for way in WAYS if way.poll_interval is None] if options.paced_only else WAYS
-    rows = simulate(options.seed, options.smaller, ways)
+    schedules = [one for one in SCHEDULES if one.poll_interval is None] if options.default_only else SCHEDULES
+    rows = simulate(options.seed, options.smaller, schedules)
     print(tables(rows))
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1) + "\n")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Put the results of the last full run into the documentation, as tables and charts: `make bench-docs`."""
+"""Copy the results of the last full run to the documentation, as tables and charts: `make bench-docs`."""
 
 from __future__ import annotations
 
@@ -19,61 +19,61 @@ RESULTS = ROOT / ".bench/results.json"
 DOCS = ROOT / "docs/performance"
 
 NOTHING = """\
-No full run is stored with this version, so no number is shown: `make bench` makes them, on a machine that does nothing
-else, and `make bench-docs` puts them here, as tables and charts, with the machine and the command.
+This version has no results of a full run. To create them, run `make bench` on an otherwise idle machine, then `make bench-docs`,
+which writes tables and charts to this page, with the machine and the command.
 """
-"""What the page says in place of results."""
+"""The page without results."""
 
 CHARTS = {
     f"A poll: {plan.MANY:,} triggers, TLS": "poll.svg",
     "Memory": "memory.svg",
-    "Paced waits": "lag.svg",
+    "Event loop lag": "lag.svg",
     "Parsing a DAG file": "imports.svg",
-    "The pace": "pace.svg",
+    "Polling intervals": "intervals.svg",
 }
-"""The charts, each by the heading of the table that it stands above."""
+"""The charts, each by the heading of its table."""
 
 
 class NotFullError(Exception):
-    """The results are not those of a full run, which are the only ones that are shown."""
+    """Raised when the results are not those of a full run, the only ones that the documentation shows."""
 
 
 def main() -> int:
-    """Store them."""
+    """Store the results."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("results", nargs="?", type=Path, default=RESULTS, help="the last run's by default")
+    parser.add_argument("results", nargs="?", type=Path, default=RESULTS, help="results of the last run by default")
     results = json.loads(parser.parse_args().results.read_text())
     try:
         store(results, DOCS)
     except NotFullError as error:
-        sys.exit(f"{error}; the documentation shows a full run: make bench")
+        sys.exit(f"{error}. The documentation shows only full runs: run make bench")
     return 0
 
 
 def check(results: dict[str, Any]) -> None:
-    """See that all that a full run measures is there, and of which commit.
+    """Check that the results are complete, and of a commit.
 
-    :raises NotFullError: if it was a short one, something is missing, or no commit has what was measured.
+    :raises NotFullError: if the run was short, a measurement is missing, or the code was not committed.
     """
     if results["made"]["form"] != "full":
-        msg = "these results are of a short run"
+        msg = "the results are of a short run"
         raise NotFullError(msg)
     if results["made"]["commit"].endswith("-dirty"):
-        msg = "these results are of code that is not committed"
+        msg = "the results are of code that is not committed"
         raise NotFullError(msg)
-    whole = plan.full()
-    wanted = {step.measured() for step in whole.steps} | {("imports", name, "", 1) for name in DAG_FILES}
-    if whole.deployed is not None:
-        wanted |= {("deployed", name, "https", whole.deployed[0]) for name in ("ours", "http")}
-    there = {tuple(row[key] for key in KEYS) for row in results["summaries"]}
-    if missing := wanted - there:
-        raise NotFullError(f"these results lack {min(missing)}, and {len(missing) - 1} others")
+    full = plan.full()
+    expected = {step.measured() for step in full.steps} | {("imports", name, "", 1) for name in DAG_FILES}
+    if full.deployed is not None:
+        expected |= {("deployed", name, "https", full.deployed[0]) for name in ("ours", "http")}
+    measured = {tuple(row[key] for key in KEYS) for row in results["summaries"]}
+    if missing := expected - measured:
+        raise NotFullError(f"the results lack {min(missing)} and {len(missing) - 1} other measurements")
 
 
 def store(results: dict[str, Any], folder: Path) -> None:
-    """Write all files; single repetitions stay out, whoever wants them runs it.
+    """Write all files, without the rows of single repetitions.
 
-    :raises NotFullError: if they are not those of a full run.
+    :raises NotFullError: if the results are not those of a full run.
     """
     check(results)
     folder.mkdir(exist_ok=True)
@@ -84,7 +84,7 @@ def store(results: dict[str, Any], folder: Path) -> None:
 
 
 def pages(results: dict[str, Any] | None) -> dict[str, str]:
-    """Return what is made from the results, by the names of the files; from None, what is said without any."""
+    """Return the generated files by name; for None, the page without results."""
     if results is None:
         return {"results.md": NOTHING}
     parts = []
@@ -95,7 +95,7 @@ def pages(results: dict[str, Any] | None) -> dict[str, str]:
 
 
 def machine(made: dict[str, Any]) -> str:
-    """Say where the numbers are from."""
+    """Describe the run and its machine."""
     on = made["machine"]
     packages = ", ".join(
         f"{name.removeprefix('apache-airflow-providers-')} {one}" for name, one in made["packages"].items()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is measured: the limit, ourselves, and what stands between the two."""
+"""The subjects of the measurements: the limit, this package, and the steps between them."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, ClassVar
 
 FIRST = 1_000_000
-"""The number of the first piece of work that is waited for."""
+"""The number of the first piece of work to wait for."""
 
 TOKEN = "a" * 1200
-AT_ONCE = 100
-"""Connections at a time of the bare loop, as many as aiohttp's sessions have where nothing else is said."""
+MAX_CONNECTIONS = 100
+"""Concurrent connections of the bare loop: aiohttp's default."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where the stub is, and how often to ask it.
+class PollTarget:
+    """Where the stub is, and how often to poll it.
 
-    :param scheme: ``http`` or ``https``: how the state is asked for; tokens always come over TLS.
+    :param scheme: ``http`` or ``https``, for polls; tokens are always requested over TLS.
     :param ports: the stub's ports by scheme.
     :param interval: seconds between two polls of one trigger.
     """
@@ -44,20 +44,20 @@ class Place:
 
     @property
     def authority(self) -> str:
-        """Host and port of what gives out tokens."""
+        """Host and port of the token endpoint."""
         return f"127.0.0.1:{self.ports['https']}"
 
 
 class Subject:
-    """Something that waits; a subclass for each.
+    """A subject of the measurements: something that waits.
 
-    :cvar name: what results call it.
-    :cvar label: what tables call it.
-    :cvar schemes: how it can ask.
-    :cvar in_triggerer: whether it runs in the triggerer's conditions, as a trigger.
-    :cvar rate: polls in a second that all triggers together are made to want: about half of what they can.
-    :cvar asks: whether it asks the stub for anything.
-    :cvar signs_in: whether it asks for a token of its own, with a client secret.
+    :cvar name: its name in results.
+    :cvar label: its name in tables.
+    :cvar schemes: the schemes that it supports.
+    :cvar in_triggerer: whether it runs as a trigger, as in a triggerer.
+    :cvar rate: polls in a second of all triggers together: about half of the possible rate.
+    :cvar polls_stub: whether it sends requests to the stub.
+    :cvar authenticates: whether it requests a token with a client secret.
     """
 
     name: ClassVar[str]
@@ -65,21 +65,21 @@ class Subject:
     schemes: ClassVar[tuple[str, ...]] = ("http", "https")
     in_triggerer: ClassVar[bool] = True
     rate: ClassVar[float] = 2000.0
-    asks: ClassVar[bool] = True
-    signs_in: ClassVar[bool] = False
+    polls_stub: ClassVar[bool] = True
+    authenticates: ClassVar[bool] = False
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
+    def __init__(self, target: PollTarget) -> None:
+        self.target = target
 
     def connections(self) -> dict[str, dict[str, Any]]:
-        """Return its Airflow connections, for whoever asks for them by their names."""
+        """Return its Airflow connections by their ids."""
         return {}
 
     def prepare(self) -> None:
-        """Import what it is made of."""
+        """Import its modules."""
 
     def trigger(self, number: int) -> Any:
-        """Make the trigger that waits for this piece of work."""
+        """Return the trigger that waits for a piece of work."""
         raise NotImplementedError
 
     async def wait(self, number: int) -> None:
@@ -88,18 +88,18 @@ class Subject:
 
 
 def path(number: int) -> str:
-    """Return where the state of an operation is asked for: ours, and the limit's."""
+    """Return the path of an operation, for this package and for the limit."""
     operation = f"0565d10f-9182-42b9-a734-{number:012d}"
     return f"/api/publishers/contoso/offers/offer-{number}/operations/{operation}?api-version=2017-10-31"
 
 
 class Sleep(Subject):
-    """A task that waits for nothing, without Airflow: what asyncio itself costs."""
+    """A task that only sleeps, without Airflow: the cost of asyncio itself."""
 
     name = "sleep"
     label = "a task that only sleeps"
     in_triggerer = False
-    asks = False
+    polls_stub = False
 
     async def wait(self, number: int) -> None:
         """Sleep."""
@@ -108,20 +108,20 @@ class Sleep(Subject):
 
 
 class Idle(Subject):
-    """A trigger that waits for nothing: what the triggerer itself costs."""
+    """A trigger that only sleeps: the cost of the triggerer itself."""
 
     name = "idle"
     label = "a trigger that only sleeps"
-    asks = False
+    polls_stub = False
 
     def trigger(self, number: int) -> Any:
-        """Make a trigger that sleeps."""
+        """Return a trigger that sleeps."""
         del number
         return _trigger_class()(_sleep())
 
 
 class BareLoop(Subject):
-    """One aiohttp session, one loop that asks, decodes and sleeps; no Airflow in the process: the limit."""
+    """The limit: one aiohttp session and a loop that polls, decodes and sleeps, in a process without Airflow."""
 
     name = "limit"
     label = "bare aiohttp loop"
@@ -129,15 +129,15 @@ class BareLoop(Subject):
     _session: Any = None
 
     async def wait(self, number: int) -> None:
-        """Ask until the end."""
+        """Poll until the end."""
         if self._session is None:
             self._session = self._open()
-        url = self.place.origin + path(number)
-        while await self._ask(url) == "running":  # noqa: ASYNC110 - this is what is measured
-            await asyncio.sleep(self.place.interval)
+        url = self.target.origin + path(number)
+        while await self._poll(url) == "running":  # noqa: ASYNC110 - the subject of the measurement
+            await asyncio.sleep(self.target.interval)
 
-    async def _ask(self, url: str) -> str:
-        # A function of its own, so that no answer is held while the loop sleeps.
+    async def _poll(self, url: str) -> str:
+        # A separate function, so that no response is held while the loop sleeps.
         async with self._session.get(url) as response:
             return str(json.loads(await response.read())["status"])
 
@@ -146,79 +146,79 @@ class BareLoop(Subject):
         import aiohttp
 
         headers = {"Authorization": f"Bearer {TOKEN}", "Accept": "application/json"}
-        return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=AT_ONCE), headers=headers)
+        return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS), headers=headers)
 
 
 class BareTrigger(BareLoop):
-    """The same loop as a trigger: as near to the limit as anything in a triggerer can come."""
+    """The same loop as a trigger: as close to the limit as anything in a triggerer can be."""
 
     name = "bare-trigger"
     label = "the same loop as a trigger"
     in_triggerer = True
 
     def trigger(self, number: int) -> Any:
-        """Make a trigger of the loop."""
+        """Return a trigger that runs the loop."""
         return _trigger_class()(self.wait(number))
 
 
 class Ours(Subject):
-    """The trigger of this package, as its operators and its sensor make it."""
+    """The trigger of this package, as its operators and its sensor create it."""
 
     name = "ours"
     label = "airflow-provider-cpp"
-    signs_in = True
+    authenticates = True
 
     def connections(self) -> dict[str, dict[str, Any]]:
         """Return a connection with a client secret."""
-        extra = {"tenant_id": "contoso", "publisher_id": "contoso", "authority": f"https://{self.place.authority}"}
-        fields = {"host": f"https://{self.place.address}", "login": "client", "password": "s" * 40}
-        return {"portal": {"conn_type": "cloud_partner_portal", **fields, "extra": json.dumps(extra)}}
+        extra = {"tenant_id": "contoso", "publisher_id": "contoso", "authority": f"https://{self.target.authority}"}
+        fields = {"host": f"https://{self.target.address}", "login": "client", "password": "s" * 40}
+        return {"emulator": {"conn_type": "cloud_partner_portal", **fields, "extra": json.dumps(extra)}}
 
     def prepare(self) -> None:
         """Import the trigger."""
-        if self.place.scheme == "http":
-            self._allow_plain()
+        if self.target.scheme == "http":
+            self._allow_http()
         from airflow_provider_cpp.triggers import offer_status
 
         self._trigger = offer_status.OfferStatusTrigger
 
     def trigger(self, number: int) -> Any:
-        """Make the trigger that waits for an operation to go live."""
+        """Return the trigger that waits until an operation is live."""
         from airflow_provider_cpp.core.models import OfferRef
         from airflow_provider_cpp.core.operations import CLOUD_PARTNER_PORTAL, Operation
         from airflow_provider_cpp.core.poll_state import PollState
         from airflow_provider_cpp.core.wait_spec import WaitSpec
 
         offer, now = OfferRef("contoso", f"offer-{number}"), datetime.now(timezone.utc)
-        where = path(number)
-        identifier = where.partition("?")[0].rpartition("/")[2]
-        operation = Operation(offer, "publish", now, identifier, where)
+        location = path(number)
+        identifier = location.partition("?")[0].rpartition("/")[2]
+        operation = Operation(offer, "publish", now, identifier, location)
         deadline = now + timedelta(days=14)
-        watch = WaitSpec(
+        spec = WaitSpec(
             offer,
             "live",
             deadline,
             operation,
-            poll_interval=self.place.interval,
-            answered=True,
+            poll_interval=self.target.interval,
+            responded=True,
             api=CLOUD_PARTNER_PORTAL,
         )
-        memory = PollState(answered=True, step_since=now)
-        stored = json.dumps([watch.to_payload(), memory.to_payload()])
-        return self._trigger("portal", *json.loads(stored))
+        state = PollState(responded=True, step_since=now)
+        stored = json.dumps([spec.to_payload(), state.to_payload()])
+        return self._trigger("emulator", *json.loads(stored))
 
     @staticmethod
-    def _allow_plain() -> None:
-        """Put a plain address into the settings behind the connection's back, which takes https and nothing else."""
+    def _allow_http() -> None:
+        """Replace https by http in the settings, because a connection accepts only https."""
         from airflow_provider_cpp.transport.settings import Settings
 
-        read = Settings.from_fields
+        original = Settings.from_fields
 
-        def plain(*words: Any, **fields: Any) -> Settings:
-            settings = read(*words, **fields)
+        def plain(*args: Any, **fields: Any) -> Settings:
+            settings = original(*args, **fields)
             return replace(settings, base_url=settings.base_url.replace("https://", "http://", 1))
 
-        Settings.from_fields = plain  # type: ignore[method-assign]  # on purpose, as said above
+        Settings.from_fields = plain  # type: ignore[method-assign]  # on purpose, see above
 
 
 async def _sleep() -> None:
@@ -230,7 +230,7 @@ def _trigger_class() -> Any:
     from airflow.triggers.base import BaseTrigger, TriggerEvent
 
     class Waits(BaseTrigger):
-        """Runs a coroutine and never fires."""
+        """Run a coroutine and never fire."""
 
         def __init__(self, work: Coroutine[Any, Any, None]) -> None:
             super().__init__()  # type: ignore[no-untyped-call]  # Airflow leaves it untyped

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the rows of all repetitions to one row for each measurement: medians, and ratios to the limit."""
+"""Summarize the rows of all repetitions to one row for each measurement: medians, and ratios to the limit."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ LIMIT = "limit"
 CPU = "cpu_per_1000_normalised"
 
 
-class MissingRow(Exception):  # noqa: N818 - it says what is wrong
-    """Something was not measured."""
+class MissingRow(Exception):  # noqa: N818 - the name describes the problem
+    """Raised when a measurement is missing."""
 
 
 def summarize(rows: Iterable[Row]) -> list[Summary]:
-    """Put the repetitions of each measurement together.
+    """Combine the repetitions of each measurement.
 
-    A ratio to the limit is formed within a repetition, and the median taken of these: so what slowed the machine down
-    for a while slowed down both sides of it.
+    A ratio to the limit is formed within a repetition, and the result is the median of the ratios. So when the machine is
+    slow for a while, both sides of a ratio are slow.
     """
     groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
@@ -34,33 +34,33 @@ def summarize(rows: Iterable[Row]) -> list[Summary]:
         if row["subject"] == LIMIT and CPU in row
     }
     summaries = []
-    for found in groups.values():
+    for repetitions in groups.values():
         ratios = [
-            float(row[CPU]) / limits[place]
-            for row in found
-            if CPU in row and (place := (row["scheme"], row["number"], row["repetition"])) in limits
+            float(row[CPU]) / limits[key]
+            for row in repetitions
+            if CPU in row and (key := (row["scheme"], row["number"], row["repetition"])) in limits
         ]
-        summaries.append(_medians(found) | ({"ratio": _spread(ratios)} if ratios else {}))
+        summaries.append(_medians(repetitions) | ({"ratio": _spread(ratios)} if ratios else {}))
     return sorted(summaries, key=lambda row: tuple(str(row[key]) for key in KEYS))
 
 
 def pick(summaries: Iterable[Summary], benchmark: str, subject: str, scheme: str = "", number: int = 0) -> Summary:
-    """Find the row of a measurement.
+    """Return the row of a measurement.
 
     :param scheme: ``http`` or ``https``; any if empty.
-    :param number: of triggers; any if 0, the largest first.
+    :param number: of triggers; if 0, the row with the most.
     :raises MissingRow: if there is none.
     """
-    found = [
+    matching = [
         row
         for row in summaries
         if (row["benchmark"], row["subject"]) == (benchmark, subject)
         and scheme in ("", row["scheme"])
         and number in (0, row["number"])
     ]
-    if not found:
+    if not matching:
         raise MissingRow(f"there is no row of {benchmark} {subject} {scheme} {number or ''}".strip())
-    return max(found, key=lambda row: float(row["number"]))
+    return max(matching, key=lambda row: float(row["number"]))
 
 
 def _medians(rows: list[Row]) -> Summary:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The triggerer's conditions: Airflow's own runner of triggers, its log, and a stand-in for its supervisor."""
+"""The environment of a triggerer: Airflow's own trigger runner, its log, and a fake of its supervisor."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import uuid
 from typing import Any
 
 FIELDS = ("host", "schema", "login", "password", "port", "extra")
-"""What a connection has beside its name and type."""
+"""The fields of a connection, without its id and type."""
 
 
 class Supervisor:
-    """Answers what triggers ask the triggerer's supervisor for, and counts the connections among it.
+    """Respond to triggers' requests in place of the triggerer's supervisor, and count the requested connections.
 
-    A real one sends each to the API server and this to the database, so a lookup costs more there.
+    A real supervisor sends each request to the API server, which reads the database, so a lookup costs more there.
 
     :param connections: Airflow's connections by their ids.
     """
@@ -31,7 +31,7 @@ class Supervisor:
         }
 
     async def asend(self, message: Any) -> Any:
-        """Take a message from a trigger's own coroutine."""
+        """Handle a message from a trigger's coroutine."""
         self._frame(id=1, body=message.model_dump()).as_bytes()
         await asyncio.sleep(0)
         if type(message).__name__ != "GetConnection":
@@ -40,17 +40,17 @@ class Supervisor:
         return self._connections.get(message.conn_id)
 
     def send(self, message: Any) -> Any:
-        """Take a message from code that is not asynchronous, as the triggerer does."""
+        """Handle a message from synchronous code, as the triggerer does."""
         import greenback
 
         return greenback.await_(self.asend(message))
 
 
 class Triggerer:
-    """Runs triggers as the triggerer's process does, for it is its own code that runs them.
+    """Run triggers with the triggerer's own code.
 
     :param connections: Airflow's connections by their ids.
-    :param log: the file descriptor that the log goes to, as JSON lines.
+    :param log: the file descriptor for the log, as JSON lines.
     """
 
     def __init__(self, connections: dict[str, dict[str, Any]], log: int) -> None:
@@ -62,11 +62,11 @@ class Triggerer:
         reset_logging()  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
         configure_logging(json_output=True, output=os.fdopen(log, "wb", buffering=0), sending_to_supervisor=True)
         self.supervisor = Supervisor(connections)
-        task_runner.SUPERVISOR_COMMS = self.supervisor  # type: ignore[assignment]  # a stand-in at the seam
+        task_runner.SUPERVISOR_COMMS = self.supervisor  # type: ignore[assignment]  # a fake
         self._runner = TriggerRunner()  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
 
     def start(self, number: int, trigger: Any) -> asyncio.Task[None]:
-        """Begin to run a trigger."""
+        """Start a trigger."""
         trigger.task_instance = _task_instance(number)
         trigger.trigger_id = number
         name = f"release/scheduled/wait/{number}/1 (ID {number})"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cancel a publication in which a mistake was found, correct the draft, and publish it again.
+"""Cancel a publication in which there is a mistake, correct the draft, and publish it again.
 
 The DAG cancels any operation of the offer that is in progress or awaiting sign-off. Trigger it manually, not on a schedule.
 """

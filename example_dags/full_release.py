@@ -2,7 +2,7 @@
 """Release a new image, with a person's approval between the preview and going live.
 
 If the preview does not come, or somebody marks the wait for it as failed, the DAG cancels the publication. The approval
-needs Airflow 3.1 and a deployment in which somebody can answer: ``airflow dags test`` would wait for the answer forever.
+needs Airflow 3.1 and a deployment in which somebody can respond: ``airflow dags test`` would wait forever.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def full_release() -> None:
         return news
 
     add_image >> publish
-    preview >> approval >> go_live >> live >> announce(publish.output)  # type: ignore[arg-type]  # at run time it is what the task returned
+    preview >> approval >> go_live >> live >> announce(publish.output)  # type: ignore[arg-type]  # at run time it is the task's return value
     preview >> cancel
 
 

@@ -30,23 +30,23 @@ def hook_alone() -> None:
     def report() -> dict[str, str]:
         """Return the status and the current step of each of the publisher's offers."""
         hook = CloudPartnerPortalHook()
-        found = {}
+        statuses = {}
         for offer in hook.list_offers():
             status = hook.get_offer_status(offer.id)
             step = status.current_step
-            found[offer.id] = f"{status.raw_status} at {step.name}" if step else status.raw_status
-            print(f"{offer.id}: {found[offer.id]}")  # noqa: T201 - Airflow writes what a task prints to its log
-        return found
+            statuses[offer.id] = f"{status.raw_status} at {step.name}" if step else status.raw_status
+            print(f"{offer.id}: {statuses[offer.id]}")  # noqa: T201 - Airflow writes what a task prints to its log
+        return statuses
 
     @task
     def summarize(params: dict[str, Any] | None = None) -> bool:
         """Set the summary of a draft; return whether the draft was written."""
-        wanted = params or {}
+        values = params or {}
 
         def change(document: dict[str, Any]) -> None:
-            document["definition"]["offer"][SUMMARY] = wanted["summary"]
+            document["definition"]["offer"][SUMMARY] = values["summary"]
 
-        return CloudPartnerPortalHook().update_offer(wanted["offer_id"], change).written
+        return CloudPartnerPortalHook().update_offer(values["offer_id"], change).written
 
     report() >> summarize()
 

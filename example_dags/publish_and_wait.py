@@ -45,7 +45,7 @@ def publish_and_wait() -> None:
         print(news)  # noqa: T201 - Airflow writes what a task prints to its log
         return news
 
-    preview >> live >> announce(publish.output)  # type: ignore[arg-type]  # at run time it is what the task returned
+    preview >> live >> announce(publish.output)  # type: ignore[arg-type]  # at run time it is the task's return value
 
 
 publish_and_wait()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Build what is shipped, look into it, install it where nothing else is, and run the suite against it."""
+"""Build sdist and wheel, check their contents, install the wheel alone, and run the suite against it."""
 
 from __future__ import annotations
 
@@ -40,29 +40,29 @@ FORM = (
 
 
 def main() -> int:
-    """Do all of it; whatever fails ends it with a word."""
+    """Run all steps; the first failure ends the command with a message."""
     with tempfile.TemporaryDirectory(prefix="distribution-") as directory:
         folder = Path(directory)
         wheel, source = build(folder / "built")
-        look_into(wheel, source)
-        say(f"{wheel.name} and {source.name} hold what they should")
+        check_contents(wheel, source)
+        say(f"{wheel.name} and {source.name} have the expected contents")
         python = install(wheel, folder)
-        look_at_registration(python, folder)
-        say("installed by itself: every module is imported, the provider, its hook and its form are registered")
+        check_registration(python, folder)
+        say("installed alone: every module can be imported; the provider, its hook and its form are registered")
         tree = unpack_without_package(source, folder / "tree")
         check_types(python, tree)
-        say("a user's code is typed by what was installed")
+        say("mypy types a user's code with the installed package")
         say(f"the suite against the wheel: {run_suite(python, tree)}")
     return 0
 
 
 def build(folder: Path) -> tuple[Path, Path]:
-    """Build the sdist, and the wheel from it, so that the sdist is known to be whole."""
+    """Build the sdist, and the wheel from it, which shows that the sdist is complete."""
     run([UV, "build", "--quiet", "--out-dir", folder, ROOT], ROOT)
     return next(folder.glob("*.whl")), next(folder.glob("*.tar.gz"))
 
 
-def look_into(wheel: Path, source: Path) -> None:
+def check_contents(wheel: Path, source: Path) -> None:
     """Check contents and metadata."""
     names = zipfile.ZipFile(wheel).namelist()
     package = {path.relative_to(ROOT).as_posix() for path in (ROOT / NAME).rglob("*") if path.is_file()}
@@ -75,18 +75,18 @@ def look_into(wheel: Path, source: Path) -> None:
         inside = {name.partition("/")[2] for name in archive.getnames()} - {"PKG-INFO"}
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     differing = inside ^ set(listed.split())
-    check(not differing, f"the sdist differs from what is under version control: {sorted(differing)}")
+    check(not differing, f"the sdist differs from the files under version control: {sorted(differing)}")
     metadata = next(name for name in names if name.endswith(".dist-info/METADATA"))
     points = next(name for name in names if name.endswith("entry_points.txt"))
     check_metadata(Parser().parsestr(zipfile.ZipFile(wheel).read(metadata).decode()))
     ((group, entries),) = PROJECT["entry-points"].items()
     expected = [f"[{group}]", *(f"{name} = {target}" for name, target in entries.items())]
-    found = zipfile.ZipFile(wheel).read(points).decode().split("\n")
-    check([line for line in found if line] == expected, f"the entry points are {found}")
+    lines = zipfile.ZipFile(wheel).read(points).decode().split("\n")
+    check([line for line in lines if line] == expected, f"the entry points are {lines}, expected {expected}")
 
 
 def check_metadata(metadata: Message) -> None:
-    """Check what an index shows against what the project says of itself."""
+    """Check the metadata that an index shows against pyproject.toml."""
     version = subprocess.run(
         [sys.executable, "-c", f"import {NAME}; print({NAME}.__version__)"], capture_output=True, text=True, check=True
     ).stdout.strip()
@@ -98,69 +98,69 @@ def check_metadata(metadata: Message) -> None:
         "Requires-Python": PROJECT["requires-python"],
         "Description-Content-Type": "text/markdown",
     }
-    found = {field: metadata[field] for field in expected}
-    check(found == expected, f"the metadata says {found}, the project {expected}")
-    # An extra that names the emulator would install whatever is registered under its name.
-    check(metadata.get_all("Provides-Extra") is None, "there are extras")
+    actual = {field: metadata[field] for field in expected}
+    check(actual == expected, f"the metadata is {actual}, expected {expected}")
+    # An extra for the emulator would install any package that is registered under its name.
+    check(metadata.get_all("Provides-Extra") is None, "the metadata declares extras")
     needed = [Requirement(one) for one in PROJECT["dependencies"]]
     requirements = {str(Requirement(one)) for one in metadata.get_all("Requires-Dist") or []}
-    check(requirements == {str(one) for one in needed}, f"required is {sorted(requirements)}")
+    check(requirements == {str(one) for one in needed}, f"the requirements are {sorted(requirements)}")
     page = markdown.render(str(metadata.get_payload()))
     check(page is not None and "<h1" in page, "the README does not render")
     dead = [
         link for link in re.findall(r'(?:href|src)="([^"]+)"', page or "") if not link.startswith(("https://", "#"))
     ]
-    check(not dead, f"these links of the README lead nowhere on an index: {dead}")
+    check(not dead, f"these links of the README do not work on an index: {dead}")
 
 
 def install(wheel: Path, folder: Path) -> Path:
-    """Install the wheel with its declared dependencies and nothing else."""
+    """Install the wheel with only its declared dependencies."""
     run([sys.executable, "-m", "venv", "--clear", ENVIRONMENT], folder)
     python = ENVIRONMENT / "bin/python"
     run([UV, "pip", "install", "--quiet", "--python", python, "-c", ROOT / "constraints.txt", wheel], folder)
     return python
 
 
-def look_at_registration(python: Path, folder: Path) -> None:
-    """Import the package, and ask Airflow's own commands for it."""
+def check_registration(python: Path, folder: Path) -> None:
+    """Import the package, and check that Airflow's own commands list it."""
     airflow, home = python.with_name("airflow"), str(folder / "home")
     run([python, "-c", IMPORTED], folder, AIRFLOW_HOME=home)
     listed = run([airflow, "providers", "list", "--output", "json"], folder, AIRFLOW_HOME=home)
     versions = {one["package_name"]: one["version"] for one in json.loads(listed.splitlines()[-1])}
     check(versions.get(PROJECT["name"]) == PROJECT["version"], f"the providers are {versions}")
     shown = run([airflow, "providers", "get", PROJECT["name"], "--output", "json"], folder, AIRFLOW_HOME=home)
-    check(PROJECT["name"] in shown, f"of the provider it says {shown}")
+    check(PROJECT["name"] in shown, f"airflow providers get shows {shown}")
     hooks = run([airflow, "providers", "hooks", "--output", "json"], folder, AIRFLOW_HOME=home)
     check("CloudPartnerPortalHook" in hooks, f"the hooks are {hooks}")
     run([python, "-c", FORM], folder, AIRFLOW_HOME=home)
 
 
 def unpack_without_package(source: Path, folder: Path) -> Path:
-    """Unpack the sdist and take the package out of it, so that only the installed one can be imported."""
+    """Unpack the sdist and remove the package from it, so that only the installed one can be imported."""
     with tarfile.open(source) as archive:
-        archive.extractall(folder)  # noqa: S202 - it was built here just now, and Python has filters from 3.11.4 on
+        archive.extractall(folder)  # noqa: S202 - built by this command; Python has filters only from 3.11.4 on
     (tree,) = folder.iterdir()
     shutil.rmtree(tree / NAME)
     return tree
 
 
 def check_types(python: Path, tree: Path) -> None:
-    """Let mypy read a user's code beside the installed package, which types nothing without its py.typed."""
+    """Type-check a user's code against the installed package, which needs its py.typed for that."""
     options: list[str | Path] = ["--strict", "--config-file="]
     options += ["--cache-dir", tree.parent / "mypy", "--python-executable", python]
     run([sys.executable, "-m", "mypy", *options, "a_dag.py"], tree / "tests/typing")
 
 
 def run_suite(python: Path, tree: Path) -> str:
-    """Run the suite where the package's source is not, without what checks that source; nothing else is left out.
+    """Run the suite without the package's source and without the tests of that source; nothing may be skipped.
 
-    Of generated examples there are few: what they look for does not depend on where the package lies.
+    It uses few generated examples, because their results do not depend on where the package is installed.
     """
     tools: list[str | Path] = ["--group", f"{tree / 'pyproject.toml'}:test", tree / "emulator"]
     run([UV, "pip", "install", "--quiet", "--python", python, "-c", ROOT / "constraints.txt", *tools], tree)
     run([python, "-c", IMPORTED], tree)
     options = shlex.split("-q -n 6 --dist worksteal -m 'not tree'")
-    # What drives the flows by hand says the same wherever the package lies.
+    # The results of these do not depend on where the package is installed.
     options += [
         f"--ignore={folder}" for folder in ("emulator/tests", "tests/benchmarks", "tests/faults", "tests/model")
     ]
@@ -175,7 +175,7 @@ def run_suite(python: Path, tree: Path) -> str:
 
 
 def run(command: list[str | Path], folder: Path, **variables: str) -> str:
-    """Run a command and return what it printed; if it fails, end with that."""
+    """Run a command and return its output; if it fails, exit with the output."""
     words = [str(word) for word in command]
     environment = os.environ | variables
     result = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
@@ -183,10 +183,10 @@ def run(command: list[str | Path], folder: Path, **variables: str) -> str:
     return result.stdout
 
 
-def check(good: bool, otherwise: str) -> None:  # noqa: FBT001 - it is what is checked
-    """End with a word if something is not as it should be."""
+def check(good: bool, error: str) -> None:  # noqa: FBT001 - the condition itself
+    """Exit with an error if a condition does not hold."""
     if not good:
-        sys.exit(otherwise)
+        sys.exit(error)
 
 
 def say(text: str) -> None:

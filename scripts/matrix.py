@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run the suite in an environment of each Airflow that is supported, and say what came of it in a table."""
+"""Run the suite in an environment of each supported Airflow version, and print a table of the results."""
 
 from __future__ import annotations
 
@@ -25,37 +25,37 @@ ENVIRONMENTS = {
     "3.2": ".venv-3.2",
     "3.3": ".venv",
 }
-"""The rows, and the folder of each one's environment; ``lowest`` has the lowest versions that the package allows."""
+"""The rows, each with the folder of its environment; ``lowest`` has the lowest versions that the package allows."""
 
 WHOLE = "lowest"
-"""The row that runs all there is, with the lowest versions that the emulator's libraries may have too."""
+"""The row that runs all tests, also with the lowest versions of the emulator's libraries."""
 
 KNOWS_NO_AIRFLOW = ("emulator/tests", "tests/apis", "tests/benchmarks", "tests/core", "tests/model")
-"""What the other rows leave out, since no Airflow can change what it says; the newest versions run it in ``make test``."""
+"""Tests that the other rows leave out, because they do not depend on Airflow; ``make test`` runs them with the newest versions."""
 
 OF_THE_TRANSPORT = (
     *("tests/faults", "tests/transport"),
     *(f"tests/contract/test_{name}.py" for name in ("bounds", "generated", "hosts")),
 )
-"""What they leave out too: its subject imports no Airflow, which import-linter enforces, and the lowest and the newest versions of
-the libraries that it does import are in the rows that run it."""
+"""Tests that they leave out too: the code that these test imports no Airflow, which import-linter enforces, and runs with the lowest
+and the newest versions of its libraries in the rows that include the tests."""
 
 BETWEEN = ("3.0", "3.1", "3.2")
-"""The rows that run what is marked ``again`` through the portal only: what is new in the successor knows no Airflow, and
-``dags test``, which takes these minutes for it, is the same command in the versions on either side."""
+"""The rows that leave out the tests marked ``again``, which repeat tests of the CPP API through the Product Ingestion API: what
+differs between the APIs does not depend on Airflow, and ``dags test`` takes minutes for it."""
 
 APPROVING = ("3.1", "3.2", "3.3")
-"""The rows whose Airflow knows a person's approval: they run ``full_release``, which waits for one, in a deployment."""
+"""The rows whose Airflow has approvals by a person: they run ``full_release``, which waits for one, in a deployment."""
 
 APPROVAL = "test_a_person_approves_between_preview_and_going_live"
 
-AT_ONCE = 2
-"""How many rows run side by side: each waits at times, for the successor or for a person, and two need less than twice the time."""
+PARALLEL_ROWS = 2
+"""How many rows run in parallel: each waits at times, so that two need less than twice the time."""
 
 RESULTS = ROOT / ".matrix"
 EXAMPLES = "tests.example_dags.test_examples"
 WARNINGS = (
-    # What others deprecated since is not ours to mend; what is left open, or raised where nobody looks, is.
+    # Deprecations of other packages are no errors here; unclosed resources and unhandled exceptions are.
     "default",
     "error::ResourceWarning",
     "error::pytest.PytestUnraisableExceptionWarning",
@@ -66,7 +66,7 @@ WARNINGS = (
 
 @dataclass(frozen=True)
 class Row:
-    """What came of one environment."""
+    """The results of one environment."""
 
     name: str
     airflow: str
@@ -74,46 +74,46 @@ class Row:
     failed: int
     skipped: int
     examples: tuple[str, ...]
-    lacking: tuple[str, ...]
+    skipped_examples: tuple[str, ...]
     seconds: float
 
     @property
     def is_good(self) -> bool:
-        """Whether all that ran passed, and each example ran or is said to be beyond this version."""
-        known = {path.stem for path in (ROOT / "example_dags").glob("*.py")}
-        told = {*self.examples, *(text.partition(":")[0] for text in self.lacking)}
-        return not self.failed and self.passed > 0 and known <= told
+        """Whether all tests passed, and each example ran or was skipped because of the version."""
+        all_examples = {path.stem for path in (ROOT / "example_dags").glob("*.py")}
+        reported = {*self.examples, *(text.partition(":")[0] for text in self.skipped_examples)}
+        return not self.failed and self.passed > 0 and all_examples <= reported
 
     def cells(self) -> tuple[str, ...]:
-        """Write the row."""
+        """Return the row's cells."""
         failed = f", {self.failed} failed" if self.failed else ""
-        lacking = "; ".join(self.lacking) or "none"
-        shown = f"{self.airflow} ({self.name})" if self.name == "lowest" else self.airflow
+        skipped_examples = "; ".join(self.skipped_examples) or "none"
+        version = f"{self.airflow} ({self.name})" if self.name == "lowest" else self.airflow
         examples = f"{len(self.examples)}: {', '.join(self.examples)}"
-        return shown, f"{self.passed}{failed}", str(self.skipped), examples, lacking
+        return version, f"{self.passed}{failed}", str(self.skipped), examples, skipped_examples
 
 
 def main() -> int:
-    """Run the rows asked for and print the table."""
+    """Run the given rows and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("rows", nargs="*", help="all of them by default")
+    parser.add_argument("rows", nargs="*", help="rows to run; all by default")
     parser.add_argument(
         "--ran",
         choices=ENVIRONMENTS,
         metavar="ROW",
-        help="one that pytest was run for just now, its report in .matrix/ROW.xml",
+        help="a row whose tests just ran, with the report in .matrix/ROW.xml",
     )
-    given = parser.parse_args()
+    options = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
-    names = given.rows or [*ENVIRONMENTS]
+    names = options.rows or [*ENVIRONMENTS]
     rows = []
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        for row in pool.map(lambda name: run(name, ran=name == given.ran), names):
+    with ThreadPoolExecutor(PARALLEL_ROWS) as pool:
+        for row in pool.map(lambda name: run(name, ran=name == options.ran), names):
             print(f"{row.name}: {row.passed} passed, {row.failed} failed in {row.seconds:.0f} s", flush=True)
             rows.append(row)
-    written = table(rows)
-    (RESULTS / "table.md").write_text(written)
-    print(f"\n{written}", end="")
+    text = table(rows)
+    (RESULTS / "table.md").write_text(text)
+    print(f"\n{text}", end="")
     bad = [row.name for row in rows if not row.is_good]
     for name in bad:
         log = RESULTS / f"{name}.log"
@@ -123,8 +123,8 @@ def main() -> int:
 
 
 def run(name: str, *, ran: bool) -> Row:
-    """Run one environment's row; if its suite was run just now, take its report, once, so that none is old."""
-    began = time.monotonic()
+    """Run one row; if its suite just ran, use that report and delete it, so that it is used only once."""
+    started = time.monotonic()
     python = ROOT / ENVIRONMENTS[name] / "bin/python"
     reports = [RESULTS / f"{name}.xml"]
     if not ran:
@@ -133,22 +133,22 @@ def run(name: str, *, ran: bool) -> Row:
         reports.append(RESULTS / f"{name}-approval.xml")
         home = {"E2E_HOME": str(RESULTS / name)}
         run_pytest(python, reports[1], f"tests/e2e/test_people.py -k '{APPROVAL} and machine'", home)
-    row = read(name, version_in(python), reports, time.monotonic() - began)
+    row = read_reports(name, version_in(python), reports, time.monotonic() - started)
     for report in reports:
         report.unlink(missing_ok=True)
     return row
 
 
 def run_suite(name: str, python: Path, report: Path) -> None:
-    """Run the suite: all but what looks at the tree itself, with few generated examples."""
+    """Run the suite without the tests of the source tree, and with few generated examples."""
     left_out = ["tests/docs", *((*KNOWS_NO_AIRFLOW, *OF_THE_TRANSPORT) if name != WHOLE else ())]
     options = "-n 4 --dist worksteal " + " ".join(f"--ignore={folder}" for folder in left_out)
-    marked = "not tree and not again" if name in BETWEEN else "not tree"
-    run_pytest(python, report, f"{options} -m '{marked}'", {"HYPOTHESIS_PROFILE": "matrix"})
+    markers = "not tree and not again" if name in BETWEEN else "not tree"
+    run_pytest(python, report, f"{options} -m '{markers}'", {"HYPOTHESIS_PROFILE": "matrix"})
 
 
 def run_pytest(python: Path, report: Path, options: str, variables: dict[str, str]) -> None:
-    """Run pytest; what came of it stands in its report, and what it said in a log beside that."""
+    """Run pytest, with its results in the report and its output in a log next to it."""
     report.unlink(missing_ok=True)
     command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}"]
     command += [*shlex.split(options), "-o", "filterwarnings=" + "\n".join(WARNINGS)]
@@ -157,22 +157,29 @@ def run_pytest(python: Path, report: Path, options: str, variables: dict[str, st
 
 
 def version_in(python: Path) -> str:
-    """Ask an environment for its Airflow."""
+    """Return the version of an environment's Airflow."""
     program = "from importlib.metadata import version; print(version('apache-airflow'))"
     return subprocess.run([python, "-c", program], capture_output=True, text=True, check=True).stdout.strip()
 
 
-def read(name: str, airflow: str, reports: list[Path], seconds: float) -> Row:
-    """Read what pytest wrote; where it ended before it wrote anything, the row has failed."""
+def read_reports(name: str, airflow: str, reports: list[Path], seconds: float) -> Row:
+    """Read pytest's reports; without a report, the row has failed."""
     if not all(report.exists() for report in reports):
         return Row(name, airflow, 0, 1, 0, (), (), seconds)
-    cases = [case for report in reports for case in ET.parse(report).iter("testcase")]  # noqa: S314 - pytest's, of just now
+    cases = [case for report in reports for case in ET.parse(report).iter("testcase")]  # noqa: S314 - written by pytest just now
     failed = [case for case in cases if case.find("failure") is not None or case.find("error") is not None]
     skipped = [case for case in cases if case.find("skipped") is not None]
     passed = [case for case in cases if case not in failed and case not in skipped]
-    lacking = tuple(sorted({_reason(case) for case in skipped if case.get("classname") == EXAMPLES}))
+    skipped_examples = tuple(sorted({_reason(case) for case in skipped if case.get("classname") == EXAMPLES}))
     return Row(
-        name, airflow, len(passed), len(failed), len(skipped), tuple(sorted(set(_examples(passed)))), lacking, seconds
+        name,
+        airflow,
+        len(passed),
+        len(failed),
+        len(skipped),
+        tuple(sorted(set(_examples(passed)))),
+        skipped_examples,
+        seconds,
     )
 
 
@@ -182,17 +189,17 @@ def _reason(case: ET.Element) -> str:
 
 
 def _examples(passed: list[ET.Element]) -> Iterator[str]:
-    """Name the examples that ran, once for each API that they ran on."""
+    """Yield the name of each example that ran, once for each API."""
     for case in passed:
         if case.get("name", "").startswith(APPROVAL):
             yield "full_release"
-        found = re.fullmatch(r"test_the_example_does_what_it_is_for\[(\w+)-\w+\]", case.get("name", ""))
-        if found and case.get("classname") == EXAMPLES:
-            yield found.group(1)
+        match = re.fullmatch(r"test_an_example_succeeds\[(\w+)-\w+\]", case.get("name", ""))
+        if match and case.get("classname") == EXAMPLES:
+            yield match.group(1)
 
 
 def table(rows: list[Row]) -> str:
-    """Write the rows; the documentation has what they say of examples."""
+    """Return the rows as a table; the documentation shows their columns about examples."""
     titles = ("Airflow", "tests passed", "skipped", "examples run", "examples it cannot run")
     lines = [titles, tuple("---" for _ in titles), *(row.cells() for row in rows)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)

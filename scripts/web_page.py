@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Airflow with its web page, the emulator, the connection and the examples: one command, one address, Ctrl-C ends it."""
+"""Serve Airflow with its UI, the emulator, a connection and the examples at one address, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -26,50 +26,50 @@ ROOT = Path(__file__).resolve().parent.parent
 OFFERS = ("contoso-vm", "contoso-db")
 CONNECTION = "cloud_partner_portal_default"
 DAY = 20
-"""Seconds that a day of the portal takes: long enough to look at a task that waits."""
+"""Seconds that a day of the emulator takes: long enough to inspect a task that waits."""
 
-PATIENCE = 300.0
-ENDING = 15.0
-ENDS = (signal.SIGINT, signal.SIGTERM)
+START_TIMEOUT = 300.0
+STOP_TIMEOUT = 15.0
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def main() -> int:
-    """Serve until somebody presses Ctrl-C."""
+    """Serve until Ctrl-C."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, default=0, help="of the web page; 8080, or a free one, by default")
+    parser.add_argument("--port", type=int, default=0, help="port of the UI; by default 8080, or a free one")
     options = parser.parse_args()
     port = options.port or (8080 if is_free(8080) else 0) or free_port()
-    for number in ENDS:  # who starts it in the background may have told it to ignore the first
+    for number in STOP_SIGNALS:  # a shell that runs it in the background makes it ignore the first
         signal.signal(number, stop)
     settings = Settings(certification=timedelta(days=2), going_live=timedelta(days=1), sign_off_after=timedelta(days=1))
     with (
         contextlib.suppress(KeyboardInterrupt),
         tempfile.TemporaryDirectory(prefix="airflow-", ignore_cleanup_errors=True) as home,
-        Emulator(settings, ScaledClock(86_400 / DAY)) as portal,
+        Emulator(settings, ScaledClock(86_400 / DAY)) as emulator,
     ):
         for offer in OFFERS:
-            portal.add_offer(offer, history="succeeded")
+            emulator.add_offer(offer, history="succeeded")
         environment = environment_for(Path(home), port)
-        prepare(environment, portal)
+        prepare(environment, emulator)
         with running(["standalone"], environment, Path(home) / "airflow.log") as process:
             wait_until_served(port, process, Path(home) / "airflow.log")
             print(f"http://127.0.0.1:{port}", flush=True)
-            print(f"Airflow, with a portal behind it on which a day takes {DAY} s; Ctrl-C ends both", flush=True)
-            while process.poll() is None:  # waiting for it would not notice a signal that another thread took
+            print(f"Airflow, with an emulator on which a day takes {DAY} s; Ctrl-C ends both", flush=True)
+            while process.poll() is None:  # process.wait() would not return for a signal that another thread received
                 time.sleep(0.2)
             return process.returncode
     return 0
 
 
 def stop(_number: int, _frame: FrameType | None) -> None:
-    """End it, once: a second Ctrl-C of somebody impatient, or make, which passes on a signal that all got, leaves no half."""
-    for number in ENDS:
+    """Stop once: a second Ctrl-C, or a signal that make passes on, must not interrupt the cleanup."""
+    for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 def environment_for(home: Path, port: int) -> dict[str, str]:
-    """Return an environment in which Airflow keeps to its own home, and asks nobody for a password."""
+    """Return an environment in which Airflow uses its own home, and asks for no password."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
     url = f"http://127.0.0.1:{port}"
     return own | {
@@ -89,13 +89,13 @@ def environment_for(home: Path, port: int) -> dict[str, str]:
     }
 
 
-def prepare(environment: dict[str, str], portal: Emulator) -> None:
-    """Make the database, with the connection in it as a person would have entered it."""
+def prepare(environment: dict[str, str], emulator: Emulator) -> None:
+    """Create the database, with the connection in it."""
     connection = Path(environment["AIRFLOW_HOME"]) / "connections.json"
     connection.touch(mode=0o600)
-    host, _, port = portal.connection["host"].rpartition(":")
-    # In a field of its own: the Test button of Airflow 3.3.1 and 3.3.2 refuses a connection without a port.
-    connection.write_text(json.dumps({CONNECTION: portal.connection | {"host": host, "port": int(port)}}))
+    host, _, port = emulator.connection["host"].rpartition(":")
+    # The port is a field of its own: the Test button of Airflow 3.3.1 and 3.3.2 refuses a connection without a port.
+    connection.write_text(json.dumps({CONNECTION: emulator.connection | {"host": host, "port": int(port)}}))
     for arguments in (["db", "migrate"], ["connections", "import", str(connection)]):
         command = [sys.executable, "-m", "airflow", *arguments]
         result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -106,7 +106,7 @@ def prepare(environment: dict[str, str], portal: Emulator) -> None:
 
 @contextlib.contextmanager
 def running(arguments: list[str], environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run an Airflow command with all that it starts in a session of its own, and end all of that."""
+    """Run an Airflow command in a session of its own, and end it with all processes that it started."""
     with log.open("wb") as output:
         command = [sys.executable, "-m", "airflow", *arguments]
         process = subprocess.Popen(
@@ -115,74 +115,74 @@ def running(arguments: list[str], environment: dict[str, str], log: Path) -> Ite
     try:
         yield process
     finally:
-        for number in ENDS:
+        for number in STOP_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
-        found = members(process.pid, environment["AIRFLOW_HOME"])
-        end(found, signal.SIGTERM)
-        until = time.monotonic() + ENDING
-        while time.monotonic() < until:
+        processes = members(process.pid, environment["AIRFLOW_HOME"])
+        send_signal(processes, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_TIMEOUT
+        while time.monotonic() < deadline:
             process.poll()
-            found |= members(process.pid, environment["AIRFLOW_HOME"])
-            if not any(is_alive(one) for one in found):
+            processes |= members(process.pid, environment["AIRFLOW_HOME"])
+            if not any(is_alive(one) for one in processes):
                 break
             time.sleep(0.2)
-        end(found, signal.SIGKILL)
+        send_signal(processes, signal.SIGKILL)
         process.wait()
 
 
-def end(found: set[psutil.Process], number: signal.Signals) -> None:
+def send_signal(processes: set[psutil.Process], number: signal.Signals) -> None:
     """Send a signal to processes that may have ended."""
-    for one in found:
+    for one in processes:
         with contextlib.suppress(psutil.Error):
             one.send_signal(number)
 
 
 def is_alive(one: psutil.Process) -> bool:
-    """Say whether a process still does something."""
+    """Return whether a process is alive, and not a zombie."""
     with contextlib.suppress(psutil.Error):
         return bool(one.is_running() and one.status() != psutil.STATUS_ZOMBIE)
     return False
 
 
 def members(session: int, home: str) -> set[psutil.Process]:
-    """Find the processes of this Airflow by three signs, since none is enough.
+    """Find the processes of this Airflow by three criteria, because none is sufficient.
 
-    Tasks leave the session that they began in, those whose parent died are nobody's children, and who gives itself a long
-    title, as the API server does, writes over the environment that the home would be found in.
+    Tasks leave their session, processes whose parent died are no longer its children, and a process that sets a long title,
+    as the API server does, overwrites the environment with the home.
     """
-    found = set()
+    processes = set()
     with contextlib.suppress(psutil.Error):
         own = psutil.Process(session)
-        found |= {own, *own.children(recursive=True)}
+        processes |= {own, *own.children(recursive=True)}
     for one in psutil.process_iter():
         with contextlib.suppress(psutil.Error, ProcessLookupError):
             if os.getsid(one.pid) == session or one.environ().get("AIRFLOW_HOME") == home:
-                found.add(one)
-    return found
+                processes.add(one)
+    return processes
 
 
 def wait_until_served(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Wait until the page answers; what ended before that shows its log."""
-    until = time.monotonic() + PATIENCE
+    """Wait until the UI responds; if the process ends before that, exit with its log."""
+    deadline = time.monotonic() + START_TIMEOUT
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     while True:
         with contextlib.suppress(OSError):
-            if opener.open(f"http://127.0.0.1:{port}/api/v2/version", timeout=5).status == 200:  # noqa: PLR2004 - HTTP's word for good; it is our own address
+            if opener.open(f"http://127.0.0.1:{port}/api/v2/version", timeout=5).status == 200:  # noqa: PLR2004 - OK, from our own address
                 return
-        if process.poll() is not None or time.monotonic() > until:
+        if process.poll() is not None or time.monotonic() > deadline:
             sys.exit(f"{log.read_text(errors='replace')[-4000:]}\nAirflow did not start")
         time.sleep(0.5)
 
 
 def is_free(port: int) -> bool:
-    """Say whether nobody listens on a port."""
+    """Return whether a port is free."""
     with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
         return True
     return False
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a free port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
 

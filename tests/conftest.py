@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the whole suite shares: an Airflow home of its own, made before anything imports Airflow."""
+"""Fixtures for the whole suite, and an Airflow home of its own, which must exist before anything imports Airflow."""
 
 from __future__ import annotations
 
@@ -22,9 +22,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 from partner_center_emulator import Emulator, ManualClock, Settings
-from support.player import START, Player, reply
+from support.player import START, Player
 
-from airflow_provider_cpp.core.http import Response
 from airflow_provider_cpp.core.models import OfferRef
 from airflow_provider_cpp.core.operations import Operation
 
@@ -53,14 +52,14 @@ MASKERS = (
     "airflow.sdk.execution_time.secrets_masker",
     "airflow.utils.log.secrets_masker",
 )
-"""Where Airflow keeps what it masks, from one version to the next."""
+"""The modules that hold Airflow's secrets masker, in different versions."""
 
 
-@pytest.hookimpl(trylast=True)  # when what is not asked for is out
+@pytest.hookimpl(trylast=True)  # after deselection
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let each of pytest's workers begin with its share of what is long and waits: no suite should end with that.
+    """Let each worker start with its share of the long tests, so that the suite does not end with one.
 
-    A worker is given one stretch of the list, as long as every other one's, and takes from the others when it is done.
+    Each worker gets one stretch of the list, all of the same length, and takes tests from the others when it is done.
     """
     long = [item for item in items if item.get_closest_marker("long")]
     rest = iter([item for item in items if not item.get_closest_marker("long")])
@@ -75,25 +74,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a home whose database is ready, made when the first test wants it, once for all of pytest's workers."""
+    """Return an Airflow home with a database, which the first test to need it creates for all workers."""
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent
-    own, made = HOME / "airflow.db", folder / "airflow.db"
+    own, shared = HOME / "airflow.db", folder / "airflow.db"
     with (folder / "airflow.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if made.exists():
-            shutil.copy(made, own)
+        if shared.exists():
+            shutil.copy(shared, own)
         else:
             command = [sys.executable, "-m", "airflow", "db", "migrate"]
             subprocess.run(command, check=True, capture_output=True, text=True)
-            shutil.copy(own, made)
+            shutil.copy(own, shared)
     return HOME
 
 
 @pytest.fixture(autouse=True)
-def _no_masks_of_the_test_before() -> Iterator[None]:
-    """Let Airflow forget the secrets that it masks: every emulator has new ones, and each slows every line of a log."""
+def _reset_masked_secrets() -> Iterator[None]:
+    """Clear the secrets that Airflow masks: each emulator adds new ones, and each one slows down every log line."""
     yield
     for name in MASKERS:
         if name in sys.modules:
@@ -106,39 +105,37 @@ def _no_masks_of_the_test_before() -> Iterator[None]:
 def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Return a function that makes an emulator's connection Airflow's default one, with fields changed.
 
-    Of which type it is, ``conn_type`` among the changes says; the portal's if it does not.
+    ``conn_type`` selects the API; the CPP API is the default.
     """
 
-    def set_connection(portal: Emulator, **changes: object) -> None:
-        successor = changes.get("conn_type") == "product_ingestion"
-        connection = portal.ingestion_connection if successor else portal.connection
+    def set_connection(emulator: Emulator, **changes: object) -> None:
+        is_ingestion = changes.get("conn_type") == "product_ingestion"
+        connection = emulator.product_ingestion_connection if is_ingestion else emulator.connection
         extra = connection["extra"] | changes.pop("extra", {})
-        value = json.dumps(
-            connection | changes | {"extra": {key: entry for key, entry in extra.items() if entry is not None}}
-        )
-        monkeypatch.setenv("AIRFLOW_CONN_CLOUD_PARTNER_PORTAL_DEFAULT", value)
+        changes["extra"] = {key: value for key, value in extra.items() if value is not None}
+        monkeypatch.setenv("AIRFLOW_CONN_CLOUD_PARTNER_PORTAL_DEFAULT", json.dumps(connection | changes))
 
     return set_connection
 
 
 @pytest.fixture
 def serve(connect: Callable[..., None]) -> Iterator[Callable[..., Emulator]]:
-    """Return a function that starts an emulator with these settings, its clock standing still, and connects to it."""
+    """Return a function that starts an emulator with a manual clock, and connects to it."""
     with contextlib.ExitStack() as stack:
 
         def start(**settings: object) -> Emulator:
-            portal = stack.enter_context(Emulator(Settings(**settings), ManualClock()))
-            connect(portal)
-            return portal
+            emulator = stack.enter_context(Emulator(Settings(**settings), ManualClock()))
+            connect(emulator)
+            return emulator
 
         yield start
 
 
 @pytest.fixture
 def warnings(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
-    """Return a function that returns the warnings since it was last called, however this Airflow writes its log."""
+    """Return a function that returns the warnings since its last call, whichever way this Airflow writes its log."""
 
-    def told() -> list[str]:
+    def new_warnings() -> list[str]:
         printed = [
             line
             for line in capsys.readouterr().out.splitlines()
@@ -149,30 +146,19 @@ def warnings(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixtur
         caplog.clear()
         return logged or printed
 
-    return told
+    return new_warnings
 
 
 @pytest.fixture(scope="module")
-def shared_portal() -> Iterator[Emulator]:
+def shared_emulator() -> Iterator[Emulator]:
     """Serve one emulator for all tests of a file."""
-    with Emulator(Settings(), ManualClock()) as portal:
-        yield portal
+    with Emulator(Settings(), ManualClock()) as emulator:
+        yield emulator
 
 
 @pytest.fixture
 def player() -> Player:
     return Player()
-
-
-@pytest.fixture(scope="session")
-def make_player() -> type[Player]:
-    """Return what makes a player, for tests that need one for each of many examples."""
-    return Player
-
-
-@pytest.fixture
-def make_reply() -> Callable[..., Response]:
-    return reply
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which addresses that the portal tells become links."""
+"""Links from a task: which addresses from the API become links."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ OWN = "https://portal.example:8443"
         ("https://portal.example:8443/offers/1", OWN),
     ],
 )
-def test_pages_of_the_portal_and_its_successor(address: str, base_url: str) -> None:
-    """An https page of the connection's own portal, or of Microsoft's, is a link as it came."""
+def test_pages_of_the_api_s_host_and_of_microsoft(address: str, base_url: str) -> None:
+    """An https page on the connection's own host, or on Microsoft's, is a link, unchanged."""
     assert partner_center_url(address, base_url) == address
 
 
@@ -62,24 +62,24 @@ def test_pages_of_the_portal_and_its_successor(address: str, base_url: str) -> N
         "https://partner.microsoft.com/\x00x",
     ],
 )
-def test_what_leads_elsewhere_is_no_link(address: str | None) -> None:
-    """Another scheme, host or port, a user's name, or what a browser might read otherwise is no link."""
+def test_other_addresses_are_no_links(address: str | None) -> None:
+    """An address with another scheme, host or port, a user, or characters that browsers may read differently is no link."""
     assert partner_center_url(address, OWN) is None
 
 
 @given(some.text(alphabet="htps:/\\@.?#[]evilpartnmcof%\t ", max_size=60))
-def test_no_address_is_an_error(address: str) -> None:
-    """Whatever the portal tells, there is a link or none, and never an error."""
+def test_any_address_is_a_link_or_none(address: str) -> None:
+    """Whatever the API returns, there is a link or none, and never an exception."""
     assert partner_center_url(address, HOME) in (address, None)
     assert partner_center_url(f"https://{address}", HOME) in (f"https://{address}", None)
 
 
-def test_a_task_that_just_ran_knows_its_links() -> None:
-    """Airflow 3 asks the operator that ran: its offer's page on the market, and the one that the portal told."""
-    facts = {"return_value": {"publisher_id": "contoso", "offer_id": "contoso-vm"}, "portal_page": "https://p/x"}
+def test_a_task_that_just_ran_has_its_links() -> None:
+    """Airflow 3 gets the links from the operator that ran: the marketplace page, and the address from the API."""
+    facts = {"return_value": {"publisher_id": "contoso", "offer_id": "contoso-vm"}, "partner_center_url": "https://p/x"}
     operator = SimpleNamespace(link_facts=facts)
-    shown = [link().get_link(operator, ti_key=None) for link in (MarketplaceLink, PartnerCenterLink)]
-    assert shown == ["https://azuremarketplace.microsoft.com/marketplace/apps/contoso.contoso-vm", "https://p/x"]
+    links = [link().get_link(operator, ti_key=None) for link in (MarketplaceLink, PartnerCenterLink)]
+    assert links == ["https://azuremarketplace.microsoft.com/marketplace/apps/contoso.contoso-vm", "https://p/x"]
 
 
 @pytest.mark.parametrize("link", [MarketplaceLink, PartnerCenterLink])
@@ -88,11 +88,11 @@ def test_a_task_that_just_ran_knows_its_links() -> None:
     [
         SimpleNamespace(),
         SimpleNamespace(link_facts={}),
-        SimpleNamespace(link_facts={"return_value": None, "portal_page": None}),
-        SimpleNamespace(link_facts={"return_value": {"offer_id": 7}, "portal_page": 7}),
-        SimpleNamespace(link_facts={"return_value": ["contoso"], "portal_page": []}),
+        SimpleNamespace(link_facts={"return_value": None, "partner_center_url": None}),
+        SimpleNamespace(link_facts={"return_value": {"offer_id": 7}, "partner_center_url": 7}),
+        SimpleNamespace(link_facts={"return_value": ["contoso"], "partner_center_url": []}),
     ],
 )
-def test_what_is_missing_makes_no_link(airflow_home: Path, link: type[MarketplaceLink], operator: Any) -> None:
-    """Without an XCom, a database or a proper value there is no link, and never an error."""
+def test_missing_data_is_no_link(airflow_home: Path, link: type[MarketplaceLink], operator: Any) -> None:
+    """Without an XCom, a database or a valid value there is no link, and never an exception."""
     assert link().get_link(operator, ti_key=None) == ""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an API of the marketplace has to offer, as flows: tasks and triggers know nothing else of it.
+"""What both APIs implement, as flows: tasks and triggers use nothing else of them.
 
-Which one a connection speaks, its type says; see :mod:`airflow_provider_cpp.hooks.lookup`.
+The type of the connection selects the API; see :mod:`airflow_provider_cpp.hooks.lookup`.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 from typing import Protocol
 
 from airflow_provider_cpp.core.effects import Flow
-from airflow_provider_cpp.core.http import Endpoint
-from airflow_provider_cpp.core.models import OfferDocument, OfferRef
+from airflow_provider_cpp.core.http import Endpoint, Request, Response
+from airflow_provider_cpp.core.models import OfferDocument, OfferRef, StatusReport
 from airflow_provider_cpp.core.operations import Operation
 from airflow_provider_cpp.core.params import (
     AddImageParams,
     CancelParams,
+    ConfigureParams,
     GoLiveParams,
     PublishParams,
     UpdateParams,
@@ -26,43 +27,47 @@ from airflow_provider_cpp.core.wait_spec import WaitSpec
 
 
 class MarketplaceAPI(Protocol):
-    """One API of the marketplace; each method makes a flow, and what a flow raises is in the tree of our errors."""
+    """One of the marketplace's APIs. Each method returns a flow, which raises a :class:`~.exceptions.MarketplaceError`."""
 
     @property
     def name(self) -> str:
-        """What its operations call it, and its connections' type."""
+        """The name in operations, which is the type of its connections."""
 
     @property
     def endpoint(self) -> Endpoint:
-        """Where it is, unless a connection says otherwise."""
+        """The default address."""
 
     def check_access(self, publisher_id: str | None, signed_in: str) -> Flow[tuple[bool, str]]:
-        """Look around with a new connection: whether that worked, and in words what is there.
+        """Send a read for the Test button of a connection; return whether it worked, and a message.
 
-        :param publisher_id: the connection's, if it names one.
-        :param signed_in: how the words begin.
+        :param publisher_id: the connection's publisher, if it names one.
+        :param signed_in: how the message begins.
         """
 
     def get_draft(self, offer: OfferRef) -> Flow[OfferDocument | None]:
-        """Read a draft for its version and its page, once; None for an API that has no such document."""
+        """Read a draft for its version and its Partner Center page; None for an API without documents."""
 
     def publish(self, params: PublishParams) -> Flow[Operation]:
         """Publish an offer's draft to preview, at most once in a run of the task."""
 
     def go_live(self, params: GoLiveParams) -> Flow[Operation]:
-        """Let what waits in preview go live, once."""
+        """Go live with an offer's preview, once."""
 
     def cancel(self, params: CancelParams) -> Flow[Operation | None]:
-        """Cancel what is meant, and wait until it has ended; None if there was nothing to cancel."""
+        """Cancel an operation, and wait until it has ended; None if there was nothing to cancel."""
 
-    def update(self, params: UpdateParams) -> Flow[UpdateResult]:
+    def update(self, params: UpdateParams | ConfigureParams) -> Flow[UpdateResult]:
         """Change a draft, and wait until it is changed."""
 
     def add_image(self, params: AddImageParams) -> Flow[UpdateResult]:
-        """Add an image's version to a plan of a draft, unless it is there."""
+        """Add an image version to a plan of a draft, unless it is there."""
 
-    def poll(self, spec: WaitSpec, poll_state: PollState) -> Flow[PollResult]:
-        """Look once at what is waited for.
+    def poll_request(self, spec: WaitSpec, state: PollState) -> Request[StatusReport] | None:
+        """Build the request that begins each poll, if its response alone can say that the wait goes on; else None."""
 
-        :param poll_state: what earlier looks of the wait saw; changed by who looks.
+    def poll(self, spec: WaitSpec, state: PollState, response: Response | None) -> Flow[PollResult]:
+        """Evaluate a poll, and send the further requests that it needs.
+
+        :param state: what earlier polls of the wait saw.
+        :param response: the response to :meth:`poll_request`; None if there is no such request.
         """

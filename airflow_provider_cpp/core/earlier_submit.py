@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What earlier tries of a task may have submitted, by their checkpoint or, without one, by the list of operations."""
+"""Find what earlier tries of a task submitted, by their checkpoint or, without one, by the list of operations."""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from datetime import datetime
 
 from airflow_provider_cpp.core.checkpoint import Checkpoint, TaskRun
-from airflow_provider_cpp.core.effects import Flow, GetTime, Log, SaveCheckpoint
+from airflow_provider_cpp.core.effects import Flow, Log, SaveCheckpoint, get_time
 from airflow_provider_cpp.core.offer_state import (
     OfferState,
     SettleWindow,
@@ -25,10 +24,10 @@ from airflow_provider_cpp.exceptions import OperationInProgressError, SubmitOutc
 def find_earlier_submit(
     backend: SubmitBackend, params: PublishParams, checkpoint: Checkpoint
 ) -> Flow[Operation | None]:
-    """Find out what became of a submit whose response was lost: wait for its operation, for the settle time."""
+    """Find the operation of a submit whose response was lost: poll for it within the settle time."""
     operation = backend.new_operation(params.offer, checkpoint.created_at)
     try:
-        found = yield from wait_for_new_operation(
+        entry = yield from wait_for_new_operation(
             backend.list_operations,
             operation,
             checkpoint.known_ids,
@@ -42,27 +41,27 @@ def find_earlier_submit(
             or state.has_unlisted_operation
         ):
             raise
-        return None  # the task was cleared since, and whichever of them was its own does not run any more
-    if found is None:
+        return None  # the task was cleared since then, and its own operation, whichever it is, has ended
+    if entry is None:
         state = yield from backend.get_state(params.offer)
         if not (late := new_operations(state.operations, checkpoint.known_ids, "publish")):
             if state.has_unlisted_operation:
                 raise _unlisted_error(params, state)
             return None
-        found = exactly_one(operation, late)
+        entry = exactly_one(operation, late)
     yield Log(
-        f"offer {params.offer}: {found.description} started after an earlier try; treated as that try's operation"
+        f"offer {params.offer}: {entry.description} started after an earlier try; treated as that try's operation"
     )
-    return (yield from attach(backend, checkpoint, [found]))
+    return (yield from attach(backend, checkpoint, [entry]))
 
 
 def find_without_checkpoint(backend: SubmitBackend, params: PublishParams) -> Flow[Operation | None]:
     """Decide by the list alone: what changed since the DAG run began may be the operation of an earlier try.
 
-    Before Airflow 3.3 there are no checkpoints, nor for the first try after an upgrade to it.
+    There are no checkpoints before Airflow 3.3, nor for the first try after an upgrade to it.
     """
     try_context = params.try_context
-    began: datetime = yield GetTime()
+    began = yield from get_time()
     while True:
         state = yield from backend.get_state(params.offer)
         running = state.in_progress_operation
@@ -74,7 +73,8 @@ def find_without_checkpoint(backend: SubmitBackend, params: PublishParams) -> Fl
         recent = next((entry for entry in state.operations if try_context.changed_in_dag_run(entry.changed_at)), None)
         if recent is not None:
             raise _undecidable_error(params, recent)
-        if not (yield from SettleWindow(began, try_context.settle_time).sleep()):
+        is_open = yield from SettleWindow(began, try_context.settle_time).sleep()
+        if not is_open:
             break
     if state.has_unlisted_operation:
         raise _unlisted_error(params, state)
@@ -82,18 +82,18 @@ def find_without_checkpoint(backend: SubmitBackend, params: PublishParams) -> Fl
 
 
 def _ensure_own(params: PublishParams, state: OfferState, running: OperationSummary) -> None:
-    """Refuse an operation in progress unless it can only be that of an earlier try.
+    """Reject an operation in progress unless it can only be that of an earlier try.
 
-    :raises OperationInProgressError: if it last changed before the DAG run began: another publish.
+    :raises OperationInProgressError: if it last changed before the DAG run began, so that it is another publish.
     :raises SubmitOutcomeUnknownError: if it may be either.
     """
     try_context = params.try_context
     if not try_context.changed_in_dag_run(running.changed_at) and not try_context.counts.was_cleared:
         raise OperationInProgressError(str(params.offer), running.description)
-    is_publish = running.kind == "publish" and running.status.is_under_way
-    is_alone = [entry for entry in state.operations if entry.status.is_open] == [running]
-    # The first try fails for good on an operation in progress, unless it waits for others. Where there are checkpoints no
-    # operation is guessed to be our own: a missing one can also mean that no earlier try came to execute.
+    is_publish = running.kind == "publish" and running.status.is_pending_or_in_progress
+    is_alone = [entry for entry in state.operations if not entry.status.is_terminal] == [running]
+    # A first try fails for good on an operation in progress, unless it waits for others. Where there are checkpoints, no
+    # operation is guessed to be this task's: without a checkpoint, maybe no earlier try came to execute.
     if (
         try_context.counts.was_cleared
         or try_context.waits_for_others
@@ -105,17 +105,17 @@ def _ensure_own(params: PublishParams, state: OfferState, running: OperationSumm
 
 
 def _unlisted_error(params: PublishParams, state: OfferState) -> SubmitOutcomeUnknownError:
-    reason = f"its status is {state.report.raw_status}, but its operations do not show what runs"
+    reason = f"its status is {state.report.raw_status}, but its list of operations does not show what is in progress"
     return SubmitOutcomeUnknownError(str(params.offer), "publish", reason)
 
 
 def _undecidable_error(params: PublishParams, entry: OperationSummary) -> SubmitOutcomeUnknownError:
-    reason = f"an earlier try of this task may have sent it, and {entry.description} is there"
+    reason = f"an earlier try of this task may have submitted it, and the offer has {entry.description}"
     return SubmitOutcomeUnknownError(str(params.offer), "publish", reason)
 
 
 def attach(backend: SubmitBackend, checkpoint: Checkpoint, new: list[OperationSummary]) -> Flow[Operation]:
-    """Take the one new operation for this task's own, and save it in the checkpoint."""
+    """Treat the one new operation as this task's own, and save it in the checkpoint."""
     operation = backend.new_operation(checkpoint.offer, checkpoint.created_at)
     operation = replace(operation, operation_id=exactly_one(operation, new).id)
     yield SaveCheckpoint(replace(checkpoint, operation=operation).to_payload())

@@ -1,49 +1,50 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is done, as generators: they yield what they want done, and return what came of it.
+"""Effects, and the flows that yield them.
 
-A flow asks for a few things only: that a call be sent, that time pass, what time it is, that a line be told to
-whoever watches, that a note be kept, that the connection be read again, that nothing take longer than until a deadline.
-Drivers in ``transport/`` do these, one with requests and one with aiohttp, and so there is one text of each procedure, and
-a test can play the portal by hand.
+A flow is a generator: a procedure, such as publishing an offer, without I/O. It yields effects ("send this request", "sleep for
+10 seconds"), and a driver in ``transport/`` performs each one and sends back the result: one driver with requests for workers,
+one with aiohttp for the triggerer, and in tests a fake. So each procedure is written once.
+
+An effect that returns something has a typed function below (:func:`send`, :func:`get_time`), since mypy cannot know what a bare
+``yield`` returns.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from airflow_provider_cpp.core.http import Request, Response, decode_response, response_digest
+from airflow_provider_cpp.core.http import Request, Response, decode_response
 from airflow_provider_cpp.exceptions import MarketplaceError, RequestError
 
 T = TypeVar("T")
-OK = 200
 
 
 @dataclass(frozen=True, slots=True)
 class SendRequest:
-    """Send a call; the driver answers with a :class:`~.http.Response` or throws a :class:`~.exceptions.MarketplaceError`."""
+    """Send a request; the driver returns a :class:`~.http.Response` or throws a :class:`~.exceptions.MarketplaceError`."""
 
     request: Request[Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Sleep:
-    """Let time pass, in seconds."""
+    """Let this number of seconds pass."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class GetTime:
-    """Ask what time it is, in UTC."""
+    """Return the current time, in UTC."""
 
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """Tell a line to whoever reads the log, at one of the levels of :mod:`logging`."""
+    """Log a line at one of the levels of :mod:`logging`."""
 
     text: str
     level: int = logging.INFO
@@ -51,62 +52,55 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class SaveCheckpoint:
-    """Keep a note where a later try of the task finds it; None takes it back."""
+    """Store a checkpoint for later tries of the task; None removes it."""
 
     checkpoint: dict[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
 class ReloadConnection:
-    """Read the connection again, since a look failed: somebody may have put it right."""
+    """Read the Airflow connection again after a failed poll: it may have been corrected."""
 
 
 @dataclass(frozen=True, slots=True)
 class SetDeadline:
-    """From now on no exchange of this flow, sign-in included, ends later than this time."""
+    """From now on, no exchange of this flow ends later than this time, sign-in included."""
 
     at: datetime
 
 
 Effect = SendRequest | Sleep | GetTime | Log | SaveCheckpoint | ReloadConnection | SetDeadline
-Flow = Generator[Effect, Any, T]
+Flow = Generator[Effect, object, T]
+
+
+def get_response(request: Request[Any]) -> Flow[Response]:
+    """Send a request once, and return the response whatever its status is.
+
+    :raises MarketplaceError: if there is no response.
+    """
+    response = yield SendRequest(request)
+    return cast("Response", response)
 
 
 def send(request: Request[T]) -> Flow[T]:
-    """Send a call once.
+    """Send a request once, and return its parsed response.
 
-    :raises MarketplaceError: what came instead of an answer; of a request, with the offer and the operation it was about.
+    :raises MarketplaceError: if there is no response, or the response is an error.
     """
-    return _send(request, lambda response: decode_response(request, response))
+    response = yield from get_response(request)
+    return decode_response(request, response)
 
 
-def send_if_changed(request: Request[T], seen: bytes) -> Flow[tuple[T | None, bytes]]:
-    """Send a call once, and read the answer only if it is another one than was seen before.
-
-    :param seen: the mark of that one; empty for none.
-    :returns: the result, None if it would be the same again; and the answer's mark.
-    :raises MarketplaceError: as :func:`ask`.
-    """
-
-    def read(response: Response) -> tuple[T | None, bytes]:
-        found = response_digest(request, response) if response.status == OK else b""
-        return (None if found and found == seen else decode_response(request, response)), found
-
-    return _send(request, read)
-
-
-def _send(request: Request[Any], read: Callable[[Response], T]) -> Flow[T]:
-    try:
-        return read((yield SendRequest(request)))
-    except RequestError as error:
-        error.offer, error.operation = request.offer, request.operation
-        raise
+def get_time() -> Flow[datetime]:
+    """Return the current time, in UTC."""
+    now = yield GetTime()
+    return cast("datetime", now)
 
 
 def send_with_retry(request: Request[T]) -> Flow[T]:
-    """Send a call, and again after a pause where that is safe and may help.
+    """Send a request, and send it again after a delay if that is safe and may help.
 
-    :raises MarketplaceError: the last try's.
+    :raises MarketplaceError: the error of the last try.
     """
     tries = 0
     while True:
@@ -114,29 +108,29 @@ def send_with_retry(request: Request[T]) -> Flow[T]:
             return (yield from send(request))
         except MarketplaceError as error:
             tries += 1
-            pause = retry_delay(error, tries, is_safe=request.is_safe)
-            if pause is None:
+            delay = retry_delay(error, tries, is_safe=request.is_safe)
+            if delay is None:
                 raise
-            yield Log(f"{error}; asking again in {pause:g} s", logging.WARNING)
-            yield Sleep(pause)
+            yield Log(f"{error}; sending the request again in {delay:g} s", logging.WARNING)
+            yield Sleep(delay)
 
 
 MAX_TRIES = 4
-"""How often a read is asked in all before its error is let through."""
+"""How often a read is sent in all before its error is raised."""
 
 MAX_RETRY_DELAY = 60.0
-"""Seconds: a portal that wants a longer pause than this is not waited for inside one call."""
+"""Seconds: if the API asks for a longer delay, the read fails at once."""
 
 
 def retry_delay(error: MarketplaceError, tries: int, *, is_safe: bool) -> float | None:
-    """Say how many seconds to wait before asking again, or None to give up.
+    """Return the seconds to wait before the next try, or None for no further try.
 
-    :param error: what the last try ended with.
-    :param tries: how many there were.
-    :param is_safe: whether the request may be sent twice; an order never may.
+    :param error: the error of the last try.
+    :param tries: the number of tries so far.
+    :param is_safe: whether the request may be sent twice; a submit never may.
     """
     if not is_safe or not error.retryable or tries >= MAX_TRIES:
         return None
-    asked_for = error.retry_after if isinstance(error, RequestError) else None
-    pause = float(2 ** (tries - 1)) if asked_for is None else asked_for
-    return pause if pause <= MAX_RETRY_DELAY else None
+    retry_after = error.retry_after if isinstance(error, RequestError) else None
+    delay = float(2 ** (tries - 1)) if retry_after is None else retry_after
+    return delay if delay <= MAX_RETRY_DELAY else None

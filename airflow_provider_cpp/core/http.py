@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A request and an answer as values, and the one place that turns an answer into a model or an error."""
+"""Requests and responses as values, and the one place that turns a response into a model or an error."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from airflow_provider_cpp.core.redaction import sanitize_line
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where an API is, unless a connection says otherwise.
+    """The default address of an API, which a connection can override.
 
-    :param base_url: scheme, host and, where it has one, the path that all of its paths are below.
-    :param scope: what a token for it is for.
-    :param version: the version of it that is asked for.
+    :param base_url: scheme, host and, if it has one, the path that all of its paths are below.
+    :param scope: the OAuth scope of its tokens.
+    :param version: the API version to request.
     """
 
     base_url: str
@@ -33,53 +33,54 @@ class Endpoint:
 
 
 T = TypeVar("T")
+E = TypeVar("E", bound=exceptions.RequestError)
 
 MAX_RETRY_AFTER = 3600.0
-"""Seconds: a longer Retry-After is cut to this, so that a mistake of a gateway cannot park a task for days."""
+"""Seconds: a longer Retry-After is cut to this, so that a mistake of a gateway cannot delay a task for days."""
 
 MAX_ERROR_TEXT = 600
 MAX_ERROR_DEPTH = 20
-"""Levels of an error's details that are read; real ones have three."""
+"""Levels of an error's details that are read; real errors have three."""
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer as it came.
+    """An HTTP response.
 
     :param status: the HTTP status.
-    :param body: the bytes, already bounded in size by the transport.
-    :param headers: found by lower-case name.
-    :param origin: scheme, host and port that the request was sent to.
-    :param received_at: when it came.
+    :param body: the bytes; the transport bounds their number.
+    :param headers: the headers by lower-case name.
+    :param base_url: the base URL that the request was sent to.
+    :param received_at: when it was received.
     """
 
     status: int
     body: bytes
     headers: Mapping[str, str]
-    origin: str
+    base_url: str
     received_at: datetime
 
     @property
     def request_id(self) -> str | None:
-        """The portal's own id of the request: the handle that its support asks for."""
+        """The API's own id of the request, which Microsoft's support asks for."""
         names = ("x-ms-correlation-request-id", "request-id")
-        return next((found for name in names if (found := sanitize_line(self.headers.get(name, ""), 100))), None)
+        return next((value for name in names if (value := sanitize_line(self.headers.get(name, ""), 100))), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Request(Generic[T]):
-    """A request as a value.
+    """An HTTP request as a value.
 
-    :param words: what is asked, for logs and errors.
+    :param description: what the request does, for logs and errors: ``publish offer contoso/contoso-vm``.
     :param method: the HTTP method.
-    :param path: the path below the host, every identifier quoted.
-    :param read: makes the result of a good answer; raises ``ValueError`` where it cannot.
+    :param path: the path below the base URL, every identifier quoted.
+    :param parse: parses a successful response; raises ``ValueError`` if it cannot.
     :param body: the JSON to send, as bytes.
-    :param headers: what is sent beside what every request carries.
-    :param offer: which offer it is about, as ``publisher/offer``.
-    :param operation: which operation of it.
-    :param version: the name of the parameter that tells the API's version.
-    :param refusal: knows a refusal by its code and words better than its HTTP status tells; None where it does not.
+    :param headers: headers beside those that every request has.
+    :param offer: the offer that the request is about, as ``publisher/offer``.
+    :param operation: the operation that it is about.
+    :param version: the name of the query parameter for the API version.
+    :param classify_error: returns the class of a 4xx error by its text, or None to decide by the HTTP status.
     """
 
     description: str
@@ -95,14 +96,18 @@ class Request(Generic[T]):
 
     @property
     def is_safe(self) -> bool:
-        """Whether sending it twice does no more than sending it once."""
+        """Whether sending it twice has the same effect as sending it once."""
         return self.method == "GET"
 
     def url_path(self, api_version: str) -> str:
-        """Return path and query, the API's version added where it is missing."""
+        """Return path and query, with the API version added if it is missing."""
         if _parameter(self.version).search(self.path):
             return self.path
         return f"{self.path}{'&' if '?' in self.path else '?'}{_quoted(self.version)}={_quoted(api_version)}"
+
+    def error(self, kind: type[E], **values: Any) -> E:
+        """Return an error of this request: with its description, offer and operation."""
+        return kind(self.description, offer=self.offer, operation=self.operation, **values)
 
 
 @cache
@@ -116,15 +121,15 @@ def _parameter(name: str) -> re.Pattern[str]:
 
 
 def response_digest(request: Request[Any], response: Response) -> bytes:
-    """Return what two answers have in common only if they answer the same question with the same bytes."""
-    return sha256(request.path.encode() + b"\n" + response.body).digest()
+    """Return a digest that two responses share only if they have the same status and body, and the same request."""
+    return sha256(f"{response.status} {request.path}\n".encode() + response.body).digest()
 
 
 def decode_response(request: Request[T], response: Response) -> T:
-    """Turn an answer into the call's result.
+    """Turn a response into the request's result.
 
-    :raises RequestError: the class that the status stands for; :class:`~.exceptions.InvalidResponseError` for an answer
-        that is good by its status and not what the API promises.
+    :raises RequestError: of the class for the response's status; :class:`~.exceptions.InvalidResponseError` for a successful
+        status with content that the API does not document.
     """
     if response.status not in (200, 201, 202):
         raise _error(request, response)
@@ -132,25 +137,24 @@ def decode_response(request: Request[T], response: Response) -> T:
         return request.parse(response)
     except (ValueError, RecursionError) as error:
         text = f"{sanitize_line(str(error), 200)}: {_body_text(response.body, 200) or 'the body is empty'}"
-        raise exceptions.InvalidResponseError(
-            request.description, status=response.status, text=text, request_id=response.request_id
-        ) from error
+        kind = exceptions.InvalidResponseError
+        raise request.error(kind, status=response.status, text=text, request_id=response.request_id) from error
 
 
 def parse_json(response: Response) -> Any:
-    """Return the JSON of an answer.
+    """Return the JSON of a response.
 
-    :raises ValueError: if it is none.
+    :raises ValueError: if it is not JSON.
     """
     try:
         return json.loads(response.body)
     except ValueError as error:
-        raise ValueError("the answer is not JSON") from error
+        raise ValueError("the response is not JSON") from error
 
 
 def _error(request: Request[T], response: Response) -> exceptions.RequestError:
     code, text = _code_and_text(response.body)
-    if response.status < 400:  # noqa: PLR2004 - the bound of refusals
+    if response.status < 400:  # noqa: PLR2004 - the bound of errors
         kind: type[exceptions.RequestError] = exceptions.InvalidResponseError
         text = "a redirect, which is not followed with a token in hand" if response.status >= 300 else text  # noqa: PLR2004 - as above
     else:
@@ -159,8 +163,8 @@ def _error(request: Request[T], response: Response) -> exceptions.RequestError:
         kind = _ERROR_CLASSES.get(response.status, other)
         if kind is exceptions.BadRequestError and request.classify_error is not None:
             kind = request.classify_error(text) or kind
-    return kind(
-        request.description,
+    return request.error(
+        kind,
         status=response.status,
         code=code,
         text=text,
@@ -173,7 +177,7 @@ _ERROR_CLASSES: dict[int, type[exceptions.RequestError]] = {
     401: exceptions.UnauthorizedError,
     403: exceptions.PermissionDeniedError,
     404: exceptions.NotFoundError,
-    # What a proxy or a server in trouble says: it is no word of the API's on what became of the request.
+    # Sent by proxies and overloaded servers: they do not prove that the API did not process the request.
     **dict.fromkeys((408, 421, 425, 499), exceptions.InvalidResponseError),
     409: exceptions.ConflictError,
     412: exceptions.PreconditionFailedError,
@@ -183,7 +187,7 @@ _ERROR_CLASSES: dict[int, type[exceptions.RequestError]] = {
 
 
 def _code_and_text(body: bytes) -> tuple[str | None, str]:
-    """Read the portal's error envelope; a body that is none is quoted as text."""
+    """Read the API's error envelope; another body is quoted as text."""
     try:
         envelope = json.loads(body)["error"]
         code, text = envelope.get("code"), "; ".join(_error_fields(envelope))
@@ -193,7 +197,7 @@ def _code_and_text(body: bytes) -> tuple[str | None, str]:
 
 
 def _error_fields(node: Any, depth: int = 0) -> Iterator[str]:
-    """Walk through the messages of an error and of what it comes of, to any depth that is sane."""
+    """Yield the messages of an error and of its details, down to a bounded depth."""
     if isinstance(message := node.get("message"), str):
         yield sanitize_line(message)
     for detail in node.get("details") or [] if depth < MAX_ERROR_DEPTH else []:
@@ -205,7 +209,7 @@ def _body_text(body: bytes, longest: int) -> str:
 
 
 def _retry_after(response: Response) -> float | None:
-    """Read Retry-After, as seconds or as a date, between nothing and an hour."""
+    """Read Retry-After, as seconds or as a date, between zero and an hour."""
     value = response.headers.get("retry-after", "").strip()
     try:
         return min(max(_seconds(value, response.received_at), 0.0), MAX_RETRY_AFTER)
@@ -217,5 +221,5 @@ def _seconds(value: str, now: datetime) -> float:
     if value.isdecimal():
         return float(value)
     moment = parsedate_to_datetime(value)
-    # The oldest form of an HTTP date names no zone, and there is but one.
+    # The oldest form of an HTTP date names no time zone, and means UTC.
     return ((moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)) - now).total_seconds()

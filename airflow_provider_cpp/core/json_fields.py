@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How JSON is read: what is harmless is understood, what is not raises ``ValueError``.
+"""Tolerant readers of JSON fields: harmless differences are accepted, anything else raises ``ValueError``.
 
-The portal's documents, samples and live answers disagree in places: a list where an object belongs, a
-number as text, a fraction of seven digits, a missing zone. ``Any`` enters the package here and ends here.
+The documents, the samples and the real responses of the APIs differ in places: a list instead of an object, a number as
+text, seven digits of a fraction, no time zone. ``Any`` enters the package here and ends here.
 """
 
 from __future__ import annotations
@@ -18,33 +18,25 @@ T = TypeVar("T")
 
 
 def list_parser(read: Callable[[Any], T]) -> Callable[[Any], tuple[T, ...]]:
-    """Make a reader of lists from a reader of one entry."""
+    """Return a parser of lists that parses each entry with this function."""
 
     def read_all(data: Any) -> tuple[T, ...]:
         if not isinstance(data, list):
-            msg = f"a list was expected, not {json_type_name(data)}"
+            msg = f"expected a list, not {json_type_name(data)}"
             raise ValueError(msg)
         return tuple(read(entry) for entry in data)
 
     return read_all
 
 
-def offer_document(data: Any) -> dict[str, Any]:
-    """Read an offer document: the raw JSON object, so that no key that nobody modelled is ever lost.
-
-    :raises ValueError: if it is not an object.
-    """
-    return as_object(data, "the answer")
-
-
 def parse_timestamp(value: object) -> datetime | None:
-    """Read a time of the portal: up to seven digits of fraction, sometimes no zone, which means UTC."""
+    """Read an ISO 8601 time, or return None; the APIs send up to seven digits of a fraction, and no time zone means UTC."""
     if not isinstance(value, str):
         return None
     try:
         moment = datetime.fromisoformat(value.strip())
         return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
-    except (ValueError, OverflowError):  # a year of 1 with a zone to the east of Greenwich overflows
+    except (ValueError, OverflowError):  # the year 1 with a time zone east of UTC overflows
         return None
 
 
@@ -53,15 +45,18 @@ def as_list(data: Any, what: str) -> list[Any]:
     if data is None:
         return []
     if not isinstance(data, list):
-        msg = f"{what} is {json_type_name(data)} where a list belongs"
+        msg = f"{what} is {json_type_name(data)}, not a list"
         raise ValueError(msg)
     return data
 
 
 def as_object(data: Any, what: str) -> dict[str, Any]:
-    """Return an object, or raise ``ValueError`` that says what is there instead."""
+    """Return a JSON object.
+
+    :raises ValueError: if it is not one.
+    """
     if not isinstance(data, dict):
-        msg = f"{what} is {json_type_name(data)} where an object belongs"
+        msg = f"{what} is {json_type_name(data)}, not an object"
         raise ValueError(msg)
     return data
 
@@ -73,15 +68,12 @@ def json_type_name(data: Any) -> str:
 
 
 def as_text(value: Any) -> str:
-    """Return text; null is empty, anything else is written out."""
+    """Return text; null is an empty text, anything else is converted."""
     return value if isinstance(value, str) else "" if value is None else str(value)
 
 
 def as_int(value: Any) -> int | None:
-    """Read an integer that may be written as text or with a fraction, without passing 18 digits through a float.
-
-    What does not fit into 64 bits is no number of anything, and would fill a line of the log with its digits.
-    """
+    """Return an integer, also from text or a float; None if it is not a number or does not fit into 64 bits."""
     try:
         number = int(value) if isinstance(value, (int, str, float)) and not isinstance(value, bool) else None
     except (ValueError, OverflowError):
@@ -90,7 +82,7 @@ def as_int(value: Any) -> int | None:
 
 
 def merge_patch(patch: dict[str, Any]) -> DraftChange:
-    """Make a change of a JSON merge patch (RFC 7396): null takes a key out, a list replaces a list."""
+    """Return the change that a JSON merge patch makes (RFC 7396): null removes a key, a list replaces a list."""
     return lambda document: _merged(document, patch)
 
 

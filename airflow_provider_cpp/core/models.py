@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an API says of offers, as frozen values; how they are read is each API's own."""
+"""Offers and their statuses as frozen values; each API parses them from its own responses."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _IDENTIFIER = re.compile(r"(?!\.)[A-Za-z0-9._$-]{1,200}")
 
 
 def validate_identifier(what: str, value: object) -> str:
-    """Return an identifier that cannot leave its place in a path, or raise.
+    """Return an identifier that is safe as one segment of a path.
 
-    :param what: its name in the error: ``offer_id``.
-    :raises ConfigurationError: if it is not text, is empty, or has other than letters, digits, ``. _ - $``.
+    :param what: its name in the error, for example ``offer_id``.
+    :raises ConfigurationError: if it is not text, is empty, or has characters other than letters, digits, ``. _ - $``.
     """
     if isinstance(value, str) and _IDENTIFIER.fullmatch(value):
         return value
@@ -31,25 +31,25 @@ def validate_identifier(what: str, value: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class OfferRef:
-    """Which offer: the publisher's id, None where the API takes it from the token, and the offer's."""
+    """The ids of an offer and its publisher; the publisher is None where the API takes it from the token."""
 
     publisher_id: str | None
     offer_id: str
 
     def __post_init__(self) -> None:
-        """Refuse identifiers that could not stand in a path."""
+        """Reject identifiers that are not safe in a path."""
         if self.publisher_id is not None:
             validate_identifier("publisher_id", self.publisher_id)
         validate_identifier("offer_id", self.offer_id)
 
     def __str__(self) -> str:
-        """Show it as people name it."""
+        """Return ``publisher/offer``, or ``offer`` where the token names the publisher."""
         return self.offer_id if self.publisher_id is None else f"{self.publisher_id}/{self.offer_id}"
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message of the certification team or of the portal, as one line of plain text."""
+    """A message of the certification team or of the API, as one line of plain text."""
 
     text: str
     level: str = "information"
@@ -57,18 +57,18 @@ class Message:
 
     @property
     def is_error(self) -> bool:
-        """Whether it says what is wrong."""
+        """Whether it is an error."""
         return self.level == "error"
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a publication, ``Certification`` for example.
+    """A step of a publication, for example ``Certification``.
 
-    :param status: where it stands.
-    :param word: that in the API's word.
-    :param is_sign_off: whether this is where the publisher signs off.
-    :param is_live: whether this is the step that puts the offer on the market.
+    :param status: its status.
+    :param raw_status: its status as the API spells it.
+    :param is_sign_off: whether it is the publisher's sign-off.
+    :param is_live: whether it is the step that puts the offer on the market.
     """
 
     id: str
@@ -83,7 +83,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class StatusReport:
-    """Where an offer or one of its operations stands: the same shape answers both questions."""
+    """The status of an offer, or of one of its operations."""
 
     status: Status
     raw_status: str
@@ -94,26 +94,26 @@ class StatusReport:
 
     @property
     def awaits_sign_off(self) -> bool:
-        """Whether it waits at the publisher's sign-off, in either of the two ways of saying so."""
-        if self.status.waits_for_publisher:
+        """Whether it awaits sign-off: its own status says so, or the status of its sign-off step."""
+        if self.status.awaits_sign_off:
             return True
-        waits = any(step.is_sign_off and step.status.waits_for_publisher for step in self.steps)
-        goes_live = any(step.is_live and step.status.is_at_work for step in self.steps)
+        waits = any(step.is_sign_off and step.status.awaits_sign_off for step in self.steps)
+        goes_live = any(step.is_live and step.status.is_in_progress for step in self.steps)
         return self.status is Status.RUNNING and waits and not goes_live
 
     @property
     def is_past_sign_off(self) -> bool:
-        """Whether going live has begun, by the steps."""
-        return any(step.is_live and step.status.has_begun for step in self.steps)
+        """Whether the live step has started."""
+        return any(step.is_live and step.status in (Status.RUNNING, Status.SUCCEEDED) for step in self.steps)
 
     @property
     def live_step_is_done(self) -> bool:
-        """Whether the live step says that it is complete."""
+        """Whether the live step is complete."""
         return any(step.is_live and step.status.is_success for step in self.steps)
 
     @property
     def current_step(self) -> Step | None:
-        """The step that the portal is at: the first that is neither done nor waiting for its turn."""
+        """The first step that has started and is not complete."""
         for step in self.steps:
             if step.status is not Status.NOT_STARTED and not step.status.is_success:
                 return step
@@ -121,16 +121,16 @@ class StatusReport:
 
     @property
     def blocked_step(self) -> Step | None:
-        """The first step that is blocked."""
+        """The first blocked step."""
         return next((step for step in self.steps if step.status is Status.BLOCKED), None)
 
 
 @dataclass(frozen=True, slots=True)
 class OfferDocument:
-    """An offer whole, as the portal stores it.
+    """An offer's whole document.
 
-    :param content: the raw JSON object, with every key that the portal sent.
-    :param etag: what names this state of it, sent back as it came; None where the portal gave none.
+    :param content: the raw JSON object, with every key that the API sent.
+    :param etag: its ETag, unchanged; None if the API sent none.
     """
 
     content: dict[str, Any] = field(repr=False)
@@ -143,6 +143,6 @@ class OfferDocument:
 
     @property
     def partner_center_url(self) -> str | None:
-        """The address of the offer's page for its publisher, where the portal gives one."""
+        """The URL of the offer's page in Partner Center, if the API returned one."""
         address = self.content.get("pcRedirectUri")
         return address if isinstance(address, str) and address else None

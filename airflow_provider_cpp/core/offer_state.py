@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finding out what is there: which operation runs, and which one an order has begun."""
+"""The state of an offer: which operation is in progress, and which one a submit has started."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
 
-from airflow_provider_cpp.core.effects import Flow, GetTime, Log, Sleep
+from airflow_provider_cpp.core.effects import Flow, Log, Sleep, get_time
 from airflow_provider_cpp.core.models import OfferRef, StatusReport
-from airflow_provider_cpp.core.operations import KINDS, Kind, Operation, OperationSummary, newest_first
+from airflow_provider_cpp.core.operations import KINDS, Kind, Operation, OperationSummary
 from airflow_provider_cpp.core.outcome import WaitResult
-from airflow_provider_cpp.core.status import Status
+from airflow_provider_cpp.core.status import Phase, Status
 from airflow_provider_cpp.defaults import PublicationTarget
 from airflow_provider_cpp.exceptions import MarketplaceError, SubmitOutcomeUnknownError
 
@@ -21,16 +21,16 @@ TARGETS: tuple[PublicationTarget, ...] = get_args(PublicationTarget)
 
 Target = Literal[PublicationTarget, "idle"]
 IDLE: Target = "idle"
-"""What a task waits for that may not order while somebody else's operation runs; no publication's end."""
+"""No operation in progress: what a task waits for before it submits with ``if_running=\"wait\"``."""
 
 
 def default_target(operation: Operation | None) -> PublicationTarget:
-    """Choose the target by what is watched: a publish operation ends at its preview, all else live."""
+    """Return the default target: the preview for a publish operation, live for everything else."""
     return "preview" if operation is not None and operation.kind == "publish" else "live"
 
 
 def evaluate_offer(report: StatusReport, until: Target) -> WaitResult | None:
-    """Judge an offer by its overall status; None means that the wait goes on."""
+    """Evaluate an offer by its overall status; None means that the wait goes on."""
     if report.status.is_success:
         return WaitResult.REACHED
     if (ended := failure_result(report.status)) is not None:
@@ -38,39 +38,35 @@ def evaluate_offer(report: StatusReport, until: Target) -> WaitResult | None:
     return WaitResult.REACHED if until == "preview" and preview_is_ready(report) else None
 
 
-def find_operation(operation: Operation, submissions: Iterable[OperationSummary]) -> OperationSummary | None:
-    """Find an operation in the offer's list: by its id, or by the number of its publication."""
-    if operation.operation_id is not None:
-        params = operation.operation_id.casefold()
-        return next((entry for entry in submissions if entry.id.casefold() == params), None)
-    number, kinds = operation.publishing_version, ("", operation.kind)
-    of_kind = (entry for entry in newest_first(submissions) if entry.kind in kinds)
-    return next((entry for entry in of_kind if number is not None and entry.publishing_version == number), None)
+def find_by_id(operation: Operation, entries: Iterable[OperationSummary]) -> OperationSummary | None:
+    """Find an operation in the offer's list by its id."""
+    operation_id = (operation.operation_id or "").casefold()
+    return next((entry for entry in entries if entry.id.casefold() == operation_id), None)
 
 
 def failure_result(status: Status) -> WaitResult | None:
-    """Say how a status ends a wait badly, if it does."""
+    """Return the result of a wait for a status that ends it badly; None for any other status."""
     if status.is_failure:
         return WaitResult.FAILED
     return WaitResult.CANCELED if status.is_canceled else None
 
 
 def preview_is_ready(report: StatusReport) -> bool:
-    """Say whether an offer is parked, or beyond that on its way to the market."""
+    """Return whether an offer awaits sign-off, or is past that and going live."""
     return report.awaits_sign_off or (report.status is Status.RUNNING and report.is_past_sign_off)
 
 
 POLLS_PER_SETTLE_TIME = 60
-"""How often one looks within the settle time for what became of an order: every 15 seconds of the usual 15 minutes."""
+"""How often the list is polled within the settle time: every 15 seconds for the default of 15 minutes."""
 
 MIN_SETTLE_DELAY = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class OfferState:
-    """An offer as it stands.
+    """The state of an offer.
 
-    :param entries: its operations, the newest first.
+    :param operations: its operations, the newest first.
     :param report: its status.
     """
 
@@ -79,33 +75,37 @@ class OfferState:
 
     @property
     def in_progress_operation(self) -> OperationSummary | None:
-        """The operation that runs, or is about to; parked at the sign-off is not running, whatever the list calls it."""
+        """The operation that has not ended; awaiting sign-off counts as ended, whatever the list says."""
         if self.report.awaits_sign_off:
             return None
-        # Awaiting the sign-off counts as ended also where the status shows the next publish, and the list does not yet.
-        return next((e for e in self.operations if e.status.is_open and not e.status.waits_for_publisher), None)
+        # Also if the offer's status is already that of the next publish, which the list does not show yet.
+        return next(
+            (e for e in self.operations if not e.status.is_terminal and not e.status.awaits_sign_off),
+            None,
+        )
 
     @property
     def has_unlisted_operation(self) -> bool:
-        """Whether the portal is at work, or may be, on something that the list does not show."""
-        return self.in_progress_operation is None and self.report.status.is_running and not self.report.awaits_sign_off
+        """Whether the offer's status says, or may say, that something is in progress which the list does not show."""
+        may_be_in_progress = self.report.status.phase in (Phase.IN_PROGRESS, Phase.UNKNOWN)
+        return self.in_progress_operation is None and may_be_in_progress and not self.report.awaits_sign_off
 
 
 def is_of_kind(entry: OperationSummary, kind: Kind) -> bool:
-    """Say whether an entry of the list is of a kind, or may be: one that does not say in a word that is known."""
+    """Return whether an entry of the list is of a kind, or may be: its kind is missing or unknown."""
     return entry.kind == kind or entry.kind not in KINDS
 
 
 def new_operations(entries: Iterable[OperationSummary], known: Iterable[str], kind: Kind) -> list[OperationSummary]:
-    """Pick the operations of a kind that were not there before an order."""
-    before = frozenset(known)
-    return [entry for entry in entries if entry.id not in before and is_of_kind(entry, kind)]
+    """Return the operations of a kind that did not exist before a submit."""
+    known = frozenset(known)
+    return [entry for entry in entries if entry.id not in known and is_of_kind(entry, kind)]
 
 
 def exactly_one(operation: Operation, new: list[OperationSummary]) -> OperationSummary:
     """Return the one new operation.
 
-    :raises SubmitOutcomeUnknownError: if there are several: which of them is ours cannot be told.
+    :raises SubmitOutcomeUnknownError: if there are several: which of them this task started is not known.
     """
     if len(new) > 1:
         names = ", ".join(entry.description for entry in new)
@@ -114,38 +114,37 @@ def exactly_one(operation: Operation, new: list[OperationSummary]) -> OperationS
 
 
 def wait_for_new_operation(
-    submissions: Callable[[OfferRef], Flow[tuple[OperationSummary, ...]]],
+    list_operations: Callable[[OfferRef], Flow[tuple[OperationSummary, ...]]],
     operation: Operation,
     known: Iterable[str],
     window: SettleWindow,
 ) -> Flow[OperationSummary | None]:
-    """Look for the one operation that an order began, until a time; one look at least.
+    """Poll the list at least once, and until the window ends, for the one operation that a submit started.
 
-    :param submissions: lists an offer's operations.
-    :param operation: what was ordered.
-    :param known: the ids of the operations before the order.
+    :param list_operations: lists an offer's operations.
+    :param operation: what was submitted.
+    :param known: the ids of the operations before the submit.
     :raises SubmitOutcomeUnknownError: if there are several.
     """
-    number = operation.publishing_version
     while True:
         try:
-            entries = yield from submissions(operation.offer)
+            entries = yield from list_operations(operation.offer)
         except MarketplaceError as error:
-            yield Log(f"{error}; the order may be with the portal, going on without its list", logging.WARNING)
+            yield Log(f"{error}; the request may still have been accepted; polling again", logging.WARNING)
         else:
             new = new_operations(entries, known, operation.kind)
-            new = [entry for entry in new if number in (None, entry.publishing_version)]
             if new:
                 return exactly_one(operation, new)
-        if not (yield from window.sleep()):
+        is_open = yield from window.sleep()
+        if not is_open:
             return None
 
 
 @dataclass(frozen=True, slots=True)
 class SettleWindow:
-    """For how long the portal may take to show what became of an order.
+    """The time that the API may take to show what became of a submit.
 
-    :param began: when that time began.
+    :param start: when it begins.
     :param seconds: how long it is.
     """
 
@@ -153,8 +152,8 @@ class SettleWindow:
     seconds: float
 
     def sleep(self) -> Flow[bool]:
-        """Let some seconds pass, but not past the end; returns whether there was any time left."""
-        now: datetime = yield GetTime()
+        """Sleep until the next poll; return False at once if the window has ended."""
+        now = yield from get_time()
         left = (self.start - now).total_seconds() + self.seconds
         if left <= 0:
             return False

@@ -1,20 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a wait ended: the only thing that crosses from the triggerer to the worker.
+"""How a wait ended: the only value that crosses from the triggerer to the worker.
 
-A trigger that raises loses its text on the way and is retried even where that is useless, so every way of
-ending, the bad ones too, is a value. Reading one fails closed: what is not exactly an outcome raises.
+If a trigger raises, the error's text is lost and the task is retried even if that cannot help. So every way in which a wait can
+end, errors included, is a value.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from airflow_provider_cpp.core.redaction import sanitize_line
+from airflow_provider_cpp.core import codec
 from airflow_provider_cpp.exceptions import InvalidEventError, MarketplaceError
-
-VERSION = 1
 
 
 class WaitResult(str, Enum):
@@ -32,12 +30,12 @@ class WaitResult(str, Enum):
 class WaitOutcome:
     """How a wait ended.
 
-    :param result: which way.
-    :param message: one line for a person: the offer, the step, the portal's words, its request id.
+    :param result: in which way.
+    :param message: one line for people: offer, step, the API's words, request id.
     :param offer: the offer, as ``publisher/offer``.
-    :param status: the offer's or the operation's status as last seen, in the portal's word; None if never.
-    :param operation: the operation that was waited for, as it stands in XCom; None for the offer as a whole.
-    :param retryable: for an error, whether trying the task again can help.
+    :param status: the last status of the offer or operation, as the API spells it; None if there was none.
+    :param operation: the operation that was waited for, as in XCom; None for the offer as a whole.
+    :param retryable: for an error, whether another try of the task can help.
     """
 
     result: WaitResult
@@ -48,53 +46,26 @@ class WaitOutcome:
     retryable: bool = False
 
     def to_payload(self) -> dict[str, Any]:
-        """Write it as JSON."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {"version": VERSION, **values, "result": self.result.value}
+        """Return it as JSON."""
+        return codec.to_payload(self)
 
     @classmethod
     def from_payload(cls, payload: object) -> WaitOutcome:
-        """Read it back.
+        """Read it from a trigger's event.
 
-        :raises InvalidEventError: if it is None, empty, of another type, or differs from an outcome in any key,
-            type or word.
+        :raises InvalidEventError: if the event is anything but an outcome of this release.
         """
-        if not isinstance(payload, dict):
-            msg = f"with {type(payload).__name__} instead of an outcome"
-            raise InvalidEventError(msg)
-        values = dict(payload)
-        version = values.pop("version", None)
-        wrong = sorted(map(str, set(values) ^ {field.name for field in fields(cls)}))
-        if version != VERSION or isinstance(version, bool) or wrong:
-            msg = f"with something other than an outcome, version {version!r}, keys at odds: {wrong}"
-            raise InvalidEventError(sanitize_line(msg))
-        _check_types(values)
         try:
-            return cls(**{**values, "result": WaitResult(values["result"])})
-        except ValueError:
-            msg = f"in a way that nobody knows, {values['result']!r}"
-            raise InvalidEventError(sanitize_line(msg)) from None
+            return codec.from_payload(cls, payload)
+        except ValueError as error:
+            msg = f"with an event that is not an outcome ({error})"
+            raise InvalidEventError(msg) from None
 
     @classmethod
     def from_error(
         cls, error: MarketplaceError, offer: str, operation: dict[str, str | None] | None = None
     ) -> WaitOutcome:
-        """Make an outcome of an error of this package's own tree."""
+        """Make the outcome for an error of this package."""
         line = str(error)
         message = line if offer in line else f"offer {offer}: {line}"
         return cls(WaitResult.ERROR, message, offer, operation=operation, retryable=error.retryable)
-
-
-def _check_types(values: dict[str, Any]) -> None:
-    expected: dict[str, tuple[type, ...]] = {
-        "result": (str,),
-        "message": (str,),
-        "offer": (str,),
-        "status": (str, type(None)),
-        "operation": (dict, type(None)),
-        "retryable": (bool,),
-    }
-    for key, types in expected.items():
-        if not isinstance(values[key], types):
-            msg = f"with an outcome that has a {type(values[key]).__name__} for {key}"
-            raise InvalidEventError(msg)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can be ordered of an API, as frozen values; how it is done is each API's own."""
+"""What a task asks an API to do, as frozen values; each API does it in its own way."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _VERSION = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}")
 
 @dataclass(frozen=True, slots=True)
 class ImageVersion:
-    """A version of an image.
+    """A version of a virtual machine image.
 
-    :param plan_id: the plan, or the disk generation of one, by the id that it has there.
-    :param version: three whole numbers with dots between, kept as written: ``2026.11.3``.
-    :param os_disk_url: the SAS URL of the operating system's disk.
-    :param data_disk_urls: the SAS URLs of data disks, by logical unit number.
-    :param details: further keys of the version, ``{"label": "..."}`` for example.
+    :param plan_id: the id of the plan, or of one of its disk generations.
+    :param version: three integers with dots between, for example ``2026.11.3``.
+    :param os_disk_url: the SAS URL of the operating system disk.
+    :param data_disk_urls: the SAS URLs of data disks by logical unit number.
+    :param details: further keys of the version, for example ``{"label": "..."}``.
     """
 
     plan_id: str
@@ -40,19 +40,19 @@ class ImageVersion:
     details: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def validate(self, now: datetime, valid_for: timedelta = MAX_PUBLISH_DURATION) -> None:
-        """Refuse what the portal would refuse days later.
+        """Reject what the API would reject days later.
 
-        :param valid_for: how long the URLs must be good: the portal reads them until the offer is live.
-        :raises ConfigurationError: naming all that is wrong at once.
+        :param valid_for: how long the URLs must be valid: Partner Center reads them until the offer is live.
+        :raises ConfigurationError: with everything that is wrong.
         """
         problems = []
         if not _VERSION.fullmatch(str(self.version)):
             shown = sanitize_line(repr(self.version), 40)
-            problems.append(f"version is {shown}, but must be three whole numbers with dots between, like 2026.11.3")
-        wrong = (number for number in self.data_disk_urls if not _LUN.fullmatch(str(number)))
-        problems += [f"data_disk_urls has {sanitize_line(repr(one), 40)} for a logical unit number" for one in wrong]
-        doubled = sorted({"osVhdUrl", "lunVhdDetails"} & set(self.details))
-        problems += [f"details must not hold {key}, which comes from the URLs" for key in doubled]
+            problems.append(f"version is {shown}, but must be three integers with dots between, like 2026.11.3")
+        invalid = (number for number in self.data_disk_urls if not _LUN.fullmatch(str(number)))
+        problems += [f"data_disk_urls has {sanitize_line(repr(one), 40)} as a logical unit number" for one in invalid]
+        reserved = sorted({"osVhdUrl", "lunVhdDetails"} & set(self.details))
+        problems += [f"details must not contain {key}, which is made from the URLs" for key in reserved]
         for name, url in (("os_disk_url", self.os_disk_url), *self._data_disks()):
             problems.extend(f"{name} {problem}" for problem in _url_problems(url, now, valid_for))
         if problems:
@@ -68,7 +68,7 @@ def _url_problems(url: str, now: datetime, valid_for: timedelta) -> Iterator[str
         parts = urlsplit(url)
         expiry = parse_timestamp(next(iter(parse_qs(parts.query).get("se", [])), None))
     except (ValueError, AttributeError, TypeError):
-        yield "is no URL"
+        yield "is not a URL"
         return
     if parts.scheme != "https" or not parts.hostname:
         yield "must be an https URL"
@@ -77,25 +77,25 @@ def _url_problems(url: str, now: datetime, valid_for: timedelta) -> Iterator[str
         yield f"expired on {expiry:%Y-%m-%d %H:%M} UTC"
     elif expiry is not None and expiry < now + valid_for:
         days = valid_for / timedelta(days=1)
-        yield f"expires on {expiry:%Y-%m-%d %H:%M} UTC, but publishing reads it for up to {days:g} days"
+        yield f"expires on {expiry:%Y-%m-%d %H:%M} UTC, but Partner Center reads it for up to {days:g} days"
 
 
 MAX_SUBMITS = 2
-"""How often one try goes live: a second time only after the offer stayed parked for the whole settle time."""
+"""How often one try goes live: a second time only if the offer still awaits sign-off after the whole settle time."""
 
 MAX_STALENESS = 60.0
-"""Seconds for which a status that is not parked may be the last publication's: the preview has just been reached."""
+"""Seconds for which a status may still be that of the previous publication: the preview may just have become ready."""
 
 
 @dataclass(frozen=True, slots=True)
 class PublishParams:
-    """What is to be published.
+    """Publish an offer's draft.
 
     :param offer: the offer.
-    :param notification_emails: who is told by mail.
-    :param attempt: which try this is.
-    :param draft: the version of its draft, where that is known: a later try tells it to people.
-    :param resources: what is configured and published in the same order; empty for the draft as it is.
+    :param notification_emails: the addresses that Partner Center notifies.
+    :param try_context: which try of the task this is.
+    :param draft_version: the version of the draft, if it is known.
+    :param resources: resources to configure and publish in the same request; empty for the draft as it is.
     """
 
     offer: OfferRef
@@ -107,11 +107,11 @@ class PublishParams:
 
 @dataclass(frozen=True, slots=True)
 class GoLiveParams:
-    """What is to go live.
+    """Go live with an offer's preview.
 
     :param offer: the offer.
-    :param attempt: which try this is.
-    :param operation: the publish operation whose preview is meant; None for whichever is parked.
+    :param try_context: which try of the task this is.
+    :param operation: the publish operation whose preview goes live; None for whichever awaits sign-off.
     """
 
     offer: OfferRef
@@ -121,13 +121,13 @@ class GoLiveParams:
 
 @dataclass(frozen=True, slots=True)
 class CancelParams:
-    """What is to be canceled.
+    """Cancel an operation.
 
     :param offer: the offer.
-    :param attempt: which try this is.
-    :param operation: the operation that is meant; None for whichever runs.
-    :param notification_emails: who is told by mail.
-    :param poll_interval: seconds between two looks while it ends.
+    :param try_context: which try of the task this is.
+    :param operation: the operation to cancel; None for whichever is in progress.
+    :param notification_emails: the addresses that Partner Center notifies.
+    :param poll_interval: seconds between two polls until it has ended.
     :param timeout: seconds after which it should have ended.
     """
 
@@ -139,36 +139,46 @@ class CancelParams:
     timeout: float = 900.0
 
     def __post_init__(self) -> None:
-        """Refuse an interval that would never let the portal rest."""
+        """Reject an interval of 0 seconds or less."""
         if self.poll_interval <= 0:
             raise ConfigurationError(("poll_interval must be more than 0 seconds",), "the task's arguments")
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateParams:
-    """How a draft is to be changed: by a change of its document, or by resources, whichever the API has.
+    """Change an offer's document: for an API whose draft is one document.
 
     :param offer: the offer.
-    :param change: what is done to its document; None where resources are given.
-    :param create: whether an offer that is not there is created, out of an empty document.
-    :param overwrite: whether a draft is stored over whichever is there (``If-Match: *``) if the API gives no ETag.
-    :param resources: the resources to configure, raw; None where a change is given.
+    :param change: changes the document.
+    :param create: whether to create the offer from an empty document if it does not exist.
+    :param overwrite: whether to store the draft over any other (``If-Match: *``) if the API returns no ETag.
     """
 
     offer: OfferRef
-    change: DraftChange | None = None
+    change: DraftChange
     create: bool = False
     overwrite: bool = False
-    resources: object = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigureParams:
+    """Configure resources of an offer: for an API whose draft consists of resources.
+
+    :param offer: the offer.
+    :param resources: the resources, as the task got them.
+    """
+
+    offer: OfferRef
+    resources: object = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class AddImageParams:
-    """The version of an image that is to be added to a plan.
+    """Add a version of an image to a plan.
 
     :param offer: the offer.
     :param image: the version.
-    :param overwrite: as of :class:`UpdateParams`.
+    :param overwrite: as in :class:`UpdateParams`.
     """
 
     offer: OfferRef
@@ -178,9 +188,9 @@ class AddImageParams:
 
 @dataclass(frozen=True, slots=True)
 class UpdateResult:
-    """What became of it.
+    """The result of an update.
 
-    :param document: the document as the API stored it; None for an API that has none.
+    :param document: the document as the API stored it; None for an API without one.
     :param written: whether anything was written.
     """
 

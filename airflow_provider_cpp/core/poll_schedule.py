@@ -1,110 +1,66 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long a wait pauses before it looks again: a table and a few rules, made without a clock.
+"""How many seconds a wait sleeps before its next poll: pure functions.
 
-A publication goes through steps, some of minutes and some of days. A wait that is given no interval of its own looks
-closely where minutes matter and seldom where days pass: after a fifth of the time for which it has seen the step run,
-within the step's own bounds. What is seen late is so seen late by a share of what it took, whatever it took.
-
-The time that each step takes is what the portal's documents estimate:
-`Retrieve offer status <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-retrieve-offer-status>`_
+One rule for every step: a tenth of the time since the current step was first seen, within bounds, so that a change is reported
+late by a share of what the step took, and within minutes. Failures and ``Retry-After`` make the delay longer.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from airflow_provider_cpp.core.models import StatusReport
 from airflow_provider_cpp.core.offer_state import IDLE
-from airflow_provider_cpp.core.status import LIVE_STEP, SIGN_OFF_STEP
+from airflow_provider_cpp.core.poll_state import PollState
+from airflow_provider_cpp.core.wait_spec import WaitSpec
 
-if TYPE_CHECKING:
-    from airflow_provider_cpp.core.poll_state import PollState
-    from airflow_provider_cpp.core.wait_spec import WaitSpec
+AGE_FRACTION = 0.1
+"""The next poll comes after this fraction of the current step's age."""
 
+MIN_DELAY = 60.0
+MAX_DELAY = 600.0
+"""Bounds of the delay, in seconds."""
 
-@dataclass(frozen=True, slots=True)
-class StepSchedule:
-    """How closely a step is watched.
-
-    :param step: its id in the portal's answers.
-    :param name: its name in the portal's documents; either may stand for it.
-    :param shortest: seconds between two looks while it is new.
-    :param longest: seconds between two looks, however long it runs.
-    """
-
-    step: str
-    name: str
-    min_delay: float
-    max_delay: float
-
-
-TABLE = (
-    StepSchedule("displaydummycertify", "Validate Pre-Requisites", 60.0, 300.0),
-    StepSchedule("displaycertify", "Certification", 2700.0, 7200.0),
-    # Packaging follows, takes an hour at most, and ends in the preview: it must not be slept through.
-    StepSchedule("displayprovision", "Provisioning", 1200.0, 2400.0),
-    StepSchedule("displaypackage", "Packaging and Lead Generation Registration", 120.0, 300.0),
-    StepSchedule(SIGN_OFF_STEP, "Publisher signoff", 120.0, 5400.0),
-    StepSchedule(LIVE_STEP, "Live", 300.0, 5400.0),
-)
-"""The steps of a virtual machine offer. Other kinds of offers have others, and operations may show none."""
-
-OTHERWISE = StepSchedule("", "", 120.0, 3600.0)
-"""A step that is not in the table, or that the portal does not show."""
-
-ENDING = "ending"
-"""What is not a step: an end that was seen and is not confirmed yet. It is watched as what is new and in no table."""
-
-AGE_FRACTION = 0.2
-"""The next look comes after this share of the time for which the step was seen to run."""
-
-JITTER = 0.25
-"""A pause is made longer by up to this share of it, so that waits which began together do not look together."""
+JITTER = 0.1
+"""A delay is made longer by up to this fraction of it, so that waits that began together do not poll together."""
 
 MIN_BACKOFF = 120.0
 MAX_BACKOFF = 3600.0
-"""Seconds, for pauses after looks that failed: as long again as looks have failed for, and so twice as long each time."""
+"""Bounds of the delay after failed polls, in seconds: it is as long as polls have failed, so it doubles each time."""
 
 MIN_POLLS_WITHIN_TOLERANCE = 3
-"""How many pauses fit at least into the time for which looks may fail: a wait does not end for one bad moment."""
+"""How many polls fit at least into ``poll_failure_tolerance``: a wait does not fail for a single bad moment."""
 
 RESUMED_AFTER = 60.0
-"""Seconds since its beginning after which a wait that starts is one that goes on elsewhere."""
+"""A wait that starts this many seconds after its beginning is one that another process began."""
 
 RESUMED_WITHIN = 60.0
-"""Seconds over which the first looks of such waits are spread: a triggerer that restarts starts thousands at once."""
-
-_BY_STEP = {key.casefold(): pace for pace in TABLE for key in (pace.step, pace.name)}
+"""The first polls of such waits are spread over this many seconds: a triggerer that restarts starts thousands at once."""
 
 
 def step_of(report: StatusReport) -> str:
-    """Name the step that a report is at, for :func:`interval`; empty where it shows none."""
+    """Return a name for where a report is; the age of a wait's current step is counted by it."""
     if report.awaits_sign_off:
-        return SIGN_OFF_STEP
+        return "awaiting sign-off"
     if report.is_past_sign_off:
-        return LIVE_STEP
+        return "going live"
     step = report.current_step
-    if step is None:
-        return ""
-    known = _BY_STEP.get(step.id.casefold()) or _BY_STEP.get(step.name.casefold())
-    return known.step if known else step.id or step.name
+    if step is not None:
+        return step.id or step.name
+    return "" if report.steps else report.raw_status  # between two steps, none is current for a moment
 
 
-def interval(step: str, running: float) -> float:
-    """Say how many seconds lie between two looks at a step.
+def interval(age: float) -> float:
+    """Return the seconds between two polls.
 
-    :param step: as :func:`step_of` names it.
-    :param running: for how many seconds it was seen to run.
+    :param age: seconds since the current step was first seen.
     """
-    pace = _BY_STEP.get(step, OTHERWISE)
-    return min(max(pace.min_delay, running * AGE_FRACTION), pace.max_delay)
+    return min(max(age * AGE_FRACTION, MIN_DELAY), MAX_DELAY)
 
 
 def backoff(usual: float, failing: float, tolerance: float) -> float:
-    """Say how many seconds lie between two looks while they fail: never less than usual, but for a short tolerance.
+    """Return the seconds between two polls that fail.
 
     :param usual: the seconds if they did not fail.
     :param failing: for how many seconds they have failed.
@@ -114,37 +70,23 @@ def backoff(usual: float, failing: float, tolerance: float) -> float:
     return min(slow, max(tolerance / MIN_POLLS_WITHIN_TOLERANCE, MIN_BACKOFF))
 
 
-def with_jitter(seconds: float, who: str, poll: int) -> float:
-    """Make a pause longer by up to :data:`SPREAD` of it, differently for each wait and look.
-
-    :param who: what is waited for.
-    :param poll: the number of the look before the pause.
-    """
-    return seconds * (1.0 + JITTER * _jitter(who, poll))
-
-
 def next_delay(spec: WaitSpec, state: PollState, now: datetime, poll: int) -> float:
-    """Say for how many seconds a wait does not look again.
+    """Return the seconds until the next poll.
 
-    :param state: what it saw.
-    :param poll: the number of the look before the pause; 0 before the first.
+    :param poll: the number of polls so far.
     """
     if spec.poll_interval is not None:
         return max(spec.poll_interval, state.retry_after)
-    seconds = interval(state.step, _seconds_since(state.step_since, now))
+    seconds = interval(_seconds_since(state.step_since, now))
     if state.failing_since is not None:
-        failing = _seconds_since(state.failing_since, now)
-        seconds = backoff(seconds, failing, spec.poll_failure_tolerance)
-    return with_jitter(max(seconds, state.retry_after), spec.description, poll)
+        seconds = backoff(seconds, _seconds_since(state.failing_since, now), spec.poll_failure_tolerance)
+    return max(seconds, state.retry_after) * (1.0 + JITTER * _random(spec.description, poll))
 
 
 def first_delay(spec: WaitSpec, state: PollState, now: datetime) -> float:
-    """Say for how many seconds a wait that starts does not look: none if it is new, but for one that has just looked.
-
-    :param state: what it was begun with.
-    """
+    """Return the seconds until the first poll of a wait that starts: none, unless it was resumed or has just polled."""
     if spec.poll_interval is None and _seconds_since(state.step_since, now) > RESUMED_AFTER:
-        return RESUMED_WITHIN * _jitter(spec.description, 0)
+        return RESUMED_WITHIN * _random(spec.description, 0)
     return next_delay(spec, state, now, 0) if spec.until == IDLE else 0.0
 
 
@@ -152,7 +94,7 @@ def _seconds_since(moment: datetime | None, now: datetime) -> float:
     return (now - moment).total_seconds() if moment is not None else 0.0
 
 
-def _jitter(who: str, poll: int) -> float:
-    """Return a number from 0 up to 1 that looks like chance, and is the same each time it is asked for."""
-    digest = hashlib.sha256(f"{who} {poll}".encode()).digest()
+def _random(wait: str, poll: int) -> float:
+    """Return a deterministic pseudo-random number in [0, 1), different for each wait and poll."""
+    digest = hashlib.sha256(f"{wait} {poll}".encode()).digest()
     return int.from_bytes(digest[:4], "big") / 2**32

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one vocabulary of statuses, and what each means for somebody who waits, whichever API it comes from.
+"""The statuses of offers, steps and operations of both APIs, and what each one means for a wait.
 
-Each API spells them in its own words, which stand in the ``status.py`` of its own folder, and nowhere else.
+Each API has its own words for them; these are in the ``status.py`` of the API's own folder, and nowhere else.
 """
 
 from __future__ import annotations
@@ -9,8 +9,21 @@ from __future__ import annotations
 from enum import Enum
 
 
+class Phase(Enum):
+    """What a status means for a wait."""
+
+    IDLE = "nothing was submitted"
+    PENDING = "not started yet"
+    IN_PROGRESS = "in progress"
+    AWAITING_SIGN_OFF = "the publisher has to go live"
+    SUCCEEDED = "ended well"
+    FAILED = "ended badly"
+    CANCELED = "ended by a cancel"
+    UNKNOWN = "not known; never ends a wait"
+
+
 class Status(str, Enum):
-    """Where an offer, a step or an operation stands; the value is what people are shown."""
+    """The status of an offer, a step or an operation; the value is what users see."""
 
     NEVER_PUBLISHED = "neverPublished"
     NOT_STARTED = "notStarted"
@@ -23,67 +36,65 @@ class Status(str, Enum):
     FAILED = "failed"
     CANCELED = "canceled"
     UNKNOWN = "unknown"
-    """A word this package does not know. It never ends a wait, and least of all well."""
+    """A word that this release does not know."""
+
+    @property
+    def phase(self) -> Phase:
+        """What the status means for a wait."""
+        return PHASES[self]
 
     @property
     def is_success(self) -> bool:
-        """Whether this is known to mean success."""
+        """Whether it is known to mean success."""
         return self is Status.SUCCEEDED
 
     @property
     def is_failure(self) -> bool:
         """Whether it ended in failure."""
-        return self in _FAILURES
+        return self.phase is Phase.FAILED
 
     @property
     def is_canceled(self) -> bool:
-        """Whether somebody canceled it."""
+        """Whether it was canceled."""
         return self is Status.CANCELED
 
     @property
     def is_terminal(self) -> bool:
-        """Whether nothing more will happen by itself."""
-        return self in _TERMINAL
+        """Whether it has ended."""
+        return self.phase in (Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELED)
 
     @property
-    def is_running(self) -> bool:
-        """Whether the API is at work on it, or may be: a word nobody knows counts as running."""
-        return self not in _TERMINAL and self not in _IDLE
+    def is_in_progress(self) -> bool:
+        """Whether it is known to be in progress."""
+        return self.phase is Phase.IN_PROGRESS
 
     @property
-    def is_open(self) -> bool:
-        """Whether an operation with this status has yet to end: unlike an offer, one that has not started is coming."""
-        return self not in _TERMINAL
+    def is_pending_or_in_progress(self) -> bool:
+        """Whether it is known to be in progress, or about to start."""
+        return self.phase in (Phase.PENDING, Phase.IN_PROGRESS)
 
     @property
-    def is_under_way(self) -> bool:
-        """Whether an operation with this status is known to be at work, or to be coming."""
-        return self in _AT_WORK or self is Status.NOT_STARTED
-
-    @property
-    def is_at_work(self) -> bool:
-        """Whether the API is known to be at work on it; a word nobody knows does not count."""
-        return self in _AT_WORK
-
-    @property
-    def waits_for_publisher(self) -> bool:
-        """Whether it waits for the publisher to go live."""
+    def awaits_sign_off(self) -> bool:
+        """Whether the publisher has to go live."""
         return self is Status.WAITING_FOR_PUBLISHER_REVIEW
 
-    @property
-    def has_begun(self) -> bool:
-        """Whether a step with this status is at work or done."""
-        return self in _BEGUN
 
-
-_FAILURES = frozenset({Status.FAILED, Status.REJECTED})
-_TERMINAL = _FAILURES | {Status.SUCCEEDED, Status.CANCELED}
-_IDLE = frozenset({Status.NEVER_PUBLISHED, Status.NOT_STARTED})
-_AT_WORK = frozenset({Status.RUNNING, Status.WAITING_FOR_APPROVAL, Status.BLOCKED})
-_BEGUN = frozenset({Status.RUNNING, Status.SUCCEEDED})
+PHASES: dict[Status, Phase] = {
+    Status.NEVER_PUBLISHED: Phase.IDLE,
+    Status.NOT_STARTED: Phase.PENDING,
+    Status.RUNNING: Phase.IN_PROGRESS,
+    Status.WAITING_FOR_APPROVAL: Phase.IN_PROGRESS,
+    Status.BLOCKED: Phase.IN_PROGRESS,
+    Status.WAITING_FOR_PUBLISHER_REVIEW: Phase.AWAITING_SIGN_OFF,
+    Status.SUCCEEDED: Phase.SUCCEEDED,
+    Status.REJECTED: Phase.FAILED,
+    Status.FAILED: Phase.FAILED,
+    Status.CANCELED: Phase.CANCELED,
+    Status.UNKNOWN: Phase.UNKNOWN,
+}
 
 SIGN_OFF_STEP = "publisher-signoff"
-"""The step at which an offer is parked for its publisher: of the portal an id in the documents, a name in the wild."""
+"""The step at which an offer awaits sign-off: its id in the CPP API's documents, its name in real responses."""
 
 LIVE_STEP = "live"
 """The step that going live begins."""

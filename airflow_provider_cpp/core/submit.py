@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Publishing: at most once in a run of the task, and where that cannot be proved, not at all.
+"""Publish at most once in a run of the task, and where that cannot be proved, not at all.
 
-No API of the marketplace takes a key that would make a second order harmless. What there is: the list of operations,
-whose ids are written down before the order, and the rule that an offer has one operation at a time. How an API is
-asked for these is its own; what follows from the answers is here, once.
+The APIs have no idempotency key. What they have is a list of operations, whose ids are saved before the submit, and the rule that
+an offer has one operation at a time. Each API reads these in its own way; what follows from them is here, once.
 """
 
 from __future__ import annotations
@@ -11,16 +10,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
 
 from airflow_provider_cpp.core.checkpoint import Checkpoint, TaskRun
 from airflow_provider_cpp.core.earlier_submit import attach, find_earlier_submit, find_without_checkpoint
-from airflow_provider_cpp.core.effects import Flow, GetTime, Log, SaveCheckpoint, send
+from airflow_provider_cpp.core.effects import Flow, Log, SaveCheckpoint, get_time, send
 from airflow_provider_cpp.core.http import Request
 from airflow_provider_cpp.core.offer_state import (
     OfferState,
     SettleWindow,
-    find_operation,
     new_operations,
     wait_for_new_operation,
 )
@@ -40,68 +37,75 @@ from airflow_provider_cpp.exceptions import (
 def submit_once(backend: SubmitBackend, params: PublishParams) -> Flow[Operation]:
     """Publish an offer's draft, or find the operation by which an earlier try did.
 
-    :raises OperationInProgressError: if somebody else's operation runs; nothing was ordered.
-    :raises SubmitOutcomeUnknownError: if it cannot be known whether this try or an earlier one ordered.
-    :raises TaskRunUnknownError: if it cannot be known whether the task is retried or was cleared, and that matters.
-    :raises ConfigurationError: if an earlier try noted another offer.
+    :raises OperationInProgressError: if another operation is in progress; nothing was submitted.
+    :raises SubmitOutcomeUnknownError: if it is not known whether this try or an earlier one submitted.
+    :raises TaskRunUnknownError: if it is not known whether the task is retried or was cleared, and that matters.
+    :raises ConfigurationError: if the checkpoint is for another offer.
     """
     try_context, checkpoint, own = params.try_context, params.try_context.checkpoint, None
     if checkpoint is not None:
         checkpoint.ensure_matches(params.offer, "publish")
-        own = checkpoint.operation or (yield from find_earlier_submit(backend, params, checkpoint))
+        own = checkpoint.operation
+        if own is None:
+            own = yield from find_earlier_submit(backend, params, checkpoint)
         is_same_run = try_context.task_run is TaskRun.SAME
-        if own is not None and (is_same_run or (yield from backend.is_in_progress(own))):
-            if not is_same_run:  # it is this run's from now on, also once it has ended
+        goes_on = is_same_run
+        if own is not None and not is_same_run:
+            goes_on = yield from backend.is_in_progress(own)
+        if own is not None and goes_on:
+            if not is_same_run:  # from now on it belongs to this run of the task, also once it has ended
                 yield SaveCheckpoint(replace(checkpoint, counts=try_context.counts, operation=own).to_payload())
             yield Log(
                 f"offer {params.offer}: this task published it before; continuing with operation {own.display_id}"
             )
             return own
         if try_context.task_run is TaskRun.UNDECIDED:
-            submitted = f"operation {own.display_id}, which has ended" if own else "no operation that shows"
+            submitted = f"operation {own.display_id}, which has ended" if own else "which no operation shows"
             raise TaskRunUnknownError(str(params.offer), submitted)
     elif try_context.store_was_emptied:
         yield Log(f"offer {params.offer}: {STORE_WAS_EMPTIED}", logging.WARNING)
         yield from _wait_for_late_operations(backend, params, own)
     elif try_context.lacks_history:
-        found = yield from find_without_checkpoint(backend, params)
-        if found is not None:
-            return found
+        earlier = yield from find_without_checkpoint(backend, params)
+        if earlier is not None:
+            return earlier
     return (yield from _submit_after_conflicts(backend, params, own))
 
 
 STORE_WAS_EMPTIED = (
-    "Airflow kept no checkpoint of this task when it was cleared; waiting for the settle time, so that a publish that was"
+    "Airflow removed this task's checkpoint when the task was cleared; waiting for the settle time, so that a publish that was"
     " submitted before the clear can show"
 )
 
 
 def _submit_after_conflicts(backend: SubmitBackend, params: PublishParams, own: Operation | None) -> Flow[Operation]:
-    """Submit; after a conflict with nothing that shows, once more when what the list may lag behind had time to show.
+    """Submit; after a conflict while nothing is in progress, submit once more after the settle time.
 
-    :param own: the operation of the run of the task before a clear: while it is in progress, it is gone on with.
-    :raises ConflictError: if the second submit is refused like the first one, in the API's own words.
+    :param own: the operation of the run of the task before a clear: while it is in progress, the task continues with it.
+    :raises ConflictError: if the second submit is rejected too, with the API's own words.
     """
     try:
         return (yield from _submit(backend, params, own))
     except ConflictError as error:
-        text = f"{error}; nothing shows as in progress: waiting for the settle time, then submitting once more"
+        text = f"{error}; no operation is in progress: waiting for the settle time, then submitting once more"
         yield Log(text, logging.WARNING)
     if params.try_context.lacks_history:
-        found = yield from find_without_checkpoint(backend, params)
+        late = yield from find_without_checkpoint(backend, params)
     else:
-        found = yield from _wait_for_late_operations(backend, params, own)
-    return found if found is not None else (yield from _submit(backend, params, own))
+        late = yield from _wait_for_late_operations(backend, params, own)
+    if late is not None:
+        return late
+    return (yield from _submit(backend, params, own))
 
 
 def _wait_for_late_operations(
     backend: SubmitBackend, params: PublishParams, own: Operation | None
 ) -> Flow[Operation | None]:
-    """Poll for the settle time; None if nothing shows as in progress by then.
+    """Poll for the settle time; return None if nothing is in progress by then.
 
-    :raises OperationInProgressError: if something does.
+    :raises OperationInProgressError: if something is.
     """
-    began: datetime = yield GetTime()
+    began = yield from get_time()
     window = SettleWindow(began, params.try_context.settle_time)
     while True:
         try:
@@ -111,23 +115,26 @@ def _wait_for_late_operations(
         else:
             if state.in_progress_operation is not None:
                 return (yield from _handle_operation_in_progress(backend, params, state, own))
-        if not (yield from window.sleep()):
+        is_open = yield from window.sleep()
+        if not is_open:
             return None
 
 
 def _submit(backend: SubmitBackend, params: PublishParams, own: Operation | None) -> Flow[Operation]:
-    """Look once more, note what is there, and order.
+    """Read the offer's operations, save the checkpoint, and submit.
 
-    :raises ConflictError: if the API says that another operation is in the way, and none shows.
+    :raises ConflictError: if the API reports a conflict, and no operation shows.
     """
     offer, try_context = params.offer, params.try_context
-    before = newest_first((yield from backend.list_operations(offer)))
+    operations = yield from backend.list_operations(offer)
+    before = newest_first(operations)
     if (late := _new_since_checkpoint(params, before)) is not None:
         return (yield from attach(backend, *late))
-    state = (yield from backend.get_state(offer)) if any(entry.status.is_open for entry in before) else None
-    if state is not None and state.in_progress_operation is not None:
-        return (yield from _handle_operation_in_progress(backend, params, state, own))
-    now: datetime = yield GetTime()
+    if not all(entry.status.is_terminal for entry in before):
+        state = yield from backend.get_state(offer)
+        if state.in_progress_operation is not None:
+            return (yield from _handle_operation_in_progress(backend, params, state, own))
+    now = yield from get_time()
     known = try_context.own_checkpoint.known_ids if try_context.own_checkpoint else tuple(entry.id for entry in before)
     checkpoint = Checkpoint(offer, "publish", now, try_context.counts, known, params.draft_version)
     request = yield from backend.build_request(params)
@@ -138,7 +145,7 @@ def _submit(backend: SubmitBackend, params: PublishParams, own: Operation | None
 def _new_since_checkpoint(
     params: PublishParams, entries: Iterable[OperationSummary]
 ) -> tuple[Checkpoint, list[OperationSummary]] | None:
-    """Return what is new since this run's own note, which is open; whatever that is, it is not published over."""
+    """Return what is new since this run's own checkpoint; nothing that is new is published over."""
     checkpoint = params.try_context.own_checkpoint
     new = new_operations(entries, checkpoint.known_ids, "publish") if checkpoint is not None else []
     return (checkpoint, new) if checkpoint is not None and new else None
@@ -151,14 +158,14 @@ def _send(
     own: Operation | None,
     request: Request[str | None],
 ) -> Flow[Operation]:
-    """Order once, and find out which operation that made."""
+    """Submit once, and find out which operation that started."""
     offer, now = params.offer, checkpoint.created_at
     try:
         location = yield from send(request)
     except MarketplaceError as error:
         if not may_have_been_accepted(error):
             return (yield from _handle_conflict(backend, params, own, error))
-        yield Log(f"{error}; the request may still have been accepted; looking for a new operation", logging.WARNING)
+        yield Log(f"{error}; the request may still have been accepted; polling for a new operation", logging.WARNING)
         return (yield from _handle_lost_response(backend, params, checkpoint, error))
     if location is None:
         return (yield from _handle_lost_response(backend, params, checkpoint, None))
@@ -167,25 +174,25 @@ def _send(
     if operation.operation_id is not None:
         return operation
     try:
-        found = yield from backend.resolve_id(params, operation, checkpoint)
-    except ConflictError as error:  # any other failure may be that of what the job began
+        resolved = yield from backend.resolve_id(params, operation, checkpoint)
+    except ConflictError as error:  # any other failure may be that of the operation itself
         return (yield from _handle_conflict(backend, params, own, error))
-    if found != operation:
-        yield SaveCheckpoint(replace(checkpoint, operation=found).to_payload())
-    return found
+    if resolved != operation:
+        yield SaveCheckpoint(replace(checkpoint, operation=resolved).to_payload())
+    return resolved
 
 
 def _handle_operation_in_progress(
     backend: SubmitBackend, params: PublishParams, state: OfferState, own: Operation | None
 ) -> Flow[Operation]:
-    """Go on with what is in progress if it is this task's own; nobody else's is taken for it.
+    """Continue with what is in progress if this task started it; never attach to another operation.
 
-    :param own: the task's operation of before it was cleared.
+    :param own: the operation that the task started before it was cleared.
     """
     if (late := _new_since_checkpoint(params, state.operations)) is not None:
         return (yield from attach(backend, *late))
     checkpoint, running = params.try_context.checkpoint, state.in_progress_operation
-    if own is None or checkpoint is None or running is None or find_operation(own, [running]) is None:
+    if own is None or checkpoint is None or running is None or backend.find_operation(own, [running]) is None:
         raise OperationInProgressError(str(params.offer), running.description if running else "another operation")
     yield SaveCheckpoint(replace(checkpoint, counts=params.try_context.counts, operation=own).to_payload())
     yield Log(f"offer {params.offer}: this task's own {running.description} is still in progress; continuing with it")
@@ -195,35 +202,35 @@ def _handle_operation_in_progress(
 def _handle_lost_response(
     backend: SubmitBackend, params: PublishParams, checkpoint: Checkpoint, lost: MarketplaceError | None
 ) -> Flow[Operation]:
-    """Look for what an order began whose answer was lost, or named nothing."""
+    """Poll for the operation of a submit whose response was lost, or named none."""
     operation = backend.new_operation(params.offer, checkpoint.created_at)
-    found = yield from wait_for_new_operation(
+    entry = yield from wait_for_new_operation(
         backend.list_operations,
         operation,
         checkpoint.known_ids,
         SettleWindow(checkpoint.created_at, params.try_context.settle_time),
     )
-    if found is None:
-        reason = str(lost) if lost else "the answer named no operation on this host"
+    if entry is None:
+        reason = str(lost) if lost else "the response named no operation on this host"
         raise SubmitOutcomeUnknownError(str(params.offer), "publish", reason, may_settle=True) from lost
-    return (yield from attach(backend, checkpoint, [found]))
+    return (yield from attach(backend, checkpoint, [entry]))
 
 
 def _handle_conflict(
     backend: SubmitBackend, params: PublishParams, own: Operation | None, error: MarketplaceError
 ) -> Flow[Operation]:
-    """End a try whose order was certainly not taken; what an earlier try of this run noted stands again.
+    """End a try whose submit was certainly not accepted, and restore the checkpoint of an earlier try of this run.
 
-    :raises SubmitOutcomeUnknownError: if an earlier try of this run submitted, nothing shows, and yet another operation is in the way.
-    :raises ConflictError: if no earlier try did, so that it may help to submit once more.
+    :raises SubmitOutcomeUnknownError: if an earlier try of this run submitted, and there is a conflict while nothing shows.
+    :raises ConflictError: if no earlier try did, so that submitting once more may help.
     """
-    there = params.try_context.checkpoint
-    yield SaveCheckpoint(there.to_payload() if there else None)
+    earlier = params.try_context.checkpoint
+    yield SaveCheckpoint(earlier.to_payload() if earlier else None)
     if not isinstance(error, (ConflictError, BadRequestError)):
         raise error
     try:
         state: OfferState | None = yield from backend.get_state(params.offer)
-    except MarketplaceError:  # the refusal says more than that the portal could not be asked about it
+    except MarketplaceError:  # the first error says more than that this read failed
         state = None
     if state is not None:
         if state.in_progress_operation is not None or _new_since_checkpoint(params, state.operations) is not None:

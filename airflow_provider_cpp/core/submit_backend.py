@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an API implements so that :func:`~.ordering.order_once` can submit through it, and when a submit may be accepted."""
+"""What an API implements so that :func:`~.submit.submit_once` can publish through it, and which errors prove that it did not."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Protocol
 
@@ -17,32 +18,38 @@ from airflow_provider_cpp.exceptions import InvalidResponseError, MarketplaceErr
 
 
 class SubmitBackend(Protocol):
-    """Where an API takes orders, and tells what it has of them."""
+    """How one API takes a publish, and shows what became of it."""
 
     def list_operations(self, offer: OfferRef) -> Flow[tuple[OperationSummary, ...]]:
         """List an offer's operations."""
 
     def get_state(self, offer: OfferRef) -> Flow[OfferState]:
-        """Look at an offer's operations and at its status."""
+        """Read an offer's operations and status."""
+
+    def find_operation(self, operation: Operation, entries: Iterable[OperationSummary]) -> OperationSummary | None:
+        """Find an operation in the offer's list."""
 
     def is_in_progress(self, operation: Operation) -> Flow[bool]:
-        """Ask an operation itself, which the list may lag behind; parked counts as ended."""
+        """Read an operation itself, since the list may lag; awaiting sign-off counts as ended."""
 
     def build_request(self, params: PublishParams) -> Flow[Request[str | None]]:
-        """Make the order, which answers with the operation's location; reads what that needs, and orders nothing."""
+        """Build the publish request, which returns the operation's location; sends reads only."""
 
     def new_operation(self, offer: OfferRef, submitted_at: datetime, location: str | None = None) -> Operation:
-        """Make the operation that an order began."""
+        """Make the operation that a submit started."""
 
     def resolve_id(self, params: PublishParams, operation: Operation, checkpoint: Checkpoint) -> Flow[Operation]:
-        """Find the id of an operation that the API took, and has named by its location only, if that can be told soon.
+        """Find the id of an accepted operation that is known by its location only, if the API shows it soon.
 
-        :raises RequestError: if the API took it, and refuses it after all.
+        :raises RequestError: if the API accepted the request, and rejects it after all.
         """
 
 
 def may_have_been_accepted(error: MarketplaceError) -> bool:
-    """Say whether an order whose answer this is may have been taken."""
+    """Return whether the API may have accepted a submit that ended with this error.
+
+    Only a response of the API itself proves that it did not: no response, a status of a proxy, and 5xx do not.
+    """
     if isinstance(error, TransportError):
         return error.sent
     return isinstance(error, (InvalidResponseError, ServerError))

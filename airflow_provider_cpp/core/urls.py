@@ -1,34 +1,79 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which paths a token may go to, of those that an API names."""
+"""URLs: where a token may be sent, and whether two URLs name the same blob."""
 
 from __future__ import annotations
 
 import re
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote, urljoin, urlsplit
 
 MAX_LENGTH = 2000
-"""Characters of a location that are followed; those of the portal have some 150."""
+"""Characters of a link that is followed; real links have about 150."""
 
 _LETTER = r"(?:[A-Za-z0-9/$_.~:@!&'()*+,;=-]|%[0-9A-Fa-f]{2})"
 _PATH = re.compile(rf"/{_LETTER}*(?:\?{_LETTER}*)?")
-"""What every reader of URLs reads alike."""
+"""What every URL parser reads in the same way."""
+
+_SAS_PARAMETERS = frozenset(
+    {"sv", "st", "se", "sr", "sp", "sig", "spr", "si", "skoid", "sktid", "skt", "ske", "sks", "skv"}
+)
+"""The query parameters of a shared access signature."""
 
 
-def is_safe_api_path(location: str, below: str = "/api/") -> bool:
-    """Say whether a text is path and query of something below the API, whoever reads it.
+def is_safe_api_path(location: str, below: str = "/") -> bool:
+    """Return whether a text is a path and query of the API for every URL parser.
+
+    urllib3 and yarl decode dot segments and follow them, so these could lead out of the API, however they are encoded.
 
     :param below: the path that all of the API's locations begin with.
-
-    urllib3 and yarl decode dot segments and follow them, so these would lead out of the API, however written.
     """
     if (
         not location.startswith(below)
+        or location.startswith("//")
         or len(location) > MAX_LENGTH
         or ".." in location
         or not _PATH.fullmatch(location)
     ):
         return False
     path = location.partition("?")[0]
-    while (plain := unquote(path)) != path:
-        path = plain
+    while (decoded := unquote(path)) != path:
+        path = decoded
     return {".", ".."}.isdisjoint(path.replace("\\", "/").split("/"))
+
+
+def resolve_same_origin(link: object, base_url: str, below: str = "/") -> str | None:
+    """Return the path and query of a link below the API's base URL, or None if it leads elsewhere.
+
+    A link is followed with a token, so another scheme, host, port or path is never followed.
+
+    :param link: the link as received; absolute or relative.
+    :param base_url: the base URL that the request was sent to.
+    :param below: the path below the base URL that the link must begin with.
+    """
+    if not isinstance(link, str) or not 0 < len(link) <= MAX_LENGTH:
+        return None
+    try:
+        target, base = urlsplit(urljoin(f"{base_url}/", link.strip())), urlsplit(base_url)
+        same = (target.scheme, target.hostname, target.port or 443) == (base.scheme, base.hostname, base.port or 443)
+    except ValueError:  # a port that is not a number, a bracket that is not closed
+        return None
+    if not same or target.username is not None or not target.path.startswith(f"{base.path}/"):
+        return None
+    path = target.path.removeprefix(base.path)
+    location = f"{path}?{target.query}" if target.query else path
+    return location if is_safe_api_path(location, below) else None
+
+
+def same_blob(one: str, other: str) -> bool:
+    """Return whether two URLs name the same blob, whatever shared access signature they have."""
+    return _without_sas(one) == _without_sas(other)
+
+
+def _without_sas(url: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url, ()
+    query = (
+        pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0].casefold() not in _SAS_PARAMETERS
+    )
+    return f"{parts.scheme}://{parts.netloc.casefold()}{parts.path}", tuple(sorted(query))

@@ -1,116 +1,135 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Waiting for a publication: one look, and the loop of looks, as flows."""
+"""Waiting for a publication: one poll, and the loop of polls."""
 
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from airflow_provider_cpp.core import poll_schedule
 from airflow_provider_cpp.core.api import MarketplaceAPI
-from airflow_provider_cpp.core.effects import Flow, GetTime, Log, ReloadConnection, SetDeadline, Sleep
+from airflow_provider_cpp.core.effects import (
+    Flow,
+    Log,
+    ReloadConnection,
+    SetDeadline,
+    Sleep,
+    get_response,
+    get_time,
+)
+from airflow_provider_cpp.core.http import response_digest
 from airflow_provider_cpp.core.operations import ensure_same_api
 from airflow_provider_cpp.core.outcome import WaitOutcome, WaitResult
+from airflow_provider_cpp.core.poll_result import PollResult
 from airflow_provider_cpp.core.poll_state import PollState, log_changes
 from airflow_provider_cpp.core.wait_spec import WaitSpec
 from airflow_provider_cpp.exceptions import MarketplaceError, RequestError
 
 LAST_POLL_TIMEOUT = timedelta(seconds=10)
-"""For how long a poll may go on after the deadline: the last one, or the only one of a wait that is resumed after it."""
-
-
-def poll_once(api: MarketplaceAPI, spec: WaitSpec, state: PollState) -> Flow[WaitOutcome | None]:
-    """Look once, tell what changed, and tolerate what may pass.
-
-    :param api: the API that the connection is for.
-    :param state: what was told and when polls began to fail; changed in place.
-    :returns: the outcome if the wait is over, for better or worse; None if it goes on.
-    :raises ConfigurationError: if the wait is for another API: the connection was switched.
-    """
-    ensure_same_api(api.name, spec.api, f"the wait for {spec.offer}")
-    try:
-        seen = yield from api.poll(spec, state)
-    except MarketplaceError as error:
-        now: datetime = yield GetTime()
-        return (yield from _handle_failure(spec, state, error, now))
-    now = yield GetTime()
-    state.record_success()
-    state.record_step(seen.step, now)
-    state.set_go_live_operation(seen.go_live_operation_id)
-    if seen.report is not None:
-        yield from log_changes(str(spec.offer), seen.report, state)
-    state.response_digest = seen.response_digest
-    return seen.outcome
+"""How long a poll may take after the deadline: the last poll, or the only one of a wait that is resumed after it."""
 
 
 def wait(api: MarketplaceAPI, spec: WaitSpec, state: PollState | None = None) -> Flow[WaitOutcome]:
-    """Look again and again until the wait is over; errors of this package's tree become outcomes too.
+    """Poll until the wait is over; errors of this package become outcomes too.
 
-    It ends :data:`LAST_POLL` after its deadline at the latest, whatever does not respond.
+    The wait ends :data:`LAST_POLL_TIMEOUT` after its deadline at the latest, even if nothing responds.
 
-    :param api: the API that the connection is for.
+    :param api: the API of the connection.
     :raises ConfigurationError: if the wait is for another API: the connection was switched.
     """
-    yield SetDeadline(max(spec.deadline, (yield GetTime())) + LAST_POLL_TIMEOUT)
+    now = yield from get_time()
+    yield SetDeadline(max(spec.deadline, now) + LAST_POLL_TIMEOUT)
     state = state or PollState()
-    state.answered = state.answered or spec.answered
+    state.responded = state.responded or spec.responded
     state.reset_for_resume()
     polls = 0
+    delay = poll_schedule.first_delay(spec, state, now)
     while True:
-        now: datetime = yield GetTime()
-        if polls and now >= spec.deadline:
-            return timeout_outcome(spec, state)
-        seconds = _delay(spec, state, now, polls)
-        del now  # thousands of waits sleep here for days: each holds what it needs then
-        if seconds is not None:
-            yield Sleep(seconds)
+        delay = min(delay, (spec.deadline - now).total_seconds())
+        if delay > 0:
+            yield Sleep(delay)
         outcome = yield from poll_once(api, spec, state)
         if outcome is not None:
             return outcome
         polls += 1
+        now = yield from get_time()
+        if now >= spec.deadline:
+            return timeout_outcome(spec, state)
+        delay = poll_schedule.next_delay(spec, state, now, polls)
 
 
-def _delay(spec: WaitSpec, state: PollState, now: datetime, polls: int) -> float | None:
-    """Say for how many seconds a wait does not look after so many looks, never beyond its deadline; None for a look at once."""
-    seconds = (
-        poll_schedule.next_delay(spec, state, now, polls) if polls else poll_schedule.first_delay(spec, state, now)
-    )
-    return min(seconds, max((spec.deadline - now).total_seconds(), 0.0)) if seconds > 0 else None
+def poll_once(api: MarketplaceAPI, spec: WaitSpec, state: PollState) -> Flow[WaitOutcome | None]:
+    """Poll once, log what changed, and tolerate failures that may pass.
+
+    A response that is the same as before is recognized here, and not parsed.
+
+    :param api: the API of the connection.
+    :param state: what earlier polls of the wait saw; changed in place.
+    :returns: the outcome if the wait is over; None if it goes on.
+    :raises ConfigurationError: if the wait is for another API: the connection was switched.
+    """
+    if state.request is None:
+        ensure_same_api(api.name, spec.api, f"the wait for {spec.offer}")
+        state.request = api.poll_request(spec, state)
+    response, digest = None, b""
+    try:
+        if state.request is not None:
+            response = yield from get_response(state.request)
+            digest = response_digest(state.request, response)
+            if digest == state.response_digest:
+                state.record_success()
+                return None
+        result = yield from api.poll(spec, state, response)
+    except MarketplaceError as error:
+        return (yield from _handle_failure(spec, state, error))
+    return (yield from _record(spec, state, result, digest))
+
+
+def _record(spec: WaitSpec, state: PollState, result: PollResult, digest: bytes) -> Flow[WaitOutcome | None]:
+    """Record the result of a successful poll, and log what changed."""
+    state.record_success()
+    step = "ending" if result.is_ending else poll_schedule.step_of(result.report) if result.report is not None else ""
+    now = yield from get_time()
+    state.record_step(step, now)
+    state.response_digest = digest if result.is_final else b""
+    state.set_go_live_operation(result.go_live_operation_id)
+    if result.report is not None:
+        yield from log_changes(str(spec.offer), result.report, state)
+    return result.outcome
 
 
 def timeout_outcome(spec: WaitSpec, state: PollState) -> WaitOutcome:
-    """Make the outcome of a wait that ran out of time."""
-    silence = "the portal answers, but does not show it yet" if state.answered else "the portal never answered"
-    seen = f"last seen: {state.summary}" if state.summary else silence
-    message = f"offer {spec.offer}: gave up waiting for {spec.until}; {seen}. The publication itself goes on"
+    """Return the outcome of a wait that reached its deadline."""
+    never = "the API responds, but does not show it yet" if state.responded else "the API never responded"
+    last = f"last status: {state.summary}" if state.summary else never
+    message = f"offer {spec.offer}: gave up waiting for {spec.until}; {last}. The publication itself goes on"
     return WaitOutcome(WaitResult.TIMED_OUT, message, str(spec.offer), operation=spec.operation_json)
 
 
-def _handle_failure(
-    spec: WaitSpec, state: PollState, error: MarketplaceError, now: datetime
-) -> Flow[WaitOutcome | None]:
-    """Decide whether a look that failed ends the wait: a wrong answer may pass, wrong credentials at first do not."""
-    if not state.answered and not error.retryable:
+def _handle_failure(spec: WaitSpec, state: PollState, error: MarketplaceError) -> Flow[WaitOutcome | None]:
+    """Decide whether a failed poll ends the wait: refused credentials at its start do, failures that may pass do not."""
+    if not state.responded and not error.retryable:
         return WaitOutcome.from_error(error, str(spec.offer), spec.operation_json)
+    now = yield from get_time()
     failing_for = state.record_failure(now)
     if failing_for >= spec.poll_failure_tolerance:
         text = (
-            f"offer {spec.offer}: no answer from the portal for {timedelta(seconds=round(failing_for))}, last: {error}."
-            " What became of the publication is not known, and nothing was done to it"
+            f"offer {spec.offer}: every poll failed for {timedelta(seconds=round(failing_for))}, last: {error}."
+            " The state of the publication is not known; the publication itself goes on"
         )
         return WaitOutcome(WaitResult.ERROR, text, str(spec.offer), operation=spec.operation_json, retryable=True)
     warns = state.should_warn(now)
     if warns:
         yield Log(f"{error}; the wait goes on", logging.WARNING)
-    yield from _reload_connection(error, tells=warns)
+    yield from _reload_connection(error, warns=warns)
     state.retry_after = (error.retry_after or 0.0) if isinstance(error, RequestError) else 0.0
     return None
 
 
-def _reload_connection(refusal: MarketplaceError, *, tells: bool) -> Flow[None]:
-    """Read the connection again; one that cannot be used now may be put right while the wait goes on."""
+def _reload_connection(failure: MarketplaceError, *, warns: bool) -> Flow[None]:
+    """Read the connection again; if it cannot be used now, it may be corrected while the wait goes on."""
     try:
         yield ReloadConnection()
     except MarketplaceError as error:
-        if tells and str(error) != str(refusal):  # which was told already
+        if warns and str(error) != str(failure):
             yield Log(f"{error}; the wait goes on with the connection as it was", logging.WARNING)

@@ -1,37 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is waited for, and how patiently: a value that is stored with the trigger, and outlives releases of this package."""
+"""What a wait waits for: a value that is stored with the trigger."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from airflow_provider_cpp.core.json_fields import parse_timestamp
+from airflow_provider_cpp.core import codec
 from airflow_provider_cpp.core.models import OfferRef
 from airflow_provider_cpp.core.offer_state import IDLE, TARGETS, Target
 from airflow_provider_cpp.core.operations import Operation
 from airflow_provider_cpp.core.redaction import sanitize_line
 from airflow_provider_cpp.exceptions import SAME_RELEASE, ConfigurationError
 
-VERSION = 1
-
 
 @dataclass(frozen=True, slots=True)
 class WaitSpec:
-    """What is waited for, and how patiently: one value, serialized into the trigger as it is.
+    """What a wait waits for, how long, and how often it polls.
 
     :param offer: the offer.
-    :param until: ``preview`` or ``live``; ``idle`` for no operation running any more.
-    :param deadline: when the wait gives up; an absolute time, so that a restart does not begin it anew.
-    :param operation: the operation to watch; None for the offer's overall status.
-    :param fail_on_blocked: whether a blocked step ends the wait.
-    :param poll_interval: seconds between two looks; None for as many as each step is worth: :mod:`.poll_schedule`.
-    :param poll_failure_tolerance: seconds without a single answer after which the wait fails.
-    :param answered: whether the portal has answered a look of this wait before: until then, credentials that
-        are refused fail at once, afterwards they fall under the tolerance.
+    :param until: ``preview``, ``live``, or ``idle`` for no operation in progress.
+    :param deadline: when the wait gives up; an absolute time, so that a restart does not begin the wait anew.
     :param api: the API to poll, as operations name it.
+    :param operation: the operation to wait for; None for the offer's overall status.
+    :param fail_on_blocked: whether a blocked step ends the wait.
+    :param poll_interval: seconds between two polls; None for :mod:`.poll_schedule`.
+    :param poll_failure_tolerance: seconds without a successful poll after which the wait fails.
+    :param responded: whether a poll of this wait has succeeded before. Until then, refused credentials fail at once; after that
+        they fall under the tolerance.
     """
 
     offer: OfferRef
@@ -42,75 +40,56 @@ class WaitSpec:
     fail_on_blocked: bool = False
     poll_interval: float | None = None
     poll_failure_tolerance: float = 6 * 3600.0
-    answered: bool = False
+    responded: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be waited for."""
-        problems = []
-        if self.until not in (*TARGETS, IDLE):
-            problems.append(f"until is {sanitize_line(repr(self.until), 60)}, not one of {', '.join(TARGETS)}")
-        if self.poll_interval is not None and not 0 < self.poll_interval < math.inf:
-            problems.append("poll_interval must be more than 0 seconds")
-        if not self.poll_failure_tolerance >= 0:
-            problems.append("poll_failure_tolerance must not be negative")
-        if self.operation is not None and self.operation.kind == "cancel":
-            problems.append("operation is a cancel, which leads neither to a preview nor to the market")
-        if self.operation is not None and self.until == IDLE:
-            problems.append("until is idle, which is no end of an operation")
-        if self.operation is not None and self.operation.offer != self.offer:
-            problems.append(f"operation belongs to offer {self.operation.offer}, not to {self.offer}")
-        if problems:
-            raise ConfigurationError(tuple(problems), "the task's arguments")
+        """Reject what cannot be waited for."""
+        operation = self.operation
+        rules = (
+            (
+                self.until not in (*TARGETS, IDLE),
+                f"until is {sanitize_line(repr(self.until), 60)}, not one of {', '.join(TARGETS)}",
+            ),
+            (
+                self.poll_interval is not None and not 0 < self.poll_interval < math.inf,
+                "poll_interval must be more than 0 seconds",
+            ),
+            (not self.poll_failure_tolerance >= 0, "poll_failure_tolerance must not be negative"),
+            (
+                operation is not None and operation.kind == "cancel",
+                "operation is a cancel, which reaches neither a preview nor the market",
+            ),
+            (operation is not None and self.until == IDLE, "until is idle, which no operation reaches"),
+            (
+                operation is not None and operation.offer != self.offer,
+                f"operation belongs to offer {operation.offer if operation else ''}, not to {self.offer}",
+            ),
+        )
+        if problems := tuple(problem for is_wrong, problem in rules if is_wrong):
+            raise ConfigurationError(problems, "the task's arguments")
 
     @property
     def description(self) -> str:
-        """What is waited for, in a few words that no other wait has."""
+        """A few words that are different for each wait."""
         return f"{self.offer} {self.operation.display_id if self.operation else ''} {self.until}"
 
     @property
     def operation_json(self) -> dict[str, str | None] | None:
-        """The operation as it stands in XCom."""
+        """The operation as in XCom."""
         return self.operation.to_json() if self.operation else None
 
     def to_payload(self) -> dict[str, Any]:
-        """Write it as JSON."""
-        values = asdict(self) | {"deadline": self.deadline.isoformat(), "operation": self.operation_json}
-        return {"version": VERSION, **values}
+        """Return it as JSON."""
+        return codec.to_payload(self)
 
     @classmethod
     def from_payload(cls, payload: object) -> WaitSpec:
         """Read it back.
 
-        :raises ConfigurationError: if it is not a watch, or of a version that this release does not know.
+        :raises ConfigurationError: if it is not a wait spec of this release.
         """
-        values = dict(payload) if isinstance(payload, dict) else {}
-        version, deadline = values.pop("version", None), parse_timestamp(values.pop("deadline", None))
-        offer, operation = values.pop("offer", None), values.pop("operation", ...)
-        # Without its operation a watch would take the last publication's end for this one's.
-        readable = operation is not ... and version == VERSION and isinstance(offer, dict) and _are_well_typed(values)
-        if deadline is None or isinstance(version, bool) or not readable:
+        try:
+            return codec.from_payload(cls, payload)
+        except ValueError as error:
             problem = f"it was written by another release of this package; {SAME_RELEASE}"
-            raise ConfigurationError((problem,), "the trigger's watch")
-        named = OfferRef(offer.get("publisher_id", ""), offer.get("offer_id", ""))
-        begun = None if operation is None else Operation.from_json(operation)
-        return cls(
-            offer=named,
-            operation=begun,
-            deadline=deadline,
-            **values,
-        )
-
-
-def _are_well_typed(values: dict[str, Any]) -> bool:
-    kinds: dict[str, tuple[type, ...]] = {
-        "until": (str,),
-        "fail_on_blocked": (bool,),
-        "poll_interval": (int, float, type(None)),
-        "poll_failure_tolerance": (int, float),
-        "answered": (bool,),
-        "api": (str,),
-    }
-    return {"until", "api"} <= set(values) and all(
-        isinstance(value, kinds.get(key, ())) and (not isinstance(value, bool) or kinds[key] == (bool,))
-        for key, value in values.items()
-    )
+            raise ConfigurationError((problem,), "the trigger's wait spec") from error

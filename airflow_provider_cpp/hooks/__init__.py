@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hooks: from an Airflow connection to the portal."""
+"""Hooks: access to the APIs with an Airflow connection."""

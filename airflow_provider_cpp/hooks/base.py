@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the hooks have in common: from an Airflow connection to an API, blocking for tasks, asynchronous for triggers."""
+"""The base class of the hooks: blocking for tasks, asynchronous for triggers."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
-from airflow_provider_cpp.core.effects import Flow
+from airflow_provider_cpp.core.effects import Flow, send_with_retry
 from airflow_provider_cpp.core.models import OfferRef
 from airflow_provider_cpp.core.operations import Operation, ensure_same_api
-from airflow_provider_cpp.defaults import DEFAULT_SETTLE_TIME
 from airflow_provider_cpp.exceptions import ConfigurationError, ConnectionNotFoundError
 from airflow_provider_cpp.get_provider_info import CONNECTIONS
 
@@ -20,10 +19,9 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
 
     from airflow_provider_cpp.core.api import MarketplaceAPI
+    from airflow_provider_cpp.core.http import Request
     from airflow_provider_cpp.transport.settings import Settings
     from airflow_provider_cpp.transport.sync import SyncSession
-
-__all__ = ["DEFAULT_SETTLE_TIME", "CheckpointWriter", "MarketplaceHook", "split_emails"]
 
 T = TypeVar("T")
 
@@ -31,14 +29,13 @@ CheckpointWriter = Callable[[dict[str, Any] | None], None]
 
 
 class MarketplaceHook(BaseHook):
-    """Runs the flows of one API of the marketplace with the credentials of an Airflow connection.
+    """Runs flows of one API with the credentials of an Airflow connection.
 
-    Its methods raise the errors of :mod:`airflow_provider_cpp.exceptions`, which carry the HTTP status, the API's code and
-    words, and its request id. Reads are asked again a few times where that may help; an order never is.
+    The methods raise the errors of :mod:`airflow_provider_cpp.exceptions`, which carry the HTTP status, the API's error code
+    and message, and the request ID. Reads are retried a few times if that may help; submits are never retried.
 
-    :param conn_id: the connection; the default one if None.
-    :cvar api: what the API has to offer.
-    :cvar needs_publisher: whether an offer is named by its publisher too.
+    :param conn_id: the connection ID; the hook's default if None.
+    :cvar needs_publisher: whether an offer is identified by its publisher too.
     """
 
     conn_name_attr = "conn_id"
@@ -49,7 +46,7 @@ class MarketplaceHook(BaseHook):
     needs_publisher: ClassVar[bool]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Give each hook the form as its own: Airflow before 3.2 does not look at what a hook inherits."""
+        """Copy the form methods into each hook: Airflow before 3.2 ignores inherited ones."""
         super().__init_subclass__(**kwargs)
         for name in ("get_connection_form_widgets", "get_ui_field_behaviour"):
             if name not in vars(cls):
@@ -62,7 +59,7 @@ class MarketplaceHook(BaseHook):
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Return the form's fields for Airflow before 3.2, which does not read them from the provider info."""
+        """Return the form's fields for Airflow before 3.2, which ignores those in the provider info."""
         from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
         from wtforms import StringField
 
@@ -76,26 +73,26 @@ class MarketplaceHook(BaseHook):
         """Return the labels of the standard fields for Airflow before 3.2."""
         return {key.replace("-", "_"): value for key, value in CONNECTIONS[cls.conn_type]["ui-field-behaviour"].items()}
 
-    def get_conn(self, keep: CheckpointWriter | None = None) -> SyncSession:
-        """Return an open session, to be closed or used with ``with``.
+    def get_conn(self, save_checkpoint: CheckpointWriter | None = None) -> SyncSession:
+        """Return an open session; close it, or use it with ``with``.
 
-        :param keep: keeps the notes of flows; without it they are dropped.
+        :param save_checkpoint: saves the checkpoints of flows; without it they are dropped.
         """
         from airflow_provider_cpp.transport.sync import SyncSession
 
-        return SyncSession(self.get_settings(), self.log, keep=keep, reread=self.read_settings)
+        return SyncSession(self.get_settings(), self.log, save_checkpoint=save_checkpoint, reload=self.read_settings)
 
     def get_settings(self) -> Settings:
-        """Return the connection's settings; the connection is read the first time only.
+        """Return the connection's settings; read the connection only once.
 
         :raises ConfigurationError: as :meth:`read_settings`.
         """
         return self._settings if self._settings is not None else self.read_settings()
 
     def read_settings(self) -> Settings:
-        """Read the connection, also if it was read before.
+        """Read the connection, even if it was read before.
 
-        :raises ConfigurationError: if there is none, or naming all that it lacks.
+        :raises ConfigurationError: if it does not exist; or lists all missing and invalid fields.
         """
         try:
             connection = self.get_connection(self.conn_id)
@@ -104,9 +101,9 @@ class MarketplaceHook(BaseHook):
         return self.use(connection)
 
     def use(self, connection: Connection) -> Settings:
-        """Take a connection that was read already.
+        """Use a connection that was already read.
 
-        :raises ConfigurationError: naming all that it lacks.
+        :raises ConfigurationError: lists all missing and invalid fields.
         """
         self._settings = self._parse_settings(connection, connection.extra_dejson)
         return self._settings
@@ -122,22 +119,19 @@ class MarketplaceHook(BaseHook):
             connection = await get_async_connection(self.conn_id, hook=type(self))
         except AirflowNotFoundException as error:
             raise ConnectionNotFoundError((str(error),), self.where) from error
-        except PermissionError as error:  # Airflow refuses to show it
+        except PermissionError as error:  # Airflow denies access to it
             raise ConfigurationError((str(error),), self.where) from error
         return self._parse_settings(connection, await get_async_extra_dejson(connection))
 
-    def run(self, flow: Flow[T], keep: CheckpointWriter | None = None) -> T:
-        """Run a flow to its end, blocking.
-
-        :param keep: keeps the flow's notes; without it they are dropped.
-        """
-        with self.get_conn(keep) as session:
+    def run(self, flow: Flow[T]) -> T:
+        """Run a flow, blocking, and return its result."""
+        with self.get_conn() as session:
             return session.run(flow)
 
     def arun(self, flow: Flow[T]) -> Coroutine[Any, Any, T]:
-        """Run a flow to its end on the event loop, to be awaited.
+        """Run a flow on the event loop.
 
-        What runs on one loop with one connection shares session and token, and reads the connection once for all.
+        Flows with one connection on one loop share session and token, and read the connection once for all.
         """
         from airflow_provider_cpp.transport import aio
 
@@ -145,52 +139,54 @@ class MarketplaceHook(BaseHook):
 
     @property
     def cache_key(self) -> tuple[type, str]:
-        """What those have in common who read the same connection in the same way.
+        """The key by which hooks share a connection on an event loop.
 
-        While any of them waits, the first one reads it, and logs, for all: they must be interchangeable.
+        One hook reads the connection, and logs, for all hooks with the same key: they must be interchangeable.
         """
         return type(self), self.conn_id
 
     @property
     def where(self) -> str:
-        """What errors call the connection."""
+        """The connection's name in errors."""
         return f"connection {self.conn_id!r}"
 
     def log_line(self, text: str, level: int) -> None:
-        """Log a line, with a logger that is not kept: each of thousands of waits would have one of its own."""
+        """Log a line through a copy: ``self.log`` is cached on the instance, and thousands of waits have one each."""
         copy(self).log.log(level, "%s", text)
 
     def offer_ref(self, offer_id: str, publisher_id: str | None = None) -> OfferRef:
-        """Name an offer, its publisher taken from the connection where none is given.
+        """Return a reference to an offer; the publisher defaults to the connection's.
 
-        :raises ConfigurationError: if the API wants a publisher and neither names one, or an id could not stand in a
-            path.
+        :raises ConfigurationError: if the API needs a publisher and there is none, or an ID is invalid in a URL path.
         """
         return self._offer_ref(offer_id, publisher_id or self.get_settings().publisher_id)
 
     def parse_operation(self, value: Operation | Mapping[str, Any] | Any) -> Operation:
-        """Read an operation as a task returned it.
+        """Parse an operation as a task returned it.
 
-        :raises ConfigurationError: if it is none, or belongs to another API than the connection is for.
+        :raises ConfigurationError: if it is not an operation, or not one of the connection's API.
         """
         operation = value if isinstance(value, Operation) else Operation.from_json(value)
         ensure_same_api(self.api.name, operation.api, f"operation {operation.display_id}")
         return operation
 
     def test_connection(self) -> tuple[bool, str]:
-        """Sign in and look around; what Airflow's Test button shows.
+        """Test the connection, for Airflow's Test button.
 
-        :return: whether that worked, and in words what was found, or what is wrong and what to do.
+        :return: whether it works, and a text: what it has access to, or what is wrong and what to do.
         """
         from airflow_provider_cpp.hooks import connection_test
 
         return connection_test.check_connection(self.read_settings, self.log, self.api.check_access)
 
+    def _send(self, request: Request[T]) -> T:
+        return self.run(send_with_retry(request))
+
     def _parse_settings(self, connection: Connection, extra: Mapping[str, Any]) -> Settings:
         from airflow_provider_cpp.transport.settings import Settings
 
         if connection.conn_type in CONNECTIONS and connection.conn_type != self.conn_type:
-            problem = f"it is of type {connection.conn_type} now, and this is for {self.conn_type}: it was switched"
+            problem = f"its type was changed from {self.conn_type} to {connection.conn_type}"
             raise ConfigurationError((problem,), self.where)
         return Settings.from_fields(
             self.api.endpoint,
@@ -207,12 +203,12 @@ class MarketplaceHook(BaseHook):
 
     def _publisher(self, publisher_id: str | None) -> str:
         if not publisher_id:
-            problem = "no publisher is named: give publisher_id to the task, or put it into the connection's extra"
+            problem = "there is no publisher ID: set publisher_id in the task, or in the connection's extra"
             raise ConfigurationError((problem,), self.where)
         return publisher_id
 
 
 def split_emails(addresses: str | Sequence[str]) -> tuple[str, ...]:
-    """Read addresses given as a list, or as one text with commas between them."""
+    """Return email addresses from a list, or from a comma-separated text."""
     parts = addresses.split(",") if isinstance(addresses, str) else addresses
     return tuple(part.strip() for part in parts if part.strip())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Airflow's Test button does, and what it tells a person to do about what went wrong."""
+"""The connection test of Airflow's Test button, with advice for each failure."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
     from airflow_provider_cpp.transport.settings import Settings
 
 TIMEOUT = 15.0
-"""Seconds, at most, for connecting and for waiting on an answer while a person waits for it."""
+"""The longest request timeout, in seconds, while a person waits for the result."""
 
 ENTRA_ERRORS: dict[str, tuple[str, str]] = {
     "7000215": ("the secret is wrong", "enter its value, not its ID"),
-    "7000222": ("the secret expired", "make a new one in the app registration, and enter its value"),
+    "7000222": ("the secret expired", "create a new one in the app registration, and enter its value"),
     "700016": (
-        "there is no such application in this tenant",
+        "the application does not exist in this tenant",
         "check the application (client) ID and the tenant ID",
     ),
-    "90002": ("there is no such tenant", "check the tenant ID"),
-    "500011": ("the scope names nothing that this tenant knows", "leave the scope empty, or check it"),
+    "90002": ("the tenant does not exist", "check the tenant ID"),
+    "500011": ("the scope is unknown in this tenant", "leave the scope empty, or correct it"),
     "700020": (
-        "the app registration itself lists the portal's address as an identifier or permission",
+        "the app registration itself has the API's address as an identifier or permission",
         "remove it there",
     ),
     "700027": ("the certificate is not registered, or expired", "upload it to the app registration"),
     "700211": (
         "no federated credential has the token's issuer",
-        "check the issuer in the app registration; the slash at its end counts",
+        "check the issuer in the app registration; the slash at its end is significant",
     ),
     "700212": ("no federated credential has the token's audience", "check the audience in the app registration"),
     "700213": (
@@ -48,63 +48,52 @@ ENTRA_ERRORS: dict[str, tuple[str, str]] = {
         "check namespace and service account in the app registration, for workers and triggerers",
     ),
     "700024": (
-        "a statement or federated token is past its time, or before it",
-        "check the machine's clock, and who rotates the file",
+        "a client assertion or federated token has expired, or is not valid yet",
+        "check the machine's clock, and the rotation of the token file",
     ),
 }
-"""What Entra ID's numbers mean, and what to do; ``docs/connection.md`` has the same table."""
+"""The meaning of Entra ID's error numbers, and what to do; ``docs/connection.md`` has the same table."""
 
 _NUMBER = re.compile(r"AADSTS([0-9]+)")
-UNREACHABLE = (
-    "nothing answers at {0} as seen from Airflow's API server, where this test runs: check {1}, and what lies between"
-    " (firewall, proxies)"
-)
+UNREACHABLE = "{0} does not respond to Airflow's API server, where this test runs: check {1}, firewalls and proxies"
 NO_MANAGED_IDENTITY = (
-    "this test runs on Airflow's API server, and a managed identity answers only on a machine of Azure's"
+    "this test runs on Airflow's API server; a managed identity is available only on a machine in Azure"
 )
-TRY_AGAIN = "this may pass: try again in some minutes"
+TRY_AGAIN = "this may be temporary: try again in some minutes"
 
 
 def check_connection(
-    read: Callable[[], Settings], log: Logger, greet: Callable[[str | None, str], Flow[tuple[bool, str]]]
+    read: Callable[[], Settings], log: Logger, check_access: Callable[[str | None, str], Flow[tuple[bool, str]]]
 ) -> tuple[bool, str]:
-    """Sign in, and ask once for what the connection gives access to.
+    """Sign in, and send one request to find what the connection has access to.
 
     :param read: reads the connection.
-    :param log: where what the session tells goes.
-    :param greet: looks around: of an API, :meth:`airflow_provider_cpp.core.api.Api.greet`.
-    :return: whether that worked, and in words what was found, or what is wrong and what to do.
+    :param log: receives the lines of the session.
+    :param check_access: :meth:`airflow_provider_cpp.core.api.MarketplaceAPI.check_access`.
+    :return: whether it works, and a text: what it has access to, or what is wrong and what to do.
     """
     from airflow_provider_cpp.transport.sync import SyncSession
 
     try:
         settings = with_short_timeout(read())
-    except ConfigurationError as error:  # without the connection's name: Airflow tests a copy under a random one
+    except ConfigurationError as error:  # without the connection's name: Airflow tests a copy with a random name
         return False, f"the connection cannot be used: {'; '.join(error.problems)}"
     try:
         with SyncSession(settings, log) as session:
-            return session.run(greet(settings.publisher_id, f"Signed in to {settings.base_url}"))
+            return session.run(check_access(settings.publisher_id, f"Signed in to {settings.base_url}"))
     except MarketplaceError as error:
-        return False, with_advice(error, settings)
+        advice = _advice(error, settings)
+        return False, f"{error}; {advice}" if advice else str(error)
 
 
 def with_short_timeout(settings: Settings) -> Settings:
-    """Return settings with a limit to requests that suits somebody who waits for an answer."""
+    """Return settings with at most :data:`TIMEOUT`."""
     return replace(settings, request_timeout=min(settings.request_timeout, TIMEOUT))
-
-
-def with_advice(error: MarketplaceError, settings: Settings) -> str:
-    """Return an error's line, with what to do about it where the line does not say so itself.
-
-    :param settings: what was tried.
-    """
-    found = _advice(error, settings)
-    return f"{error}; {found}" if found else str(error)
 
 
 def _advice(error: MarketplaceError, settings: Settings) -> str:
     if isinstance(error, TransportError) and not isinstance(error, CertificateVerifyError):
-        return UNREACHABLE.format(settings.base_url, "portal address and port")
+        return UNREACHABLE.format(settings.base_url, "API address and port")
     if isinstance(error, AuthenticationError):
         return _sign_in_advice(error, settings)
     return TRY_AGAIN if error.retryable else ""
@@ -114,9 +103,9 @@ def _sign_in_advice(error: AuthenticationError, settings: Settings) -> str:
     number = _NUMBER.search(str(error))
     if number is not None and number.group(1) in ENTRA_ERRORS:
         return ": ".join(ENTRA_ERRORS[number.group(1)])
-    if not error.answered and not error.retryable:
-        return ""  # a certificate that is not trusted: the error says what to do
-    if not error.answered:
+    if not error.responded and not error.retryable:
+        return ""  # an untrusted certificate, whose error has advice
+    if not error.responded:
         is_machine = settings.credentials.auth_type == "managed_identity"
         return NO_MANAGED_IDENTITY if is_machine else UNREACHABLE.format(settings.authority, "the authority")
     return TRY_AGAIN if error.retryable else ""

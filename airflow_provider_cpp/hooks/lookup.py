@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which hook a connection is for: its type says so, and nobody else asks."""
+"""Select the hook by the type of the connection."""
 
 from __future__ import annotations
 
@@ -7,18 +7,15 @@ from importlib import import_module
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
-from airflow_provider_cpp.defaults import DEFAULT_CONN_ID
 from airflow_provider_cpp.exceptions import ConfigurationError, ConnectionNotFoundError
 from airflow_provider_cpp.get_provider_info import CONNECTIONS
 from airflow_provider_cpp.hooks.base import MarketplaceHook
 
-__all__ = ["DEFAULT_CONN_ID", "get_hook", "make_hook"]
-
 
 def get_hook(conn_id: str) -> MarketplaceHook:
-    """Return the hook that a connection is for; it reads the connection, once.
+    """Read a connection once, and return its hook.
 
-    :raises ConfigurationError: if there is no such connection, or it is of none of this provider's types.
+    :raises ConfigurationError: if the connection does not exist, or its type is not one of this provider's.
     """
     try:
         connection = BaseHook.get_connection(conn_id)
@@ -30,14 +27,14 @@ def get_hook(conn_id: str) -> MarketplaceHook:
 
 
 def make_hook(conn_id: str, conn_type: str | None) -> MarketplaceHook:
-    """Return the hook for a type of connections, without reading the connection.
+    """Return the hook for a connection type, without reading the connection.
 
-    :raises ConfigurationError: if it is none of this provider's types.
+    :raises ConfigurationError: if the type is not one of this provider's.
     """
-    found = CONNECTIONS.get(conn_type or "")
-    if found is None:
-        problem = f"it is of type {conn_type!r}, and this provider's types are: {', '.join(CONNECTIONS)}"
+    info = CONNECTIONS.get(conn_type or "")
+    if info is None:
+        problem = f"its type is {conn_type!r}, not one of: {', '.join(CONNECTIONS)}"
         raise ConfigurationError((problem,), f"connection {conn_id!r}")
-    module, _, name = str(found["hook-class-name"]).rpartition(".")
+    module, _, name = str(info["hook-class-name"]).rpartition(".")
     hook: MarketplaceHook = getattr(import_module(module), name)(conn_id)
     return hook

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The hook of the Product Ingestion API, the portal's successor."""
+"""The hook of the Product Ingestion API."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from airflow_provider_cpp.apis.product_ingestion.api import PRODUCT_INGESTION_AP
 from airflow_provider_cpp.apis.product_ingestion.models import Job, Product
 from airflow_provider_cpp.apis.product_ingestion.resources import get_resources
 from airflow_provider_cpp.apis.product_ingestion.status import Target
-from airflow_provider_cpp.core import effects
 from airflow_provider_cpp.core.checkpoint import TryContext
+from airflow_provider_cpp.core.effects import Flow
 from airflow_provider_cpp.core.models import StatusReport
 from airflow_provider_cpp.core.operations import Operation, OperationSummary
-from airflow_provider_cpp.core.params import CancelParams, GoLiveParams, PublishParams, UpdateParams, UpdateResult
+from airflow_provider_cpp.core.params import CancelParams, ConfigureParams, GoLiveParams, PublishParams, UpdateResult
+from airflow_provider_cpp.defaults import DEFAULT_SETTLE_TIME
 from airflow_provider_cpp.get_provider_info import PRODUCT_INGESTION, PRODUCT_INGESTION_HOOK_NAME
-from airflow_provider_cpp.hooks.base import DEFAULT_SETTLE_TIME, MarketplaceHook
+from airflow_provider_cpp.hooks.base import MarketplaceHook
 
 
 class ProductIngestionHook(MarketplaceHook):
-    """Calls the Product Ingestion API with the credentials of an Airflow connection.
+    """Sends requests to the Product Ingestion API with the credentials of an Airflow connection.
 
-    An offer is a product there, found by its external id; whose it is the token says. The methods raise the errors of
-    :mod:`airflow_provider_cpp.exceptions`.
+    In this API an offer is a product with the offer ID as its external ID; the token determines the account. The methods raise
+    the errors of :mod:`airflow_provider_cpp.exceptions`.
 
-    :param conn_id: the connection, of type ``product_ingestion``; ``product_ingestion_default`` if None.
+    :param conn_id: the ID of a connection of type ``product_ingestion``; ``product_ingestion_default`` if None.
 
     `Product Ingestion API <https://learn.microsoft.com/partner-center/marketplace-offers/product-ingestion-api>`_
     """
@@ -38,28 +39,35 @@ class ProductIngestionHook(MarketplaceHook):
     needs_publisher = False
 
     def list_offers(self) -> tuple[Product, ...]:
-        """List the products of the account that the token is for."""
+        """List the products of the token's account."""
         return self.run(submissions.list_all_pages(lambda page: endpoints.list_products(None, page)))
 
     def get_resources(self, offer_id: str, target: str = "draft") -> tuple[dict[str, Any], ...]:
-        """Return an offer whole: its resources raw, with every key that the API sent, in no order.
+        """Return all resources of an offer, raw, with every key that the API sent, in no particular order.
 
-        :param offer_id: the offer.
-        :param target: ``draft``, ``preview`` or ``live``; a 404 if nothing stands there.
+        :param offer_id: the offer ID.
+        :param target: ``draft``, ``preview`` or ``live``; an empty target raises
+            :class:`~airflow_provider_cpp.exceptions.NotFoundError`.
         """
-        return self.run(self._resources(offer_id, Target(target)))
+        offer, slot = self.offer_ref(offer_id), Target(target)
+
+        def flow() -> Flow[tuple[dict[str, Any], ...]]:
+            product = yield from submissions.find_product(offer)
+            return (yield from get_resources(offer, product.guid, slot))
+
+        return self.run(flow())
 
     def configure(self, offer_id: str, resources: Sequence[Mapping[str, Any]]) -> UpdateResult:
-        """Make an offer's draft what some resources say, and wait until it is.
+        """Change resources of an offer's draft, and wait until they are changed.
 
-        :param resources: the resources to change, raw; others stay as they are.
-        :raises BadRequestError: if the API refuses them, with its whole tree of errors.
+        :param resources: the resources to change, raw; others stay unchanged.
+        :raises BadRequestError: if the API rejects them, with all its error details.
         """
-        given = [dict(resource) for resource in resources]
-        return self.run(self.api.update(UpdateParams(self.offer_ref(offer_id), resources=given)))
+        copies = [dict(resource) for resource in resources]
+        return self.run(self.api.update(ConfigureParams(self.offer_ref(offer_id), copies)))
 
     def get_offer_status(self, offer_id: str) -> StatusReport:
-        """Return where an offer stands; its steps are preview and live."""
+        """Return an offer's status; its steps are preview and live."""
         return self.run(submissions.get_state(self.offer_ref(offer_id))).report
 
     def list_operations(self, offer_id: str) -> list[OperationSummary]:
@@ -67,11 +75,11 @@ class ProductIngestionHook(MarketplaceHook):
         return list(self.run(submissions.get_state(self.offer_ref(offer_id))).operations)
 
     def get_job(self, operation: Operation | Mapping[str, Any]) -> Job:
-        """Return where an operation's job stands.
+        """Return the job of an operation.
 
-        :param operation: what :meth:`publish_offer`, or a task, returned.
+        :param operation: the operation that :meth:`publish_offer`, or a task, returned.
         """
-        return self.run(effects.send_with_retry(endpoints.get_job(self.parse_operation(operation))))
+        return self._send(endpoints.get_job(self.parse_operation(operation)))
 
     def publish_offer(
         self,
@@ -79,19 +87,19 @@ class ProductIngestionHook(MarketplaceHook):
         resources: Sequence[Mapping[str, Any]] = (),
         settle_time: float = DEFAULT_SETTLE_TIME,
     ) -> Operation:
-        """Order the publication of an offer's draft to preview, once, and return the operation that this began.
+        """Submit a publish of an offer's draft to preview once, and return its operation.
 
-        A call knows nothing of those before it: the operator, which does, is what retries are for.
+        Do not retry this method: it does not know of earlier submits. To retry, use the operator.
 
-        :param resources: what is configured and published in the same order, with nothing else of the draft; empty for
-            all of it.
-        :param settle_time: seconds for which a new submission is looked for if the answer was lost.
-        :raises OperationInProgressError: if another submission is in progress; nothing was ordered.
-        :raises SubmitOutcomeUnknownError: if the answer was lost and no new submission showed within the settle time.
+        :param resources: resources to configure and publish in the same request, without the rest of the draft; empty to
+            publish the whole draft.
+        :param settle_time: seconds to poll for a new submission if the response was lost.
+        :raises OperationInProgressError: if another submission is in progress; nothing was submitted.
+        :raises SubmitOutcomeUnknownError: if the response was lost and no new submission appeared within the settle time.
         """
-        given = tuple(dict(resource) for resource in resources)
+        copies = tuple(dict(resource) for resource in resources)
         return self.run(
-            self.api.publish(PublishParams(self.offer_ref(offer_id), (), TryContext(settle_time), resources=given))
+            self.api.publish(PublishParams(self.offer_ref(offer_id), (), TryContext(settle_time), resources=copies))
         )
 
     def go_live(
@@ -100,26 +108,21 @@ class ProductIngestionHook(MarketplaceHook):
         operation: Operation | Mapping[str, Any] | None = None,
         settle_time: float = DEFAULT_SETTLE_TIME,
     ) -> Operation:
-        """Let what waits in preview go live, and return the operation by which it does.
+        """Sign off the preview that awaits sign-off, and return the operation that makes it go live.
 
-        :param operation: the publish operation whose preview is meant; None for whichever waits.
-        :param settle_time: seconds after which an offer that still waits in preview was not taken.
-        :raises PreviewNotReadyError: if nothing waits in preview, or another publication than was meant.
-        :raises SubmitOutcomeUnknownError: if it stays in preview though it was ordered.
+        :param operation: the publish operation of the preview; None for any.
+        :param settle_time: seconds after which a preview that still awaits sign-off was not signed off.
+        :raises PreviewNotReadyError: if nothing awaits sign-off, or the preview of another publish does.
+        :raises SubmitOutcomeUnknownError: if the preview still awaits sign-off after the go-live was submitted.
         """
-        meant = None if operation is None else self.parse_operation(operation)
-        return self.run(self.api.go_live(GoLiveParams(self.offer_ref(offer_id), TryContext(settle_time), meant)))
+        publish = None if operation is None else self.parse_operation(operation)
+        return self.run(self.api.go_live(GoLiveParams(self.offer_ref(offer_id), TryContext(settle_time), publish)))
 
     def cancel(self, operation: Operation | Mapping[str, Any], timeout: float = 900.0) -> Operation | None:
-        """Cancel an operation's job, and wait until it has ended; None if it had ended already.
+        """Cancel an operation, and wait until it ends; return None if it had already ended.
 
-        :param timeout: seconds after which it should have ended.
-        :raises CancelFailedError: if it ended otherwise, or still runs.
+        :param timeout: seconds to wait for the operation to end.
+        :raises CancelFailedError: if the operation ended in another way, or is still in progress.
         """
-        meant = self.parse_operation(operation)
-        return self.run(self.api.cancel(CancelParams(meant.offer, TryContext(0.0), meant, timeout=timeout)))
-
-    def _resources(self, offer_id: str, target: Target) -> effects.Flow[tuple[dict[str, Any], ...]]:
-        offer = self.offer_ref(offer_id)
-        product = yield from submissions.find_product(offer)
-        return (yield from get_resources(offer, product.guid, target))
+        target = self.parse_operation(operation)
+        return self.run(self.api.cancel(CancelParams(target.offer, TryContext(0.0), target, timeout=timeout)))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the operators have in common, as a DAG file needs it: their arguments. What they do is in ``running``."""
+"""The base classes of the operators: arguments only; their work is in ``tasks``."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 
 class OfferOperator(BaseOperator):
-    """A task on one offer; the base of the others.
+    """A task on one offer; the base of the other operators.
 
     :param offer_id: the offer.
     :param publisher_id: its publisher; the connection's if None.
-    :param conn_id: the connection; its type says which API it is.
+    :param conn_id: the connection; its type selects the API.
     """
 
     template_fields: Sequence[str] = ("conn_id", "publisher_id", "offer_id")
@@ -51,15 +51,15 @@ class OfferOperator(BaseOperator):
 
 
 class SubmitOperator(OfferOperator):
-    """A task that gives an order and can wait for its effect; the base of publish and go-live.
+    """A task that submits an operation and can wait for its effect; the base of publish and go-live.
 
-    :param wait_for_completion: whether to wait for its effect, instead of leaving that to a sensor.
-    :param deferrable: whether waits are the triggerer's; Airflow's ``[operators] default_deferrable`` if None.
-    :param poll_interval: seconds between two looks of a wait; if None, it paces itself by the step that it sees.
-    :param timeout: after how long a wait gives up; seconds or a timedelta, 14 days by default.
-    :param poll_failure_tolerance: for how long the portal may fail to answer a wait; seconds or a timedelta, 6 hours
-        by default.
-    :param settle_time: seconds after which an order whose answer was lost, and that shows nowhere, was not taken.
+    :param wait_for_completion: whether to wait for the effect, instead of leaving that to a sensor.
+    :param deferrable: whether to wait in the triggerer; Airflow's ``[operators] default_deferrable`` if None.
+    :param poll_interval: seconds between two polls; if None, the current step decides.
+    :param timeout: how long to wait; seconds or a timedelta, 14 days by default.
+    :param poll_failure_tolerance: for how long all polls may fail; seconds or a timedelta, 6 hours by default.
+    :param settle_time: seconds after which a submission whose response was lost, and that does not show, was not
+        accepted.
     """
 
     if_running = "fail"
@@ -77,9 +77,10 @@ class SubmitOperator(OfferOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        default = bool(conf.getboolean("operators", "default_deferrable", fallback=False))
+        if deferrable is None:
+            deferrable = bool(conf.getboolean("operators", "default_deferrable", fallback=False))
         self.wait_for_completion = wait_for_completion
-        self.deferrable = default if deferrable is None else deferrable
+        self.deferrable = deferrable
         self.poll_interval = poll_interval
         self.timeout = timeout
         self.poll_failure_tolerance = poll_failure_tolerance
@@ -90,27 +91,24 @@ class SubmitOperator(OfferOperator):
         raise NotImplementedError
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, str | None]:
-        """Go on after a deferred wait.
-
-        :param event: what the trigger ended with.
-        """
+        """Continue after a deferred wait, with the trigger's event."""
         from airflow_provider_cpp.tasks import submit
 
         operation = submit.finish_wait(self, context, event)
         return operation if operation is not None else self.execute(context)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Resume; where Airflow ended the wait itself, say why rather than what Airflow calls that."""
+        """Resume; if Airflow itself ended the wait, fail with the reason."""
         from airflow_provider_cpp.tasks import submit
 
         submit.raise_if_airflow_timed_out(self, context, next_method, next_kwargs)
         return super().resume_execution(next_method, next_kwargs, context)
 
     def on_kill(self) -> None:
-        """Say what a killed task leaves behind; it is not canceled, since a signal does not know a person."""
+        """Log the operation that continues: a signal does not show that a person wants to cancel it."""
         if self.submitted is not None:
             self.log.warning(
-                "offer %s: operation %s goes on at the portal; CancelOfferOperator, or a person there, can cancel it",
+                "offer %s: operation %s continues; to cancel it, use CancelOfferOperator or Partner Center",
                 self.submitted.offer,
                 self.submitted.display_id,
             )

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 class MaskedField:
-    """An argument that may hold SAS URLs: their signatures are masked as soon as it is set, rendered or not.
+    """An argument that may have SAS URLs: their signatures are masked as soon as it is set, rendered or not.
 
-    Airflow renders a mapped task's fields without calling anything of the operator's, but it sets them.
+    Airflow renders a mapped task's fields without a method of the operator, but sets them as attributes.
     """
 
     def __set_name__(self, owner: type, name: str) -> None:
-        """Note which argument it is."""
+        """Store the argument's name."""
         self._name = name
 
     def __get__(self, instance: Any, owner: type) -> Any:
@@ -29,7 +29,7 @@ class MaskedField:
         return self if instance is None else instance.__dict__.get(self._name)
 
     def __set__(self, instance: Any, value: Any) -> None:
-        """Mask what is in it, and keep it."""
+        """Mask the signatures, and store the value."""
         if value is not None:
             from airflow_provider_cpp.tasks.masking import mask_signatures
 
@@ -38,24 +38,24 @@ class MaskedField:
 
 
 class UpdateOfferOperator(OfferOperator):
-    """Changes an offer's draft: reads it, changes it and stores it, whole, so that no key is lost.
+    """Changes an offer's draft: reads it, changes it, and stores all of it, so that no key is lost.
 
-    Somebody else's change in between is noticed by the draft's ETag, and the change is then made anew on what is
-    there. A draft that is as it should be already is not written, so a retry after a lost answer does no harm.
+    If somebody else changes the draft in between, its ETag shows that, and the change is applied again to the current
+    draft. A draft that has the change already is not stored, so a retry after a lost response does no harm.
 
     :param offer_id: the offer. Templated.
-    :param patch: the change as a JSON merge patch: null takes a key out, a list replaces a list. Templated.
-    :param change: the change as a callable, which gets the document, and changes it in place or returns another
-        one; it may be called several times. Give one of ``patch``, ``change`` and ``product_resources``.
-    :param product_resources: with a connection of type ``product_ingestion``, which has resources instead of one document, those
-        to configure: raw JSON, unknown keys kept. The task waits for the job that does it. Templated.
-    :param create: whether an offer that is not there is created, out of an empty document.
-    :param overwrite: whether to store over whatever is there where the portal gives no ETag.
+    :param patch: the change as a JSON merge patch: null deletes a key, a list replaces a list. Templated.
+    :param change: the change as a callable that gets the document, and changes it in place or returns another one; it
+        may be called several times. Pass exactly one of ``patch``, ``change`` and ``product_resources``.
+    :param product_resources: with a connection of type ``product_ingestion``, which has resources instead of one document,
+        the resources to configure: raw JSON, unknown keys are kept. The task waits for the configure job. Templated.
+    :param create: whether to create a missing offer, from an empty document.
+    :param overwrite: whether to store even if the API returns no ETag, and overwrite concurrent changes.
     :param publisher_id: its publisher; the connection's if None. Templated.
-    :param conn_id: the connection; its type says which API it is. Templated.
-    :returns: ``publisher_id``, ``offer_id``, ``version`` and ``written``, whether anything had to be written.
-    :raises AirflowFailException: if there is no such offer, the portal refuses, or there is no ETag.
-    :raises AirflowException: if the portal could not be reached, or others wrote every time.
+    :param conn_id: the connection; its type selects the API. Templated.
+    :returns: ``publisher_id``, ``offer_id``, ``version`` and ``written``, whether anything had to be stored.
+    :raises AirflowFailException: if the offer does not exist, the API rejects the change, or there is no ETag.
+    :raises AirflowException: if the API could not be reached, or the draft changed before every store.
 
     `Create or modify an offer
     <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-creating-offer>`_
@@ -63,7 +63,7 @@ class UpdateOfferOperator(OfferOperator):
 
     template_fields: Sequence[str] = ("conn_id", "publisher_id", "offer_id", "patch", "product_resources")
     ui_color = "#f2ecd0"
-    template_fields_renderers = {"patch": "json", "product_resources": "json"}  # noqa: RUF012 - as Airflow has it
+    template_fields_renderers = {"patch": "json", "product_resources": "json"}  # noqa: RUF012 - as in Airflow
     patch = MaskedField()
     product_resources = MaskedField()
 
@@ -80,7 +80,7 @@ class UpdateOfferOperator(OfferOperator):
     ) -> None:
         super().__init__(offer_id=offer_id, **kwargs)
         if [patch, change, product_resources].count(None) != 2:  # noqa: PLR2004 - all but one of three
-            msg = "give one of patch, change and product_resources"
+            msg = "pass exactly one of patch, change and product_resources"
             raise ValueError(msg)
         self.patch = patch
         self.product_resources = product_resources
@@ -99,23 +99,23 @@ class UpdateOfferOperator(OfferOperator):
 class AddImageVersionOperator(OfferOperator):
     """Adds a version of a virtual machine image to a plan of an offer's draft.
 
-    The same version with the same blobs counts as done, whatever signs their URLs, so a retry passes. Another blob
-    under that version is an error, and so is a plan that is not there.
+    If the plan has the version already with the same blobs, whatever their signatures, the task succeeds, and so does a
+    retry. Another blob under that version is an error, and so is a missing plan.
 
     :param offer_id: the offer. Templated.
-    :param plan_id: the plan, or the disk generation of one, by its id. Templated.
-    :param version: three whole numbers with dots between: ``2026.11.3``. Templated.
+    :param plan_id: the id of the plan, or of one of its disk generations. Templated.
+    :param version: three integers, separated by dots: ``2026.11.3``. Templated.
     :param os_disk_url: the SAS URL of the operating system's disk; its signature is masked. Templated.
     :param data_disk_urls: the SAS URLs of data disks, by logical unit number. Templated.
     :param details: further keys of the version, ``{"label": "..."}`` for example. Templated.
-    :param valid_for: how long the URLs must be good still: the portal reads them until the offer is live; 11 days
+    :param valid_for: how long the URLs must remain valid: the marketplace reads them until the offer is live; 11 days
         by default.
-    :param overwrite: whether to store over whatever is there where the portal gives no ETag.
+    :param overwrite: whether to store even if the API returns no ETag, and overwrite concurrent changes.
     :param publisher_id: its publisher; the connection's if None. Templated.
-    :param conn_id: the connection; its type says which API it is. Templated.
+    :param conn_id: the connection; its type selects the API. Templated.
     :returns: as :class:`UpdateOfferOperator`.
-    :raises AirflowFailException: if the plan is not there, the version has another blob, or a URL is not good for
-        long enough; and as :class:`UpdateOfferOperator`.
+    :raises AirflowFailException: if the plan does not exist, the version has another blob, or a URL expires too early;
+        and as :class:`UpdateOfferOperator`.
     :raises AirflowException: as :class:`UpdateOfferOperator`.
 
     `Create or modify an offer
@@ -160,7 +160,7 @@ class AddImageVersionOperator(OfferOperator):
         self.overwrite = overwrite
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Add the version, unless it is there."""
+        """Add the version, unless the plan has it already."""
         from airflow_provider_cpp.tasks import draft
 
         return draft.add_image(self, context)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operators for an offer's life: update, publish, go live, cancel."""
+"""Operators that publish an offer, let it go live, and cancel."""
 
 from __future__ import annotations
 
@@ -19,43 +19,43 @@ IF_RUNNING: tuple[IfRunning, ...] = get_args(IfRunning)
 
 
 class PublishOfferOperator(SubmitOperator):
-    """Publishes an offer's draft, all plans of it, and returns the operation that this began.
+    """Publishes an offer's draft with all plans, and returns the operation that this starts.
 
-    At most once in a run of the task, which goes from its first schedule, or a clear, to the next clear. A retry goes
-    on with the operation of the try before it, whether that runs or has ended; a cleared task does so only while that
-    operation runs, and publishes anew otherwise. An answer that was lost is looked for in the offer's operations.
-    From Airflow 3.3 on, tries leave notes for each other; before, a later try goes on with the one publish that runs,
-    and stops for a person where something changed since the DAG run began. Killing, clearing or timing out the task
-    cancels nothing at the portal.
+    It publishes at most once in a run of the task, which lasts from its first schedule, or a clear, to the next clear. A
+    retry continues with the operation of the previous try, in progress or ended. A cleared task continues with it only
+    while it is in progress, and otherwise publishes again. After a lost response, the task polls the offer's operations.
+    From Airflow 3.3 on, each try saves a checkpoint for the next one. Before, a later try continues with the only
+    publish in progress; if anything else changed since the DAG run began, it fails and asks for a manual check. Killing,
+    clearing or timing out the task cancels nothing.
 
     :param offer_id: the offer. Templated.
     :param publisher_id: its publisher; the connection's if None. Templated.
-    :param conn_id: the connection; its type says which API it is. Templated.
-    :param notification_emails: who is told by mail, as a list or with commas between; the portal ignores it for
-        offers moved to Partner Center, and its successor has no mails. Templated.
-    :param product_resources: with a connection of type ``product_ingestion``, the resources to configure and publish alone, raw;
-        None for all of the draft, as the portal does. Templated.
+    :param conn_id: the connection; its type selects the API. Templated.
+    :param notification_emails: the addresses to notify, as a list or comma-separated; ignored for offers that moved to
+        Partner Center, and by the Product Ingestion API. Templated.
+    :param product_resources: with a connection of type ``product_ingestion``, the resources to configure and publish
+        without the rest of the draft, as raw JSON; None for the whole draft. Templated.
     :param wait_for_completion: whether to wait until the preview is ready, instead of leaving that to a sensor.
-    :param deferrable: whether waits are the triggerer's; Airflow's ``[operators] default_deferrable`` if None.
-    :param poll_interval: seconds between two looks of a wait; if None, it paces itself by the step that it sees.
-    :param timeout: after how long a wait gives up; seconds or a timedelta, 14 days by default.
-    :param poll_failure_tolerance: for how long the portal may fail to answer a wait; seconds or a timedelta,
-        6 hours by default.
-    :param if_running: what to do while somebody else's operation of the offer runs: ``fail``, which names it and is
-        final, or ``wait`` for it and then publish. It is never taken for this task's: it may hold another draft.
-    :param settle_time: seconds after which an order whose answer was lost, and that shows nowhere, was not taken; 900
-        by default. A publish that somebody else starts within it cannot be told from this task's.
+    :param deferrable: whether to wait in the triggerer; Airflow's ``[operators] default_deferrable`` if None.
+    :param poll_interval: seconds between two polls; if None, the current step decides.
+    :param timeout: how long to wait; seconds or a timedelta, 14 days by default.
+    :param poll_failure_tolerance: for how long all polls may fail; seconds or a timedelta, 6 hours by default.
+    :param if_running: what to do while somebody else's operation of the offer is in progress: ``fail`` at once, without
+        a retry, or ``wait`` for it and then publish. The task never adopts it: it may publish another draft.
+    :param settle_time: seconds after which a submission whose response was lost, and that does not show, was not
+        accepted; 900 by default. A publish that somebody else starts within this time is treated as this task's.
     :returns: the operation as JSON: ``api``, ``publisher_id``, ``offer_id``, ``operation_id``, ``location``,
         ``kind``, ``submitted_at``. It is pushed as XCom before any wait begins.
-    :raises AirflowFailException: if another operation runs, the portal refuses, the publication fails or is
-        canceled, or a person has to look whether the order was taken.
-    :raises AirflowException: if the portal could not be reached, or another try may find what became of the order.
+    :raises AirflowFailException: if another operation is in progress, the API rejects the publish, the publication fails
+        or is canceled, or you must check whether the publish was accepted.
+    :raises AirflowException: if the API could not be reached, or another try may find out whether the publish was
+        accepted.
 
     `Publish an offer <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-publish-offer>`_
     """
 
     template_fields: Sequence[str] = ("conn_id", "publisher_id", "offer_id", "notification_emails", "product_resources")
-    template_fields_renderers = {"product_resources": "json"}  # noqa: RUF012 - as Airflow has it
+    template_fields_renderers = {"product_resources": "json"}  # noqa: RUF012 - as in Airflow
     product_resources = MaskedField()
 
     def __init__(
@@ -83,28 +83,27 @@ class PublishOfferOperator(SubmitOperator):
 
 
 class GoLiveOfferOperator(SubmitOperator):
-    """Signs off a preview, so that the offer goes live, and returns the operation that this began.
+    """Signs off a preview, so that the offer goes live, and returns the operation that this starts.
 
-    It is ordered only while the offer is parked at its publisher's sign-off; a first try that finds nothing parked
-    fails. After an answer that was lost, and on a retry, an offer that is still parked when the settle time has passed
-    is signed off again, and one that is not is watched: the offer's own state is enough for going live at most once.
+    It submits the go-live only while the offer is awaiting sign-off; a first try fails otherwise. After a lost response,
+    and on a retry, an offer that is still awaiting sign-off after the settle time is signed off again. The offer's own
+    state ensures that it goes live at most once.
 
     :param offer_id: the offer; the operation's if None. Templated.
-    :param operation: the publish operation whose preview is meant, ``publish.output``: another publication that is
-        parked instead is not signed off. None for whichever is parked. Templated.
+    :param operation: the publish operation whose preview to sign off, ``publish.output``: another publication is not
+        signed off. None for whichever is awaiting sign-off. Templated.
     :param publisher_id: its publisher; the connection's if None. Templated.
-    :param conn_id: the connection; its type says which API it is. Templated.
+    :param conn_id: the connection; its type selects the API. Templated.
     :param wait_for_completion: whether to wait until the offer is live, instead of leaving that to a sensor.
-    :param deferrable: as of :class:`PublishOfferOperator`, and all that follow.
-    :param poll_interval: seconds between two looks of a wait; if None, it paces itself by the step that it sees.
-    :param timeout: after how long a wait gives up; seconds or a timedelta, 14 days by default.
-    :param poll_failure_tolerance: for how long the portal may fail to answer a wait; seconds or a timedelta,
-        6 hours by default.
-    :param settle_time: seconds after which an offer that is still parked was not signed off; 900 by default.
+    :param deferrable: as of :class:`PublishOfferOperator`, like the arguments that follow.
+    :param poll_interval: seconds between two polls; if None, the current step decides.
+    :param timeout: how long to wait; seconds or a timedelta, 14 days by default.
+    :param poll_failure_tolerance: for how long all polls may fail; seconds or a timedelta, 6 hours by default.
+    :param settle_time: seconds after which an offer that is still awaiting sign-off was not signed off; 900 by default.
     :returns: the operation as JSON, as of :class:`PublishOfferOperator`, of kind ``golive``.
-    :raises AirflowFailException: if nothing is parked, or another publication than was meant; if the portal refuses; or
-        the publication fails or is canceled.
-    :raises AirflowException: if the portal could not be reached, or the offer stays parked though it was ordered.
+    :raises AirflowFailException: if nothing is awaiting sign-off, or another publication is; if the API rejects the
+        go-live; or if the publication fails or is canceled.
+    :raises AirflowException: if the API could not be reached, or the offer is still awaiting sign-off after the go-live.
 
     `Go live <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-go-live>`_
     """
@@ -125,22 +124,24 @@ class GoLiveOfferOperator(SubmitOperator):
 
 
 class CancelOfferOperator(OfferOperator):
-    """Cancels the operation of an offer that runs, and waits until it has ended. Nothing else here ever cancels.
+    """Cancels an offer's operation in progress, and waits until it has ended. Nothing else in this package cancels.
 
-    The portal answers yes whether or not anything ran, and takes some minutes; so the task looks before, and waits
-    after. Where nothing runs that it is to cancel, it orders nothing and returns None.
+    The API accepts a cancel whether or not an operation is in progress, and takes some minutes; so the task polls before
+    and after. If there is no operation in progress to cancel, it submits nothing and returns None.
 
     :param offer_id: the offer; the operation's if None. Templated.
-    :param operation: the operation that is meant, ``publish.output``: while another one runs the task fails, and
-        cancels nothing. None for whichever runs. Templated.
+    :param operation: the operation to cancel, ``publish.output``: while another one is in progress, the task fails and
+        cancels nothing. None for whichever is in progress. Templated.
     :param publisher_id: its publisher; the connection's if None. Templated.
-    :param conn_id: the connection; its type says which API it is. Templated.
-    :param notification_emails: who is told by mail, as a list or with commas between. Templated.
-    :param poll_interval: seconds between two looks while it ends; 15 by default.
-    :param timeout: after how long it should have ended; seconds or a timedelta, 15 minutes by default.
-    :returns: the operation as JSON, as of :class:`PublishOfferOperator`, of kind ``cancel``; None if nothing ran.
-    :raises AirflowFailException: if another operation runs than was meant, the portal refuses, or it ended otherwise.
-    :raises AirflowException: if the portal could not be reached, or it still runs when the time is over.
+    :param conn_id: the connection; its type selects the API. Templated.
+    :param notification_emails: the addresses to notify, as a list or comma-separated. Templated.
+    :param poll_interval: seconds between two polls while it ends; 15 by default.
+    :param timeout: how long to wait for its end; seconds or a timedelta, 15 minutes by default.
+    :returns: the operation as JSON, as of :class:`PublishOfferOperator`, of kind ``cancel``; None if there was nothing
+        to cancel.
+    :raises AirflowFailException: if another operation is in progress, the API rejects the cancel, or the operation ended
+        otherwise.
+    :raises AirflowException: if the API could not be reached, or the operation is still in progress after ``timeout``.
 
     `Cancel operations <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-cancel-operations>`_
     """
@@ -166,7 +167,7 @@ class CancelOfferOperator(OfferOperator):
         self.operation_is_given = operation is not None
 
     def execute(self, context: Context) -> dict[str, str | None] | None:
-        """Cancel, and wait until nothing runs."""
+        """Cancel, and wait until the operation has ended."""
         from airflow_provider_cpp.tasks import submit
 
         return submit.cancel(self, context)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tasks do when they run; a DAG file imports none of it."""
+"""The work of the tasks when they run; a DAG file imports none of it."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How an outcome becomes a task's end: the one map from this package's errors to Airflow's.
+"""How an outcome ends a task: the only mapping from this package's errors to Airflow's.
 
-What cannot get better by itself raises ``AirflowFailException``, which leaves the task's retries unused; what
-may raises ``AirflowException``. The same, whether the wait was deferred or not.
+A permanent error raises ``AirflowFailException``, which uses none of the task's retries; an error that may be temporary
+raises ``AirflowException``. That is the same for a deferred wait and for any other.
 """
 
 from __future__ import annotations
@@ -26,36 +26,33 @@ from airflow_provider_cpp.exceptions import MarketplaceError
 log = logging.getLogger(__name__)
 
 SKIPPABLE = frozenset({WaitResult.FAILED, WaitResult.CANCELED, WaitResult.TIMED_OUT})
-"""What ``soft_fail`` skips for: the publication's own bad ends, never an error of ours or of the connection."""
-
+"""The results for which ``soft_fail`` skips: a failed publication, never an error of ours or of the connection."""
 
 RESUMED_TO_FAIL = "__fail__"
 """The method with which Airflow resumes a deferred task only to let it fail."""
 
-
 TRIGGER_TIMEOUT_MARGIN = timedelta(hours=1)
-"""A trigger keeps its deadline itself; Airflow's own, so much later, is for a deployment whose triggerer never comes."""
+"""A trigger ends at its own deadline; Airflow's timeout, this much later, is for a deployment without a triggerer."""
 
 
 class SkippedOutcome(AirflowSkipException):
-    """A skip that said its reason already."""
+    """A skip whose reason is logged already."""
 
 
 def raise_for_outcome(outcome: WaitOutcome, *, soft_fail: bool = False) -> WaitOutcome:
-    """Return an outcome that is what was waited for, and raise for every other.
+    """Return an outcome that reached its target, and raise for every other.
 
-    :param outcome: how the wait ended.
     :param soft_fail: whether failed, canceled and timed out skip the task instead of failing it.
-    :raises AirflowSkipException: for these three, if asked for.
-    :raises AirflowSensorTimeout: if time ran out.
-    :raises AirflowFailException: for all other ends, and errors that trying again does not help.
-    :raises AirflowException: for errors that may pass.
+    :raises AirflowSkipException: for these three, with ``soft_fail``.
+    :raises AirflowSensorTimeout: if the wait timed out.
+    :raises AirflowFailException: for all other ends, and permanent errors.
+    :raises AirflowException: for errors that may be temporary.
     """
     if outcome.result is WaitResult.REACHED:
         log.info("%s", outcome.message)
         return outcome
     if soft_fail and outcome.result in SKIPPABLE:
-        log.warning("%s; skipped, since soft_fail is set", outcome.message)
+        log.warning("%s; skipping the task because of soft_fail", outcome.message)
         raise SkippedOutcome(outcome.message)
     if outcome.result is WaitResult.TIMED_OUT:
         raise AirflowSensorTimeout(outcome.message)
@@ -65,7 +62,7 @@ def raise_for_outcome(outcome: WaitOutcome, *, soft_fail: bool = False) -> WaitO
 
 
 def as_timedelta(value: float | timedelta) -> timedelta:
-    """Return a span of time that may be given in seconds."""
+    """Return a duration that may be given in seconds."""
     return value if isinstance(value, timedelta) else timedelta(seconds=value)
 
 
@@ -80,9 +77,9 @@ def translate_errors() -> Iterator[None]:
 
 
 def finish_from_event(event: object, *, soft_fail: bool = False) -> WaitOutcome:
-    """Finish with what the triggerer handed back.
+    """Finish with the trigger's event.
 
-    :raises AirflowFailException: also for an event that is None, empty, of another type or with an unknown word.
+    :raises AirflowFailException: also for an event that is no outcome.
     """
     with translate_errors():
         outcome = WaitOutcome.from_payload(event)
@@ -90,33 +87,30 @@ def finish_from_event(event: object, *, soft_fail: bool = False) -> WaitOutcome:
 
 
 def airflow_timeout_reason(next_method: str, next_kwargs: Mapping[str, Any] | None) -> str | None:
-    """Return Airflow's word for a deferral that it ended itself because time ran out; None for every other resumption."""
-    word = str((next_kwargs or {}).get("error", ""))
-    return word if next_method == RESUMED_TO_FAIL and "timeout" in word.casefold() else None
+    """Return Airflow's reason if it ended a deferral itself because of a timeout; None for every other resumption."""
+    reason = str((next_kwargs or {}).get("error", ""))
+    return reason if next_method == RESUMED_TO_FAIL and "timeout" in reason.casefold() else None
 
 
 def raise_airflow_timeout(
-    offer: str, until: str | None, word: str, execution_timeout: timedelta | None, *, soft_fail: bool = False
+    offer: str, until: str | None, reason: str, execution_timeout: timedelta | None, *, soft_fail: bool = False
 ) -> None:
     """End a deferred wait that Airflow ended: a triggerer would have done so an hour before.
 
-    :param offer: the offer, as ``publisher/offer``.
-    :param until: what was waited for; None if that is not known any more.
-    :param word: what :func:`ended_by_airflow` returned.
-    :param execution_timeout: the task's; Airflow 2 bounds the deferred time by it as well, and says so in its word.
-    :param soft_fail: whether the task is skipped instead.
-    :raises AirflowSkipException: if asked for.
-    :raises AirflowException: if it was ``execution_timeout``, which leaves the task its retries.
+    :param until: the target; None if it is not known any more.
+    :param reason: Airflow's; Airflow 2 also bounds the deferred time by the task's ``execution_timeout``, which it names there.
+    :raises AirflowSkipException: with ``soft_fail``.
+    :raises AirflowException: if ``execution_timeout`` passed, so that the task has its retries.
     :raises AirflowSensorTimeout: otherwise.
     """
-    by_execution = execution_timeout is not None and "execution" in word.casefold()
+    by_execution = execution_timeout is not None and "execution" in reason.casefold()
     why = (
-        f"its execution_timeout of {execution_timeout} was over while it waited."
+        f"its execution_timeout of {execution_timeout} passed"
         if by_execution
-        else "no triggerer ended the wait in its time, so Airflow did: does one run, and has it room for it?"
+        else "no triggerer ended the wait in time, so Airflow did: check that a triggerer runs and has capacity"
     )
     target = f" for {until}" if until else ""
-    message = f"offer {offer}: gave up waiting{target}; {why} The publication itself goes on"
+    message = f"offer {offer}: gave up waiting{target}; {why}. The publication continues"
     if by_execution and not soft_fail:
         raise AirflowException(message)
     raise_for_outcome(WaitOutcome(WaitResult.TIMED_OUT, message, offer), soft_fail=soft_fail)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the operators that change a draft do when they run."""
+"""The work of the operators that change a draft."""
 
 from __future__ import annotations
 
@@ -11,28 +11,21 @@ from typing import TYPE_CHECKING, Any, Protocol
 from airflow_provider_cpp.core.effects import Flow
 from airflow_provider_cpp.core.json_fields import merge_patch
 from airflow_provider_cpp.core.models import OfferRef
-from airflow_provider_cpp.core.params import AddImageParams, ImageVersion, UpdateParams, UpdateResult
+from airflow_provider_cpp.core.params import AddImageParams, ConfigureParams, ImageVersion, UpdateParams, UpdateResult
 from airflow_provider_cpp.defaults import DraftChange
 from airflow_provider_cpp.exceptions import ConfigurationError
-from airflow_provider_cpp.links import PARTNER_CENTER_URL_KEY
 from airflow_provider_cpp.tasks.completion import translate_errors
 from airflow_provider_cpp.tasks.masking import mask_signatures
-from airflow_provider_cpp.tasks.runtime import OfferTask, TaskRuntime
+from airflow_provider_cpp.tasks.runtime import LinkedTask, TaskRuntime
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
-class DraftTask(OfferTask, Protocol):
-    """A task that changes a draft."""
-
-    overwrite: bool
-    link_facts: dict[str, Any]
-
-
-class UpdateTask(DraftTask, Protocol):
+class UpdateTask(LinkedTask, Protocol):
     """A task that changes any part of a draft."""
 
+    overwrite: bool
     patch: Any
     change: DraftChange | None
     product_resources: Any
@@ -40,9 +33,10 @@ class UpdateTask(DraftTask, Protocol):
     create: bool
 
 
-class AddImageTask(DraftTask, Protocol):
+class AddImageTask(LinkedTask, Protocol):
     """A task that adds an image version."""
 
+    overwrite: bool
     plan_id: str
     version: str
     os_disk_url: Any
@@ -54,15 +48,24 @@ class AddImageTask(DraftTask, Protocol):
 def update(task: UpdateTask, context: Context) -> dict[str, Any]:
     """Change the draft."""
     with translate_errors():
-        change = _change(task)
+        change = task.change
+        if change is None and not task.takes_resources:
+            if not isinstance(task.patch, dict):
+                problem = f"patch is of type {type(task.patch).__name__}, not an object"
+                raise ConfigurationError((problem,), "the task's arguments")
+            change = merge_patch(task.patch)
         with TaskRuntime(task, context) as runtime:
             offer = runtime.offer_ref()
-            params = UpdateParams(offer, change, task.create, task.overwrite, task.product_resources)
-            return _write(task, runtime, offer, lambda: runtime.api.update(params))
+            params = (
+                ConfigureParams(offer, task.product_resources)
+                if change is None
+                else UpdateParams(offer, change, task.create, task.overwrite)
+            )
+            return _store(task, runtime, offer, lambda: runtime.api.update(params))
 
 
 def add_image(task: AddImageTask, context: Context) -> dict[str, Any]:
-    """Add an image version, unless the draft has it."""
+    """Add an image version, unless the draft has it already."""
     with translate_errors():
         image = ImageVersion(
             task.plan_id, task.version, task.os_disk_url, task.data_disk_urls or {}, task.details or {}
@@ -71,20 +74,11 @@ def add_image(task: AddImageTask, context: Context) -> dict[str, Any]:
         with TaskRuntime(task, context) as runtime:
             offer = runtime.offer_ref()
             params = AddImageParams(offer, image, task.overwrite)
-            return _write(task, runtime, offer, lambda: runtime.api.add_image(params))
+            return _store(task, runtime, offer, lambda: runtime.api.add_image(params))
 
 
-def _change(task: UpdateTask) -> DraftChange | None:
-    if task.change is not None or task.takes_resources:
-        return task.change
-    if not isinstance(task.patch, dict):
-        problem = f"patch came out as {type(task.patch).__name__}, not as an object"
-        raise ConfigurationError((problem,), "the task's arguments")
-    return merge_patch(task.patch)
-
-
-def _write(
-    task: DraftTask, runtime: TaskRuntime, offer: OfferRef, flow: Callable[[], Flow[UpdateResult]]
+def _store(
+    task: LinkedTask, runtime: TaskRuntime, offer: OfferRef, flow: Callable[[], Flow[UpdateResult]]
 ) -> dict[str, Any]:
     """Change the draft, and return what the task may show of it."""
     try:
@@ -93,12 +87,10 @@ def _write(
         # The user's own `change` may fail with a text that quotes the draft's URLs.
         mask_signatures("".join(traceback.format_exception(error)))
         raise
-    page = runtime.push_partner_center_link(updated.document)
-    if page is not None:
-        task.link_facts[PARTNER_CENTER_URL_KEY] = page
+    runtime.push_partner_center_link(task, updated.document)
     version = updated.document.version if updated.document is not None else None
     if updated.written:
-        task.log.info("offer %s: its draft is stored, version %s", offer, version or "unnumbered")
+        task.log.info("offer %s: stored the draft, version %s", offer, version or "unnumbered")
     return {
         "publisher_id": offer.publisher_id,
         "offer_id": offer.offer_id,

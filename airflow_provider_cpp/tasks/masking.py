@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Masking what tasks on drafts are given: SAS URLs are credentials, and Airflow shows fields and errors."""
+"""Masking of the SAS URLs in the arguments of draft tasks: they are credentials, and Airflow shows fields and errors."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from html import unescape
 from typing import Any
@@ -12,27 +13,37 @@ from airflow.providers.common.compat.sdk import mask_secret
 
 from airflow_provider_cpp.core.redaction import find_sas_signatures
 
+_JSON_ESCAPE = re.compile(r'\\+(?:u([0-9A-Fa-f]{4})|(["/\\]))')
+
 SHORTEST_SIGNATURE = 8
 """Characters; real ones have more than forty."""
 
 
 def mask_signatures(value: Any) -> None:
-    """Tell Airflow to mask every SAS signature in a value, as it is written there and decoded."""
+    """Let Airflow mask every SAS signature in a value, as written and decoded."""
     for text in _texts(value):
         for signature in find_sas_signatures(text):
             if len(signature) < SHORTEST_SIGNATURE or "{" in signature:
-                continue  # a template, or a placeholder: masking that would deface every log line that has it
-            decoded = unescape(signature.replace("\\/", "/"))
-            for form in dict.fromkeys((signature, decoded, unquote(decoded), unquote(unquote(decoded)))):
+                continue  # a template or a placeholder: to mask it would deface every log line that has it
+            for form in _forms(signature):
                 mask_secret(form)
+
+
+def _forms(signature: str) -> Iterator[str]:
+    """Yield a signature as written, and after each layer of JSON, HTML and percent-encoding is decoded."""
+    while True:
+        yield signature
+        decoded = unescape(_JSON_ESCAPE.sub(lambda match: match[2] or chr(int(match[1], 16)), signature))
+        if decoded == signature:
+            decoded = unquote(signature)
+        if decoded == signature:
+            return
+        signature = decoded
 
 
 def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
-    elif isinstance(value, Mapping):
-        for entry in (*value.keys(), *value.values()):
-            yield from _texts(entry)
-    elif isinstance(value, (list, tuple, set)):
-        for entry in value:
-            yield from _texts(entry)
+    elif isinstance(value, (Mapping, list, tuple, set)):
+        for item in (*value.keys(), *value.values()) if isinstance(value, Mapping) else value:
+            yield from _texts(item)

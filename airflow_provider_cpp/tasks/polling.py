@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the sensor does when it runs: one poll, what it stores for the next one, and how the wait ends."""
+"""The work of the sensor: one poll, the state that it stores for the next one, and the end of the wait."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -55,43 +56,37 @@ class SensorTask(OfferTask, Protocol):
 
     @property
     def defer(self) -> Any:
-        """Airflow's way to hand a wait to the triggerer."""
+        """Airflow's method that defers the task."""
 
 
-def execute(sensor: SensorTask, context: Context, poke_on: Callable[[Context], Any]) -> Any:
-    """Look; if the wait goes on, defer it, sleep or reschedule, as asked.
+def execute(sensor: SensorTask, context: Context, super_execute: Callable[[Context], Any]) -> Any:
+    """Poll; if the wait continues, defer, sleep or reschedule.
 
-    :param poke_on: how Airflow's own sensors sleep or reschedule.
+    :param super_execute: Airflow's own loop of pokes, which sleeps or reschedules.
     """
     try:
-        return _poll_then_defer(sensor, context) if sensor.deferrable else poke_on(context)
-    except _NotSkippable as held:
-        raise held.error from held.error.__cause__
+        return _poll_then_defer(sensor, context) if sensor.deferrable else super_execute(context)
+    except _NotSkippable as wrapper:
+        raise wrapper.error from wrapper.error.__cause__
     except (AirflowSensorTimeout, AirflowSkipException) as error:
         if isinstance(error, SkippedOutcome) or error.__cause__ is not None:
             raise
-        # Airflow's own words for a timeout name neither the offer nor where it stood.
-        with translate_errors(), TaskRuntime(sensor, context) as runtime:
-            spec = _wait_spec(sensor, runtime)
-        outcome = timeout_outcome(spec, _load_state(sensor, context))
+        # Airflow's own text for a timeout names neither the offer nor its status.
+        outcome = timeout_outcome(_read_wait_spec(sensor, context), _load_state(sensor, context))
         raise_for_outcome(outcome, soft_fail=isinstance(error, AirflowSkipException))
 
 
 def poke(sensor: SensorTask, context: Context) -> bool:
-    """Look once.
-
-    :returns: whether what is waited for is there.
-    """
+    """Poll once, and return whether the target is reached."""
     with _unskippable():
         _, outcome = _poll(sensor, context)
-        if outcome is None:
-            return False
-        raise_for_outcome(outcome, soft_fail=sensor.soft_fail)
-        return True
+        if outcome is not None:
+            raise_for_outcome(outcome, soft_fail=sensor.soft_fail)
+        return outcome is not None
 
 
 def finish_wait(sensor: SensorTask, event: object) -> None:
-    """Finish with what the trigger ended with."""
+    """Finish with the trigger's event."""
     with _unskippable():
         finish_from_event(event, soft_fail=sensor.soft_fail)
 
@@ -101,25 +96,24 @@ def resume(
     context: Context,
     next_method: str,
     next_kwargs: dict[str, Any] | None,
-    resuming: Callable[[], Any],
+    super_resume: Callable[[], Any],
 ) -> Any:
-    """Resume, keeping Airflow from skipping for errors that ``soft_fail`` is not meant for.
+    """Resume, and let ``soft_fail`` skip only for failed, canceled and timed out.
 
-    :param resuming: how Airflow resumes a task.
+    :param super_resume: Airflow's own way to resume a task.
     """
-    if (word := airflow_timeout_reason(next_method, next_kwargs)) is not None:
-        with translate_errors(), TaskRuntime(sensor, context) as runtime:
-            spec = _wait_spec(sensor, runtime)
-        skips = sensor.soft_fail or getattr(sensor, "never_fail", False)
-        raise_airflow_timeout(
-            str(spec.offer), spec.until, word, getattr(sensor, "execution_timeout", None), soft_fail=skips
-        )
+    never_fail = getattr(sensor, "never_fail", False)
+    if (reason := airflow_timeout_reason(next_method, next_kwargs)) is not None:
+        spec = _read_wait_spec(sensor, context)
+        execution_timeout = getattr(sensor, "execution_timeout", None)
+        skips = sensor.soft_fail or never_fail
+        raise_airflow_timeout(str(spec.offer), spec.until, reason, execution_timeout, soft_fail=skips)
     try:
-        return resuming()
-    except _NotSkippable as held:
-        if getattr(sensor, "never_fail", False):
-            raise AirflowSkipException(str(held.error)) from held.error
-        raise held.error from held.error.__cause__
+        return super_resume()
+    except _NotSkippable as wrapper:
+        if never_fail:
+            raise AirflowSkipException(str(wrapper.error)) from wrapper.error
+        raise wrapper.error from wrapper.error.__cause__
 
 
 def _poll_then_defer(sensor: SensorTask, context: Context) -> None:
@@ -129,24 +123,30 @@ def _poll_then_defer(sensor: SensorTask, context: Context) -> None:
             raise_for_outcome(outcome, soft_fail=sensor.soft_fail)
             return
     state = sensor.poll_state or PollState()
-    trigger = OfferStatusTrigger(sensor.conn_id, spec.to_payload(), state.to_payload())
     sensor.defer(
-        trigger=trigger,
+        trigger=OfferStatusTrigger(sensor.conn_id, spec.to_payload(), state.to_payload()),
         method_name="execute_complete",
         timeout=timedelta(seconds=sensor.timeout) + TRIGGER_TIMEOUT_MARGIN,
     )
 
 
 def _poll(sensor: SensorTask, context: Context) -> tuple[WaitSpec, WaitOutcome | None]:
-    """Poll once, in a runtime of its own: each poke reads the connection anew."""
+    """Poll once, in a runtime of its own: each poke reads the connection again."""
     with translate_errors():
-        _operation(sensor)  # an argument that is wrong is reported before the connection is read
+        _operation(sensor)  # report a wrong argument before the connection is read
         state = _load_state(sensor, context)
         with TaskRuntime(sensor, context) as runtime:
             spec = _wait_spec(sensor, runtime)
             outcome = runtime.run(poll_once(runtime.api, spec, state))
-    _save_state(sensor, context, state)
+    store = _store(sensor, context)
+    if store is not None:
+        store.set(POLL_STATE_KEY, {"try_number": _try_number(context), "poll_state": state.to_payload()})
     return spec, outcome
+
+
+def _read_wait_spec(sensor: SensorTask, context: Context) -> WaitSpec:
+    with translate_errors(), TaskRuntime(sensor, context) as runtime:
+        return _wait_spec(sensor, runtime)
 
 
 def _wait_spec(sensor: SensorTask, runtime: TaskRuntime) -> WaitSpec:
@@ -168,37 +168,36 @@ def _wait_spec(sensor: SensorTask, runtime: TaskRuntime) -> WaitSpec:
 
 def _operation(sensor: SensorTask) -> Operation | None:
     if sensor.operation is not None or sensor.operation_is_given:
-        # One that came out as None is an error: the offer's overall status may be the last publication's.
+        # If the upstream task returned None, that is an error: the offer's status may be the last publication's.
         return Operation.from_json(sensor.operation)
     if not sensor.offer_id:
-        raise ConfigurationError(("give operation or offer_id",), "the task's arguments")
+        raise ConfigurationError(("pass operation or offer_id",), "the task's arguments")
     return None
 
 
 def _load_state(sensor: SensorTask, context: Context) -> PollState:
-    """Return what the pokes before this one saw, from wherever this version of Airflow can keep it."""
+    """Return the state of the earlier pokes: from Airflow's store, or before 3.3 from this process."""
     store = _store(sensor, context)
     if store is not None:
-        kept = store.get(POLL_STATE_KEY)
-        own = isinstance(kept, dict) and kept.get("try_number") == _try_number(context)
-        sensor.poll_state = PollState.from_payload(kept) if own else PollState()
+        stored = store.get(POLL_STATE_KEY)
+        is_own = isinstance(stored, dict) and stored.get("try_number") == _try_number(context)
+        sensor.poll_state = PollState.from_payload(stored.get("poll_state")) if is_own else None
     if sensor.poll_state is None:
         sensor.poll_state = PollState()
     return sensor.poll_state
 
 
-def _save_state(sensor: SensorTask, context: Context, state: PollState) -> None:
-    store = _store(sensor, context)
-    if store is not None:
-        store.set(POLL_STATE_KEY, state.to_payload() | {"try_number": _try_number(context)})
-
-
 def _store(sensor: SensorTask, context: Context) -> Any:
-    """Return Airflow's store of a task's state, from 3.3 on, if each look is a process of its own."""
+    """Return Airflow's store of a task's state, from 3.3 on, if each poke is a process of its own."""
     return context.get("task_state_store") if sensor.reschedule and not sensor.deferrable else None
 
 
-class _NotSkippable(Exception):  # noqa: N818 - it is an envelope rather than an error
+def _try_number(context: Context) -> int | None:
+    """Return the number of this try: failed polls of an earlier one do not count."""
+    return getattr(context["ti"], "try_number", None)
+
+
+class _NotSkippable(Exception):  # noqa: N818 - it wraps an error
     """Carries an exception past Airflow's ``soft_fail``, which skips for every AirflowFailException."""
 
     def __init__(self, error: AirflowException) -> None:
@@ -206,18 +205,12 @@ class _NotSkippable(Exception):  # noqa: N818 - it is an envelope rather than an
         super().__init__(str(error))
 
 
-class _unskippable:  # noqa: N801 - used as a function is
-    """Wraps what a look raises, all but skips and timeouts."""
-
-    def __enter__(self) -> None:
-        """Enter."""
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        """Wrap."""
-        if isinstance(error, AirflowException) and not isinstance(error, (AirflowSkipException, AirflowSensorTimeout)):
-            raise _NotSkippable(error) from error
-
-
-def _try_number(context: Context) -> int | None:
-    """Return which try this is: what an earlier try saw of failures is not held against this one."""
-    return getattr(context["ti"], "try_number", None)
+@contextmanager
+def _unskippable() -> Iterator[None]:
+    """Wrap the exceptions of a ``with`` block, except skips and timeouts."""
+    try:
+        yield
+    except (AirflowSkipException, AirflowSensorTimeout):
+        raise
+    except AirflowException as error:
+        raise _NotSkippable(error) from error

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
@@ -22,14 +21,14 @@ T = TypeVar("T")
 
 CHECKPOINT_KEY = "airflow_provider_cpp.checkpoint"
 FIRST_TRY_KEY = "airflow_provider_cpp.first_try"
-"""Set by the first try of a task run: with it, a missing checkpoint tells later tries that nothing was submitted."""
+"""Set by the first try of a task run: if it is set, a missing checkpoint means that nothing was submitted."""
 
 CHECKPOINT_RETENTION = timedelta(days=180)
-"""Longer than Airflow keeps a task's state by default: a publish and its waits may take weeks."""
+"""Longer than Airflow's default for a task's state: a publish and its waits may take weeks."""
 
 
 class OfferTask(Protocol):
-    """What this package's operators and sensor have in common."""
+    """The common part of this package's operators and sensor."""
 
     conn_id: str
     publisher_id: str | None
@@ -41,11 +40,15 @@ class OfferTask(Protocol):
         """Airflow's logger of the task."""
 
 
+class LinkedTask(OfferTask, Protocol):
+    """An operator with extra links."""
+
+    link_facts: dict[str, Any]
+
+
 class TaskRuntime:
     """One run of a task, as a context manager that closes its session.
 
-    :param task: the operator or sensor.
-    :param context: Airflow's context of the run.
     :param checkpoints: where the flows of a task that submits save their checkpoint.
     :ivar hook: the hook for the connection's type; it has read the connection, once.
     :raises ConfigurationError: if the connection does not exist or cannot be used.
@@ -69,13 +72,13 @@ class TaskRuntime:
         self._session.close()
 
     def run(self, flow: Flow[T]) -> T:
-        """Run a flow to its end in the run's session, and return its result."""
+        """Run a flow to its end in this session, and return its result."""
         return self._session.run(flow)
 
     def offer_ref(self, operation: Operation | None = None) -> OfferRef:
         """Return the offer: the task's arguments first, then the operation's, then the connection's publisher.
 
-        :raises ConfigurationError: if neither names an offer or, where the API needs one, a publisher.
+        :raises ConfigurationError: if none of them names an offer or, where the API needs one, a publisher.
         """
         if operation is not None:
             self.hook.parse_operation(operation)  # it must be of the connection's API
@@ -83,29 +86,32 @@ class TaskRuntime:
         publisher_id = self.task.publisher_id or (given.publisher_id if given else None)
         return self.hook.offer_ref(self.task.offer_id or (given.offer_id if given else ""), publisher_id)
 
-    def push_partner_center_link(self, document: OfferDocument | None) -> str | None:
-        """Push the address of the offer's page in Partner Center as XCom, where the API returned one, and return it."""
+    def push_partner_center_link(self, task: LinkedTask, document: OfferDocument | None) -> None:
+        """Push the address of the offer's page in Partner Center as XCom, if the API returned one."""
         page = partner_center_url(document.partner_center_url if document else None, self.hook.get_settings().base_url)
         if page is not None:
             self.context["ti"].xcom_push(key=PARTNER_CENTER_URL_KEY, value=page)
-        return page
+            task.link_facts[PARTNER_CENTER_URL_KEY] = page
 
 
 class CheckpointStore:
-    """Where the tries of a task keep their checkpoint: Airflow's store of a task's state, before 3.3 this process.
+    """The checkpoint of a task's tries: in Airflow's store of a task's state; before 3.3, in this process.
 
-    Make it before anything else that may take time or fail: a try that was killed, or had no connection, must be known to
-    later ones as one that could save a checkpoint, and has not.
-
-    :param task: the operator.
-    :param context: Airflow's context of the run.
+    Create it before anything that may take time or fail: if this try is killed, or has no connection, later tries must know
+    that it could have saved a checkpoint, and did not.
     """
 
     def __init__(self, task: OfferTask, context: Context) -> None:
+        ti, dag_run = context["ti"], context["dag_run"]
         self._store: Any = context.get("task_state_store")
         self._payload: Any = self._store.get(CHECKPOINT_KEY) if self._store is not None else None
-        self._dag_run_start = context["dag_run"].start_date
-        self._counts = _counts(task, context)
+        self._dag_run_start = dag_run.start_date
+        self._counts = TryCounts(
+            try_number=getattr(ti, "try_number", 1),
+            max_tries=getattr(ti, "max_tries", 0) or 0,
+            retries=task.retries or 0,
+            clear_number=getattr(dag_run, "clear_number", 0) or 0,
+        )
         self._earlier_could_checkpoint = self._counts.try_number <= 1
         if self._store is not None:
             self._earlier_could_checkpoint |= self._store.get(FIRST_TRY_KEY) is not None
@@ -113,7 +119,7 @@ class CheckpointStore:
                 self._store.set(FIRST_TRY_KEY, True, retention=CHECKPOINT_RETENTION)
 
     def try_context(self, settle_time: float, *, waits_for_others: bool = False) -> TryContext:
-        """Return what this try can know of the tries before it.
+        """Return what this try knows of earlier tries.
 
         :raises ConfigurationError: if this release cannot read their checkpoint.
         """
@@ -128,7 +134,7 @@ class CheckpointStore:
         )
 
     def load(self) -> Checkpoint | None:
-        """Return the checkpoint that was saved last, by this try or an earlier one.
+        """Return the last checkpoint, of this try or an earlier one.
 
         :raises ConfigurationError: if this release cannot read it.
         """
@@ -144,22 +150,11 @@ class CheckpointStore:
         self._payload = payload
 
 
-def operation_argument(value: Operation | Mapping[str, Any] | Any, *, is_given: bool) -> Operation | None:
-    """Read an argument that holds an operation, without reading the connection.
+def operation_argument(value: Any, *, is_given: bool) -> Operation | None:
+    """Read the argument ``operation``, without reading the connection.
 
-    :param value: what an upstream task returned, rendered.
-    :param params: whether the DAG file gave one: an upstream task that was skipped returns None, which must not mean
-        any operation.
+    :param value: the upstream task's result, rendered.
+    :param is_given: whether the DAG file sets it: None from a skipped upstream task must not mean any operation.
     :raises ConfigurationError: if it is not an operation.
     """
     return None if value is None and not is_given else Operation.from_json(value)
-
-
-def _counts(task: OfferTask, context: Context) -> TryCounts:
-    ti = context["ti"]
-    return TryCounts(
-        try_number=getattr(ti, "try_number", 1),
-        max_tries=getattr(ti, "max_tries", 0) or 0,
-        retries=task.retries or 0,
-        clear_number=getattr(context["dag_run"], "clear_number", 0) or 0,
-    )

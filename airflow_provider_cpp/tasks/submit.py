@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the operators that submit do when they run: publish, go live, cancel, and the wait afterwards."""
+"""The work of the operators that submit: publish, go live, cancel, and the wait afterwards."""
 
 from __future__ import annotations
 
@@ -32,17 +32,22 @@ from airflow_provider_cpp.tasks.completion import (
     raise_for_outcome,
     translate_errors,
 )
-from airflow_provider_cpp.tasks.runtime import CheckpointStore, OfferTask, TaskRuntime, operation_argument
+from airflow_provider_cpp.tasks.runtime import (
+    CheckpointStore,
+    LinkedTask,
+    OfferTask,
+    TaskRuntime,
+    operation_argument,
+)
 from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-
 MakeFlow = Callable[[TryContext], Flow[Operation]]
 
 
-class SubmitTask(OfferTask, Protocol):
+class SubmitTask(LinkedTask, Protocol):
     """A task that publishes or goes live, and can wait for the effect."""
 
     if_running: Any
@@ -53,7 +58,6 @@ class SubmitTask(OfferTask, Protocol):
     poll_failure_tolerance: float | timedelta
     settle_time: float
     submitted: Operation | None
-    link_facts: dict[str, Any]
 
 
 class GoLiveTask(SubmitTask, Protocol):
@@ -81,10 +85,7 @@ class CancelTask(OfferTask, Protocol):
 
 
 def publish(task: PublishTask, context: Context) -> dict[str, str | None]:
-    """Publish an offer's draft, at most once per task run, and wait if asked to.
-
-    :returns: the operation as JSON.
-    """
+    """Publish an offer's draft, at most once per task run; wait if asked to; return the operation as JSON."""
     checkpoints = CheckpointStore(task, context)
     with translate_errors(), TaskRuntime(task, context, checkpoints) as runtime:
         offer = runtime.offer_ref()
@@ -100,10 +101,7 @@ def publish(task: PublishTask, context: Context) -> dict[str, str | None]:
 
 
 def go_live(task: GoLiveTask, context: Context) -> dict[str, str | None]:
-    """Sign off an offer's preview, and wait if asked to.
-
-    :returns: the operation as JSON.
-    """
+    """Sign off an offer's preview; wait if asked to; return the operation as JSON."""
     checkpoints = CheckpointStore(task, context)
     with translate_errors():
         operation = operation_argument(task.operation, is_given=task.operation_is_given)
@@ -117,10 +115,7 @@ def go_live(task: GoLiveTask, context: Context) -> dict[str, str | None]:
 
 
 def cancel(task: CancelTask, context: Context) -> dict[str, str | None] | None:
-    """Cancel the operation in progress, and wait until it has ended.
-
-    :returns: the operation as JSON; None if there was nothing to cancel.
-    """
+    """Cancel the operation in progress, wait until it has ended, and return it as JSON; None if there was none."""
     checkpoints = CheckpointStore(task, context)
     with translate_errors():
         operation = operation_argument(task.operation, is_given=task.operation_is_given)
@@ -140,8 +135,7 @@ def cancel(task: CancelTask, context: Context) -> dict[str, str | None] | None:
 def finish_wait(task: SubmitTask, context: Context, event: object) -> dict[str, str | None] | None:
     """Finish a deferred wait with the trigger's event.
 
-    :returns: the operation as JSON; None if the wait was for another task's operation to end, so that this task is
-        to submit now.
+    :returns: the operation as JSON; None if the wait was for somebody else's operation, so that this task submits now.
     """
     operation = finish_from_event(event).operation
     if operation is not None:
@@ -154,43 +148,36 @@ def raise_if_airflow_timed_out(
     task: SubmitTask, context: Context, next_method: str, next_kwargs: dict[str, Any] | None
 ) -> None:
     """Fail a task whose deferred wait Airflow itself ended, with the reason."""
-    if (word := airflow_timeout_reason(next_method, next_kwargs)) is not None:
+    if (reason := airflow_timeout_reason(next_method, next_kwargs)) is not None:
         given = getattr(task, "operation", None)
         with translate_errors():
             operation = Operation.from_json(given) if given is not None else None
             with TaskRuntime(task, context) as runtime:
                 offer = runtime.offer_ref(operation)
-        raise_airflow_timeout(str(offer), None, word, getattr(task, "execution_timeout", None))
+        raise_airflow_timeout(str(offer), None, reason, getattr(task, "execution_timeout", None))
 
 
 def _draft_version(task: PublishTask, runtime: TaskRuntime, offer: OfferRef) -> int | None:
     try:
         draft = runtime.run(runtime.api.get_draft(offer))
     except RequestError as error:
-        task.log.info("%s; going on without the draft's version", error)
+        task.log.info("%s; continuing without the draft's version", error)
         return None
-    page = runtime.push_partner_center_link(draft)
-    if page is not None:
-        task.link_facts[PARTNER_CENTER_URL_KEY] = page
+    runtime.push_partner_center_link(task, draft)
     return draft.version if draft else None
 
 
 def _submit(
     task: SubmitTask, runtime: TaskRuntime, checkpoints: CheckpointStore, offer: OfferRef, flow: MakeFlow
 ) -> dict[str, str | None]:
-    """Submit, push the operation as XCom, and wait if asked to.
-
-    :param flow: makes the flow for what is known of earlier tries.
-    """
-    ti = runtime.context["ti"]
+    """Submit, push the operation as XCom, and wait if asked to."""
     operation = task.submitted = _submit_in_turn(task, runtime, checkpoints, offer, flow)
     task.log.info("offer %s: %s accepted as operation %s", operation.offer, operation.kind, operation.display_id)
     value = task.link_facts[XCOM_RETURN_KEY] = operation.to_json()
     if task.wait_for_completion:
         if getattr(task, "do_xcom_push", True):
-            ti.xcom_push(key=XCOM_RETURN_KEY, value=value)
-        deadline = datetime.now(timezone.utc) + as_timedelta(task.timeout)
-        _wait(task, runtime, operation.offer, operation, deadline)
+            runtime.context["ti"].xcom_push(key=XCOM_RETURN_KEY, value=value)
+        _wait(task, runtime, operation.offer, operation, datetime.now(timezone.utc) + as_timedelta(task.timeout))
     return value
 
 
@@ -199,21 +186,19 @@ def _submit_in_turn(
 ) -> Operation:
     """Submit; with ``if_running="wait"``, after other operations in progress have ended."""
     try_context = checkpoints.try_context(task.settle_time, waits_for_others=task.if_running == "wait")
-    # One deadline for all of these waits: others may take turns forever.
+    # One deadline for all of these waits: otherwise others could keep this task waiting forever.
     began = getattr(runtime.context["ti"], "start_date", None) or datetime.now(timezone.utc)
     deadline = began + as_timedelta(task.timeout)
     while True:
         try:
-            operation = runtime.run(flow(try_context))
-        except OperationInProgressError as running:
+            return runtime.run(flow(try_context))
+        except OperationInProgressError as other:
             if task.if_running != "wait" or datetime.now(timezone.utc) >= deadline:
                 raise
-            task.log.info("%s; waiting for it to end", running)
+            task.log.info("offer %s: %s is in progress; waiting for it to end", other.offer, other.operation)
             _wait(task, runtime, offer, None, deadline)
-            # This try's own checkpoint counts as well, also where Airflow has no store for it.
+            # This try's own checkpoint counts as well, even if Airflow has no store for it.
             try_context = replace(try_context, checkpoint=checkpoints.load())
-        else:
-            return operation
 
 
 def _wait(task: Any, runtime: TaskRuntime, offer: OfferRef, operation: Operation | None, deadline: datetime) -> None:
@@ -225,13 +210,14 @@ def _wait(task: Any, runtime: TaskRuntime, offer: OfferRef, operation: Operation
         operation=operation,
         poll_interval=task.poll_interval,
         poll_failure_tolerance=as_timedelta(task.poll_failure_tolerance).total_seconds(),
-        answered=True,
+        responded=True,
         api=runtime.api.name,
     )
     if task.deferrable:
-        state = PollState(answered=True, step_since=datetime.now(timezone.utc))
-        trigger = OfferStatusTrigger(task.conn_id, spec.to_payload(), state.to_payload())
+        state = PollState(responded=True, step_since=datetime.now(timezone.utc))
         task.defer(
-            trigger=trigger, method_name="execute_complete", timeout=as_timedelta(task.timeout) + TRIGGER_TIMEOUT_MARGIN
+            trigger=OfferStatusTrigger(task.conn_id, spec.to_payload(), state.to_payload()),
+            method_name="execute_complete",
+            timeout=as_timedelta(task.timeout) + TRIGGER_TIMEOUT_MARGIN,
         )
     raise_for_outcome(runtime.run(wait(runtime.api, spec)))

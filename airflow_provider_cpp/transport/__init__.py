@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The wire: the only place for requests, aiohttp and msal. It knows the rules, and nothing of Airflow."""
+"""HTTP and sign-in: the only place for requests, aiohttp and msal. It imports neither Airflow nor an API."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How requests sends here: within the deadline, trusting what :mod:`.trust` says, and taking no interim response for the response."""
+"""The adapter of requests: obeys the deadline, uses the contexts of :mod:`.trust`, and rejects interim responses."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from urllib3.util.connection import allowed_gai_family
 from airflow_provider_cpp.transport.deadline import BoundedSocket, in_time
 from airflow_provider_cpp.transport.trust import ssl_context_for
 
-FIRST_RESPONSE = 200
-"""The lowest status of a response: what is below is an interim response."""
+MIN_FINAL_STATUS = 200
+"""Lower statuses are those of interim responses."""
 
 
 def open_socket(host: str, port: int, timeout: float | None, options: Any = ()) -> BoundedSocket:
-    """Resolve a name, and connect to the first of its addresses that can be connected to.
+    """Resolve a host name and connect to the first address that accepts.
 
-    :param timeout: seconds for resolving, and for each address, where the deadline is later.
-    :param options: options to set on the socket.
+    :param timeout: seconds for resolving and for each address, if the deadline is later.
+    :param options: socket options to set.
     :raises OSError: if there is no connection.
     """
     family = allowed_gai_family()
@@ -38,17 +38,17 @@ def open_socket(host: str, port: int, timeout: float | None, options: Any = ()) 
     )
     problem: OSError = OSError(f"{host} has no address")
     for *kind, _, address in addresses:
-        found = BoundedSocket(*kind)
+        connection = BoundedSocket(*kind)
         try:
             for option in options or ():
-                found.setsockopt(*option)
-            found.settimeout(timeout)
-            found.connect(address)
+                connection.setsockopt(*option)
+            connection.settimeout(timeout)
+            connection.connect(address)
         except OSError as error:
-            found.close()
+            connection.close()
             problem = error
         else:
-            return found
+            return connection
     raise problem
 
 
@@ -59,27 +59,28 @@ class _Connection(HTTPConnection):
         except socket.gaierror as error:
             raise NameResolutionError(self.host, self, error) from error
         except TimeoutError:
-            raise  # connect() makes an error of it
+            raise  # connect() converts it
         except (OSError, UnicodeError) as error:
             raise NewConnectionError(self, f"Failed to establish a new connection: {error}") from error
 
     def connect(self) -> None:
-        """Connect; an error here proves that no request was sent, and a timeout says so too."""
+        """Connect; raise a timeout as an error that proves that no request was sent."""
         try:
             super().connect()
         except TimeoutError as error:
             raise ConnectTimeoutError(self, f"Connection to {self.host} timed out") from error
 
-    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 has it
-        """Return the response, and never an interim one, which http.client takes for the response unless it is 100.
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # the same as urllib3
+        """Return the final response.
 
-        The connection is closed then: the response would be taken for that of the next request.
+        http.client skips only interim responses with status 100. For another one, close the connection: the final response
+        would be read as the response to the next request.
         """
         response = super().getresponse()
-        if response.status < FIRST_RESPONSE:
+        if response.status < MIN_FINAL_STATUS:
             response.close()
             self.close()
-            raise ProtocolError(f"HTTP {response.status} came instead of a response")
+            raise ProtocolError(f"received interim response HTTP {response.status} instead of a final response")
         return response
 
 
@@ -89,7 +90,7 @@ class _TLSConnection(_Connection, HTTPSConnection):
         self._bundle = ca_certs or ca_cert_dir
 
     def connect(self) -> None:
-        """Connect, and check the certificates of the server and of an https proxy.
+        """Connect; check the certificates of the server and of an https proxy.
 
         :raises CABundleError: if the CA bundle cannot be used now.
         """
@@ -111,19 +112,19 @@ POOLS = {"http": _Pool, "https": _TLSPool}
 
 
 class BoundedAdapter(HTTPAdapter):
-    """Sends for a session of requests; its ``verify`` must be the path of a CA bundle."""
+    """An adapter for a session of requests whose ``verify`` is always the path of a CA bundle."""
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        """Make the connections to servers bounded ones."""
+        """Use bounded connections to servers."""
         super().init_poolmanager(*args, **options)
         self.poolmanager.pool_classes_by_scheme = POOLS
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
-        """Make the connections to proxies bounded ones, but for SOCKS, which has connections of its own."""
+        """Use bounded connections to proxies, except for SOCKS, which has connections of its own."""
         manager = super().proxy_manager_for(proxy, **options)
         if isinstance(manager, ProxyManager):
             manager.pool_classes_by_scheme = POOLS
         return manager
 
     def cert_verify(self, *args: Any, **options: Any) -> None:
-        """Leave it to the connection, which verifies always, and loads nothing each time."""
+        """Do nothing: the connection always verifies, with a cached context."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The wire of the triggerer: a driver for the flows, with aiohttp."""
+"""The driver for flows in triggerers, with aiohttp."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from airflow_provider_cpp.core.effects import (
 from airflow_provider_cpp.core.http import Request, Response
 from airflow_provider_cpp.exceptions import ConnectionNotFoundError, MarketplaceError, TransportError
 from airflow_provider_cpp.transport.auth.token_source import Token
-from airflow_provider_cpp.transport.base import request_headers, response_body, transport_error
+from airflow_provider_cpp.transport.base import transport_error
+from airflow_provider_cpp.transport.body import response_body
 from airflow_provider_cpp.transport.loop_registry import loop_registry
 from airflow_provider_cpp.transport.network_errors import exception_chain
 from airflow_provider_cpp.transport.session_pool import PooledSession
@@ -34,43 +35,40 @@ UNAUTHORIZED = 401
 
 
 async def run(flow: Flow[T], source: ConnectionSource) -> T:
-    """Run a flow to its end on the event loop, which is never blocked, and return its result.
+    """Run a flow on the event loop without blocking it, and return its result.
 
-    Flows of one event loop share what :mod:`~airflow_provider_cpp.transport.loop_registry` says.
+    Flows of one event loop share connections and sessions: see :mod:`~airflow_provider_cpp.transport.loop_registry`.
 
-    :param flow: what to do.
-    :param source: reads the connection: for the first call, for each new token and after a look that failed, so that a wait
-        outlives a secret or a host that is replaced, and a connection that is broken for a while.
+    :param source: reads the connection: for the first request, for each new token and after a failed poll, so that a wait
+        survives a new secret, a new host, and a connection that is unusable for some time.
     """
     registry = await loop_registry()
     connection = registry.join(source)
-    del source  # thousands of waits read through one
+    del source  # thousands of waits share one
     value: Any = None
     failure: MarketplaceError | None = None
     deadline: datetime | None = None
-    begins = True
+    is_first = True
     try:
         while True:
             effect = flow.send(value) if failure is None else flow.throw(failure)
-            value = failure = None  # nothing of what came is kept while the flow sleeps
+            value = failure = None  # frees the response while the flow sleeps
             if isinstance(effect, (SendRequest, ReloadConnection)):
                 try:
-                    value = await _before_deadline(effect, connection, deadline, begins=begins)
+                    value = await _before_deadline(effect, connection, deadline, is_first=is_first)
                 except MarketplaceError as error:
                     failure = error
-                begins = False
+                is_first = False
             elif isinstance(effect, Sleep):
-                rest = asyncio.sleep(effect.seconds)
-                del effect  # nor of what was asked for
-                await rest
+                await asyncio.sleep(effect.seconds)
             elif isinstance(effect, GetTime):
                 value = datetime.now(timezone.utc)
             elif isinstance(effect, Log):
-                connection.reader.log_line(effect.text, effect.level)
+                connection.source.log_line(effect.text, effect.level)
             elif isinstance(effect, SetDeadline):
                 deadline = effect.at
             elif isinstance(effect, SaveCheckpoint):
-                msg = "a triggerer orders nothing, and so has nothing to note"
+                msg = "triggers never submit: SaveCheckpoint is not supported"
                 raise RuntimeError(msg)
     except StopIteration as stop:
         result: T = stop.value
@@ -80,57 +78,49 @@ async def run(flow: Flow[T], source: ConnectionSource) -> T:
 
 
 async def _before_deadline(
-    effect: SendRequest | ReloadConnection, connection: SharedConnection, deadline: datetime | None, *, begins: bool
+    effect: SendRequest | ReloadConnection, connection: SharedConnection, deadline: datetime | None, *, is_first: bool
 ) -> Response | None:
-    """Send a call or read the connection again; what it takes, queues and sign-in included, ends with the deadline.
+    """Send a request or reload the connection, including queues and sign-in, before the deadline.
 
-    The deadline is an absolute time and clocks are set, so what is left is found out each time.
+    After a 401, the request is sent once more with a new token: a rejected request had no effect.
 
-    :param begins: whether it is the first of its flow.
+    :param is_first: whether it is the first such effect of its flow.
+    :raises MarketplaceError: if the connection cannot be used, or there is no token or no response in time.
     """
-    left = None if deadline is None else (deadline - datetime.now(timezone.utc)).total_seconds()
-    if left is not None and left <= 0:
+    # Computed for each effect: the clock may be set while the flow runs.
+    seconds = None if deadline is None else (deadline - datetime.now(timezone.utc)).total_seconds()
+    if seconds is not None and seconds <= 0:
         raise _deadline_error(effect, connection, "the deadline has passed", sent=False)
     try:
-        async with asyncio.timeout(left):
-            if begins:
+        async with asyncio.timeout(seconds):
+            if is_first:
                 await connection.reload_if_stale()
-            if isinstance(effect, SendRequest):
-                return await send(effect.request, connection)
-            await connection.reload()
+            if isinstance(effect, ReloadConnection):
+                await connection.reload()
+                return None
+            session, token = connection.current() or await connection.acquire()
+            response = await _exchange(connection, session, effect.request, token)
+            if response.status == UNAUTHORIZED:
+                session, token = await connection.acquire(rejected=token)
+                response = await _exchange(connection, session, effect.request, token)
+            return response
     except TimeoutError:
-        raise _deadline_error(effect, connection, f"no response within {left or 0:.3g} seconds", sent=True) from None
-    return None
+        raise _deadline_error(effect, connection, f"no response within {seconds or 0:.3g} seconds", sent=True) from None
 
 
 def _deadline_error(
     effect: SendRequest | ReloadConnection, connection: SharedConnection, text: str, *, sent: bool
 ) -> MarketplaceError:
     if isinstance(effect, ReloadConnection):
-        return ConnectionNotFoundError((text,), connection.reader.where)
-    return TransportError(effect.request.description, text=text, sent=sent)
-
-
-async def send(request: Request[Any], connection: SharedConnection) -> Response:
-    """Send a call; a token that is refused is replaced once, since a refused request did nothing.
-
-    :raises MarketplaceError: if no token or no answer came.
-    """
-    session, token = connection.current() or await connection.acquire()
-    response = await _exchange(connection, session, request, token)
-    if response.status == UNAUTHORIZED:
-        session, token = await connection.acquire(rejected=token)
-        response = await _exchange(connection, session, request, token)
-    return response
+        return ConnectionNotFoundError((text,), connection.source.where)
+    return effect.request.error(TransportError, text=text, sent=sent)
 
 
 async def _exchange(
     connection: SharedConnection, session: PooledSession, request: Request[Any], token: Token
 ) -> Response:
     settings = session.settings
-    url = URL(
-        settings.base_url + request.url_path(settings.api_version), encoded=True
-    )  # it was quoted where it was made
+    url = URL(settings.base_url + request.url_path(settings.api_version), encoded=True)  # the path is already quoted
     timeout = session.timeout if request.is_safe else session.submit_timeout
     session.users += 1
     try:
@@ -140,7 +130,7 @@ async def _exchange(
                 request.method,
                 url,
                 data=request.body,
-                headers=request_headers(token, request),
+                headers={**request.headers, "Authorization": f"Bearer {token.value}"},
                 proxy=session.proxy,
                 timeout=timeout,
                 allow_redirects=False,
@@ -150,9 +140,9 @@ async def _exchange(
             while chunk := await http_response.content.readany():
                 body.feed(chunk)
     except (aiohttp.ClientError, OSError, TimeoutError) as caught:
-        # The one that is for the whole poll says nothing of itself.
-        silence = TimeoutError(f"nothing came within {timeout.total:g} seconds")
-        error = silence if type(caught) is TimeoutError and not caught.args else caught
+        # aiohttp's error for the total timeout has no text.
+        overdue = TimeoutError(f"no response within {timeout.total:g} seconds")
+        error = overdue if type(caught) is TimeoutError and not caught.args else caught
         raise transport_error(request, settings.base_url, error, sent=not _was_never_sent(error)) from None
     finally:
         await connection.pool.release(session)
@@ -162,7 +152,7 @@ async def _exchange(
 
 
 def _was_never_sent(error: BaseException) -> bool:
-    """Say whether a request certainly did not reach the portal: there was no connection to send it on."""
+    """Return whether there was no connection, so that the request was certainly not sent."""
     return any(
         isinstance(cause, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
         for cause in exception_chain(error)

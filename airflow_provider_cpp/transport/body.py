@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An answer's bytes, bounded by what they become: the portal's, and those of whoever gives tokens."""
+"""Response bodies with a limit on their decompressed size, for the APIs and for sign-in."""
 
 from __future__ import annotations
 
@@ -9,70 +9,81 @@ from typing import Any
 
 from urllib3.exceptions import ProtocolError
 
+from airflow_provider_cpp.core.http import Request
 from airflow_provider_cpp.core.redaction import sanitize_line
+from airflow_provider_cpp.exceptions import InvalidResponseError
 
 CHUNK = 64 * 1024
 
 MAX_BODY_SIZE = 32 * 1024 * 1024
-"""Bytes: an offer with every region's prices has some megabytes; more than this is not an answer."""
+"""Bytes: an offer with prices for every region has a few megabytes."""
 
 _GZIP = 31
-"""What zlib calls the format."""
+"""The ``wbits`` value with which zlib reads gzip."""
 
 
 class BoundedBody:
-    """An answer's bytes as they come, decompressed up to the bound.
+    """A response body that is decompressed chunk by chunk, up to a limit.
 
-    The libraries' own decompression is left off: what it costs, and whether it ends at all with data that are
-    broken, differs from one version to the next.
+    The HTTP libraries' own decompression is off: its cost, and whether it ends on broken data, differ between versions.
 
-    :param encoding: the answer's Content-Encoding; only what was asked for is understood.
-    :param fail: makes the error for an answer that cannot be taken, from its reason in words.
-    :param largest: bytes that an answer may have.
+    :param encoding: the response's Content-Encoding; only gzip and identity are supported.
+    :param make_error: makes the exception to raise from the text of a problem.
+    :param max_size: the limit in bytes.
     """
 
-    def __init__(self, encoding: str | None, fail: Callable[[str], Exception], *, largest: int = MAX_BODY_SIZE) -> None:
+    def __init__(
+        self, encoding: str | None, make_error: Callable[[str], Exception], *, max_size: int = MAX_BODY_SIZE
+    ) -> None:
         self.content = bytearray()
-        self._fail = fail
-        self._largest = largest
-        self._taken = 0
+        self._make_error = make_error
+        self._max_size = max_size
+        self._received = 0
         name = (encoding or "identity").strip().lower()
         self._gzip = zlib.decompressobj(_GZIP) if name == "gzip" else None
         if name not in ("gzip", "identity"):
-            raise fail(f"the answer is encoded as {sanitize_line(name, 40)}, which was not asked for")
+            raise make_error(f"the response has Content-Encoding {sanitize_line(name, 40)}, which was not requested")
 
     def feed(self, chunk: bytes) -> None:
-        """Take some more; what ``fail`` makes is raised if it grows too large, or cannot be decompressed."""
-        self._taken += len(chunk)
+        """Add a chunk; raises the error of ``make_error`` if the body is too large or cannot be decompressed."""
+        self._received += len(chunk)
         while chunk:
             if self._gzip is None:
                 self.content += chunk
                 chunk = b""
             else:
                 chunk = self._decompress(self._gzip, chunk)
-            if max(self._taken, len(self.content)) > self._largest:
-                raise self._fail(f"the answer is larger than {self._largest // 1024**2} MiB")
+            if max(self._received, len(self.content)) > self._max_size:
+                raise self._make_error(f"the response is larger than {self._max_size // 1024**2} MiB")
 
     def _decompress(self, gzip: Any, chunk: bytes) -> bytes:
         try:
-            self.content += gzip.decompress(chunk, self._largest + 1 - len(self.content))
+            self.content += gzip.decompress(chunk, self._max_size + 1 - len(self.content))
         except zlib.error as error:
-            raise self._fail(f"the answer cannot be decompressed: {error}") from error
-        if gzip.eof:  # another part may follow
+            raise self._make_error(f"the response cannot be decompressed: {error}") from error
+        if gzip.eof:  # another gzip member may follow
             self._gzip = zlib.decompressobj(_GZIP)
             return bytes(gzip.unused_data)
         return bytes(gzip.unconsumed_tail)
 
 
-def drain(raw: Any, body: BoundedBody) -> None:
-    """Read an answer of requests' to its end, or to the deadline: see :mod:`.deadline`.
+def response_body(request: Request[Any], encoding: str | None) -> BoundedBody:
+    """Return a buffer for a response; a body that it rejects raises :class:`InvalidResponseError`.
 
-    :param raw: the answer below requests' own, whose bytes nobody read yet.
-    :param body: what takes them.
+    :param encoding: the response's Content-Encoding.
+    """
+    return BoundedBody(encoding, lambda text: request.error(InvalidResponseError, text=text))
+
+
+def drain(raw: Any, body: BoundedBody) -> None:
+    """Read a response of requests to its end, or to the deadline: see :mod:`.deadline`.
+
+    :param raw: the urllib3 response, unread.
+    :param body: receives the bytes.
     :raises HTTPError: if the body is broken or does not end in time.
     """
     try:
         while chunk := raw.read(CHUNK, decode_content=False):
             body.feed(chunk)
-    except ValueError as error:  # which http.client lets through for a chunk with a negative size
+    except ValueError as error:  # http.client raises it for a chunk with a negative size
         raise ProtocolError(f"the body is broken: {error}") from error

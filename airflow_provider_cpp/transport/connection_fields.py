@@ -1,30 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads a connection's fields one by one and gathers all complaints, so that one round of correction is enough."""
+"""Reads the fields of a connection and collects all errors, so that one correction is enough."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 HTTPS = 443
 _PATH = re.compile(r"(?<![:/])(?:/[A-Za-z0-9_~-]+)+$")
-"""A path at the end of an address, without dots, which could lead out of it."""
+"""A path at the end of a URL; no dots, since ``..`` could leave it."""
 
 TRUE, FALSE = (True, "true", "True", "1"), (False, None, "", "false", "False", "0")
 
 
 class ConnectionFields:
-    """A connection as it was typed. What is missing or wrong is noted, never shown: a field may hold a secret.
+    """Raw connection fields. Errors name a field and never show its value, which may be a secret.
 
-    :param extra: the connection's extra, as an object.
-    :param login: its login.
-    :param password: its password.
-    :param environ: what some kinds of sign-in fall back to.
+    :param environ: the fallback of some authentication types.
     """
 
     def __init__(
@@ -41,22 +38,19 @@ class ConnectionFields:
         self.missing: list[str] = []
         self.problems: list[str] = []
 
-    def errors(self, kind: str | None) -> tuple[str, ...]:
-        """Return all that is missing or wrong.
-
-        :param kind: how the connection signs in, where it says so.
-        """
-        lacks = "it lacks" if kind is None else f"for auth {kind} it lacks"
-        return tuple([f"{lacks} {', '.join(self.missing)}"] if self.missing else []) + tuple(self.problems)
+    def errors(self, auth_type: str | None) -> tuple[str, ...]:
+        """Return an error for all missing fields, and one for each invalid field."""
+        lacks = "it lacks" if auth_type is None else f"for auth {auth_type} it lacks"
+        return (*([f"{lacks} {', '.join(self.missing)}"] if self.missing else []), *self.problems)
 
     def required(self, name: str, value: str | None) -> str:
-        """Return a value without blanks around it; there must be one."""
+        """Return a value, stripped; it must not be empty."""
         if not (value or "").strip():
             self.missing.append(name)
         return (value or "").strip()
 
     def text(self, key: str) -> str | None:
-        """Read a text; None if it is empty."""
+        """Read text; None if it is empty."""
         value = self.extra.get(key)
         if value is not None and not isinstance(value, str):
             self.problems.append(f"{key} in extra must be text")
@@ -64,24 +58,24 @@ class ConnectionFields:
         return (value or "").strip() or None
 
     def flag(self, key: str) -> bool:
-        """Read true or false, which older forms write as text; empty is false."""
+        """Read a boolean, which older forms store as text; empty is false."""
         value = self.extra.get(key)
         if value not in TRUE and value not in FALSE:
             self.problems.append(f"{key} in extra must be true or false")
         return value in TRUE
 
     def file(self, key: str) -> str | None:
-        """Read the path of a file, which must be there; None if it is empty."""
+        """Read the path of a file, which must exist; None if it is empty."""
         return self.existing(f"{key} in extra", self.text(key))
 
     def existing(self, name: str, path: str | None) -> str | None:
-        """Return the path of a file, which must be there."""
-        if path is not None and not _is(Path.is_file, path):
-            self.problems.append(f"{name} must be the path of a file that exists here")
+        """Return the path of a file, which must exist."""
+        if path is not None and not _is_file(path):
+            self.problems.append(f"{name} must be the path of an existing file")
         return path
 
     def seconds(self, key: str, default: float) -> float:
-        """Read a number of seconds above 0, and below a day."""
+        """Read a number of seconds, above 0 and below a day."""
         value = self.extra.get(key)
         if value in (None, ""):
             return default
@@ -94,40 +88,39 @@ class ConnectionFields:
         return seconds
 
     def origin(self, key: str, value: str, example: str, port: int | None = None) -> str:
-        """Read scheme, host and port; a path there would be a guess at what is meant.
+        """Read an https URL without a path.
 
-        :param port: the port, where it stands in a field of its own; 443 is what https means anyway.
+        :param port: the port, if it has its own field.
         """
         address = value.strip().rstrip("/")
         address = address if "://" in address else f"https://{address}"
         try:
             parts = urlsplit(address)
-            good = parts.scheme == "https" and parts.hostname and parts.port != 0
+            is_valid = parts.scheme == "https" and parts.hostname and parts.port != 0
         except ValueError:
-            good = False
-        if not good or parts.path or parts.query or parts.fragment or parts.username is not None:
-            self.problems.append(f"{key} must be an https address with neither path nor user, like {example}")
+            is_valid = False
+        if not is_valid or parts.path or parts.query or parts.fragment or parts.username is not None:
+            self.problems.append(f"{key} must be an https URL without path and user, like {example}")
         elif port and parts.port not in (None, port):
-            self.problems.append(f"{key} names port {parts.port}, and port says {port}")
+            self.problems.append(f"{key} has port {parts.port}, but the port field has {port}")
         elif port and parts.port is None and port != HTTPS:
             return f"{address}:{port}"
         return address
 
     def base(self, key: str, value: str | None, default: str, port: int | None = None) -> str:
-        """Read where an API is: as :meth:`origin`, with the path that it is below, where it has one.
+        """Read the base URL of an API, as :meth:`origin` does, with its path if the API has one.
 
-        :param value: the address as it was typed; without a path, the default's is meant.
-        :param default: the address of the API itself.
-        :param port: as of :meth:`origin`.
+        :param value: the URL; without a path, the default's path is used.
+        :param default: the API's default URL.
         """
         path = urlsplit(default).path
         address = (value or "").strip().rstrip("/") or default
-        found = _PATH.search(address) if path else None
-        origin = self.origin(key, address[: found.start()] if found else address, default.removesuffix(path), port)
-        return f"{origin}{found.group() if found else path}"
+        match = _PATH.search(address) if path else None
+        origin = self.origin(key, address[: match.start()] if match else address, default.removesuffix(path), port)
+        return f"{origin}{match.group() if match else path}"
 
     def bundle(self) -> str | None:
-        """Read ``verify``; None where the environment decides. The file itself is looked at when it is used."""
+        """Read ``verify``; None for the environment's CA bundle. The file is checked when it is used."""
         value = self.extra.get("verify")
         if value in (None, "", True, "true", "True"):
             return None
@@ -137,7 +130,7 @@ class ConnectionFields:
         return value
 
     def proxies(self) -> tuple[tuple[str, str], ...]:
-        """Read ``proxies``; each is made a URL that both wires read alike."""
+        """Read ``proxies`` as URLs that both drivers understand."""
         value = self.extra.get("proxies")
         if isinstance(value, str) and value.strip():
             try:
@@ -155,18 +148,16 @@ class ConnectionFields:
         address = proxy if "://" in proxy else f"http://{proxy}"
         try:
             parts = urlsplit(address)
-            good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+            is_valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
         except ValueError:
-            good = False
-        if not good or any(blank in address for blank in " \t\r\n"):
-            # It is not shown: there may be a password in it.
-            self.problems.append(f"the proxy for {scheme} must be an address like http://proxy:3128, http or https")
+            is_valid = False
+        if not is_valid or any(blank in address for blank in " \t\r\n"):
+            self.problems.append(f"the proxy for {scheme} must be an http or https URL like http://proxy:3128")
         return address
 
 
-def _is(what: Callable[[Path], bool], path: str) -> bool:
-    """Ask the file system; a path that it cannot even look for, behind a closed folder for example, is not there."""
+def _is_file(path: str) -> bool:
     try:
-        return what(Path(path))
-    except OSError:
+        return Path(path).is_file()
+    except OSError:  # in a folder without permission, for example
         return False

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ways to sign in, each a frozen value with what it needs; nothing here reads a file or asks anybody."""
+"""Credentials of each authentication type, as frozen values; reads no file and sends no request."""
 
 from __future__ import annotations
 
@@ -16,12 +16,7 @@ LOGIN, TENANT_FIELD = "login (application id)", "tenant_id in extra"
 
 @dataclass(frozen=True, slots=True)
 class ClientSecret:
-    """An application that says its secret.
-
-    :param client_id: the application (client) id.
-    :param tenant_id: the tenant in which it is registered.
-    :param secret: what it says; never shown.
-    """
+    """An application with a client secret."""
 
     auth_type: ClassVar[str] = "client_secret"
     client_id: str
@@ -29,30 +24,28 @@ class ClientSecret:
     secret: str = field(repr=False)
 
     @classmethod
-    def read(cls, form: ConnectionFields) -> Self:
-        """Read the fields of this kind."""
-        client_id = form.required(LOGIN, form.login)
-        secret = form.required("password (client secret)", form.password)
-        return cls(client_id, _tenant(form, TENANT_FIELD, form.text("tenant_id")), secret)
+    def read(cls, fields: ConnectionFields) -> Self:
+        """Read the fields of this type."""
+        client_id = fields.required(LOGIN, fields.login)
+        secret = fields.required("password (client secret)", fields.password)
+        return cls(client_id, _tenant(fields, TENANT_FIELD, fields.text("tenant_id")), secret)
 
     @property
     def principal(self) -> str:
-        """Say who signs in, for an error."""
+        """Name the identity, for errors."""
         return f"client {self.client_id} in tenant {self.tenant_id}"
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """An application that signs with its certificate's key. Files are read anew for each token, so they may be rotated.
+    """An application with a certificate. Files are read again for each token, so they may be rotated.
 
-    :param client_id: the application (client) id.
-    :param tenant_id: the tenant in which it is registered.
-    :param path: a PEM or PFX file; the key, the certificate, or both.
-    :param key_path: a PEM file with the key, where it is a file of its own.
-    :param private_key: the same as text, PEM; never shown.
-    :param passphrase: what opens the key; None if it lies open; never shown.
-    :param thumbprint: the certificate's, in lower-case hexadecimals, SHA-1 or SHA-256; None: the certificate tells.
-    :param send_x5c: whether the certificate itself goes along, for applications that trust its issuer and subject.
+    :param path: a PEM or PFX file with the key, the certificate, or both.
+    :param key_path: a PEM file with the key, if it has its own file.
+    :param private_key: the key as PEM text.
+    :param passphrase: the passphrase of the key; None if it is not encrypted.
+    :param thumbprint: SHA-1 or SHA-256, lower-case hexadecimal digits; None to compute it from the certificate.
+    :param send_x5c: whether to send the certificate, for applications that trust its issuer and subject.
     """
 
     auth_type: ClassVar[str] = "certificate"
@@ -66,33 +59,36 @@ class Certificate:
     send_x5c: bool = False
 
     @classmethod
-    def read(cls, form: ConnectionFields) -> Self:
-        """Read the fields of this kind."""
-        client_id = form.required(LOGIN, form.login)
-        tenant_id = _tenant(form, TENANT_FIELD, form.text("tenant_id"))
-        path, key_path, inline = form.file("certificate_path"), form.file("private_key_path"), form.text("private_key")
+    def read(cls, fields: ConnectionFields) -> Self:
+        """Read the fields of this type."""
+        client_id = fields.required(LOGIN, fields.login)
+        tenant_id = _tenant(fields, TENANT_FIELD, fields.text("tenant_id"))
+        path, key_path, inline = (
+            fields.file("certificate_path"),
+            fields.file("private_key_path"),
+            fields.text("private_key"),
+        )
         if not (path or key_path or inline):
-            form.missing.append("certificate_path or private_key in extra")
-        thumbprint = re.sub(r"[\s:]", "", form.text("thumbprint") or "").lower() or None
+            fields.missing.append("certificate_path or private_key in extra")
+        thumbprint = re.sub(r"[\s:]", "", fields.text("thumbprint") or "").lower() or None
         if thumbprint and not THUMBPRINT.fullmatch(thumbprint):
-            form.problems.append("thumbprint in extra must be 40 or 64 hexadecimal digits")
-        passphrase = form.password or None
-        send_x5c = form.flag("send_x5c")
+            fields.problems.append("thumbprint in extra must be 40 or 64 hexadecimal digits")
+        passphrase = fields.password or None
+        send_x5c = fields.flag("send_x5c")
         return cls(client_id, tenant_id, path, key_path, inline, passphrase, thumbprint, send_x5c)
 
     @property
     def principal(self) -> str:
-        """Say who signs in, for an error."""
+        """Name the identity, for errors."""
         return f"client {self.client_id} with its certificate in tenant {self.tenant_id}"
 
 
 @dataclass(frozen=True, slots=True)
 class ManagedIdentity:
-    """An identity that Azure gives to the machine itself; at most one of the three names which.
+    """A managed identity of this machine; system-assigned, unless one of the three fields is set.
 
-    :param client_id: the client id of a user-assigned one.
-    :param object_id: its object (principal) id.
-    :param resource_id: its resource id, ``/subscriptions/...``.
+    :param object_id: the object (principal) id.
+    :param resource_id: ``/subscriptions/...``.
     """
 
     auth_type: ClassVar[str] = "managed_identity"
@@ -101,30 +97,28 @@ class ManagedIdentity:
     resource_id: str | None = None
 
     @classmethod
-    def read(cls, form: ConnectionFields) -> Self:
-        """Read the fields of this kind."""
-        one = cls(form.login or None, form.text("object_id"), form.text("resource_id"))
-        if sum(part is not None for part in (one.client_id, one.object_id, one.resource_id)) > 1:
-            form.problems.append(
-                "login, object_id and resource_id each name a managed identity: give one of them, or none for the"
-                " machine's own"
+    def read(cls, fields: ConnectionFields) -> Self:
+        """Read the fields of this type."""
+        ids = fields.login or None, fields.text("object_id"), fields.text("resource_id")
+        if sum(one is not None for one in ids) > 1:
+            fields.problems.append(
+                "login, object_id and resource_id each select a managed identity: set only one of them, or none for the"
+                " system-assigned identity"
             )
-        return one
+        return cls(*ids)
 
     @property
     def principal(self) -> str:
-        """Say who signs in, for an error."""
-        named = self.client_id or self.object_id or self.resource_id
-        return f"managed identity {named}" if named else "this machine's own managed identity"
+        """Name the identity, for errors."""
+        selected = self.client_id or self.object_id or self.resource_id
+        return f"managed identity {selected}" if selected else "this machine's system-assigned managed identity"
 
 
 @dataclass(frozen=True, slots=True)
 class WorkloadIdentity:
-    """An application that trusts somebody else's token, a Kubernetes service account's for example.
+    """An application that trusts a federated token, for example of a Kubernetes service account.
 
-    :param client_id: the application (client) id.
-    :param tenant_id: the tenant in which it is registered.
-    :param token_file: where that token is kept fresh; it is read anew for each of ours.
+    :param token_file: the file with the federated token; read again for each access token.
     """
 
     auth_type: ClassVar[str] = "workload_identity"
@@ -133,47 +127,44 @@ class WorkloadIdentity:
     token_file: str
 
     @classmethod
-    def read(cls, form: ConnectionFields) -> Self:
-        """Read the fields of this kind; what is empty may stand in the environment, where Azure's webhook puts it."""
-        env = form.environ
-        client_id = form.required(f"{LOGIN} or AZURE_CLIENT_ID", form.login or env.get("AZURE_CLIENT_ID"))
+    def read(cls, fields: ConnectionFields) -> Self:
+        """Read the fields of this type; empty ones default to the environment variables that Azure's webhook sets."""
+        env = fields.environ
+        client_id = fields.required(f"{LOGIN} or AZURE_CLIENT_ID", fields.login or env.get("AZURE_CLIENT_ID"))
         name = f"{TENANT_FIELD} or AZURE_TENANT_ID"
-        tenant_id = _tenant(form, name, form.text("tenant_id") or env.get("AZURE_TENANT_ID"))
+        tenant_id = _tenant(fields, name, fields.text("tenant_id") or env.get("AZURE_TENANT_ID"))
         name = "token_file in extra or AZURE_FEDERATED_TOKEN_FILE"
-        file = form.required(name, form.text("token_file") or env.get("AZURE_FEDERATED_TOKEN_FILE"))
-        return cls(client_id, tenant_id, form.existing(name, file or None) or "")
+        file = fields.required(name, fields.text("token_file") or env.get("AZURE_FEDERATED_TOKEN_FILE"))
+        return cls(client_id, tenant_id, fields.existing(name, file or None) or "")
 
     @property
     def principal(self) -> str:
-        """Say who signs in, for an error."""
+        """Name the identity, for errors."""
         return f"client {self.client_id} with its federated token in tenant {self.tenant_id}"
 
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """A token that somebody else acquired; it is used as it is, and nobody here can renew it.
-
-    :param value: the token; never shown.
-    """
+    """An access token acquired elsewhere; it cannot be renewed."""
 
     auth_type: ClassVar[str] = "access_token"
     value: str = field(repr=False)
 
     @classmethod
-    def read(cls, form: ConnectionFields) -> Self:
-        """Read the fields of this kind."""
-        tokens = {form.password.strip(), form.text("access_token") or ""} - {""}
-        value = form.required("password (access token) or access_token in extra", min(tokens, default=None))
+    def read(cls, fields: ConnectionFields) -> Self:
+        """Read the fields of this type."""
+        tokens = {fields.password.strip(), fields.text("access_token") or ""} - {""}
+        value = fields.required("password (access token) or access_token in extra", min(tokens, default=None))
         value = value.removeprefix("Bearer ").strip()
         if len(tokens) > 1:
-            form.problems.append("password and access_token in extra are two tokens: give one of them")
+            fields.problems.append("password and access_token in extra hold two tokens: set only one of them")
         if value and not is_token(value):
-            form.problems.append("the access token has blanks or letters in it that no token has")
+            fields.problems.append("the access token contains blanks or other invalid characters")
         return cls(value)
 
     @property
     def principal(self) -> str:
-        """Say who signs in, for an error."""
+        """Name the identity, for errors."""
         return "the connection's access token"
 
 
@@ -182,16 +173,16 @@ Credentials = ClientSecret | Certificate | ManagedIdentity | WorkloadIdentity | 
 AUTH_TYPES: dict[str, type[Credentials]] = {
     one.auth_type: one for one in (ClientSecret, Certificate, ManagedIdentity, WorkloadIdentity, AccessToken)
 }
-"""What ``auth`` in a connection's extra may be; the first is meant where it is empty."""
+"""The values of ``auth`` in a connection's extra; the first is the default."""
 
 
-def _tenant(form: ConnectionFields, name: str, value: str | None) -> str:
-    tenant = form.required(name, value)
+def _tenant(fields: ConnectionFields, name: str, value: str | None) -> str:
+    tenant = fields.required(name, value)
     if tenant and not TENANT.fullmatch(tenant):
-        form.problems.append("tenant_id must be the tenant's id or one of its domain names")
+        fields.problems.append("tenant_id must be the tenant's id or one of its domain names")
     return tenant
 
 
 def is_token(value: object) -> bool:
-    """Say whether it can be sent as a token: printable letters of ASCII, without a blank."""
+    """Return whether a value can be sent as a token: printable ASCII without blanks."""
     return isinstance(value, str) and value != "" and all("!" <= letter <= "~" for letter in value)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One deadline for a whole exchange with a server, however slowly the server sends.
 
-A timeout of a socket bounds the wait for the next bytes only: a server that sends one byte now and then, or interim responses
-without end, keeps every such wait alive. The sockets here never wait past the deadline of the context that they are used in.
+A socket's timeout limits only the wait for the next bytes: a server that sends one byte now and then, or endless interim
+responses, never reaches it. The sockets here never wait past the deadline of the current context.
 """
 
 from __future__ import annotations
@@ -33,11 +33,9 @@ _current: ContextVar[_Deadline | None] = ContextVar("deadline", default=None)
 
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """Let no exchange in this context take longer; inside another deadline, the earlier one holds.
+    """Limit the time of all exchanges in this context together; of nested deadlines the earliest applies.
 
-    A thread that :func:`asyncio.to_thread` starts has the deadline of the task that starts it.
-
-    :param seconds: from now on; for all exchanges together.
+    A thread that :func:`asyncio.to_thread` starts inherits the deadline.
     """
     new, outer = _Deadline(time.monotonic() + seconds, seconds), _current.get()
     token = _current.set(new if outer is None or new.ends_at < outer.ends_at else outer)
@@ -54,20 +52,20 @@ def time_left() -> float:
 
 
 def overdue_text() -> str | None:
-    """Return the text for an exchange that its deadline ended; None while there is time left."""
+    """Return the error text if the deadline has passed, else None."""
     current = _current.get()
     if current is None or time.monotonic() < current.ends_at:
         return None
     return f"no response within {round(current.seconds, 1):g} seconds"
 
 
-def in_time(what: str, call: Callable[[], T], at_most: float = math.inf) -> T:
-    """Return the result of a call that has no timeout of its own.
+def in_time(description: str, function: Callable[[], T], at_most: float = math.inf) -> T:
+    """Return the result of a function that has no timeout of its own.
 
-    The call runs in a thread, in a copy of the context. After a timeout the thread goes on, but keeps no process from ending.
+    The function runs in a daemon thread, in a copy of the context. After a timeout the thread continues.
 
-    :param what: what the call does, for the error.
-    :param at_most: seconds to wait for the result, where the deadline is later.
+    :param description: the action, for the error.
+    :param at_most: seconds to wait for the result, if the deadline is later.
     :raises TimeoutError: if there is no result in time.
     """
     result: Future[T] = Future()
@@ -75,56 +73,56 @@ def in_time(what: str, call: Callable[[], T], at_most: float = math.inf) -> T:
 
     def run() -> None:
         try:
-            result.set_result(context.run(call))
-        except BaseException as error:  # noqa: BLE001 - it is raised where the result is waited for
+            result.set_result(context.run(function))
+        except BaseException as error:  # noqa: BLE001 - result() raises it
             result.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()
-    left = min(time_left(), at_most)
-    if wait([result], None if left == math.inf else left).not_done:
-        raise TimeoutError(f"{what} took longer than {round(left, 1):g} seconds")
+    seconds = min(time_left(), at_most)
+    if wait([result], None if seconds == math.inf else seconds).not_done:
+        raise TimeoutError(f"{description} took longer than {round(seconds, 1):g} seconds")
     return result.result()
 
 
 class BoundedSocket(socket.socket):
-    """A socket that waits for as long as its timeout says, but not past the deadline."""
+    """A socket that waits until its timeout or the deadline, whichever is earlier."""
 
     def connect(self, *args: Any) -> None:
-        """Connect, in time."""
+        """Connect before the deadline."""
         return self._in_time(super().connect, *args)
 
     def recv(self, *args: Any) -> bytes:
-        """Receive, in time."""
+        """Receive before the deadline."""
         return self._in_time(super().recv, *args)
 
     def recv_into(self, *args: Any) -> int:
-        """Receive into a buffer, in time."""
+        """Receive into a buffer before the deadline."""
         return self._in_time(super().recv_into, *args)
 
     def send(self, *args: Any) -> int:
-        """Send, in time."""
+        """Send before the deadline."""
         return self._in_time(super().send, *args)
 
     def sendall(self, *args: Any) -> None:
-        """Send all, in time."""
+        """Send all before the deadline."""
         return self._in_time(super().sendall, *args)
 
     def _in_time(self, operation: Callable[..., T], *args: Any) -> T:
-        left, own = time_left(), self.gettimeout()
-        if left <= 0:
+        seconds, timeout = time_left(), self.gettimeout()
+        if seconds <= 0:
             raise TimeoutError(overdue_text())
-        if left == math.inf:
+        if seconds == math.inf:
             return operation(*args)
-        self.settimeout(left if own is None else min(left, own))
+        self.settimeout(seconds if timeout is None else min(seconds, timeout))
         try:
             return operation(*args)
         finally:
-            self.settimeout(own)
+            self.settimeout(timeout)
 
 
 class BoundedTLSSocket(BoundedSocket, ssl.SSLSocket):
-    """The same with TLS; :func:`~.trust.trust` makes contexts that make these."""
+    """The same with TLS; the contexts of :func:`~.trust.ssl_context_for` make these."""
 
     def do_handshake(self, *args: Any) -> None:
-        """Shake hands, in time."""
+        """Shake hands before the deadline."""
         return self._in_time(super().do_handshake, *args)

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What lies below an error that a library raised."""
+"""Causes of the errors that HTTP libraries raise, as text."""
 
 from __future__ import annotations
 
 import re
 import ssl
 
-PROXY_HINT = "the proxy is named in the connection's extra, as proxies, or by HTTPS_PROXY of the environment"
+PROXY_HINT = "check the proxy: proxies in the connection's extra, or HTTPS_PROXY in the environment"
 _USER = re.compile(r"//[^/\s]+@")
 
 
 def exception_chain(error: BaseException) -> list[BaseException]:
-    """List an error and what lies below it, the deepest last; libraries hide it in causes, reasons and arguments."""
+    """List an error and its causes, the root cause last; libraries hide them in causes, reasons and arguments."""
     chain: list[BaseException] = []
     current: object = error
     while isinstance(current, BaseException) and current not in chain:
@@ -25,20 +25,20 @@ def exception_chain(error: BaseException) -> list[BaseException]:
 
 
 def network_text(error: BaseException) -> str:
-    """Name a network failure by what lies at its bottom, without a library's object addresses or a proxy's password."""
-    causes = exception_chain(error)
-    # Both libraries name an error on the way to a proxy so.
-    hint = f"; {PROXY_HINT}" if any("Proxy" in type(cause).__name__ for cause in causes) else ""
-    return without_users(f"{type(error).__name__}: {causes[-1]}{hint}")
+    """Return the root cause of a network failure, without object addresses and without a proxy's password."""
+    chain = exception_chain(error)
+    # Both libraries have "Proxy" in the name of an error that occurs on the way to a proxy.
+    hint = f"; {PROXY_HINT}" if any("Proxy" in type(cause).__name__ for cause in chain) else ""
+    return without_users(f"{type(error).__name__}: {chain[-1]}{hint}")
 
 
 def untrusted_text(error: BaseException) -> str | None:
-    """Say why the other side's certificate is not trusted, if that is what an error is about."""
-    found = [cause for cause in exception_chain(error) if isinstance(cause, ssl.SSLCertVerificationError)]
-    # aiohttp's own class is one of these too, and has nothing of what they have.
-    return f"TLS: {getattr(found[-1], 'verify_message', None) or found[-1]}" if found else None
+    """Return why a server's certificate is not trusted; None for another error."""
+    causes = [cause for cause in exception_chain(error) if isinstance(cause, ssl.SSLCertVerificationError)]
+    # aiohttp's own class is a subclass without verify_message.
+    return f"TLS: {getattr(causes[-1], 'verify_message', None) or causes[-1]}" if causes else None
 
 
 def without_users(text: str) -> str:
-    """Take user and password out of the addresses in a text."""
+    """Mask user and password in the URLs of a text."""
     return _USER.sub("//***@", text)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A connection's plain fields, checked once and made a frozen value."""
+"""The settings of a connection, validated and frozen."""
 
 from __future__ import annotations
 
@@ -16,28 +16,26 @@ from airflow_provider_cpp.transport.credentials import AUTH_TYPES, ClientSecret,
 DEFAULT_AUTHORITY = "https://login.microsoftonline.com"
 DEFAULT_REQUEST_TIMEOUT = 60.0
 DEFAULT_SUBMIT_TIMEOUT = 300.0
-"""Seconds to wait for the answer to an order: the portal has been seen to take minutes."""
+"""Seconds to wait for the response to a submit, which can take minutes."""
 
 CA_BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All that the wire needs to know of a connection. Equal settings share a token.
+    """The settings of a connection. Equal settings share a token.
 
-    :param base_url: scheme, host and port of the API, and the path that it is below.
-    :param credentials: who signs in, and how.
-    :param scope: what the token is for.
-    :param api_version: the API's version.
-    :param publisher_id: the publisher that is meant where a task names none.
-    :param authority: where tokens come from.
-    :param verify: the path of a CA bundle; None for the environment's, or else the list that comes with requests.
+    :param base_url: the API's scheme, host, port and base path.
+    :param scope: the scope of the token.
+    :param publisher_id: the default publisher ID.
+    :param authority: the URL of the token service.
+    :param verify: the path of a CA bundle; None for the environment's, else the bundle of requests.
     :param proxies: proxy URL by scheme, ``(("https", "http://proxy:3128"),)``.
-    :param request_timeout: seconds for connecting, and for each wait for data; in a triggerer, where responses are small, for
-        one poll's whole exchange. A whole exchange, from the name's resolution to the last byte, takes at most three times as
-        long, and so does a whole sign-in, with all of its requests.
-    :param submit_timeout: seconds for each wait for data of the response to a submit, if that is more. A whole submit takes at
-        most three times as long.
+    :param request_timeout: seconds for connecting, and for each wait for data; in a triggerer, for a whole poll, since the
+        responses are small. A whole exchange, from name resolution to the last byte, takes at most three times as long, and
+        so does a whole sign-in with all its requests.
+    :param submit_timeout: seconds for each wait for data of the response to a submit, if more than ``request_timeout``. A
+        whole submit takes at most three times as long.
     """
 
     base_url: str
@@ -52,18 +50,18 @@ class Settings:
     submit_timeout: float = DEFAULT_SUBMIT_TIMEOUT
 
     def read_timeout(self, *, submit: bool) -> float:
-        """Return for how many seconds an answer is awaited."""
+        """Return the seconds for each wait for data."""
         return max(self.submit_timeout, self.request_timeout) if submit else self.request_timeout
 
     def exchange_timeout(self, *, submit: bool) -> float:
-        """Return the seconds that a whole exchange may take, and without ``submit`` a whole sign-in."""
+        """Return the seconds for a whole exchange; without ``submit``, also for a whole sign-in."""
         return 3 * self.read_timeout(submit=submit)
 
     def ca_bundle(self, environ: Mapping[str, str] = os.environ) -> str | None:
-        """Return the path of the CA bundle: the connection's, else the one that requests would take, else None.
+        """Return the path of the CA bundle: the connection's, else the environment's, else None.
 
-        requests lets REQUESTS_CA_BUNDLE beat a session's own setting, and aiohttp does not know it; deciding here
-        makes both wires trust the same authorities, and the connection's wish come first.
+        In requests the environment overrides a session's setting, and aiohttp ignores it. Here the connection comes first,
+        and both drivers trust the same authorities.
         """
         return self.verify or next((environ[name] for name in CA_BUNDLE_VARIABLES if environ.get(name)), None)
 
@@ -79,29 +77,29 @@ class Settings:
         port: int | None = None,
         where: str = "the connection",
     ) -> Settings:
-        """Make settings of a connection's fields.
+        """Return the settings of a connection.
 
-        :param endpoint: the API that it is for: where that is, unless the connection says otherwise.
-        :param port: the API's, where it is not part of ``host``.
-        :param where: what to call the connection in an error.
-        :raises ConfigurationError: naming all that is missing or wrong at once.
+        :param endpoint: the API, with its defaults.
+        :param port: the API's port, if it is not part of ``host``.
+        :param where: the connection's name in errors.
+        :raises ConfigurationError: lists all missing and invalid fields.
         """
-        form = ConnectionFields(extra, login, password)
-        kind = form.text("auth")
-        if (known := AUTH_TYPES.get(kind or ClientSecret.auth_type)) is None:
-            form.problems.append(f"auth in extra is {kind!r}, not one of: {', '.join(AUTH_TYPES)}")
+        fields = ConnectionFields(extra, login, password)
+        auth_type = fields.text("auth")
+        if (auth_class := AUTH_TYPES.get(auth_type or ClientSecret.auth_type)) is None:
+            fields.problems.append(f"auth in extra is {auth_type!r}, not one of: {', '.join(AUTH_TYPES)}")
         values: dict[str, Any] = {
-            "base_url": form.base("host", host, endpoint.base_url, port),
-            "credentials": known.read(form) if known else None,
-            "publisher_id": form.text("publisher_id"),
-            "authority": form.origin("authority", form.text("authority") or DEFAULT_AUTHORITY, DEFAULT_AUTHORITY),
-            "scope": form.text("scope") or endpoint.scope,
-            "api_version": form.text("api_version") or endpoint.version,
-            "verify": form.bundle(),
-            "proxies": form.proxies(),
-            "request_timeout": form.seconds("request_timeout", DEFAULT_REQUEST_TIMEOUT),
-            "submit_timeout": form.seconds("submit_timeout", DEFAULT_SUBMIT_TIMEOUT),
+            "base_url": fields.base("host", host, endpoint.base_url, port),
+            "credentials": auth_class.read(fields) if auth_class else None,
+            "publisher_id": fields.text("publisher_id"),
+            "authority": fields.origin("authority", fields.text("authority") or DEFAULT_AUTHORITY, DEFAULT_AUTHORITY),
+            "scope": fields.text("scope") or endpoint.scope,
+            "api_version": fields.text("api_version") or endpoint.version,
+            "verify": fields.bundle(),
+            "proxies": fields.proxies(),
+            "request_timeout": fields.seconds("request_timeout", DEFAULT_REQUEST_TIMEOUT),
+            "submit_timeout": fields.seconds("submit_timeout", DEFAULT_SUBMIT_TIMEOUT),
         }
-        if complaints := form.errors(kind):
-            raise ConfigurationError(complaints, where)
+        if errors := fields.errors(auth_type):
+            raise ConfigurationError(errors, where)
         return cls(**values)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What those share who read the same Airflow connection in one event loop: what it says, and where it leads by now."""
+"""Settings and session that all flows of one event loop share on one Airflow connection."""
 
 from __future__ import annotations
 
@@ -18,49 +18,50 @@ from airflow_provider_cpp.transport.single_flight import SingleFlight
 
 
 class ConnectionSource(Protocol):
-    """Who reads an Airflow connection, which is all that is known of Airflow here."""
+    """Reads an Airflow connection; the hook implements it."""
 
     @property
     def cache_key(self) -> Hashable:
-        """Which connection: those who read the same one share what is read."""
+        """The key of the connection; flows with equal keys share it."""
 
     @property
     def where(self) -> str:
-        """What errors call it."""
+        """The connection's name in errors."""
 
     async def aget_settings(self) -> Settings:
-        """Read it."""
+        """Read the connection."""
 
     def log_line(self, text: str, level: int) -> None:
         """Log a line."""
 
 
 class SharedConnection:
-    """What those share who read the same Airflow connection in one event loop.
+    """Settings and session that all flows of one event loop share on one Airflow connection.
 
     :param pool: the loop's sessions.
-    :param source: reads the connection, for all of them.
-    :param fresh: seconds for which what the connection said is good enough for a flow that begins.
-    :param again: seconds between two readings of a connection whose token is good, while polls fail.
-    :ivar users: how many they are.
-    :ivar name: which connection, as its reader called it when it came.
-    :ivar session: where it leads by now; None before it was first opened.
-    :ivar found: what the connection said when it was read last, or why it could not be; None before. Where it is still what
-        the line is for, it is the very same object.
-    :ivar read_at: when that was, on the loop's clock.
-    :ivar read_again_at: when, on the same clock, that does not count any more for who wants a token; never before one was
-        asked for with it.
-    :ivar is_good: whether a token came of it.
-    :ivar is_away: whether the last reading broke, which was told then.
+    :param source: reads the connection for all flows.
+    :param start_interval: seconds for which a new flow uses the settings read before.
+    :param failure_interval: seconds between two reads of a connection with a valid token while polls fail.
+    :ivar users: the number of flows.
+    :ivar session: the session in use; None before the first :meth:`acquire`.
+    :ivar last_read: the settings read last, or the error; None before the first read. If the session has equal settings, it
+        is the same object as ``session.settings``.
+    :ivar read_at: the time of that read, on the loop's clock.
+    :ivar reload_at: the time, on the same clock, from which the connection is read again before the next token; never, until
+        a token was requested with these settings.
+    :ivar gave_token: whether these settings gave a token.
+    :ivar read_failed: whether the last read failed; the failure is logged once.
     """
 
-    def __init__(self, pool: SessionPool, source: ConnectionSource, *, fresh: float, again: float) -> None:
+    def __init__(
+        self, pool: SessionPool, source: ConnectionSource, *, start_interval: float, failure_interval: float
+    ) -> None:
         self.users = 0
         self.session: PooledSession | None = None
         self.pool = pool
-        self.start_interval = fresh
-        self.failure_interval = again
-        self.reader = source
+        self.start_interval = start_interval
+        self.failure_interval = failure_interval
+        self.source = source
         self.cache_key = source.cache_key
         self._acquiring: SingleFlight[tuple[PooledSession, Token]] = SingleFlight()
         self._lock = asyncio.Lock()
@@ -71,42 +72,42 @@ class SharedConnection:
         self.read_failed = False
 
     def current(self, rejected: Token | None = None) -> tuple[PooledSession, Token] | None:
-        """Return the line and a token that is good, without waiting for either; None if one is missing.
+        """Return the session and a valid token if both are at hand, else None.
 
-        :param rejected: a token that the portal refused, so that another one is wanted.
+        :param rejected: a token that the API rejected; another one is returned.
         """
-        session, found = self.session, self.last_read
-        if session is None or (isinstance(found, Settings) and found is not session.settings):
-            return None  # or it leads elsewhere by now
+        session = self.session
+        if session is None or (isinstance(self.last_read, Settings) and self.last_read is not session.settings):
+            return None
         return None if (token := session.token_source.cached(rejected)) is None else (session, token)
 
     async def acquire(self, rejected: Token | None = None) -> tuple[PooledSession, Token]:
-        """Return the line and a token that is good, got by one for all who ask at the same time.
+        """Return the session and a valid token; concurrent callers share one sign-in.
 
-        :param rejected: a token that the portal refused, so that another one is wanted.
+        :param rejected: a token that the API rejected; another one is returned.
         :raises MarketplaceError: if the connection cannot be used, or gives no token.
         """
-        while (found := self.current(rejected)) is None:
-            purpose = None if rejected is None else rejected.value
-            found = await self._acquiring.run(purpose, lambda: self._renew(rejected))
-            if found[0] is self.session:  # it may have moved on before everybody heard of it
+        while (acquired := self.current(rejected)) is None:
+            key = None if rejected is None else rejected.value
+            acquired = await self._acquiring.run(key, lambda: self._renew(rejected))
+            if acquired[0] is self.session:  # else the session changed while this caller waited
                 break
-        return found
+        return acquired
 
     async def _renew(self, rejected: Token | None) -> tuple[PooledSession, Token]:
-        """Read the connection, move to the line of what it says, and get a token."""
+        """Read the connection, switch to the session of its settings, and get a token."""
         async with self._lock:
             settings = await self._settings(rejected)
-            was_good, self.gave_token = self.gave_token, False
+            gave_token, self.gave_token = self.gave_token, False
             now = asyncio.get_running_loop().time()
-            # What gave tokens and gives none any more is read again at once, and what never gave one now and then.
-            self.reload_at = -math.inf if was_good else min(self.reload_at, now + FAILURE_CACHE_TIME)
+            # If the sign-in fails: read again at once settings that gave tokens before, and others after a short time.
+            self.reload_at = -math.inf if gave_token else min(self.reload_at, now + FAILURE_CACHE_TIME)
             if (session := self.session) is None or session.settings != settings:
-                left, session = session, await self.pool.acquire(settings)
-                # Before anything else is waited for: who is counted as its user must be able to leave it.
+                previous, session = session, await self.pool.acquire(settings)
+                # Set before the next await: after a cancellation, close() must release it.
                 self.session = session
-                if left is not None:
-                    await self.pool.release(left)
+                if previous is not None:
+                    await self.pool.release(previous)
             if self.last_read is settings:
                 self.last_read = session.settings
             token = await session.token(rejected)
@@ -114,12 +115,11 @@ class SharedConnection:
             return session, token
 
     async def _settings(self, rejected: Token | None = None) -> Settings:
-        """Return what the connection says; what was read a moment ago, or for no token yet, counts, be it an error."""
+        """Return the settings, or raise the error, of the last read; read the connection first if it is due."""
         loop = asyncio.get_running_loop()
-        is_in_use = self.current(rejected) is not None  # so that nobody asks for a token
-        if self.last_read is None or loop.time() >= (
-            self.read_at + self.failure_interval if is_in_use else self.reload_at
-        ):
+        has_token = self.current(rejected) is not None
+        due_at = self.read_at + self.failure_interval if has_token else self.reload_at
+        if self.last_read is None or loop.time() >= due_at:
             self.last_read = await self._read()
             self.read_at = loop.time()
             if self.current(rejected) is None:
@@ -132,25 +132,27 @@ class SharedConnection:
     async def _read(self) -> Settings | MarketplaceError:
         session = self.session
         try:
-            found = await self.reader.aget_settings()
+            settings = await self.source.aget_settings()
         except MarketplaceError as error:
             return error
-        except Exception as error:  # noqa: BLE001 - whatever a vault, or Airflow's API server, that is away raises
-            if session is None:  # and not the error's own text, which may hold a secret
-                return ConnectionNotFoundError((f"it cannot be read now: {type(error).__name__}",), self.reader.where)
+        except Exception as error:  # noqa: BLE001 - anything that Airflow or a secrets backend raises
+            if session is None:  # the error's own text may hold a secret
+                return ConnectionNotFoundError((f"it cannot be read now: {type(error).__name__}",), self.source.where)
             if not self.read_failed:
-                text = f"the connection cannot be read now ({type(error).__name__}); it is used as it was"
-                self.reader.log_line(text, logging.WARNING)
+                text = (
+                    f"the connection cannot be read now ({type(error).__name__}); the settings read before stay in use"
+                )
+                self.source.log_line(text, logging.WARNING)
             self.read_failed = True
             return session.settings
         self.read_failed = False
-        if session is not None and session.settings == found:
+        if session is not None and session.settings == settings:
             session.token_source.connection_was_reloaded()
             return session.settings
-        return found
+        return settings
 
     async def reload(self) -> None:
-        """Read the connection after a look failed, unless somebody did so a moment ago; the next one goes where it leads.
+        """Read the connection after a failed poll, unless that was done recently; the next poll uses the result.
 
         :raises MarketplaceError: if it cannot be used.
         """
@@ -158,14 +160,14 @@ class SharedConnection:
             await self._settings()
 
     async def reload_if_stale(self) -> None:
-        """Read the connection for a flow that begins, unless that happened within the last minute or is done anyway."""
+        """Read the connection for a new flow, unless that was done recently or the first token is not acquired yet."""
         if self.session is not None and asyncio.get_running_loop().time() - self.read_at >= self.start_interval:
             self.reload_at = -math.inf
-            with suppress(MarketplaceError):  # a token that is good is used all the same
+            with suppress(MarketplaceError):  # a valid token stays in use
                 await self.reload()
 
     async def close(self) -> None:
-        """Leave the line."""
+        """Release the session."""
         session, self.session = self.session, None
         if session is not None:
             await self.pool.release(session)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One of many that want the same thing at the same time gets it, for all of them."""
+"""Share one running coroutine among all callers that need its result."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ T = TypeVar("T")
 
 
 class _Flight(Generic[T]):
-    """What one is after, and the others wait for."""
-
     __slots__ = ("ended", "error", "result")
 
     def __init__(self) -> None:
@@ -22,10 +20,10 @@ class _Flight(Generic[T]):
 
 
 class SingleFlight(Generic[T]):
-    """Runs one attempt at a time for each purpose; for one event loop.
+    """Runs one coroutine at a time for each key; for one event loop.
 
-    No task is made for it: the first to ask makes the attempt, within its own. If that one is canceled, it is the next
-    one's turn, so that nobody is taken down by somebody else's end, and nothing is left once all have gone.
+    It creates no task: the coroutine runs in the task of the first caller. If that caller is cancelled, the next caller
+    starts a new coroutine: cancelling one caller does not cancel the others, and nothing is left when all are gone.
     """
 
     __slots__ = ("_in_progress",)
@@ -33,25 +31,24 @@ class SingleFlight(Generic[T]):
     def __init__(self) -> None:
         self._in_progress: dict[Hashable, _Flight[T]] = {}
 
-    async def run(self, purpose: Hashable, make: Callable[[], Awaitable[T]]) -> T:
-        """Return what an attempt makes: this one's, or that of whoever was first; an error is shared too.
+    async def run(self, key: Hashable, make: Callable[[], Awaitable[T]]) -> T:
+        """Return the result of ``make``, or of the call that is in progress for the same key; errors are shared too.
 
-        :param purpose: those who have the same one share.
-        :param make: makes the attempt; what it makes is never None.
+        :param make: starts the work; its result must not be None.
         """
-        while (attempt := self._in_progress.get(purpose)) is not None:
-            await attempt.ended.wait()
-            if attempt.error is not None:
-                raise attempt.error.with_traceback(None)
-            if attempt.result is not None:
-                return attempt.result
-        attempt = self._in_progress[purpose] = _Flight()
+        while (flight := self._in_progress.get(key)) is not None:
+            await flight.ended.wait()
+            if flight.error is not None:
+                raise flight.error.with_traceback(None)
+            if flight.result is not None:
+                return flight.result
+        flight = self._in_progress[key] = _Flight()
         try:
-            attempt.result = await make()
+            flight.result = await make()
         except Exception as error:
-            attempt.error = error
+            flight.error = error
             raise
         finally:
-            del self._in_progress[purpose]
-            attempt.ended.set()
-        return attempt.result
+            del self._in_progress[key]
+            flight.ended.set()
+        return flight.result

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The wire of workers: a session and a driver for the flows, with requests."""
+"""The driver for flows in workers, with requests."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from airflow_provider_cpp.core.http import Request, Response
 from airflow_provider_cpp.exceptions import ConfigurationError, MarketplaceError, TransportError
 from airflow_provider_cpp.transport.adapter import BoundedAdapter
 from airflow_provider_cpp.transport.auth.token_source import Token, token_source
-from airflow_provider_cpp.transport.base import COMMON_HEADERS, Logger, request_headers, response_body, transport_error
-from airflow_provider_cpp.transport.body import drain
+from airflow_provider_cpp.transport.base import COMMON_HEADERS, Logger, transport_error
+from airflow_provider_cpp.transport.body import drain, response_body
 from airflow_provider_cpp.transport.deadline import deadline, overdue_text
 from airflow_provider_cpp.transport.network_errors import exception_chain
 from airflow_provider_cpp.transport.settings import Settings
@@ -40,13 +40,11 @@ T = TypeVar("T")
 
 
 class SyncSession:
-    """Sends calls and runs flows, blocking; a context manager.
+    """Sends requests and runs flows, blocking; a context manager.
 
-    :param settings: which portal, as whom.
-    :param log: where what a flow tells goes.
-    :param keep: keeps a flow's note, or takes it back; without it notes are dropped.
-    :param reread: reads the settings again after a look that failed; without it they stay.
-    :param sleep: lets seconds pass.
+    :param log: receives the lines that flows log.
+    :param save_checkpoint: saves a flow's checkpoint, or removes it if None; without it checkpoints are dropped.
+    :param reload: reads the settings again after a failed poll; without it they do not change.
     """
 
     def __init__(
@@ -54,13 +52,13 @@ class SyncSession:
         settings: Settings,
         log: Logger | None = None,
         *,
-        keep: Callable[[dict[str, Any] | None], None] | None = None,
-        reread: Callable[[], Settings] | None = None,
+        save_checkpoint: Callable[[dict[str, Any] | None], None] | None = None,
+        reload: Callable[[], Settings] | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.settings = settings
-        self._keep = keep
-        self._reread = reread
+        self._save_checkpoint = save_checkpoint
+        self._reload = reload
         self._log: Logger = log or logging.getLogger(__name__)
         self._sleep = sleep
         self._tokens = token_source(settings)
@@ -68,7 +66,7 @@ class SyncSession:
         self._deadline: datetime | None = None
 
     def __enter__(self) -> Self:
-        """Enter."""
+        """Return the session."""
         return self
 
     def __exit__(
@@ -82,7 +80,7 @@ class SyncSession:
         self._session.close()
 
     def run(self, flow: Flow[T]) -> T:
-        """Run a flow to its end and return its result."""
+        """Run a flow and return its result."""
         self._deadline = None
         resume: Callable[[Any], Effect] = flow.send
         value: Any = None
@@ -93,11 +91,11 @@ class SyncSession:
                 result: T = stop.value
                 return result
             try:
-                resume, value = flow.send, self._do(effect)
+                resume, value = flow.send, self._perform(effect)
             except MarketplaceError as error:
                 resume, value = flow.throw, error
 
-    def _do(self, effect: Effect) -> object:
+    def _perform(self, effect: Effect) -> object:
         match effect:
             case SendRequest(request):
                 return self.send(request)
@@ -107,24 +105,24 @@ class SyncSession:
                 return datetime.now(timezone.utc)
             case Log(text, level):
                 self._log.log(level, "%s", text)
-            case SaveCheckpoint(note):
-                if self._keep is not None:
-                    self._keep(note)
+            case SaveCheckpoint(checkpoint):
+                if self._save_checkpoint is not None:
+                    self._save_checkpoint(checkpoint)
             case SetDeadline(at):
                 self._deadline = at
             case ReloadConnection():
-                self._reconnect()
+                self._reload_connection()
         return None
 
-    def _reconnect(self) -> None:
-        if self._reread is None:
+    def _reload_connection(self) -> None:
+        if self._reload is None:
             return
         try:
-            settings = self._reread()
+            settings = self._reload()
         except MarketplaceError:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever Airflow's API server, or a vault, that is away raises
-            # They often are away together with the portal, which is no reason to end a wait.
+        except Exception as error:  # noqa: BLE001 - anything that Airflow or a secrets backend raises
+            # They are often unavailable together with the API, which must not end a wait.
             raise ConfigurationError((f"it cannot be read now: {type(error).__name__}",)) from None
         if settings == self.settings:
             self._tokens.connection_was_reloaded()
@@ -132,12 +130,12 @@ class SyncSession:
             self.settings, self._tokens = settings, token_source(settings)
 
     def send(self, request: Request[Any]) -> Response:
-        """Send a call; a token that is refused is replaced once, since a refused request did nothing.
+        """Send a request; after a 401, send it once more with a new token: a rejected request had no effect.
 
-        :raises MarketplaceError: if no token or no answer came, or not in time.
+        :raises MarketplaceError: if there is no token or no response in time.
         """
         with deadline(self._time_for(request)):
-            _check_time(request)
+            _check_deadline(request)
             token = self._tokens.token()
             response = self._exchange(request, token)
             if response.status == requests.codes.unauthorized:
@@ -145,23 +143,23 @@ class SyncSession:
             return response
 
     def _time_for(self, request: Request[Any]) -> float:
-        """Return the seconds for a call, the sign-in before it included."""
+        """Return the seconds for a request, including sign-in."""
         total = self.settings.exchange_timeout(submit=not request.is_safe)
         if self._deadline is None:
             return total
         return min(total, (self._deadline - datetime.now(timezone.utc)).total_seconds())
 
     def _exchange(self, request: Request[Any], token: Token) -> Response:
-        _check_time(request)
+        _check_deadline(request)
         settings = self.settings
-        self._session.trust_env = not settings.proxies  # or the environment's would be added to the connection's
+        self._session.trust_env = not settings.proxies  # else requests adds the environment's proxies
         try:
             with self._session.request(
                 request.method,
                 settings.base_url + request.url_path(settings.api_version),
                 data=request.body,
-                # As auth and not as a header, which requests lets an entry of ~/.netrc replace.
-                auth=_Headers(COMMON_HEADERS | request_headers(token, request)),
+                # As auth: requests replaces a plain Authorization header by an entry of ~/.netrc.
+                auth=_Headers({**COMMON_HEADERS, **request.headers, "Authorization": f"Bearer {token.value}"}),
                 timeout=(settings.request_timeout, settings.read_timeout(submit=not request.is_safe)),
                 verify=settings.ca_bundle() or DEFAULT_CA_BUNDLE_PATH,
                 proxies=dict(settings.proxies) or None,
@@ -172,9 +170,9 @@ class SyncSession:
                 drain(http_response.raw, body)
         except (requests.RequestException, HTTPError, OSError) as error:
             raise transport_error(request, settings.base_url, error, sent=not _was_never_sent(error)) from None
-        names = {name.lower(): value for name, value in http_response.headers.items()}
+        headers = {name.lower(): value for name, value in http_response.headers.items()}
         return Response(
-            http_response.status_code, bytes(body.content), names, settings.base_url, datetime.now(timezone.utc)
+            http_response.status_code, bytes(body.content), headers, settings.base_url, datetime.now(timezone.utc)
         )
 
 
@@ -184,7 +182,7 @@ class _Session(requests.Session):
         self.mount("https://", BoundedAdapter())
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002 - requests passes it
-        """Know of no redirect: requests reads the whole of one, and its Location, even if it is not to follow it."""
+        """Return None: requests reads a redirect's body and Location even if it does not follow it."""
         return None
 
 
@@ -192,20 +190,17 @@ class _Headers(requests.auth.AuthBase):
     def __init__(self, values: dict[str, str]) -> None:
         self._values = values
 
-    def __call__(self, effect: requests.PreparedRequest) -> requests.PreparedRequest:
-        effect.headers.update(self._values)
-        return effect
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers.update(self._values)
+        return request
 
 
 def _was_never_sent(error: BaseException) -> bool:
-    """Say whether a request certainly did not reach the portal: there was no connection to send it on."""
+    """Return whether there was no connection, so that the request was certainly not sent."""
     kinds = (ConnectTimeoutError, NewConnectionError, ssl.SSLCertVerificationError)
     return any(isinstance(cause, kinds) for cause in exception_chain(error))
 
 
-def _check_time(request: Request[Any]) -> None:
-    """Raise an error if there is no time left to send a call."""
+def _check_deadline(request: Request[Any]) -> None:
     if overdue_text() is not None:
-        raise TransportError(
-            request.description, text="there was no time left before the deadline: nothing was sent", sent=False
-        )
+        raise request.error(TransportError, text="the deadline has passed: nothing was sent", sent=False)

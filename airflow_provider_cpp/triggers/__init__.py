@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Triggers: the waits in the triggerer."""
+"""Triggers that wait in the triggerer."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The trigger: one wait in the triggerer, one event. It never submits anything."""
+"""The trigger that waits for an offer's status. It never submits."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from airflow_provider_cpp.hooks.lookup import make_hook
 
 
 class OfferStatusTrigger(BaseTrigger):
-    """Waits for a publication and fires once, with how the wait ended.
+    """Waits for a publication and fires one event with the outcome.
 
-    A triggerer that restarts, or takes the trigger over from another one, begins the wait again from these arguments:
-    all of them are plain JSON, the deadline is an absolute time, and polling twice does no harm.
+    A triggerer that restarts, or takes over the trigger from another one, starts the wait again from these arguments. All are
+    plain JSON, and the deadline is an absolute time.
 
-    :param conn_id: the connection.
+    :param conn_id: the connection ID.
     :param wait_spec: what to wait for: :meth:`airflow_provider_cpp.core.wait_spec.WaitSpec.to_payload`.
     :param poll_state: what the task logged before it deferred, so that it is not logged again:
         :meth:`airflow_provider_cpp.core.poll_state.PollState.to_payload`.
@@ -35,12 +35,12 @@ class OfferStatusTrigger(BaseTrigger):
         self.poll_state = poll_state
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what a triggerer needs to make this trigger again."""
+        """Return the class path and the arguments, from which a triggerer creates this trigger again."""
         arguments = {"conn_id": self.conn_id, "wait_spec": self.wait_spec, "poll_state": self.poll_state}
         return f"{__name__}.{type(self).__name__}", arguments
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait; an error of this package is an outcome too, so that its text reaches the task."""
+        """Wait, and yield one event; an error of this package becomes an outcome, so that its text reaches the task."""
         try:
             outcome = await self._wait()
         except MarketplaceError as error:
@@ -48,14 +48,14 @@ class OfferStatusTrigger(BaseTrigger):
         yield TriggerEvent(outcome.to_payload())  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
 
     async def _wait(self) -> WaitOutcome:
-        """Wait; the connection is read with the first poll, since only polls may fail for a while."""
+        """Wait; the connection is read by the first poll, since a failed poll does not end the wait."""
         spec = WaitSpec.from_payload(self.wait_spec)
         hook = make_hook(self.conn_id, spec.api)
         return await hook.arun(wait(hook.api, spec, PollState.from_payload(self.poll_state)))
 
 
 def _offer_name(wait_spec: object) -> str:
-    """Return the offer's name, as far as a wait spec that cannot be read has it."""
+    """Return the offer's name from a wait spec that may be invalid."""
     offer = wait_spec.get("offer") if isinstance(wait_spec, dict) else None
     offer = offer if isinstance(offer, dict) else {}
     names = (offer.get("publisher_id"), offer.get("offer_id"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tasks that wait in the triggerer for work that does not end: ours, and the HTTP provider's."""
+"""Tasks of this package and of the HTTP provider that wait in the triggerer for work that does not end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 
 def operation(number: int) -> dict[str, Any]:
-    """Return an operation as a task that published returns it."""
+    """Return an operation as a publish task returns it."""
     offer, identifier = f"offer-{number}", f"0565d10f-9182-42b9-a734-{number:012d}"
     return {
         "api": "cloud_partner_portal",
@@ -33,7 +33,7 @@ def operation(number: int) -> dict[str, Any]:
 
 with DAG("ours", schedule=None, start_date=START, catchup=False):
     OfferStatusSensor.partial(
-        task_id="wait", conn_id="portal", until="live", deferrable=True, poll_interval=INTERVAL
+        task_id="wait", conn_id="emulator", until="live", deferrable=True, poll_interval=INTERVAL
     ).expand(operation=[operation(number) for number in range(TASKS)])
 
 with DAG("http", schedule=None, start_date=START, catchup=False):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Sphinx directive that writes the table of errors out of the code.
+"""A Sphinx directive that generates the table of errors from the code.
 
-Its lines say what a person can do, for each class whose ``hint`` does not say so already. A class without advice, or
-advice for a class that is not there, is a warning, and so fails the build.
+Its content has a line of advice for each class without a ``hint``. Missing advice, or advice for an unknown class, is a warning,
+which fails the build.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from airflow_provider_cpp import exceptions
 from airflow_provider_cpp.core import http
 
 
-def classes() -> dict[str, type[exceptions.MarketplaceError]]:
-    """Return the tree's classes in the order in which they are written."""
-    found = (
-        one
-        for one in vars(exceptions).values()
-        if inspect.isclass(one) and issubclass(one, exceptions.MarketplaceError)
-    )
-    return {one.__name__: one for one in found}
+def error_classes() -> dict[str, type[exceptions.MarketplaceError]]:
+    """Return the classes of the error tree in the order of their definition."""
+    members = vars(exceptions).values()
+    return {
+        kind.__name__: kind
+        for kind in members
+        if inspect.isclass(kind) and issubclass(kind, exceptions.MarketplaceError)
+    }
 
 
 def read_advice(lines: list[str]) -> dict[str, str]:
@@ -38,63 +38,64 @@ def read_advice(lines: list[str]) -> dict[str, str]:
 
 
 def rows(advice: Mapping[str, str]) -> Iterator[tuple[str, str, str, str, str]]:
-    """Give for each class its name, its HTTP status, when it is raised, whether it uses a retry, and what to do.
+    """Yield for each class its name, its HTTP statuses, when it is raised, whether it uses a retry, and what to do.
 
-    :raises ValueError: naming every class that lacks advice, has it twice, or is not there.
+    :raises ValueError: if a class has no advice, or has both advice and a hint, or if advice is for an unknown class.
     """
-    own = {name: str(getattr(one, "hint", "")) for name, one in classes().items()}
-    problems = [f"{name} needs advice" for name, hint in own.items() if not hint and name not in advice]
-    problems += [f"{name} has a hint of its own" for name, hint in own.items() if hint and name in advice]
-    problems += [f"there is no {name}" for name in advice if name not in own]
+    hints = {name: str(getattr(kind, "hint", "")) for name, kind in error_classes().items()}
+    problems = [f"{name} needs advice" for name, hint in hints.items() if not hint and name not in advice]
+    problems += [f"{name} has a hint of its own" for name, hint in hints.items() if hint and name in advice]
+    problems += [f"there is no {name}" for name in advice if name not in hints]
     if problems:
         raise ValueError("; ".join(problems))
     statuses = _statuses()
-    for name, one in classes().items():
-        yield f"`{name}`", statuses.get(name, ""), _when(one), _retry(one), own[name] or advice[name]
+    for name, kind in error_classes().items():
+        yield f"`{name}`", statuses.get(name, ""), _when(kind), _retry(kind), hints[name] or advice[name]
 
 
 def table(advice: Mapping[str, str]) -> str:
-    """Write the table as Markdown."""
+    """Return the table as Markdown."""
     head = ("class", "HTTP", "when", "uses a retry", "what to do")
     lines = [head, ("---",) * len(head), *rows(advice)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
 def _statuses() -> dict[str, str]:
-    """Find out which HTTP statuses make which error, by asking the code for each of them."""
-    call: http.Request[Any] = http.Request("", "GET", "/", lambda reply: reply)
-    found: dict[str, list[int]] = {}
+    """Return the HTTP statuses of each class, by decoding a response with each status."""
+    request: http.Request[Any] = http.Request("", "GET", "/", lambda response: response)
+    statuses: dict[str, list[int]] = {}
     for status in (*range(100, 200), *range(300, 600)):
-        reply = http.Response(status, b"", {}, "https://portal.example", datetime.now(timezone.utc))
+        response = http.Response(status, b"", {}, "https://cloudpartner.azure.com", datetime.now(timezone.utc))
         try:
-            http.decode_response(call, reply)
+            http.decode_response(request, response)
         except exceptions.RequestError as error:
-            found.setdefault(type(error).__name__, []).append(status)
-    return {name: _shortly(codes) for name, codes in found.items()}
+            statuses.setdefault(type(error).__name__, []).append(status)
+    return {name: _abbreviate(codes) for name, codes in statuses.items()}
 
 
-def _shortly(codes: list[int]) -> str:
+def _abbreviate(codes: list[int]) -> str:
     parts: list[str] = []
     for hundred in sorted({code // 100 for code in codes}):
-        of_it = [code for code in codes if code // 100 == hundred]
-        whole = "" if len(of_it) == 100 else "other "  # noqa: PLR2004 - all of them
-        parts += [f"{whole}{hundred}xx"] if len(of_it) > 50 else map(str, of_it)  # noqa: PLR2004 - most of them
+        own = [code for code in codes if code // 100 == hundred]
+        prefix = "" if len(own) == 100 else "other "  # noqa: PLR2004 - all of them
+        parts += [f"{prefix}{hundred}xx"] if len(own) > 50 else map(str, own)  # noqa: PLR2004 - most of them
     return ", ".join(parts)
 
 
-def _when(one: type[exceptions.MarketplaceError]) -> str:
-    """Return the docstring's first line, without the statuses that have a column of their own."""
-    line = (inspect.getdoc(one) or "").splitlines()[0].rstrip(".")
+def _when(kind: type[exceptions.MarketplaceError]) -> str:
+    """Return the docstring's first line, without the HTTP statuses, which have a column of their own."""
+    line = (inspect.getdoc(kind) or "").splitlines()[0].rstrip(".")
     text = re.sub(r"^(?:[45][0-9x]{2}(?:, | or another )?)+: ", "", line)
     return text[:1].upper() + text[1:]
 
 
-def _retry(one: type[exceptions.MarketplaceError]) -> str:
-    decided = re.search(r"self\.retryable = (\w+)", inspect.getsource(one.__init__) if "__init__" in vars(one) else "")
-    if decided is None:
-        return "yes" if one.retryable else "no"
-    meaning = re.search(rf":param {decided[1]}: (?:whether )?([^:]+?)\.?\n *(?::|$)", f"{inspect.getdoc(one)}\n")
-    return f"if {' '.join(meaning[1].split())}" if meaning else f"if `{decided[1]}`"
+def _retry(kind: type[exceptions.MarketplaceError]) -> str:
+    source = inspect.getsource(kind.__init__) if "__init__" in vars(kind) else ""
+    parameter = re.search(r"self\.retryable = (\w+)", source)
+    if parameter is None:
+        return "yes" if kind.retryable else "no"
+    meaning = re.search(rf":param {parameter[1]}: (?:whether )?([^:]+?)\.?\n *(?::|$)", f"{inspect.getdoc(kind)}\n")
+    return f"if {' '.join(meaning[1].split())}" if meaning else f"if `{parameter[1]}`"
 
 
 class ErrorTable(SphinxDirective):
@@ -103,7 +104,7 @@ class ErrorTable(SphinxDirective):
     has_content = True
 
     def run(self) -> list[nodes.Node]:
-        """Write the table where the directive stands."""
+        """Return the table's nodes."""
         try:
             text = table(read_advice(list(self.content)))
         except ValueError as problem:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A local emulator of the Cloud Partner Portal API and the Product Ingestion API, with the Entra ID that issues their tokens.
+"""A local emulator of the Cloud Partner Portal API and the Product Ingestion API, and of the Entra ID that issues tokens.
 
-It shares no code with the client, on purpose: one misread page of a contract must not make both wrong.
+It shares no code with the client on purpose: a misread page of the documentation must not make both of them wrong.
 """
 
 from __future__ import annotations

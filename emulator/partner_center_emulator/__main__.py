@@ -14,7 +14,7 @@ from partner_center_emulator.credentials import AUTH_TYPES
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until a signal says to stop; returns the exit code."""
+    """Serve until a signal stops the process; return the exit code."""
     options = _options(arguments, SCENARIOS, AUTH_TYPES)
     settings = Settings()
     try:
@@ -40,39 +40,45 @@ def main(arguments: list[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     print(
-        f"The Cloud Partner Portal emulator serves at {emulator.url}, {options.speed:g} times as fast as the real one."
+        f"The emulator serves the Cloud Partner Portal API at {emulator.url}; its clock runs {options.speed:g} times as fast as "
+        "real time."
     )
-    print(f"Its certificate authority: {emulator.ca_file.resolve()}")
-    print(f"The Product Ingestion API serves the same offers at {emulator.ingestion_url}.")
-    print("For a shell, with the Airflow connection (Ctrl-C stops the emulator):\n")
+    print(f"Certificate authority: {emulator.ca_file.resolve()}")
+    print(f"It serves the same offers through the Product Ingestion API at {emulator.product_ingestion_url}.")
+    print("Environment variables with the Airflow connections, for your shell (press Ctrl-C to stop the emulator):\n")
     print(emulator.environment(), flush=True)
-    while not stop.wait(0.2):  # one wait without an end would not notice a signal that another thread took
+    while not stop.wait(0.2):  # without a timeout, a signal that another thread receives is missed
         pass
     emulator.stop()
     print("\nRequests served:")
     for route, count in sorted(emulator.counts.items()):
         print(f"  {route:<24} {count}")
-    print(f"  {'in all':<24} {emulator.counts.total()}", flush=True)
+    print(f"  {'total':<24} {emulator.counts.total()}", flush=True)
     return 0
 
 
-def _options(arguments: list[str] | None, scenarios: dict[str, str], kinds: tuple[str, ...]) -> argparse.Namespace:
-    listed = "\n".join(f"  {name:<22} {text}" for name, text in scenarios.items())
+def _options(arguments: list[str] | None, scenarios: dict[str, str], auth_types: tuple[str, ...]) -> argparse.Namespace:
+    scenario_lines = "\n".join(f"  {name:<22} {text}" for name, text in scenarios.items())
     parser = argparse.ArgumentParser(
         prog="partner-center-emulator",
-        description="Serve a Cloud Partner Portal, and the Entra ID that signs in to it, on this machine.",
-        epilog=f"scenarios:\n{listed}",
+        description="Emulate the Cloud Partner Portal API, the Product Ingestion API, and Entra ID.",
+        epilog=f"scenarios:\n{scenario_lines}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (%(default)s)")
-    parser.add_argument("--port", type=int, default=8443, help="the port, 0 for any (%(default)s)")
-    parser.add_argument("--directory", type=Path, help="where to write ca.pem and emulator.env (a temporary folder)")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    parser.add_argument("--port", type=int, default=8443, help="port, 0 for any free port (%(default)s)")
+    parser.add_argument("--directory", type=Path, help="folder for ca.pem and emulator.env (a temporary folder)")
     parser.add_argument(
-        "--auth", choices=kinds, default=kinds[0], help="how the connection signs in that is printed (%(default)s)"
+        "--auth",
+        choices=auth_types,
+        default=auth_types[0],
+        help="authentication method of the printed connections (%(default)s)",
     )
-    parser.add_argument("--speed", type=float, default=20000.0, help="how many times faster than real (%(default)s)")
-    parser.add_argument("--offer", action="append", metavar="ID[=SCENARIO]", help="an offer to serve; may be repeated")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting; may be repeated")
+    parser.add_argument(
+        "--speed", type=float, default=20000.0, help="speed of the clock, 1 for real time (%(default)s)"
+    )
+    parser.add_argument("--offer", action="append", metavar="ID[=SCENARIO]", help="serve this offer; repeatable")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting; repeatable")
     return parser.parse_args(arguments)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The certificates of applications: an authority of one's own, and what it issues."""
+"""Certificates of applications, and the authority that issues them."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ ISSUER = "Contoso Issuing CA"
 
 @cache
 def new_key(name: str) -> rsa.RSAPrivateKey:
-    """Make a key, once per process and name: they take a tenth of a second each."""
+    """Return the key of this name; generating one takes a tenth of a second, so each is generated once per process."""
     del name
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 @dataclass(frozen=True, slots=True)
-class Issued:
-    """A certificate with its key, and who issued it.
+class IssuedCertificate:
+    """A certificate with its key and its issuer.
 
-    :param key: its private key; never shown.
+    :param key: the private key.
     :param certificate: the certificate.
     :param issuer: the authority's own certificate.
     """
@@ -47,20 +47,20 @@ class Issued:
     issuer: x509.Certificate
 
     def pem(self, passphrase: str | None = None, *, chain: bool = True) -> str:
-        """Write key, certificate and the issuer's as PEM.
+        """Return the key, the certificate and the issuer's certificate as PEM.
 
-        :param passphrase: what the key is encrypted with; it lies open if None.
-        :param chain: whether the certificates follow the key.
+        :param passphrase: encrypts the key, if it is given.
+        :param chain: whether to include the certificates.
         """
         key = self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, _encryption(passphrase))
         return key.decode() + (self.public_pem() if chain else "")
 
     def public_pem(self) -> str:
-        """Write certificate and issuer's as PEM."""
+        """Return the certificate and the issuer's certificate as PEM."""
         return "".join(one.public_bytes(Encoding.PEM).decode() for one in (self.certificate, self.issuer))
 
     def pfx(self, passphrase: str | None = None) -> bytes:
-        """Write key, certificate and the issuer's as PFX (PKCS#12)."""
+        """Return the key, the certificate and the issuer's certificate as PFX (PKCS#12)."""
         return serialize_key_and_certificates(
             SUBJECT.encode(), self.key, self.certificate, [self.issuer], _encryption(passphrase)
         )
@@ -73,15 +73,15 @@ class CertificateAuthority:
         self._key = new_key("authority")
         self.certificate = self._sign(ISSUER, self._key, -3650, 3650)
 
-    def issue(self, key: str = "application", subject: str = SUBJECT, *, days: int = 365) -> Issued:
+    def issue(self, key: str = "application", subject: str = SUBJECT, *, days: int = 365) -> IssuedCertificate:
         """Issue a certificate.
 
-        :param key: the name of its key; another name is another key.
-        :param subject: its common name.
-        :param days: for how long it is good; below 0, it expired that long ago.
+        :param key: name of its key; each name has its own key.
+        :param subject: the common name.
+        :param days: days until it expires; negative for a certificate that has already expired.
         """
         own = new_key(key)
-        return Issued(own, self._sign(subject, own, min(days, 0) - 1, days), self.certificate)
+        return IssuedCertificate(own, self._sign(subject, own, min(days, 0) - 1, days), self.certificate)
 
     def _sign(self, subject: str, key: rsa.RSAPrivateKey, start: int, end: int) -> x509.Certificate:
         now = datetime.now(timezone.utc)
@@ -100,8 +100,8 @@ class CertificateAuthority:
 
 
 def thumbprints(certificate: x509.Certificate) -> dict[str, bytes]:
-    """Return what names a certificate in an assertion's header."""
-    hashes: dict[str, HashAlgorithm] = {"x5t": SHA1(), "x5t#S256": SHA256()}  # noqa: S303 - the older of two names
+    """Return a certificate's thumbprints by the JWT header that contains them."""
+    hashes: dict[str, HashAlgorithm] = {"x5t": SHA1(), "x5t#S256": SHA256()}  # noqa: S303 - the older of the two headers
     return {name: certificate.fingerprint(one) for name, one in hashes.items()}
 
 
@@ -114,7 +114,7 @@ def _encryption(passphrase: str | None) -> KeySerializationEncryption:
 
 
 def server_context(authority: trustme.CA, host: str) -> tuple[ssl.SSLContext, str]:
-    """Make the server's certificate; returns its thumbprint too, by which some clients know it."""
+    """Return a TLS context with a new server certificate, and the certificate's thumbprint, which Service Fabric clients check."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     issued = authority.issue_cert(host, "localhost", "127.0.0.1")
     issued.configure_cert(context)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The portal's endpoints, strict where the real ones are."""
+"""The endpoints of the CPP API, as strict as the real ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from partner_center_emulator.dispatch import Dispatcher, Handler, answer, portal_headers
+from partner_center_emulator.dispatch import Dispatcher, Handler, json_response, response_headers
 from partner_center_emulator.identity import EntraTenant
 from partner_center_emulator.offer import Offer, StaleReads
 from partner_center_emulator.offer_store import OfferError, OfferStore
@@ -25,22 +25,22 @@ DRAFT, PREVIEW, PRODUCTION = "draft", "preview", "production"
 
 
 class CloudPartnerPortalAPI:
-    """Answers the portal's calls.
+    """Serves the CPP API.
 
-    :param publishers: the publishers that the application may act for.
+    :param publishers: ids and names of the publishers that the application has access to.
     """
 
     def __init__(
-        self, service: Dispatcher, offers: OfferStore, identity: EntraTenant, publishers: dict[str, str]
+        self, dispatcher: Dispatcher, offers: OfferStore, identity: EntraTenant, publishers: dict[str, str]
     ) -> None:
-        self.service = service
+        self.dispatcher = dispatcher
         self.offers = offers
-        self.views = Serializers(offers)
+        self.serializers = Serializers(offers)
         self.identity = identity
         self.publishers = publishers
 
     def routes(self) -> list[Route]:
-        """Return the routes, each with and without a slash at its end."""
+        """Return the routes, each with and without a trailing slash."""
         one = "/api/publishers/{publisher}/offers/{offer}"
         table: list[tuple[str, str, str, Handler]] = [
             ("publishers", "GET", "/api/publishers", self._publishers),
@@ -58,25 +58,23 @@ class CloudPartnerPortalAPI:
             ("operation", "GET", "/api/operations/{place}", self._operation_by_place),
         ]
         return [
-            Route(path + slash, self.service.endpoint(name, self._checked(handler)), methods=[method])
+            Route(path + slash, self.dispatcher.endpoint(name, self._checked(handler)), methods=[method])
             for name, method, path, handler in table
             for slash in ("", "/")
         ]
 
-    def order(
-        self, offer: Offer, kind: str, publication_of: Callable[[], Publication], *, lag: bool = True
-    ) -> Publication:
-        """Carry out an order, and remember the old answers for as long as they are to be given.
+    def submit(self, offer: Offer, kind: str, perform: Callable[[], Publication], *, lag: bool = True) -> Publication:
+        """Submit a publish or go-live, and keep the old responses for the reads that stay stale.
 
-        :param publication_of: does it and returns the publication.
+        :param perform: carries it out and returns the publication.
         """
-        old_status, old_list = self.views.status(offer), self.views.operations(offer)
+        old_status, old_list = self.serializers.status(offer), self.serializers.operations(offer)
         previous = offer.current.publish_id if offer.current else None
-        old_operation = self.views.operation(offer, previous) if previous else None
-        publication = publication_of()
+        old_operation = self.serializers.operation(offer, previous) if previous else None
+        publication = perform()
         if kind == "publish":
-            self.service.faults.add_trouble(offer.scenario, offer.offer_id)
-        settings = self.service.settings
+            self.dispatcher.faults.add_scenario_faults(offer.scenario, offer.offer_id)
+        settings = self.dispatcher.settings
         if lag:
             identifier = self._id(publication, kind)
             missing = settings.lag_operation_as == "missing"
@@ -86,11 +84,11 @@ class CloudPartnerPortalAPI:
         return publication
 
     def _id(self, publication: Publication, kind: str) -> str:
-        own = kind == "golive" and self.service.settings.golive_operation == "new"
+        own = kind == "golive" and self.dispatcher.settings.golive_operation == "new"
         return publication.golive_id if own else publication.publish_id
 
     def _checked(self, handler: Handler) -> Handler:
-        """Check what the portal checks before it looks at a call: version, token, access."""
+        """Check the API version, the token and the access before the handler runs."""
 
         def handle(request: Request, body: bytes) -> Response:
             version = request.query_params.get("api-version")
@@ -113,20 +111,20 @@ class CloudPartnerPortalAPI:
             {"id": key, "version": 1, "definition": {"displayText": name, "offerTypeCategories": [], "sellerId": "1"}}
             for key, name in self.publishers.items()
         ]
-        return answer(200, entries, portal_headers())
+        return json_response(200, entries, response_headers())
 
     def _list(self, request: Request, _: bytes) -> Response:
-        found = self.offers.of(request.path_params["publisher"])
-        return answer(200, [self.views.summary(offer) for offer in found], portal_headers())
+        offers = self.offers.of(request.path_params["publisher"])
+        return json_response(200, [self.serializers.summary(offer) for offer in offers], response_headers())
 
     def _draft(self, request: Request, _: bytes) -> Response:
         return self._document(self._offer(request), None)
 
     def _document(self, offer: Offer, publication: Publication | None, status: int = 200) -> Response:
         document = publication.document if publication is not None else offer.document
-        headers = portal_headers() | ({"ETag": offer.etag} if self.service.settings.etag_on_get else {})
+        headers = response_headers() | ({"ETag": offer.etag} if self.dispatcher.settings.etag_on_get else {})
         page = {"pcRedirectUri": f"{self.base}/?offer={offer.offer_id}"}
-        return answer(status, self.views.document(offer, document) | page, headers)
+        return json_response(status, self.serializers.document(offer, document) | page, headers)
 
     def _put(self, request: Request, body: bytes) -> Response:
         document = _json_object(body)
@@ -135,19 +133,19 @@ class CloudPartnerPortalAPI:
         return self._document(offer, None, status)
 
     def _version(self, request: Request, _: bytes) -> Response:
-        offer, wanted = self._offer(request), request.path_params["version"]
+        offer, version = self._offer(request), request.path_params["version"]
         for publication in offer.publications:
-            if str(publication.offer_version) == wanted:
+            if str(publication.offer_version) == version:
                 return self._document(offer, publication)
-        raise OfferError(404, "NotFound", f"Offer '{offer.offer_id}' has no version {wanted}.")
+        raise OfferError(404, "NotFound", f"Offer '{offer.offer_id}' has no version {version}.")
 
     def _slot(self, request: Request, _: bytes) -> Response:
         offer, slot = self._offer(request), request.path_params["slot"].lower()
         if slot == DRAFT:
             return self._document(offer, None)
-        now, settings = self.offers.clock.now(), self.service.settings
+        now, settings = self.offers.clock.now(), self.dispatcher.settings
         for publication in reversed(offer.publications):
-            steps = publication.standing(settings, now).steps
+            steps = publication.state_at(settings, now).steps
             if steps[{PREVIEW: 3, PRODUCTION: 5}.get(slot, 5)].status == "complete" and slot in (PREVIEW, PRODUCTION):
                 return self._document(offer, publication)
         name = "Staging" if slot == PREVIEW else slot.title()
@@ -156,21 +154,21 @@ class CloudPartnerPortalAPI:
 
     def _status(self, request: Request, _: bytes) -> Response:
         offer = self._offer(request)
-        if offer.lag.takes("status"):
-            return answer(200, offer.lag.old_status, portal_headers())
-        return answer(200, self.views.status(offer), portal_headers())
+        if offer.lag.consume("status"):
+            return json_response(200, offer.lag.old_status, response_headers())
+        return json_response(200, self.serializers.status(offer), response_headers())
 
     def _submissions(self, request: Request, _: bytes) -> Response:
         offer = self._offer(request)
-        entries = offer.lag.old_list if offer.lag.takes("list") else self.views.operations(offer)
-        wanted = request.query_params.get("status") or request.query_params.get("submissionState")
-        if wanted:
-            entries = [entry for entry in entries if entry["submissionState"].lower() == wanted.lower()]
-        return answer(200, entries, portal_headers())
+        entries = offer.lag.old_list if offer.lag.consume("list") else self.serializers.operations(offer)
+        state = request.query_params.get("status") or request.query_params.get("submissionState")
+        if state:
+            entries = [entry for entry in entries if entry["submissionState"].lower() == state.lower()]
+        return json_response(200, entries, response_headers())
 
     def _operation(self, request: Request, _: bytes) -> Response:
         offer, identifier = self._offer(request), request.path_params["operation"]
-        return self._found(offer, identifier.lower(), self.views.operation(offer, identifier))
+        return self._operation_response(offer, identifier.lower(), self.serializers.operation(offer, identifier))
 
     def _operation_by_place(self, request: Request, _: bytes) -> Response:
         publisher, name, number, slot = [*unquote(request.path_params["place"]).split("$"), "", "", "", ""][:4]
@@ -178,37 +176,37 @@ class CloudPartnerPortalAPI:
             raise OfferError(403, "Forbidden", "User does not have the required permissions.")
         by_guid = next((offer for offer in self.offers.of(publisher) if offer.guid == name.lower()), None)
         offer = by_guid or self.offers.find(publisher, name)
-        body = self.views.operation_by_place(offer, int(number) if number.isdecimal() else 0, slot)
+        body = self.serializers.operation_by_place(offer, int(number) if number.isdecimal() else 0, slot)
         newest = offer.current is not None and number == str(offer.current.number)
-        return self._found(offer, offer.lag.operation_id if newest else "", body)
+        return self._operation_response(offer, offer.lag.operation_id if newest else "", body)
 
-    def _found(self, offer: Offer, identifier: str, body: Any) -> Response:
-        if identifier and identifier == offer.lag.operation_id and offer.lag.takes("operation"):
+    def _operation_response(self, offer: Offer, identifier: str, body: Any) -> Response:
+        if identifier and identifier == offer.lag.operation_id and offer.lag.consume("operation"):
             body = offer.lag.old_operation
         if body is None:
             raise OfferError(404, "NotFound", "The operation does not exist.")
-        return answer(200, body, portal_headers())
+        return json_response(200, body, response_headers())
 
     def _publish(self, request: Request, body: bytes) -> Response:
         offer, metadata = self._offer(request), _json_object(body).get("metadata")
         emails = metadata.get("notification-emails", "") if isinstance(metadata, dict) else ""
-        publication = self.order(offer, "publish", lambda: self.offers.publish(offer, str(emails)))
+        publication = self.submit(offer, "publish", lambda: self.offers.publish(offer, str(emails)))
         return self._accepted(offer, publication, "publish")
 
     def _golive(self, request: Request, _: bytes) -> Response:
         offer = self._offer(request)
-        publication = self.order(offer, "golive", lambda: self.offers.go_live(offer))
+        publication = self.submit(offer, "golive", lambda: self.offers.go_live(offer))
         return self._accepted(offer, publication, "golive")
 
     def _cancel(self, request: Request, _: bytes) -> Response:
         offer = self._offer(request)
         self.offers.cancel(offer)
-        if offer.current is None or self.service.settings.cancel_answer == 200:  # noqa: PLR2004 - HTTP's OK
-            return Response(b"", self.service.settings.cancel_answer, portal_headers())
+        if offer.current is None or self.dispatcher.settings.cancel_code == 200:  # noqa: PLR2004 - HTTP's OK
+            return Response(b"", self.dispatcher.settings.cancel_code, response_headers())
         return self._accepted(offer, offer.current, "publish")
 
     def _accepted(self, offer: Offer, publication: Publication, kind: str) -> Response:
-        settings = self.service.settings
+        settings = self.dispatcher.settings
         slot = PRODUCTION if kind == "golive" else PREVIEW
         version = f"api-version={API_VERSIONS[0]}"
         by_id = f"/api/publishers/{offer.publisher_id}/offers/{offer.offer_id}/operations/{self._id(publication, kind)}"
@@ -219,19 +217,19 @@ class CloudPartnerPortalAPI:
             "absolute": f"{self.base}{by_id}",
             "dollar-guid": f"/api/operations/{offer.publisher_id}${offer.guid}{place}",
         }[settings.location_form]
-        wanted = settings.location_header
-        names = {"both": ["Location", "Operation-Location"], "none": []}.get(wanted, [wanted])
-        return Response(b"", 202, portal_headers() | dict.fromkeys(names, value))
+        header = settings.location_header
+        names = {"both": ["Location", "Operation-Location"], "none": []}.get(header, [header])
+        return Response(b"", 202, response_headers() | dict.fromkeys(names, value))
 
     base = ""
-    """Scheme, host and port under which the emulator is reached; known once it listens."""
+    """Scheme, host and port of the emulator, set when it starts to listen."""
 
 
 def _json_object(body: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(body or b"{}")
+        value = json.loads(body or b"{}")
     except ValueError as error:
         raise OfferError(400, "BadRequest", "The body is not JSON.") from error
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise OfferError(400, "BadRequest", "The body is not an object.")
-    return found
+    return value

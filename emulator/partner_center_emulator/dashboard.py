@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page that a browser shows at the emulator's address."""
+"""The dashboard, an HTML page at the emulator's address."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ td { padding: 0 1.2rem 0 0; } button { cursor: pointer; padding: .3rem .8rem; }
 
 
 def render(offers: list[tuple[Offer, dict[str, Any]]], counts: Counter[str]) -> str:
-    """Write the page: each offer with its steps, and what was asked so far."""
-    shown = "".join(_offer(offer, status) for offer, status in offers) or "<p>There are no offers yet.</p>"
+    """Return the page: each offer with its steps, and the number of requests by route."""
+    articles = "".join(_offer(offer, status) for offer, status in offers) or "<p>There are no offers yet.</p>"
     rows = "".join(f"<tr><td>{escape(name)}</td><td>{count}</td></tr>" for name, count in sorted(counts.items()))
     return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Cloud Partner Portal emulator</title>'
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Partner Center emulator</title>'
         '<meta http-equiv="refresh" content="2"><meta name="viewport" content="width=device-width">'
-        f"<style>{STYLE}</style></head><body><h1>Cloud Partner Portal emulator</h1>{shown}"
+        f"<style>{STYLE}</style></head><body><h1>Partner Center emulator</h1>{articles}"
         f"<h2>Requests served</h2><table>{rows or '<tr><td>none yet</td></tr>'}</table></body></html>"
     )
 
@@ -40,18 +40,20 @@ def render(offers: list[tuple[Offer, dict[str, Any]]], counts: Counter[str]) -> 
 def _offer(offer: Offer, status: dict[str, Any]) -> str:
     word = str(status["status"])
     steps = "".join(_step(step) for step in status["steps"])
-    troubles = [
+    errors = [
         message["messageHtml"]
         for holder in (*status["steps"], status)
         for message in holder["messages"]
         if message["level"] == "error"
     ]
-    said = "".join(f'<p class="message">{escape(text)}</p>' for text in troubles)
-    parked = any(step["id"] == "publisher-signoff" and "aiting" in step["status"] for step in status["steps"])
-    button = _button(offer.offer_id, "sign-off", "Go live") if parked else ""
+    messages = "".join(f'<p class="message">{escape(text)}</p>' for text in errors)
+    awaiting_sign_off = any(
+        step["id"] == "publisher-signoff" and "aiting" in step["status"] for step in status["steps"]
+    )
+    button = _button(offer.offer_id, "sign-off", "Go live") if awaiting_sign_off else ""
     return (
         f"<article><header><h2>{escape(offer.publisher_id)}/{escape(offer.offer_id)}</h2>"
-        f'<span class="word {escape(word.lower())}">{escape(word)}</span>{button}</header><ol>{steps}</ol>{said}</article>'
+        f'<span class="word {escape(word.lower())}">{escape(word)}</span>{button}</header><ol>{steps}</ol>{messages}</article>'
     )
 
 
@@ -63,6 +65,6 @@ def _step(step: dict[str, Any]) -> str:
     )
 
 
-def _button(offer_id: str, act: str, text: str) -> str:
-    action = f"/emulator/offers/{escape(offer_id, quote=True)}/{act}"
+def _button(offer_id: str, action: str, text: str) -> str:
+    action = f"/emulator/offers/{escape(offer_id, quote=True)}/{action}"
     return f'<form method="post" action="{action}"><button>{escape(text)}</button></form>'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What happens to every request: counting, faults, gates, latency; and the shape of errors."""
+"""Process every request: counters, faults, gates and latency, and the format of errors."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from partner_center_emulator.settings import Settings
 
 Handler = Callable[[Request, bytes], Response]
 Endpoint = Callable[[Request], Awaitable[Response]]
-Sort = Callable[[Request, bytes], tuple[str, str | None]]
-"""Says of a request on which route it is, and for which offer."""
+Classify = Callable[[Request, bytes], tuple[str, str | None]]
+"""Return the route and the offer of a request."""
 
-PORTAL_HEADERS = {
+COMMON_HEADERS = {
     "Cache-Control": "no-cache",
     "Pragma": "no-cache",
     "Expires": "-1",
@@ -36,8 +36,8 @@ PORTAL_HEADERS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
-    """A request that was served, or lost on purpose."""
+class ServedRequest:
+    """A request that was served, or whose connection a fault reset."""
 
     at: datetime
     route: str
@@ -48,48 +48,50 @@ class Served:
 
 
 class Dispatcher:
-    """Wraps handlers into endpoints."""
+    """Turns handlers into endpoints."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.faults = Faults()
         self.lock = RLock()
-        self.served: list[Served] = []
+        self.served: list[ServedRequest] = []
         self.transports: dict[tuple[str, int], tuple[asyncio.Transport, asyncio.AbstractEventLoop]] = {}
         self.connections = 0
 
     def counts(self, offer: str | None = None) -> Counter[str]:
-        """Count the requests by route; those of one offer if it is named."""
+        """Count the requests by route, for one offer or for all."""
         with self.lock:
             return Counter(
-                one.route for one in self.served if offer is None or (one.offer or "").lower() == offer.lower()
+                request.route
+                for request in self.served
+                if offer is None or (request.offer or "").lower() == offer.lower()
             )
 
-    def endpoint(self, route: str | Sort, handler: Handler) -> Endpoint:
-        """Make an endpoint of a handler.
+    def endpoint(self, route: str | Classify, handler: Handler) -> Endpoint:
+        """Turn a handler into an endpoint.
 
-        :param route: the route by which its requests are counted and disturbed, or what tells it of each.
+        :param route: the route for counters and faults, or a function that returns it for each request.
         """
 
         async def serve(request: Request) -> Response:
             body = await request.body()
-            named, offer = self._sorted(route, request, body)
+            name, offer = self._classify(route, request, body)
             if self.settings.latency:
                 await asyncio.sleep(self.settings.latency.total_seconds())
-            fault = self.faults.take(named, offer)
-            await self._held(named, offer, after=False)
-            response = None if fault is None or fault.after else await self._disturb(fault, request)
+            fault = self.faults.take(name, offer)
+            await self._wait_at_gates(name, offer, after=False)
+            response = None if fault is None or fault.after else await self._apply_fault(fault, request)
             if response is None:
                 response = self._handle(handler, request, body)
             if fault is not None and (fault.after or fault.kind in ("no-location", "location")):
-                response = await self._disturb(fault, request, response) or response
-            self._note(named, request, offer, response)
-            await self._held(named, offer, after=True)
+                response = await self._apply_fault(fault, request, response) or response
+            self._record(name, request, offer, response)
+            await self._wait_at_gates(name, offer, after=True)
             return response
 
         return serve
 
-    def _sorted(self, route: str | Sort, request: Request, body: bytes) -> tuple[str, str | None]:
+    def _classify(self, route: str | Classify, request: Request, body: bytes) -> tuple[str, str | None]:
         if isinstance(route, str):
             return route, request.path_params.get("offer")
         with self.lock:
@@ -99,36 +101,36 @@ class Dispatcher:
         with self.lock:
             try:
                 return handler(request, body)
-            except OfferError as refusal:
-                return self.error(refusal.status, refusal.code, refusal.message, refusal.details)
+            except OfferError as error:
+                return self.error(error.status, error.code, error.message, error.details)
             except InvalidTokenError:
                 return self.error(401, "Unauthorized", "Authorization has been denied for this request.")
-            except SignInError as refusal:
-                return answer(refusal.status, refusal.body)
+            except SignInError as error:
+                return json_response(error.status, error.body)
 
     def error(self, status: int, code: str, message: str, details: list[dict[str, str]] | None = None) -> Response:
-        """Write an error of the portal in the form that is set."""
+        """Return an error response of the CPP API, with the body that ``error_body`` selects."""
         if self.settings.error_body == "empty":
-            return Response(b"", status, portal_headers())
+            return Response(b"", status, response_headers())
         if self.settings.error_body == "html":
             page = f"<html><body><h1>{status} {code}</h1><p>{message}</p></body></html>"
-            return Response(page, status, portal_headers(), media_type="text/html")
+            return Response(page, status, response_headers(), media_type="text/html")
         body: dict[str, Any] = {"code": code, "message": message}
-        return answer(status, {"error": body | ({"details": details} if details else {})}, portal_headers())
+        return json_response(status, {"error": body | ({"details": details} if details else {})}, response_headers())
 
-    def _note(self, route: str, request: Request, offer: str | None, response: Response) -> None:
+    def _record(self, route: str, request: Request, offer: str | None, response: Response) -> None:
         status = None if isinstance(response, LostResponse) else response.status_code
-        one = Served(datetime.now(timezone.utc), route, request.method, request.url.path, offer, status)
+        served = ServedRequest(datetime.now(timezone.utc), route, request.method, request.url.path, offer, status)
         with self.lock:
-            self.served.append(one)
+            self.served.append(served)
 
-    async def _held(self, route: str, offer: str | None, *, after: bool) -> None:
+    async def _wait_at_gates(self, route: str, offer: str | None, *, after: bool) -> None:
         for gate in self.faults.gates(route, offer, after=after):
             gate.arrive()
-            while not gate.is_open:  # noqa: ASYNC110 - it is opened from another thread, or never
+            while not gate.is_open:  # noqa: ASYNC110 - another thread opens it, if any
                 await asyncio.sleep(0.01)
 
-    async def _disturb(self, fault: Fault, request: Request, response: Response | None = None) -> Response | None:
+    async def _apply_fault(self, fault: Fault, request: Request, response: Response | None = None) -> Response | None:
         if fault.kind == "hang":
             await asyncio.sleep(fault.seconds)
         elif fault.kind == "drop":
@@ -137,9 +139,9 @@ class Dispatcher:
             if transport is not None:
                 transport.abort()
             return LostResponse()
-        elif fault.kind == "answer":
+        elif fault.kind == "response":
             body = fault.body.encode() if isinstance(fault.body, str) else fault.body
-            return Response(body, fault.status, {**portal_headers(), **fault.headers})
+            return Response(body, fault.status, {**response_headers(), **fault.headers})
         elif response is not None:
             for name in ("Location", "Operation-Location"):
                 if name in response.headers:
@@ -150,18 +152,18 @@ class Dispatcher:
 
 
 class LostResponse(Response):
-    """The answer to a request whose connection was reset: nobody reads it."""
+    """The response to a request whose connection was reset; it never reaches the client."""
 
     def __init__(self) -> None:
         super().__init__(b"", 500)
 
 
-def portal_headers() -> dict[str, str]:
-    """Return what the portal puts on every answer: the id of the request, new each time, among it."""
-    return {**PORTAL_HEADERS, "X-Ms-Correlation-Request-Id": str(uuid.uuid4())}
+def response_headers() -> dict[str, str]:
+    """Return the headers of every response of the CPP API, with a new request id."""
+    return {**COMMON_HEADERS, "X-Ms-Correlation-Request-Id": str(uuid.uuid4())}
 
 
-def answer(status: int, body: Any, headers: Mapping[str, str] | None = None) -> Response:
-    """Write JSON."""
+def json_response(status: int, body: Any, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a JSON response."""
     content = json.dumps(body).encode()
     return Response(content, status, dict(headers or {}), media_type="application/json; charset=utf-8")

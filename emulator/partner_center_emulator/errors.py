@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a sign-in and a token are refused."""
+"""Errors of sign-ins and tokens."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class SignInError(Exception):
-    """Entra ID, or what stands before it on a machine, says no; ``body`` is its answer."""
+    """Entra ID or a managed identity endpoint rejects a sign-in; ``body`` is the response's body."""
 
     body: dict[str, Any]
 
@@ -27,7 +27,7 @@ class SignInError(Exception):
 
 
 class ManagedIdentityError(SignInError):
-    """What gives a machine its identity says no, in its own words."""
+    """A managed identity endpoint rejects a request; the body has the endpoint's own format."""
 
     def __init__(self, status: int, body: dict[str, Any]) -> None:
         super().__init__(status, "invalid_request", 0, "")
@@ -35,9 +35,9 @@ class ManagedIdentityError(SignInError):
 
 
 class InvalidTokenError(Exception):
-    """A bearer token is missing or not good."""
+    """A bearer token is missing or not valid."""
 
 
-def client_refused(number: int, text: str) -> SignInError:
-    """Refuse what a client proves itself with."""
+def invalid_client(number: int, text: str) -> SignInError:
+    """Return the error for invalid client credentials."""
     return SignInError(401, "invalid_client", number, text)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults that are asked for: answers other than the portal's own, lost connections, held requests."""
+"""Injected faults: error responses, lost connections, and requests that are held."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-KINDS = ("answer", "drop", "hang", "no-location", "location")
+KINDS = ("response", "drop", "hang", "no-location", "location")
 ROUTES = (
     "token",
     "discovery",
@@ -38,33 +38,33 @@ ROUTES = (
     "configure_detail",
     "configure_cancel",
 )
-"""The portal's sign-in and calls, then those of the Product Ingestion API."""
+"""Routes of the sign-in and of the CPP API, then those of the Product Ingestion API."""
 SUBMIT_ROUTES = {
     "publish": ("publish", "configure_publish"),
     "golive": ("golive", "configure_golive"),
     "cancel": ("cancel", "configure_cancel"),
 }
-"""Each order, and the routes on which it comes."""
+"""Each kind of submit, and its route in either API."""
 
 
 @dataclass(slots=True)
 class Fault:
-    """Something that goes wrong with the next requests that match.
+    """A fault in the next requests that match.
 
-    :param kind: ``answer`` gives the status, headers and body below; ``drop`` resets the connection; ``hang``
-        answers only after ``seconds``; ``no-location`` and ``location`` change the header of a 202.
-    :param route: which requests: one of :data:`ROUTES`, or ``*``.
+    :param kind: ``response`` returns the status, headers and body below; ``drop`` resets the connection; ``hang``
+        delays the response by ``seconds``; ``no-location`` and ``location`` change the header of a 202.
+    :param route: one of :data:`ROUTES`, or ``*``.
     :param offer: only requests for this offer.
-    :param times: how many requests.
-    :param after: whether the request takes effect first, so that only its answer is lost.
-    :param status: the HTTP status of an ``answer``.
+    :param times: number of requests.
+    :param after: whether the request takes effect first, so that only its response is lost.
+    :param status: the HTTP status of a ``response``.
     :param headers: its headers, ``{"Retry-After": "5"}`` for example.
     :param body: its body.
     :param location: the value for ``location``.
-    :param seconds: how long ``hang`` lasts.
+    :param seconds: the delay of a ``hang``.
     """
 
-    kind: Literal["answer", "drop", "hang", "no-location", "location"]
+    kind: Literal["response", "drop", "hang", "no-location", "location"]
     route: str = "*"
     offer: str | None = None
     times: int = 1
@@ -76,32 +76,32 @@ class Fault:
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse what would never match."""
+        """Raise ValueError for a fault that would never match."""
         if self.kind not in KINDS or self.route not in (*ROUTES, "*"):
             msg = f"no fault of kind {self.kind!r} on route {self.route!r}; kinds: {KINDS}; routes: {ROUTES} or '*'"
             raise ValueError(msg)
 
     def matches(self, route: str, offer: str | None) -> bool:
-        """Say whether it is meant for a request."""
-        meant = self.offer is None or (offer or "").lower() == self.offer.lower()
-        return self.times > 0 and self.route in (route, "*") and meant
+        """Return whether the fault applies to a request."""
+        offer_matches = self.offer is None or (offer or "").lower() == self.offer.lower()
+        return self.times > 0 and self.route in (route, "*") and offer_matches
 
 
-TROUBLES: Mapping[str, Fault] = {
-    "throttled": Fault("answer", times=3, status=429, headers={"Retry-After": "1"}),
-    "server-errors": Fault("answer", times=5, status=500),
+SCENARIO_FAULTS: Mapping[str, Fault] = {
+    "throttled": Fault("response", times=3, status=429, headers={"Retry-After": "1"}),
+    "server-errors": Fault("response", times=5, status=500),
     "dropped-connections": Fault("drop", times=3),
 }
-"""What befalls the reads of an offer's state after each publish, by the offer's scenario."""
+"""Faults in reads of an offer's state after each publish, by the offer's scenario."""
 
-TROUBLED = ("status", "operation", "submission_list", "configure_status")
+SCENARIO_FAULT_ROUTES = ("status", "operation", "submission_list", "configure_status")
 
 
 class Gate:
     """Holds requests until it is opened.
 
-    :param route: which requests.
-    :param after: whether they take effect before they are held.
+    :param route: the route of the requests.
+    :param after: whether requests take effect before they are held.
     :param offer: only requests for this offer.
     """
 
@@ -118,22 +118,22 @@ class Gate:
         return self._opened.is_set()
 
     def holds(self, route: str, offer: str | None, *, after: bool) -> bool:
-        """Say whether a request is held here."""
-        meant = self.offer is None or (offer or "").lower() == self.offer.lower()
-        return not self.is_open and self.after == after and self.route in (route, "*") and meant
+        """Return whether the gate holds a request."""
+        offer_matches = self.offer is None or (offer or "").lower() == self.offer.lower()
+        return not self.is_open and self.after == after and self.route in (route, "*") and offer_matches
 
     def arrive(self) -> None:
-        """Note that a request is held here."""
+        """Record that a request is held."""
         self._reached.set()
 
     def open(self) -> None:
-        """Let all pass, now and later."""
+        """Let all requests pass, now and later."""
         self._opened.set()
 
     def wait_until_reached(self, timeout: float = 30.0) -> None:
-        """Wait until a request is held here.
+        """Wait until a request is held.
 
-        :raises TimeoutError: if none came.
+        :raises TimeoutError: if no request arrives in time.
         """
         if not self._reached.wait(timeout):
             msg = f"no request reached the gate at {self.route} within {timeout:g} s"
@@ -141,7 +141,7 @@ class Gate:
 
 
 class Faults:
-    """The faults and gates that are waiting for their requests."""
+    """The active faults and gates."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
@@ -149,15 +149,15 @@ class Faults:
         self._lock = threading.Lock()
 
     def add(self, fault: Fault) -> None:
-        """Add one; they strike in the order in which they were added."""
+        """Add a fault; faults apply in the order in which they were added."""
         with self._lock:
             self._faults.append(fault)
 
-    def add_trouble(self, scenario: str, offer: str) -> None:
-        """Let a scenario's trouble befall the next reads of an offer."""
-        if (trouble := TROUBLES.get(scenario)) is not None:
-            for route in TROUBLED:
-                self.add(replace(trouble, route=route, offer=offer))
+    def add_scenario_faults(self, scenario: str, offer: str) -> None:
+        """Add the faults of a scenario to the next reads of an offer."""
+        if (fault := SCENARIO_FAULTS.get(scenario)) is not None:
+            for route in SCENARIO_FAULT_ROUTES:
+                self.add(replace(fault, route=route, offer=offer))
 
     def add_gate(self, gate: Gate) -> None:
         """Add a gate."""
@@ -165,7 +165,7 @@ class Faults:
             self._gates.append(gate)
 
     def clear(self) -> None:
-        """Forget all that have not struck, and open all gates."""
+        """Remove all faults, and open all gates."""
         with self._lock:
             self._faults.clear()
             for gate in self._gates:
@@ -173,7 +173,7 @@ class Faults:
             self._gates.clear()
 
     def take(self, route: str, offer: str | None) -> Fault | None:
-        """Return the fault that strikes a request, and count it."""
+        """Return the fault that applies to a request, and count the request."""
         with self._lock:
             for fault in self._faults:
                 if fault.matches(route, offer):

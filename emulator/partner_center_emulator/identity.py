@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Entra ID, as far as an application that signs in by itself sees it."""
+"""Entra ID, as far as applications that sign in by themselves need it."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
 from partner_center_emulator.client_assertions import AssertionVerifier
-from partner_center_emulator.errors import InvalidTokenError, SignInError, client_refused
+from partner_center_emulator.errors import InvalidTokenError, SignInError, invalid_client
 
 RESOURCE = "https://cloudpartner.azure.com"
 GRAPH = "https://graph.microsoft.com"
 RESOURCES = (RESOURCE, GRAPH)
-"""The portal's audience, and that of the Product Ingestion API; a token is for one of them."""
+"""Audience of the CPP API, and that of the Product Ingestion API; a token is for one of them."""
 KEY_ID = "emulator"
 
 
-_MAKING = threading.Lock()
+_KEY_LOCK = threading.Lock()
 
 
 def signing_key() -> rsa.RSAPrivateKey:
-    """Return the key that signs tokens, the same one for all emulators of a process, whichever thread they run in."""
-    with _MAKING:
+    """Return the key that signs tokens, which all emulators of a process share, in any thread."""
+    with _KEY_LOCK:
         return _make_key()
 
 
@@ -46,24 +46,24 @@ def _make_key() -> rsa.RSAPrivateKey:
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """A sign-in for which a token was given out.
+    """A successful sign-in.
 
-    :param kind: how whoever signed in proved itself.
-    :param client_id: as whom.
-    :param how: by what the proof was found good: ``x5t#S256``, ``x5c``, an issuer, which kind of managed identity.
+    :param auth_type: authentication method.
+    :param client_id: client id of the application or managed identity.
+    :param detail: what verified the credentials: ``x5t#S256``, ``x5c``, an issuer, or the kind of managed identity.
     """
 
-    kind: str
+    auth_type: str
     client_id: str
-    how: str = ""
+    detail: str = ""
 
 
 @dataclass(slots=True)
 class EntraTenant:
-    """One tenant with one application in it.
+    """A tenant with one application.
 
-    :param lifetime: seconds for which a token is good.
-    :param assertions: what it may prove itself with instead of its secret.
+    :param lifetime: seconds for which a token is valid.
+    :param assertions: verifies assertions, which are accepted instead of the secret.
     """
 
     lifetime: float = 3600.0
@@ -73,14 +73,14 @@ class EntraTenant:
     assertions: AssertionVerifier = field(default_factory=AssertionVerifier)
     sign_ins: list[SignIn] = field(default_factory=list)
     revoked: set[str] = field(default_factory=set, repr=False)
-    known: set[str] = field(default_factory=set, repr=False)
-    granted: list[str] = field(default_factory=list, repr=False)
+    token_ids: set[str] = field(default_factory=set, repr=False)
+    issued_tokens: list[str] = field(default_factory=list, repr=False)
 
     def configuration(self, tenant: str, base: str, version: str) -> dict[str, Any]:
-        """Answer the OpenID configuration.
+        """Return the OpenID configuration.
 
-        :param version: ``""`` or ``/v2.0``, as it stands in the path.
-        :raises SignInRefused: for another tenant.
+        :param version: ``""`` or ``/v2.0``, as in the path.
+        :raises SignInError: for another tenant.
         """
         self._check_tenant(tenant)
         home = f"{base}/{tenant}"
@@ -96,15 +96,15 @@ class EntraTenant:
         }
 
     def keys(self) -> dict[str, Any]:
-        """Answer the key that tokens are signed with."""
+        """Return the key that tokens are signed with."""
         key: dict[str, Any] = json.loads(RSAAlgorithm.to_jwk(signing_key().public_key()))
         return {"keys": [key | {"kid": KEY_ID, "use": "sig", "alg": "RS256"}]}
 
     def token(self, tenant: str, form: dict[str, str], basic: str | None, base: str, *, v1: bool) -> dict[str, Any]:
-        """Answer a request for a token.
+        """Return the response to a token request.
 
-        :param basic: the Authorization header, which may carry id and secret instead of the form.
-        :raises SignInRefused: with the code that Entra ID would give.
+        :param basic: the Authorization header, which can contain id and secret instead of the form.
+        :raises SignInError: with the error code of Entra ID.
         """
         self._check_tenant(tenant)
         client_id, secret = _credentials(form, basic)
@@ -113,23 +113,29 @@ class EntraTenant:
         if client_id.lower() != self.client_id.lower():
             text = f"Application with identifier '{client_id}' was not found in the directory."
             raise SignInError(400, "unauthorized_client", 700016, text)
-        kind, how = self._proof(form, secret, f"{base}/{tenant}")
-        wanted = form.get("resource", "") if v1 else form.get("scope", "").removesuffix("/.default")
-        if wanted.rstrip("/") not in RESOURCES or (not v1 and not form.get("scope", "").endswith("/.default")):
+        auth_type, detail = self._authenticate(form, secret, f"{base}/{tenant}")
+        resource = form.get("resource", "") if v1 else form.get("scope", "").removesuffix("/.default")
+        if resource.rstrip("/") not in RESOURCES or (not v1 and not form.get("scope", "").endswith("/.default")):
             raise SignInError(400, "invalid_resource", 500011, "The resource principal was not found in the tenant.")
-        value = self.grant(wanted, base, kind, self.client_id, how)
-        if v1:  # whose numbers are text
+        value = self.issue_token(resource, base, auth_type, self.client_id, detail)
+        if v1:  # numbers are strings in v1
             now, life = int(time.time()), str(int(self.lifetime))
             times = {"expires_in": life, "ext_expires_in": life, "expires_on": str(now + int(self.lifetime))}
-            return {"token_type": "Bearer", **times, "not_before": str(now), "resource": wanted, "access_token": value}
+            return {
+                "token_type": "Bearer",
+                **times,
+                "not_before": str(now),
+                "resource": resource,
+                "access_token": value,
+            }
         life_time = int(self.lifetime) if self.lifetime >= 1 else self.lifetime
         return {"token_type": "Bearer", "expires_in": life_time, "ext_expires_in": life_time, "access_token": value}
 
     def verify(self, header: str | None, audience: str = RESOURCE) -> None:
-        """Check what came as Authorization: signature, audience and expiry.
+        """Verify an Authorization header: signature, audience and expiry.
 
-        :param audience: for whom it must be.
-        :raises TokenRefused: if it is not a good bearer token of ours.
+        :param audience: the required audience.
+        :raises InvalidTokenError: if it is not a valid bearer token of this tenant.
         """
         scheme, _, value = (header or "").partition(" ")
         if scheme.lower() != "bearer" or not value:
@@ -138,29 +144,29 @@ class EntraTenant:
             claims = jwt.decode(value, signing_key().public_key(), algorithms=["RS256"], audience=audience, leeway=0)
         except jwt.InvalidTokenError as error:
             raise InvalidTokenError from error
-        # JWT's own times are whole seconds; tests want tokens that live for less than one.
+        # The times in a JWT are whole seconds; tests need shorter lifetimes.
         if claims.get("jti") in self.revoked or claims.get("tid") != self.tenant_id or time.time() > claims["ends"]:
             raise InvalidTokenError
 
     def revoke_tokens(self) -> None:
-        """Make every token issued so far worthless."""
-        self.revoked |= self.known
+        """Revoke every token issued so far."""
+        self.revoked |= self.token_ids
 
     def rotate_secret(self) -> str:
-        """Replace the application's secret; returns the new one."""
+        """Replace the application's secret, and return the new one."""
         self.client_secret = secrets.token_urlsafe(24)
         return self.client_secret
 
     @property
     def issued(self) -> int:
-        """How many tokens were given out."""
+        """Number of issued tokens."""
         return len(self.sign_ins)
 
-    def grant(self, audience: str, base: str, kind: str, client_id: str, how: str) -> str:
-        """Sign a token for somebody who proved who it is."""
-        self.sign_ins.append(SignIn(kind, client_id, how))
+    def issue_token(self, audience: str, base: str, auth_type: str, client_id: str, detail: str) -> str:
+        """Record a sign-in, and return a signed token for it."""
+        self.sign_ins.append(SignIn(auth_type, client_id, detail))
         now, identifier = time.time(), str(uuid.uuid4())
-        self.known.add(identifier)
+        self.token_ids.add(identifier)
         claims = {
             "iss": f"{base}/{self.tenant_id}/v2.0",
             "aud": audience.rstrip("/"),
@@ -174,18 +180,18 @@ class EntraTenant:
             "ends": now + self.lifetime,
         }
         value = jwt.encode(claims, signing_key(), algorithm="RS256", headers={"kid": KEY_ID})
-        self.granted.append(value)
+        self.issued_tokens.append(value)
         return value
 
-    def _proof(self, form: dict[str, str], secret: str, home: str) -> tuple[str, str]:
+    def _authenticate(self, form: dict[str, str], secret: str, home: str) -> tuple[str, str]:
         if form.get("client_assertion"):
             audiences = (f"{home}/oauth2/v2.0/token", f"{home}/oauth2/token", f"{home}/v2.0")
-            return self.assertions.check(form, self.client_id, audiences)
+            return self.assertions.verify(form, self.client_id, audiences)
         if not secret:
             text = "The request body must contain the following parameter: 'client_assertion' or 'client_secret'."
-            raise client_refused(7000218, text)
+            raise invalid_client(7000218, text)
         if not hmac.compare_digest(secret.encode(), self.client_secret.encode()):
-            raise client_refused(7000215, "Invalid client secret provided.")
+            raise invalid_client(7000215, "Invalid client secret provided.")
         return "client_secret", ""
 
     def _check_tenant(self, tenant: str) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A machine in Azure that has identities: what gives it tokens, over plain HTTP, to whoever runs on it."""
+"""Endpoints that issue tokens to the managed identities of an Azure host, over plain HTTP except for Service Fabric."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ RESOURCE_ID = (
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """How a place in Azure that is no virtual machine gives tokens to what runs in it.
+    """The token endpoint of an Azure service other than a virtual machine.
 
-    :param path: where.
-    :param header: the header with the secret that it put into the environment.
-    :param version: its API's version.
-    :param client_name: how a client id is named in the query.
-    :param resource_name: the same for a resource id.
-    :param variables: the environment variables for address and secret.
+    :param path: path of the endpoint.
+    :param header: name of the header for the secret from the process's environment.
+    :param version: API version.
+    :param client_name: query parameter for a client id.
+    :param resource_name: query parameter for a resource id.
+    :param variables: names of the environment variables for URL and secret.
     """
 
     path: str
@@ -39,12 +39,14 @@ class Host:
     resource_name: str
     variables: tuple[str, str]
 
-    def refused(self, status: int, code: str, text: str) -> ManagedIdentityError:
-        """Refuse in this host's form."""
-        support = str(uuid.uuid4())
+    def error(self, status: int, code: str, text: str) -> ManagedIdentityError:
+        """Return an error in the format of this host."""
+        correlation_id = str(uuid.uuid4())
         if self is HOSTS["service-fabric"]:
-            return ManagedIdentityError(status, {"error": {"correlationId": support, "code": code, "message": text}})
-        return ManagedIdentityError(status, {"statusCode": status, "message": text, "correlationId": support})
+            return ManagedIdentityError(
+                status, {"error": {"correlationId": correlation_id, "code": code, "message": text}}
+            )
+        return ManagedIdentityError(status, {"statusCode": status, "message": text, "correlationId": correlation_id})
 
 
 ENDPOINT, SECRET = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER"), "secret"
@@ -64,9 +66,9 @@ def _new() -> str:
 
 @dataclass(frozen=True, slots=True)
 class ManagedIdentity:
-    """An identity that a machine may have.
+    """A managed identity.
 
-    :param resource_id: its resource id; the machine's own has none.
+    :param resource_id: resource id; None for a system-assigned identity.
     """
 
     client_id: str = field(default_factory=_new)
@@ -74,19 +76,19 @@ class ManagedIdentity:
     resource_id: str | None = None
 
     def is_named(self, client_id: str | None, object_id: str | None, resource_id: str | None) -> bool:
-        """Say whether it is this one that is asked for."""
-        asked = (client_id, self.client_id), (object_id, self.object_id), (resource_id, self.resource_id)
-        return all(value is None or value.lower() == (own or "").lower() for value, own in asked)
+        """Return whether the ids that are given all name this identity."""
+        ids = (client_id, self.client_id), (object_id, self.object_id), (resource_id, self.resource_id)
+        return all(value is None or value.lower() == (own or "").lower() for value, own in ids)
 
 
 @dataclass(slots=True)
 class ManagedIdentityEndpoint:
-    """What answers at the machine's own addresses.
+    """Issues tokens to managed identities.
 
-    :param identity: signs the tokens.
-    :param system: the machine's own identity; None if it has none.
-    :param user: one that was assigned to it.
-    :param header: the secret that such a host puts into a process's environment.
+    :param identity: the Entra ID tenant, which signs the tokens.
+    :param system: the system-assigned identity, if there is one.
+    :param user: the user-assigned identity.
+    :param header: the secret that the host puts into a process's environment.
     """
 
     identity: EntraTenant
@@ -95,45 +97,45 @@ class ManagedIdentityEndpoint:
     header: str = field(default_factory=lambda: secrets.token_hex(16).upper(), repr=False)
 
     def imds(self, headers: Mapping[str, str], query: Mapping[str, str], base: str) -> dict[str, Any]:
-        """Answer as a virtual machine's metadata service.
+        """Return the response of a virtual machine's instance metadata service (IMDS).
 
-        :raises MachineRefused: as it would.
+        :raises ManagedIdentityError: as the real service would.
         """
         if headers.get("metadata", "").lower() != "true":
-            raise _imds("Required metadata header not specified")
+            raise _imds_error("Required metadata header not specified")
         if "x-forwarded-for" in headers:
-            raise _imds("Requests that were forwarded are not served")
+            raise _imds_error("Requests that were forwarded are not served")
         if query.get("api-version") not in ("2018-02-01", "2019-08-01"):
-            raise _imds("Invalid api-version")
+            raise _imds_error("Invalid api-version")
         if not query.get("resource"):
-            raise _imds("Required query variable 'resource' is missing")
-        one = self._find(query, "msi_res_id")
-        if one is None:
-            raise _imds("Identity not found")
+            raise _imds_error("Required query variable 'resource' is missing")
+        identity = self._find(query, "msi_res_id")
+        if identity is None:
+            raise _imds_error("Identity not found")
         if query["resource"].rstrip("/") not in RESOURCES:
             text = "AADSTS500011: The resource principal was not found in the tenant."
             raise ManagedIdentityError(400, {"error": "invalid_resource", "error_description": text})
         life = str(int(self.identity.lifetime))
         times = {"expires_in": life, "ext_expires_in": life}
-        return self._granted(one, query["resource"], base) | times
+        return self._token_response(identity, query["resource"], base) | times
 
-    def host(self, kind: str, headers: Mapping[str, str], query: Mapping[str, str], base: str) -> dict[str, Any]:
-        """Answer as another host than a virtual machine does, one of :data:`HOSTS`.
+    def host(self, name: str, headers: Mapping[str, str], query: Mapping[str, str], base: str) -> dict[str, Any]:
+        """Return the response of another host, one of :data:`HOSTS`.
 
-        :raises MachineRefused: as it would.
+        :raises ManagedIdentityError: as the real service would.
         """
-        one = HOSTS[kind]
-        if not hmac.compare_digest(headers.get(one.header, ""), self.header):
-            raise one.refused(401, "SecretHeaderNotFound", f"Unauthorized: {one.header.upper()} is missing or wrong")
-        if query.get("api-version") != one.version:
-            raise one.refused(400, "InvalidApiVersion", "The api-version is invalid or not supported")
-        found = self._find(query, one.resource_name, one.client_name)
-        if found is None:
+        host = HOSTS[name]
+        if not hmac.compare_digest(headers.get(host.header, ""), self.header):
+            raise host.error(401, "SecretHeaderNotFound", f"Unauthorized: {host.header.upper()} is missing or wrong")
+        if query.get("api-version") != host.version:
+            raise host.error(400, "InvalidApiVersion", "The api-version is invalid or not supported")
+        identity = self._find(query, host.resource_name, host.client_name)
+        if identity is None:
             text = "No User Assigned or Delegated Managed Identity found for specified ClientId/ResourceId"
-            raise one.refused(400, "ManagedIdentityNotFound", text)
+            raise host.error(400, "ManagedIdentityNotFound", text)
         if query.get("resource", "").rstrip("/") not in RESOURCES:
-            raise one.refused(500, "InternalError", "An unexpected error occurred while fetching the AAD Token")
-        return self._granted(found, query["resource"], base)
+            raise host.error(500, "InternalError", "An unexpected error occurred while fetching the AAD Token")
+        return self._token_response(identity, query["resource"], base)
 
     def _find(
         self, query: Mapping[str, str], resource_name: str, client_name: str = "client_id"
@@ -142,14 +144,14 @@ class ManagedIdentityEndpoint:
         known = [one for one in (self.system, self.user) if one is not None]
         return next((one for one in known if one.is_named(*names) and (any(names) or one is self.system)), None)
 
-    def _granted(self, one: ManagedIdentity, resource: str, base: str) -> dict[str, Any]:
-        how = "user assigned" if one is self.user else "system assigned"
-        value = self.identity.grant(resource, base, "managed_identity", one.client_id, how)
+    def _token_response(self, one: ManagedIdentity, resource: str, base: str) -> dict[str, Any]:
+        detail = "user assigned" if one is self.user else "system assigned"
+        value = self.identity.issue_token(resource, base, "managed_identity", one.client_id, detail)
         now = int(time.time())
         times = {"expires_on": str(now + int(self.identity.lifetime)), "not_before": str(now)}
         named = {"client_id": one.client_id, "resource": resource, "token_type": "Bearer"}
         return named | times | {"access_token": value}
 
 
-def _imds(text: str) -> ManagedIdentityError:
+def _imds_error(text: str) -> ManagedIdentityError:
     return ManagedIdentityError(400, {"error": "invalid_request", "error_description": text})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One offer, as both APIs see it."""
+"""One offer, which both APIs serve."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from partner_center_emulator.publications import Publication
 
 @dataclass(slots=True)
 class StaleReads:
-    """Old answers that are still to be given after an order."""
+    """Old responses that reads return for a while after a submit."""
 
     status: int = 0
     list: int = 0
@@ -27,11 +27,11 @@ class StaleReads:
     until: float = 0.0
     old_submissions: Any = None
 
-    def takes(self, what: str) -> bool:
-        """Say whether an old answer is to be given, and count it: for ``status``, ``list`` or ``operation``."""
-        left: int = getattr(self, what)
-        setattr(self, what, max(left - 1, 0))
-        return left > 0 or time.monotonic() < self.until
+    def consume(self, what: str) -> bool:
+        """Return whether to send an old response for ``status``, ``list`` or ``operation``, and count it."""
+        remaining: int = getattr(self, what)
+        setattr(self, what, max(remaining - 1, 0))
+        return remaining > 0 or time.monotonic() < self.until
 
 
 @dataclass(slots=True)
@@ -46,9 +46,9 @@ class PendingChange:
 class Offer:
     """An offer: its draft, and its publications, the newest last.
 
-    :param resources: what the Product Ingestion API was told, by durable id; what the document says too, it says.
-    :param coming: changes of the draft that are being worked on.
-    :param locked: whether somebody edits the product, so that that API refuses to change it.
+    :param resources: resources of the Product Ingestion API by durable id; where the document has the same data, it wins.
+    :param pending_changes: changes of the draft that have not taken effect.
+    :param locked: whether somebody edits the product in Partner Center, so that the Product Ingestion API rejects changes.
     """
 
     publisher_id: str
@@ -61,7 +61,7 @@ class Offer:
     changed_at: datetime | None = None
     guid: str = field(default_factory=lambda: str(uuid.uuid4()))
     resources: dict[str, dict[str, Any]] = field(default_factory=dict)
-    coming: list[PendingChange] = field(default_factory=list)
+    pending_changes: list[PendingChange] = field(default_factory=list)
     locked: bool = False
 
     @property
@@ -71,19 +71,19 @@ class Offer:
 
     @property
     def etag(self) -> str:
-        """The draft's ETag, weak and percent-encoded as the portal's are."""
+        """The draft's ETag, weak and percent-encoded as in the CPP API."""
         moment = f"{self.changed_at:%Y-%m-%dT%H:%M:%S.%f}1Z".replace(":", "%3A")
         return f"W/\"datetime'{moment}'\""
 
     def touch(self, now: datetime) -> None:
-        """Note that the draft was changed: its ETag is a new one."""
+        """Record a change of the draft, which gets a new ETag."""
         self.changed_at = max(now, (self.changed_at or now) + timedelta(microseconds=1))
 
-    def settle(self, now: datetime) -> None:
-        """Let the changes take effect that are due."""
-        if not self.coming:
+    def apply_due_changes(self, now: datetime) -> None:
+        """Apply the changes that are due."""
+        if not self.pending_changes:
             return
-        due = sorted((change for change in self.coming if change.due <= now), key=lambda change: change.due)
-        self.coming = [change for change in self.coming if change.due > now]
+        due = sorted((change for change in self.pending_changes if change.due <= now), key=lambda change: change.due)
+        self.pending_changes = [change for change in self.pending_changes if change.due > now]
         for change in due:
             change.apply()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Offers and what may be done to them: the portal's rules, one operation at a time among them."""
+"""The offers, and the rules of the CPP API for changing them, such as one operation at a time."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import Any
 from partner_center_emulator.clock import Clock
 from partner_center_emulator.offer import Offer
 from partner_center_emulator.publications import (
+    AWAITING_SIGN_OFF,
     CANCELED,
     FAILED,
-    PARKED,
     SCENARIOS,
     SUCCEEDED,
     Publication,
@@ -30,7 +30,7 @@ FIRST_SUBMISSION = 1_152_921_515_689_840_000
 
 
 class OfferError(Exception):
-    """The portal says no.
+    """The CPP API rejects a request.
 
     :param status: the HTTP status.
     :param code: the code in the error's body.
@@ -45,10 +45,10 @@ class OfferError(Exception):
 
 
 class OfferStore:
-    """All offers of the portal, and the orders that change them.
+    """All offers, and the submits that change them.
 
-    :param settings: how the portal behaves.
-    :param clock: its time.
+    :param settings: the emulator's settings.
+    :param clock: the emulator's clock.
     """
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
@@ -66,71 +66,71 @@ class OfferStore:
         history: str | None = None,
         document: dict[str, Any] | None = None,
     ) -> Offer:
-        """Put an offer on the portal, with a publication behind it if asked for.
+        """Add an offer, with an earlier publication if ``history`` is given.
 
-        :param history: how a publication before this ended: ``succeeded``, ``failed``, or None for never published.
+        :param history: result of the earlier publication: ``succeeded``, ``failed``, or None for no publication.
         """
         if scenario not in SCENARIOS:
             msg = f"scenario is {scenario!r}, not one of {', '.join(SCENARIOS)}"
             raise ValueError(msg)
-        draft = copy.deepcopy(document) if document else _document(publisher_id, offer_id)
+        draft = copy.deepcopy(document) if document else _default_document(publisher_id, offer_id)
         offer = Offer(publisher_id, offer_id, scenario, draft, changed_at=self.clock.now())
         key = publisher_id.lower(), offer_id.lower()
         if (old := self._offers.get(key)) is not None:
             del self._by_guid[old.guid]
         self._offers[key] = self._by_guid[offer.guid] = offer
         if history is not None:
-            endings = {"succeeded": "succeeds", "failed": "failed"}
-            then = self.clock.now() - timedelta(days=30)
-            past = self._new_publication(offer, then, endings[history])
-            past.signed_off_at = past.parked_at(self.settings)
+            scenarios = {"succeeded": "succeeds", "failed": "failed"}
+            began = self.clock.now() - timedelta(days=30)
+            publication = self._new_publication(offer, began, scenarios[history])
+            publication.signed_off_at = publication.awaits_sign_off_at(self.settings)
         return offer
 
     def find(self, publisher_id: str, offer_id: str) -> Offer:
-        """Find an offer, whatever the case of its ids.
+        """Return an offer; the case of its ids does not matter.
 
         :raises OfferError: 404.
         """
         offer = self._offers.get((publisher_id.lower(), offer_id.lower()))
         if offer is None:
             raise OfferError(404, "NotFound", f"Offer '{offer_id}' does not exist.")
-        offer.settle(self.clock.now())
+        offer.apply_due_changes(self.clock.now())
         return offer
 
     def by_guid(self, guid: str) -> Offer | None:
-        """Find an offer by its GUID."""
+        """Return the offer with this GUID, or None."""
         offer = self._by_guid.get(guid.lower())
         if offer is not None:
-            offer.settle(self.clock.now())
+            offer.apply_due_changes(self.clock.now())
         return offer
 
     def of(self, publisher_id: str) -> list[Offer]:
-        """List a publisher's offers."""
+        """Return a publisher's offers."""
         return [offer for offer in self.all() if offer.publisher_id.lower() == publisher_id.lower()]
 
     def all(self) -> list[Offer]:
-        """List every offer."""
+        """Return every offer."""
         now = self.clock.now()
         for offer in self._offers.values():
-            offer.settle(now)
+            offer.apply_due_changes(now)
         return list(self._offers.values())
 
-    def standing(self, offer: Offer) -> PublicationState | None:
-        """Say where the newest publication stands."""
-        return offer.current.standing(self.settings, self.clock.now()) if offer.current else None
+    def state_of(self, offer: Offer) -> PublicationState | None:
+        """Return the state of the newest publication, None if there is none."""
+        return offer.current.state_at(self.settings, self.clock.now()) if offer.current else None
 
     def publish(self, offer: Offer, emails: str = "") -> Publication:
-        """Begin a publication; one that is parked is overridden.
+        """Start a publication; it replaces one that awaits sign-off.
 
-        :raises OfferError: if an operation runs, or the offer is not valid.
+        :raises OfferError: if an operation is in progress, or the offer is not valid.
         """
-        now, standing = self.clock.now(), self.standing(offer)
+        now, state = self.clock.now(), self.state_of(offer)
         if offer.scenario == "invalid":
             detail = {"code": "ValidationError", "target": "plans[0]", "message": "The plan gold has no image."}
             raise OfferError(422, "UnprocessableEntity", "The offer is not valid.", [detail])
-        if standing is not None and standing.status == PARKED and offer.current is not None:
+        if state is not None and state.status == AWAITING_SIGN_OFF and offer.current is not None:
             offer.current.canceled_at = now
-        elif standing is not None and standing.status not in (SUCCEEDED, FAILED, CANCELED):
+        elif state is not None and state.status not in (SUCCEEDED, FAILED, CANCELED):
             code = "Conflict" if self.settings.second_publish == 409 else "BadRequest"  # noqa: PLR2004 - HTTP's conflict
             raise OfferError(self.settings.second_publish, code, "Another operation of this offer is running.")
         publication = self._new_publication(offer, now, offer.scenario)
@@ -138,51 +138,51 @@ class OfferStore:
         return publication
 
     def go_live(self, offer: Offer) -> Publication:
-        """Sign a parked publication off.
+        """Sign off the publication that awaits sign-off.
 
-        :raises OfferError: if nothing is parked.
+        :raises OfferError: if none does.
         """
-        standing = self.standing(offer)
-        if offer.current is None or standing is None or standing.status != PARKED:
+        state = self.state_of(offer)
+        if offer.current is None or state is None or state.status != AWAITING_SIGN_OFF:
             raise OfferError(400, "BadRequest", "The offer is not waiting for its publisher's sign-off.")
         offer.current.signed_off_at = self.clock.now()
         return offer.current
 
-    def cancel(self, offer: Offer, takes: timedelta | None = None) -> None:
-        """Cancel what runs; where nothing runs, nothing happens.
+    def cancel(self, offer: Offer, duration: timedelta | None = None) -> None:
+        """Cancel the publication in progress; do nothing if there is none.
 
-        :param takes: how long that takes; as it is set if None.
-        :raises OfferError: if it is too late for that.
+        :param duration: duration of the cancel; the setting if None.
+        :raises OfferError: if the publication cannot be canceled any more.
         """
-        standing = self.standing(offer)
-        if offer.current is None or standing is None or standing.status in (SUCCEEDED, FAILED, CANCELED):
+        state = self.state_of(offer)
+        if offer.current is None or state is None or state.status in (SUCCEEDED, FAILED, CANCELED):
             return
-        refuses_parked = self.settings.cancel_parked == "400" and standing.status == PARKED
-        if offer.current.sign_off_time(self.settings) is not None and standing.steps[4].status == "complete":
-            refuses_parked = True
-        if refuses_parked:
+        is_rejected = self.settings.cancel_at_sign_off == "400" and state.status == AWAITING_SIGN_OFF
+        if offer.current.sign_off_time(self.settings) is not None and state.steps[4].status == "complete":
+            is_rejected = True
+        if is_rejected:
             raise OfferError(400, "BadRequest", "The operation cannot be canceled any more.")
-        at_once = self.settings.cancel_answer == 200  # noqa: PLR2004 - HTTP's OK
-        span = timedelta(0) if at_once else self.settings.cancel_takes
-        offer.current.canceled_at = self.clock.now() + (span if takes is None else takes)
+        at_once = self.settings.cancel_code == 200  # noqa: PLR2004 - HTTP's OK
+        default = timedelta(0) if at_once else self.settings.cancel_takes
+        offer.current.canceled_at = self.clock.now() + (default if duration is None else duration)
 
     def put(
         self, publisher_id: str, offer_id: str, document: dict[str, Any], if_match: str | None
     ) -> tuple[int, Offer]:
-        """Store a draft, whole.
+        """Replace a whole draft.
 
         :raises OfferError: for a missing or stale ETag.
         """
         offer = self._offers.get((publisher_id.lower(), offer_id.lower()))
         if offer is not None:
-            offer.settle(self.clock.now())
+            offer.apply_due_changes(self.clock.now())
         if offer is None:
             if if_match is not None:
                 status = 404 if if_match == "*" else 412
                 raise OfferError(status, "NotFound" if if_match == "*" else "PreconditionFailed", "No such offer.")
             return self.settings.create_code, self.add(publisher_id, offer_id, document=document)
         if if_match is None:
-            code = "InvalidResourceId" if self.settings.missing_if_match == 409 else "BadRequest"  # noqa: PLR2004 - as above
+            code = "InvalidResourceId" if self.settings.missing_if_match == 409 else "BadRequest"  # noqa: PLR2004 - HTTP's conflict
             raise OfferError(self.settings.missing_if_match, code, "The offer exists; If-Match is required.")
         if if_match not in ("*", offer.etag):
             raise OfferError(412, "PreconditionFailed", "The ETag is not the offer's current one.")
@@ -207,7 +207,7 @@ class OfferStore:
         return publication
 
 
-def _document(publisher_id: str, offer_id: str) -> dict[str, Any]:
+def _default_document(publisher_id: str, offer_id: str) -> dict[str, Any]:
     image = "https://contosoimages.blob.core.windows.net/vhds/1.vhd?sv=2018-03-28&sr=c&sp=rl&sig=example"
     plan = {
         "planId": "gold",
@@ -217,4 +217,4 @@ def _document(publisher_id: str, offer_id: str) -> dict[str, Any]:
     text = {"displayText": offer_id, "offer": {"microsoft-azure-marketplace.title": offer_id}, "plans": [plan]}
     kind = "microsoft-azure-virtualmachines"
     document = {"publisherId": publisher_id, "offerTypeId": kind, "id": offer_id, "definition": text}
-    return json.loads(json.dumps(document))  # type: ignore[no-any-return]  # a copy of what was just made
+    return json.loads(json.dumps(document))  # type: ignore[no-any-return]  # a dict, as before

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One publication of an offer: where it stands at a time, by its scenario. Nothing runs in the background."""
+"""One publication of an offer, whose state at any time follows from its scenario; nothing runs in the background."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from typing import Any
 from partner_center_emulator.settings import Settings
 
 SCENARIOS = {
-    "succeeds": "parks at the sign-off; gets live once somebody signs it off",
-    "parked": "parks at the sign-off, where the emulated person never comes",
-    "blocked-then-rejected": "certification is blocked half-way, then rejected, and the publication fails",
+    "succeeds": "awaits sign-off, and goes live after it",
+    "never-signed-off": "awaits sign-off forever; the emulated person never signs it off",
+    "blocked-then-rejected": "certification is blocked halfway, then rejects the offer, and the publication fails",
     "failed": "provisioning fails, with messages of the step and of the offer",
-    "canceled": "somebody cancels it half-way through certification",
-    "unknown-status": "answers a status that nobody knows, for ever",
-    "fails-going-live": "parks, and is rejected while it goes live",
-    "invalid": "is refused with 422 when it is published",
-    "throttled": "succeeds; after each publish its next reads are answered 429 with Retry-After",
-    "server-errors": "succeeds; after each publish its next reads are a burst of 500s",
-    "dropped-connections": "succeeds; after each publish its next reads lose their connection",
+    "canceled": "is canceled halfway through certification",
+    "unknown-status": "has an undocumented status forever",
+    "fails-going-live": "awaits sign-off, and fails while it goes live",
+    "invalid": "a publish is rejected with 422",
+    "throttled": "succeeds; after each publish, the next reads get 429 with Retry-After",
+    "server-errors": "succeeds; after each publish, the next reads get 500",
+    "dropped-connections": "succeeds; after each publish, the next reads lose their connection",
 }
 
 STEPS = (
     ("displaydummycertify", "Validate Pre-Requisites", "< 15 min", "The offer's settings are checked."),
-    ("displaycertify", "Certification", "~2-3 days", "The certification team looks at the offer."),
-    ("displayprovision", "Provisioning", "< 1 day", "The images are copied to where customers start them."),
+    ("displaycertify", "Certification", "~2-3 days", "The certification team reviews the offer."),
+    ("displayprovision", "Provisioning", "< 1 day", "The images are copied to the regions of the customers."),
     ("displaypackage", "Packaging and Lead Generation Registration", "< 1 hour", "The offer is packaged."),
-    ("publisher-signoff", "Publisher signoff", "< 1 hour", "The preview is there; the publisher decides."),
-    ("live", "Live", "~2-5 days", "Everybody can see and buy the offer."),
+    ("publisher-signoff", "Publisher signoff", "< 1 hour", "The preview is ready for the publisher's review."),
+    ("live", "Live", "~2-5 days", "The offer is public."),
 )
 
-RUNNING, PARKED, SUCCEEDED, FAILED, CANCELED, STRANGE = (
+RUNNING, AWAITING_SIGN_OFF, SUCCEEDED, FAILED, CANCELED, UNKNOWN = (
     "running",
     "waitingForPublisherReview",
     "succeeded",
@@ -46,7 +46,7 @@ FAILED_TEXT = "<p>The image of plan <b>gold</b> does not boot on a generation 2 
 
 @dataclass(slots=True)
 class StepState:
-    """What a step shows."""
+    """The state of a step."""
 
     status: str = "notStarted"
     percentage: int = 0
@@ -55,7 +55,7 @@ class StepState:
 
 @dataclass(slots=True)
 class PublicationState:
-    """Where a publication stands."""
+    """The state of a publication."""
 
     status: str
     since: datetime
@@ -68,12 +68,12 @@ class Publication:
     """One publication.
 
     :param number: the publishing version.
-    :param began: when it was ordered, on the emulator's clock.
+    :param began: when it was submitted, on the emulator's clock.
     :param publish_id: the id of the publish operation.
-    :param golive_id: the id that going live will have where it is an operation of its own.
+    :param golive_id: the id of the go-live operation, if going live is a separate operation.
     :param submission_id: its id in the Product Ingestion API, the same for preview and live.
-    :param resources: what that API was told of the draft, as it was then.
-    :param signed_off_at: when somebody went live with it.
+    :param resources: the resources of that API in the draft, as they were when the publication began.
+    :param signed_off_at: when it was signed off.
     :param canceled_at: when a cancel takes effect.
     """
 
@@ -91,49 +91,51 @@ class Publication:
     canceled_at: datetime | None = None
 
     def sign_off_time(self, settings: Settings) -> datetime | None:
-        """Return when it is signed off, by a call or by the emulated person."""
-        if self.signed_off_at is None and settings.sign_off_after and self.scenario != "parked":
-            return self.parked_at(settings) + settings.sign_off_after
+        """Return when it is signed off, by a request or by the emulated person."""
+        if self.signed_off_at is None and settings.sign_off_after and self.scenario != "never-signed-off":
+            return self.awaits_sign_off_at(settings) + settings.sign_off_after
         return self.signed_off_at
 
-    def parked_at(self, settings: Settings) -> datetime:
+    def awaits_sign_off_at(self, settings: Settings) -> datetime:
         """Return when the first four steps are done."""
         return self.began + sum(_durations(settings)[:4], timedelta(0))
 
-    def standing(self, settings: Settings, now: datetime) -> PublicationState:
-        """Say where it stands at a time."""
+    def state_at(self, settings: Settings, now: datetime) -> PublicationState:
+        """Return the state at a time."""
         if self.canceled_at is not None and now >= self.canceled_at:
-            before = self._undisturbed(settings, self.canceled_at)
+            before = self._state_without_cancel(settings, self.canceled_at)
             if before.status not in (SUCCEEDED, FAILED, CANCELED):
                 return _canceled(before, self.canceled_at)
-        return self._undisturbed(settings, now)
+        return self._state_without_cancel(settings, now)
 
-    def _undisturbed(self, settings: Settings, now: datetime) -> PublicationState:
+    def _state_without_cancel(self, settings: Settings, now: datetime) -> PublicationState:
         steps = [StepState() for _ in STEPS]
         started = self.began
         for index, duration in enumerate(_durations(settings)):
             if index == 4:  # noqa: PLR2004 - the sign-off is the fifth step
                 signed_off_at = self.sign_off_time(settings)
                 if signed_off_at is None or now < signed_off_at:
-                    steps[4] = StepState(PARKED, 0, [("Waiting for the publisher.", "information", started)])
-                    return PublicationState(STRANGE if self.scenario == "unknown-status" else PARKED, started, steps)
+                    steps[4] = StepState(AWAITING_SIGN_OFF, 0, [("Waiting for the publisher.", "information", started)])
+                    return PublicationState(
+                        UNKNOWN if self.scenario == "unknown-status" else AWAITING_SIGN_OFF, started, steps
+                    )
                 ended = signed_off_at
             else:
                 ended = started + duration
-                trouble = self._trouble(index, started, duration, now, steps)
-                if trouble is not None:
-                    return trouble
+                result = self._scenario_result(index, started, duration, now, steps)
+                if result is not None:
+                    return result
             if now < ended:
                 share = (now - started) / duration if duration else 1.0
                 message = ("In progress.", "information", started)
                 steps[index] = StepState("inProgress", int(share * 100), [message])
-                status = STRANGE if self.scenario == "unknown-status" else RUNNING
-                return PublicationState(status, self.began if index < 4 else started, steps)  # noqa: PLR2004 - as above
+                status = UNKNOWN if self.scenario == "unknown-status" else RUNNING
+                return PublicationState(status, self.began if index < 4 else started, steps)  # noqa: PLR2004 - the sign-off is the fifth step
             steps[index] = StepState("complete", 100, [("Step completed.", "information", ended)])
             started = ended
         return PublicationState(SUCCEEDED, started, steps)
 
-    def _trouble(
+    def _scenario_result(
         self, index: int, started: datetime, duration: timedelta, now: datetime, steps: list[StepState]
     ) -> PublicationState | None:
         half, end = started + duration / 2, started + duration

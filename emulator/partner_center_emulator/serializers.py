@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The JSON that the portal answers with, spelt as it spells it."""
+"""The JSON of the CPP API, in the API's own spelling."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 from partner_center_emulator.offer import Offer
 from partner_center_emulator.offer_store import FIRST_VERSION, OfferStore
 from partner_center_emulator.publications import (
+    AWAITING_SIGN_OFF,
     CANCELED,
     FAILED,
-    PARKED,
     RUNNING,
     STEPS,
-    STRANGE,
     SUCCEEDED,
+    UNKNOWN,
     Publication,
     PublicationState,
     StepState,
@@ -25,25 +25,25 @@ SIGN_OFF = 4
 
 
 class Serializers:
-    """Writes answers for the offers of one portal."""
+    """Serializes the offers and their publications."""
 
     def __init__(self, offers: OfferStore) -> None:
         self._offers = offers
         self._settings = offers.settings
 
     def status(self, offer: Offer) -> dict[str, Any]:
-        """Write an offer's status."""
-        standing = self._offers.standing(offer)
-        if standing is None:
+        """Return an offer's status."""
+        state = self._offers.state_of(offer)
+        if state is None:
             steps = [self._step(index, StepState()) for index in range(len(STEPS))]
             return self._shell("neverPublished", [], steps)
-        word = {SUCCEEDED: self._settings.success_word}.get(standing.status, standing.status)
-        if standing.status == PARKED and self._settings.sign_off_shown_as != "status":
+        word = {SUCCEEDED: self._settings.success_word}.get(state.status, state.status)
+        if state.status == AWAITING_SIGN_OFF and self._settings.sign_off_shown_as != "status":
             word = RUNNING
-        return self._shell(word, standing.messages, self._steps(standing), offer.current)
+        return self._shell(word, state.messages, self._steps(state), offer.current)
 
     def summary(self, offer: Offer) -> dict[str, Any]:
-        """Write an entry of the list of offers."""
+        """Return an offer's entry in the list of offers."""
         return {
             "offerTypeId": offer.document.get("offerTypeId"),
             "publisherId": offer.publisher_id,
@@ -57,20 +57,20 @@ class Serializers:
         }
 
     def document(self, offer: Offer, document: dict[str, Any]) -> dict[str, Any]:
-        """Write an offer whole, as its draft or as a publication had it."""
+        """Return a whole offer, as its draft or a publication has it."""
         return {**document, **{key: value for key, value in self.summary(offer).items() if key != "definition"}}
 
     def operations(self, offer: Offer) -> list[dict[str, Any]]:
-        """Write an offer's list of operations, the newest first."""
-        found: list[dict[str, Any]] = []
+        """Return an offer's operations, the newest first."""
+        entries: list[dict[str, Any]] = []
         for publication in offer.publications:
-            found.append(self._entry(offer, publication, "publish"))
+            entries.append(self._entry(offer, publication, "publish"))
             if self._has_own_golive(publication):
-                found.append(self._entry(offer, publication, "goLive"))
-        return list(reversed(found))
+                entries.append(self._entry(offer, publication, "goLive"))
+        return list(reversed(entries))
 
     def operation(self, offer: Offer, identifier: str) -> Any:
-        """Write one operation by its id; None if there is none."""
+        """Return the operation with this id, None if there is none."""
         for publication in offer.publications:
             if publication.publish_id == identifier.lower():
                 return self._operation(publication, "publish")
@@ -79,7 +79,7 @@ class Serializers:
         return None
 
     def operation_by_place(self, offer: Offer, number: int, slot: str) -> Any:
-        """Write one operation by its publishing version and slot; None if there is none."""
+        """Return the operation with this publishing version and slot, None if there is none."""
         for publication in offer.publications:
             if publication.number == number:
                 own = slot.lower() == "production" and self._has_own_golive(publication)
@@ -87,31 +87,31 @@ class Serializers:
         return None
 
     def time(self, moment: datetime | None) -> str | None:
-        """Write a time with the seven digits of fraction that the portal writes."""
+        """Return a time with seven digits of fraction, as in the CPP API."""
         if moment is None:
             return None
-        return f"{self._offers.clock.shown(moment).astimezone(timezone.utc):%Y-%m-%dT%H:%M:%S.%f}1Z"
+        return f"{self._offers.clock.display_time(moment).astimezone(timezone.utc):%Y-%m-%dT%H:%M:%S.%f}1Z"
 
     def word(self, text: str) -> str:
-        """Write a status word in the casing that is set."""
+        """Return a status word in the casing of the setting."""
         return text[:1].upper() + text[1:] if self._settings.casing == "pascal" else text
 
     def _has_own_golive(self, publication: Publication) -> bool:
         if self._settings.golive_operation != "new":
             return False
-        standing = publication.standing(self._settings, self._offers.clock.now())
-        return standing.steps[SIGN_OFF].status == "complete"
+        state = publication.state_at(self._settings, self._offers.clock.now())
+        return state.steps[SIGN_OFF].status == "complete"
 
     def _state(self, publication: Publication, kind: str) -> tuple[str, PublicationState]:
-        """Say what an operation's own state is, which is not its offer's."""
-        standing = publication.standing(self._settings, self._offers.clock.now())
+        """Return the status of an operation, which can differ from its offer's, and the publication's state."""
+        state = publication.state_at(self._settings, self._offers.clock.now())
         if kind == "publish" and self._has_own_golive(publication):
-            return SUCCEEDED, standing
-        return (standing.status if standing.status in (SUCCEEDED, FAILED, CANCELED, STRANGE) else RUNNING), standing
+            return SUCCEEDED, state
+        return (state.status if state.status in (SUCCEEDED, FAILED, CANCELED, UNKNOWN) else RUNNING), state
 
     def _entry(self, offer: Offer, publication: Publication, kind: str) -> dict[str, Any]:
-        state, standing = self._state(publication, kind)
-        changed = standing.since
+        status, state = self._state(publication, kind)
+        changed = state.since
         if kind == "publish" and self._has_own_golive(publication):
             changed = publication.sign_off_time(self._settings) or changed
         return {
@@ -121,7 +121,7 @@ class Serializers:
             "offerTypeId": offer.document.get("offerTypeId"),
             "publisherId": offer.publisher_id,
             "submissionType": kind,
-            "submissionState": self.word({SUCCEEDED: self._settings.list_success_word}.get(state, state)),
+            "submissionState": self.word({SUCCEEDED: self._settings.list_success_word}.get(status, status)),
             "publishingVersion": publication.number,
             "slot": "staging" if kind == "publish" else "production",
             "version": FIRST_VERSION + publication.number * 10**9 + (kind == "goLive"),
@@ -130,11 +130,11 @@ class Serializers:
         }
 
     def _operation(self, publication: Publication, kind: str) -> Any:
-        state, standing = self._state(publication, kind)
-        word = {SUCCEEDED: self._settings.operation_success_word}.get(state, state)
-        body = self._shell(word, standing.messages, self._steps(standing), publication)
+        status, state = self._state(publication, kind)
+        word = {SUCCEEDED: self._settings.operation_success_word}.get(status, status)
+        body = self._shell(word, state.messages, self._steps(state), publication)
         body |= {"publishingVersion": publication.number, "offerVersion": publication.offer_version}
-        if state == RUNNING:
+        if status == RUNNING:
             body["cancellationRequestState"] = "canCancel"
         return [body] if self._settings.operation_body == "list" else body
 
@@ -151,8 +151,8 @@ class Serializers:
             body["notificationEmails"] = publication.emails
         return body
 
-    def _steps(self, standing: PublicationState) -> list[dict[str, Any]]:
-        return [self._step(index, state) for index, state in enumerate(standing.steps)]
+    def _steps(self, state: PublicationState) -> list[dict[str, Any]]:
+        return [self._step(index, step) for index, step in enumerate(state.steps)]
 
     def _step(self, index: int, state: StepState) -> dict[str, Any]:
         identifier, name, estimate, description = STEPS[index]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The emulator in a process: over real TLS, in a thread of its own."""
+"""The emulator, served over TLS in a thread of its own."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import Any, Self
 
 import trustme
 
-from partner_center_emulator.admin_api import AdminAPI, identity_routes, machine_routes
+from partner_center_emulator.admin_api import AdminAPI, identity_routes, managed_identity_routes
 from partner_center_emulator.certificates import server_context
 from partner_center_emulator.clock import Clock, ScaledClock
 from partner_center_emulator.cloud_partner_portal import CloudPartnerPortalAPI
-from partner_center_emulator.credentials import INGESTION, PORTAL, CredentialFactory
+from partner_center_emulator.credentials import CLOUD_PARTNER_PORTAL, PRODUCT_INGESTION, CredentialFactory
 from partner_center_emulator.dispatch import Dispatcher
 from partner_center_emulator.faults import Fault, Gate
 from partner_center_emulator.identity import EntraTenant
@@ -31,18 +31,18 @@ from partner_center_emulator.settings import Settings
 
 PUBLISHER = "contoso"
 CONNECTION_VARIABLE = "AIRFLOW_CONN_CLOUD_PARTNER_PORTAL_DEFAULT"
-INGESTION_VARIABLE = "AIRFLOW_CONN_PRODUCT_INGESTION_DEFAULT"
+PRODUCT_INGESTION_VARIABLE = "AIRFLOW_CONN_PRODUCT_INGESTION_DEFAULT"
 
 
 class Emulator(RequestLog):
-    """A Cloud Partner Portal and an Entra ID to try things on; a context manager.
+    """Emulates the CPP API, the Product Ingestion API and Entra ID; a context manager.
 
-    :param settings: how it behaves.
-    :param clock: its time; the world's if None.
-    :param host: the address to listen on; the certificate is for it.
-    :param port: the port, 0 for any that is free.
-    :param directory: where ``ca.pem`` and ``emulator.env`` are written; a temporary one if None.
-    :param auth: how the connection signs in that ``emulator.env`` and :attr:`connection` hold.
+    :param settings: the settings; the defaults if None.
+    :param clock: the clock; real time if None.
+    :param host: the address to listen on, for which the certificate is issued.
+    :param port: the port, 0 for any free port.
+    :param directory: folder for ``ca.pem`` and ``emulator.env``; a temporary one if None.
+    :param auth: the authentication method of :attr:`connection` and of the connections in ``emulator.env``.
     """
 
     def __init__(  # noqa: PLR0913 - all are optional, and all but two by name
@@ -60,135 +60,141 @@ class Emulator(RequestLog):
         self.publisher_id = PUBLISHER
         super().__init__(Dispatcher(self.settings), EntraTenant(self.settings.token_lifetime.total_seconds()))
         self._offers = OfferStore(self.settings, self.clock)
-        self._portal = CloudPartnerPortalAPI(self._service, self._offers, self._identity, {PUBLISHER: "Contoso"})
-        self._ingestion = ProductIngestionAPI(self._portal)
-        self._control = AdminAPI(self._portal)
+        self._cpp_api = CloudPartnerPortalAPI(self._dispatcher, self._offers, self._identity, {PUBLISHER: "Contoso"})
+        self._product_ingestion_api = ProductIngestionAPI(self._cpp_api)
+        self._admin_api = AdminAPI(self._cpp_api)
         self._host, self._port = host, port
         self._directory, self._own_directory = directory, directory is None
-        self._kit = CredentialFactory(self._portal, host)
+        self._credentials = CredentialFactory(self._cpp_api, host)
         self._auth = auth
         self._authority = trustme.CA()
-        self._listener: ServerThread | None = None
+        self._server: ServerThread | None = None
 
     def __enter__(self) -> Self:
-        """Start to serve."""
+        """Start the emulator."""
         self.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop."""
+        """Stop the emulator."""
         self.stop()
 
     def start(self) -> None:
-        """Listen, and return once requests are served.
+        """Listen, and return as soon as requests are served.
 
-        After :meth:`stop` it goes on where it was: with its offers, at its port, trusted as before. On its clock, the
-        time in between has passed.
+        After :meth:`stop`, the emulator keeps its offers, port and certificate authority. Its clock has continued
+        meanwhile.
 
-        :raises OSError: if the port is taken.
+        :raises OSError: if the port is in use.
         """
-        self._listener = ServerThread(self._host, self._port)
-        self._port = self._listener.port
-        self._portal.base = self.url
+        self._server = ServerThread(self._host, self._port)
+        self._port = self._server.port
+        self._cpp_api.base = self.url
         self._directory = self._directory or Path(tempfile.mkdtemp(prefix="emulator-"))
         self._directory.mkdir(parents=True, exist_ok=True)
-        self._kit.directory = self._directory
+        self._credentials.directory = self._directory
         self._authority.cert_pem.write_to_path(str(self.ca_file))
-        context, self._kit.server_thumbprint = server_context(self._authority, self._host)
+        context, self._credentials.server_thumbprint = server_context(self._authority, self._host)
         environment = self._directory / "emulator.env"
         environment.touch(mode=0o600)
         environment.write_text(self.environment())
-        fabric = [route for route in machine_routes(self._portal, self._kit.machine) if "fabric" in route.path]
-        self._ingestion.elsewhere = f"https://{self._other_name}:{self._port}"
-        apis = [*self._portal.routes(), *self._ingestion.routes()]
-        routes = [*apis, *self._control.routes(), *fabric, *identity_routes(self._portal)]
-        self._listener.serve(routes, self._service, context)
+        fabric = [
+            route
+            for route in managed_identity_routes(self._cpp_api, self._credentials.managed_identity)
+            if "fabric" in route.path
+        ]
+        self._product_ingestion_api.other_host = f"https://{self._other_name}:{self._port}"
+        apis = [*self._cpp_api.routes(), *self._product_ingestion_api.routes()]
+        routes = [*apis, *self._admin_api.routes(), *fabric, *identity_routes(self._cpp_api)]
+        self._server.serve(routes, self._dispatcher, context)
 
     def stop(self) -> None:
-        """Stop serving, and leave nothing behind."""
-        self._service.faults.clear()
-        self._kit.stop()
-        if self._listener is not None:
-            self._listener.stop()
+        """Stop serving, and remove the temporary files."""
+        self._dispatcher.faults.clear()
+        self._credentials.stop()
+        if self._server is not None:
+            self._server.stop()
         if self._own_directory and self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
 
     @property
     def url(self) -> str:
-        """Scheme, host and port."""
+        """Scheme, host and port of the emulator."""
         return f"https://{self._host}:{self._port}"
 
     @property
-    def ingestion_url(self) -> str:
-        """Where the Product Ingestion API is served."""
+    def product_ingestion_url(self) -> str:
+        """Base URL of the Product Ingestion API."""
         return self.url + BASE
 
     @property
     def _other_name(self) -> str:
-        """Another name under which the same machine answers."""
+        """Another host name of the emulator."""
         return "127.0.0.1" if self._host == "localhost" else "localhost"
 
     @property
     def ca_file(self) -> Path:
-        """The certificate authority that clients are to trust."""
+        """The certificate authority that clients must trust."""
         return (self._directory or Path()) / "ca.pem"
 
     @property
     def tenant_id(self) -> str:
-        """The tenant."""
+        """Id of the tenant."""
         return self._identity.tenant_id
 
     @property
     def client_id(self) -> str:
-        """The application's id."""
+        """Id of the application."""
         return self._identity.client_id
 
     @property
     def client_secret(self) -> str:
-        """The application's secret."""
+        """Secret of the application."""
         return self._identity.client_secret
 
     @property
     def connection(self) -> dict[str, Any]:
-        """The Airflow connection, as its JSON form."""
+        """The Airflow connection to the CPP API, in Airflow's JSON format."""
         return self.connection_for(self._auth)
 
     @property
-    def ingestion_connection(self) -> dict[str, Any]:
-        """The Airflow connection to the same offers through the Product Ingestion API, as its JSON form."""
-        return self.connection_for(self._auth, api=INGESTION)
+    def product_ingestion_connection(self) -> dict[str, Any]:
+        """The Airflow connection to the same offers through the Product Ingestion API, in Airflow's JSON format."""
+        return self.connection_for(self._auth, api=PRODUCT_INGESTION)
 
-    def connection_for(self, kind: str = "client_secret", form: str = "", api: str = PORTAL) -> dict[str, Any]:
-        """Return an Airflow connection that signs in this way; the files that it names are written.
+    def connection_for(
+        self, auth_type: str = "client_secret", form: str = "", api: str = CLOUD_PARTNER_PORTAL
+    ) -> dict[str, Any]:
+        """Return an Airflow connection with this authentication method, and write the files that it needs.
 
-        :param kind: as ``auth`` in the connection's extra.
-        :param form: of a certificate ``pem``, ``pfx`` or ``inline``; of a managed identity ``client_id``,
-            ``object_id`` or ``resource_id`` for one that was assigned to the machine, else its own; of a workload
-            identity ``environment`` where nothing but the environment names it.
+        :param auth_type: the method, as in ``auth`` of the connection's extra.
+        :param form: for a certificate ``pem``, ``pfx`` or ``inline``; for a managed identity ``client_id``, ``object_id``
+            or ``resource_id`` of a user-assigned one, else the system-assigned one; for a workload identity
+            ``environment`` if only environment variables configure it.
         :param api: the connection's type: ``cloud_partner_portal`` or ``product_ingestion``.
-        :raises ValueError: if there is no such kind, or no such type.
+        :raises ValueError: if there is no such method, or no such API.
         """
-        return self._kit.connection(kind, form, api)
+        return self._credentials.connection(auth_type, form, api)
 
-    def environment_for(self, kind: str, form: str = "") -> dict[str, str]:
-        """Return the variables that this way to sign in needs in the client's environment.
+    def environment_for(self, auth_type: str, form: str = "") -> dict[str, str]:
+        """Return the environment variables that clients need for this authentication method.
 
-        For a managed identity this begins to serve the machine's own addresses, over plain HTTP as in Azure.
+        For a managed identity, this starts the endpoint that issues its tokens, over plain HTTP as in Azure.
 
-        :param form: of a managed identity ``imds``, as on a virtual machine, ``app-service``,
+        :param form: for a managed identity ``imds``, as on a virtual machine, ``app-service``,
             ``machine-learning`` or ``service-fabric``.
         """
-        return self._kit.environment(kind, form)
+        return self._credentials.environment(auth_type, form)
 
     @property
     def credentials(self) -> CredentialFactory:
-        """What issues certificates and federated tokens, registers them and writes their files."""
-        return self._kit
+        """Issues certificates and federated tokens, registers them, and writes their files."""
+        return self._credentials
 
     def environment(self) -> str:
-        """Return lines for a shell to read: addresses, ids, and the Airflow connection."""
+        """Return shell commands that export addresses, ids and the Airflow connections."""
         values = {
             "EMULATOR_URL": self.url,
             "EMULATOR_CA": str(self.ca_file.resolve()),
@@ -196,7 +202,7 @@ class Emulator(RequestLog):
             "EMULATOR_CLIENT_ID": self.client_id,
             "EMULATOR_CLIENT_SECRET": self.client_secret,
             **self.environment_for(self._auth),
-            INGESTION_VARIABLE: json.dumps(self.ingestion_connection),
+            PRODUCT_INGESTION_VARIABLE: json.dumps(self.product_ingestion_connection),
             CONNECTION_VARIABLE: json.dumps(self.connection),
         }
         return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items())
@@ -208,48 +214,48 @@ class Emulator(RequestLog):
         history: str | None = None,
         document: dict[str, Any] | None = None,
     ) -> None:
-        """Put an offer on the portal.
+        """Add an offer.
 
         :param scenario: one of :data:`partner_center_emulator.SCENARIOS`.
-        :param history: how a publication before ended: ``succeeded``, ``failed``, or None.
+        :param history: result of an earlier publication: ``succeeded``, ``failed``, or None for no publication.
         """
-        with self._service.lock:
+        with self._dispatcher.lock:
             self._offers.add(self.publisher_id, offer_id, scenario, history, document)
 
     def status(self, offer_id: str) -> dict[str, Any]:
-        """Return what the portal would answer of an offer's status by now, whatever it still answers for a while."""
-        with self._service.lock:
-            return self._portal.views.status(self._find(offer_id))
+        """Return an offer's current status, even while reads of it are stale."""
+        with self._dispatcher.lock:
+            return self._cpp_api.serializers.status(self._find(offer_id))
 
     def operations(self, offer_id: str) -> list[dict[str, Any]]:
-        """Return an offer's operations by now, the newest first."""
-        with self._service.lock:
-            return self._portal.views.operations(self._find(offer_id))
+        """Return an offer's current operations, the newest first."""
+        with self._dispatcher.lock:
+            return self._cpp_api.serializers.operations(self._find(offer_id))
 
-    def person(self, offer_id: str, act: str) -> None:
-        """Do what a person does in the portal: ``publish``, ``sign-off``, ``cancel``, ``lock`` or ``unlock``."""
-        self._control.person(offer_id, act)
+    def person(self, offer_id: str, action: str) -> None:
+        """Do what a person does in Partner Center: ``publish``, ``sign-off``, ``cancel``, ``lock`` or ``unlock``."""
+        self._admin_api.person(offer_id, action)
 
     def inject(self, fault: Fault) -> None:
-        """Make something go wrong with the next requests that match."""
-        self._service.faults.add(fault)
+        """Inject a fault into the next requests that match."""
+        self._dispatcher.faults.add(fault)
 
     def gate(self, route: str, *, after: bool = False, offer: str | None = None) -> Gate:
-        """Hold the requests of a kind until the gate is opened; only those for an offer if one is named."""
+        """Hold the requests of a route, for one offer or for all, until the gate is opened."""
         gate = Gate(route, after=after, offer=offer)
-        self._service.faults.add_gate(gate)
+        self._dispatcher.faults.add_gate(gate)
         return gate
 
     def clear_faults(self) -> None:
-        """Forget the faults that have not struck, and open all gates."""
-        self._service.faults.clear()
+        """Remove all faults, and open all gates."""
+        self._dispatcher.faults.clear()
 
     def revoke_tokens(self) -> None:
-        """Answer 401 to every token issued so far."""
+        """Revoke every token issued so far; requests with one get 401."""
         self._identity.revoke_tokens()
 
     def rotate_secret(self) -> str:
-        """Replace the application's secret; returns the new one."""
+        """Replace the application's secret, and return the new one."""
         return self._identity.rotate_secret()
 
     def _find(self, offer_id: str) -> Offer:

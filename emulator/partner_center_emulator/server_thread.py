@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A server on a socket of its own, in a thread of its own."""
+"""A server with its own socket and thread."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from partner_center_emulator.dispatch import Dispatcher
 
 
 class ServerThread:
-    """Listens at once, and serves once it is told what.
+    """Listens at once, and serves requests after :meth:`serve`.
 
     :param host: the address.
-    :param port: the port, 0 for any that is free.
-    :raises OSError: if the port is taken.
+    :param port: the port, 0 for any free port.
+    :raises OSError: if the port is in use.
     """
 
     def __init__(self, host: str, port: int) -> None:
         self._socket = socket.create_server((host, port))
-        # What is accepted inherits it; asyncio sets it itself only on sockets that name their protocol.
+        # Accepted sockets inherit the option; asyncio sets it only on sockets with an explicit protocol.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.port = int(self._socket.getsockname()[1])
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
-    def serve(self, routes: Sequence[BaseRoute], service: Dispatcher, context: ssl.SSLContext | None) -> None:
-        """Serve, and return once requests are answered.
+    def serve(self, routes: Sequence[BaseRoute], dispatcher: Dispatcher, context: ssl.SSLContext | None) -> None:
+        """Serve the routes, and return as soon as requests are accepted.
 
-        :param context: the certificate; None for plain HTTP.
+        :param context: the TLS context with the certificate; None for plain HTTP.
         """
         started = threading.Event()
 
@@ -45,19 +45,19 @@ class ServerThread:
         async def lifespan(_: Starlette) -> AsyncIterator[None]:
             started.set()
             yield
-            for transport, _loop in [*service.transports.values()]:
+            for transport, _loop in [*dispatcher.transports.values()]:
                 transport.abort()
-            await asyncio.sleep(0)  # so that the loop closes what was aborted before it is closed itself
+            await asyncio.sleep(0)  # let the loop close the aborted transports before it stops
 
         config = uvicorn.Config(
             Starlette(routes=routes, lifespan=lifespan),
-            http=_protocol(service),
+            http=_protocol(dispatcher),
             log_config=None,
             log_level="critical",
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=1,
-            loop="asyncio",  # uvloop does not tell of connections that were aborted
+            loop="asyncio",  # uvloop does not report aborted connections
         )
         config.load()
         config.ssl = context
@@ -76,18 +76,18 @@ class ServerThread:
         self._socket.close()
 
 
-def _protocol(service: Dispatcher) -> type[H11Protocol]:
-    """Make a protocol that remembers its connection, so that a fault can reset it."""
+def _protocol(dispatcher: Dispatcher) -> type[H11Protocol]:
+    """Return a protocol class that registers its connection, so that a fault can reset it."""
 
     class Protocol(H11Protocol):
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
             super().connection_made(transport)
             self._peer = transport.get_extra_info("peername")[:2]
-            service.transports[self._peer] = transport, asyncio.get_running_loop()
-            service.connections += 1
+            dispatcher.transports[self._peer] = transport, asyncio.get_running_loop()
+            dispatcher.connections += 1
 
         def connection_lost(self, exc: Exception | None) -> None:
-            service.transports.pop(self._peer, None)
+            dispatcher.transports.pop(self._peer, None)
             super().connection_lost(exc)
 
     return Protocol

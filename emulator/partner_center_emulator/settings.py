@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the portal's contract leaves open, contradicts itself on, or is only assumed: each a setting."""
+"""Settings for what the documentation of the APIs contradicts itself on, leaves open, or only implies."""
 
 from __future__ import annotations
 
@@ -13,62 +13,63 @@ UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How the emulated portal behaves. Durations are on the emulator's clock unless said otherwise.
+    """The emulator's settings. Durations are on the emulator's clock, unless "in real time".
 
-    :param location_header: which header of a 202 names the operation.
-    :param location_form: the form of its value: ``publisher`` and ``dollar`` are relative paths, by id and by
-        publishing version; ``absolute`` is a URL without an API version; ``dollar-guid`` is the oldest one, with
+    :param location_header: header of a 202 response that contains the operation.
+    :param location_form: form of that header's value: ``publisher`` and ``dollar`` are relative paths, by id and by
+        publishing version; ``absolute`` is a URL without an API version; ``dollar-guid`` is the oldest form, with
         a GUID for the offer.
-    :param operation_body: whether one operation comes as an object or as a list of one.
-    :param sign_off_shown_as: how a parked offer shows: by its status, or as running with the step's id or name.
-    :param error_body: what an error's body is.
-    :param casing: how status words are written.
-    :param success_word: the status of an offer that is live.
-    :param operation_success_word: the status of an operation that is done.
-    :param list_success_word: the same in the list of operations.
-    :param second_publish: the HTTP status for a publish while an operation runs.
-    :param create_code: the HTTP status for a PUT that creates.
-    :param missing_if_match: the HTTP status for a PUT on an existing offer without If-Match.
-    :param etag_on_get: whether reading an offer gives its ETag.
-    :param cancel_answer: the HTTP status for a cancel.
-    :param cancel_takes: how long canceling takes.
-    :param cancel_parked: whether a parked offer can be canceled, or is refused with 400.
-    :param golive_operation: whether going live is an operation of its own or continues the publish operation.
-    :param sign_off_after: after how long an emulated person signs a parked offer off; 0 for never.
-    :param lag_status: for how many polls of it an offer's status stays the old one after a 202.
+    :param operation_body: whether one operation is an object or a list with one object.
+    :param sign_off_shown_as: how an offer shows that it awaits sign-off: by its status, or as running with the
+        step's id or name.
+    :param error_body: body of an error response.
+    :param casing: case of status words.
+    :param success_word: status of an offer that is live.
+    :param operation_success_word: status of an operation that is done.
+    :param list_success_word: status of an operation that is done, in the list of operations.
+    :param second_publish: HTTP status of a publish while an operation is in progress.
+    :param create_code: HTTP status of a PUT that creates an offer.
+    :param missing_if_match: HTTP status of a PUT to an existing offer without If-Match.
+    :param etag_on_get: whether reading an offer returns its ETag.
+    :param cancel_code: HTTP status of a cancel.
+    :param cancel_takes: duration of a cancel.
+    :param cancel_at_sign_off: whether an offer that awaits sign-off can be canceled, or the cancel gets 400.
+    :param golive_operation: whether going live is a new operation, or continues the publish operation.
+    :param sign_off_after: time after which an emulated person signs off; 0 for never.
+    :param lag_status: number of polls for which the status of an offer stays old after a 202.
     :param lag_list: the same for the list of operations.
     :param lag_operation: the same for the new operation.
-    :param lag_time: for how long after a 202 all three stay the old ones, in the world's time.
-    :param lag_operation_as: whether the new operation shows the previous one meanwhile, or is not found.
-    :param validation: how long the first step takes.
-    :param certification: how long the second takes.
-    :param provisioning: how long the third takes.
-    :param packaging: how long the fourth takes.
-    :param going_live: how long the last one takes.
-    :param schema_version: whether the Product Ingestion API wants ``$version`` in every call.
-    :param schema_hosts: whether schemas of the host that is no longer taken are refused with 400.
-    :param retired_schema: whether some resources are still given out with a schema of that host.
-    :param null_values: whether technical configurations are given out with nulls that are refused when sent back.
-    :param configure_code: the HTTP status for a job that was taken.
-    :param first_job_status: what the answer to a configure request says of its job.
-    :param submission_waits: for how long a new submission says that it has not started.
-    :param draft_job: how long a job takes that only changes the draft, or is refused.
-    :param job_lag: for how long a job says that it runs when its submission is done.
-    :param job_end: when a job tells its end: when it has one, always, or never.
-    :param job_kept_for: for how long an ended job is found; 0 for ever.
-    :param resource_uri: whether a job names its address on another host.
-    :param error_details: what stands in a job's error below which there is none: an empty list, nothing, an object.
-    :param refusal_shown_as: whether what cannot be done is a job that fails, or is refused with 400.
-    :param cancel_job: whether a job that runs is cancelled at once, after ``cancel_takes``, or never.
-    :param modular_needs: whether some resources are published only together with the property resource.
-    :param new_versions: whether a plan takes any number of image versions that are not published, or one.
+    :param lag_time: time for which all three stay old after a 202, in real time.
+    :param lag_operation_as: what the new operation shows meanwhile: the previous operation, or 404.
+    :param validation: duration of the first step.
+    :param certification: duration of the second step.
+    :param provisioning: duration of the third step.
+    :param packaging: duration of the fourth step.
+    :param going_live: duration of the last step.
+    :param schema_version: whether the Product Ingestion API requires ``$version`` in every request.
+    :param schema_hosts: whether schemas of the retired host are rejected with 400.
+    :param retired_schema: whether some resources are still returned with a schema of that host.
+    :param null_values: whether technical configurations are returned with nulls that are rejected when sent back.
+    :param configure_code: HTTP status of an accepted job.
+    :param first_job_status: status of the job in the response to a configure request.
+    :param submission_waits: time for which a new submission has the status ``notStarted``.
+    :param draft_job: duration of a job that only changes the draft, or that is rejected.
+    :param job_lag: time for which a job is still in progress after its submission is done.
+    :param job_end: when a job shows its end: when it has ended, always, or never.
+    :param job_kept_for: time for which an ended job can be match; 0 for no limit.
+    :param resource_uri: whether a job contains its URL on another host.
+    :param error_details: the ``details`` of a job's innermost errors: an empty list, missing, or an object.
+    :param refusal_shown_as: whether an invalid request becomes a job that fails, or gets 400.
+    :param cancel_job: whether a job in progress is canceled at once, after ``cancel_takes``, or never.
+    :param modular_needs: what a publish of some resources must also contain.
+    :param new_versions: number of image versions of a plan that may be unpublished.
     :param going_live_listing: whether the old live submission is listed while a new one goes live.
-    :param live_listing: whether a preview that went live is listed as live only, or under preview too.
-    :param resource_order: the order of lists and trees.
-    :param page_size: how many products a page has at most.
-    :param next_link: whether the next page is on the same host.
-    :param token_lifetime: how long a token is good, in the world's time.
-    :param latency: how long every answer takes, in the world's time.
+    :param live_listing: whether a preview that went live is listed only as live, or under preview too.
+    :param resource_order: order of lists and resource trees.
+    :param page_size: maximum number of products in a page.
+    :param next_link: host of the link to the next page.
+    :param token_lifetime: how long a token is valid, in real time.
+    :param latency: how long every response takes, in real time.
     """
 
     location_header: Literal["Location", "Operation-Location", "both", "none"] = "Location"
@@ -84,9 +85,9 @@ class Settings:
     create_code: Literal[200, 201] = 200
     missing_if_match: Literal[409, 400] = 409
     etag_on_get: bool = True
-    cancel_answer: Literal[202, 200] = 202
+    cancel_code: Literal[202, 200] = 202
     cancel_takes: timedelta = timedelta(minutes=2)
-    cancel_parked: Literal["canceled", "400"] = "canceled"
+    cancel_at_sign_off: Literal["canceled", "400"] = "canceled"
     golive_operation: Literal["new", "continues"] = "new"
     sign_off_after: timedelta = timedelta(0)
     lag_status: int = 0
@@ -125,7 +126,7 @@ class Settings:
     latency: timedelta = timedelta(0)
 
     def __post_init__(self) -> None:
-        """Refuse a value that its setting does not have, so that a typing error in a test is seen."""
+        """Raise ValueError for an unsupported value, so that a typo in a test fails."""
         for name, kind in get_type_hints(Settings).items():
             value = getattr(self, name)
             if get_origin(kind) is Literal and value not in get_args(kind):
@@ -134,26 +135,26 @@ class Settings:
                 raise ValueError(msg)
 
     def with_text(self, name: str, text: str) -> Settings:
-        """Return these settings with one changed, its value given as text: ``lag_status``, ``3``.
+        """Return a copy with one setting changed, its value given as text: ``lag_status``, ``3``.
 
-        :raises ValueError: if there is no such setting, or the text is no value of it.
+        :raises ValueError: if there is no such setting, or the text is not a valid value.
         """
         kinds = get_type_hints(Settings)
         if name not in {field.name for field in fields(Settings)}:
             msg = f"there is no setting {name}; there are: {', '.join(kinds)}"
             raise ValueError(msg)
-        changes: dict[str, Any] = {name: _read(name, text, kinds[name])}
+        changes: dict[str, Any] = {name: _parse(name, text, kinds[name])}
         return replace(self, **changes)
 
 
-def _read(name: str, text: str, kind: Any) -> object:
+def _parse(name: str, text: str, kind: Any) -> object:
     if kind is bool and text.lower() in ("true", "false"):
         return text.lower() == "true"
     if get_origin(kind) is Literal:
         return next((value for value in get_args(kind) if str(value) == text), text)
     if kind is int and text.isdecimal():
         return int(text)
-    if kind is timedelta and (found := re.fullmatch(r"([0-9.]+)([smhd]?)", text)):
-        return timedelta(**{UNITS[found.group(2) or "s"]: float(found.group(1))})
+    if kind is timedelta and (match := re.fullmatch(r"([0-9.]+)([smhd]?)", text)):
+        return timedelta(**{UNITS[match.group(2) or "s"]: float(match.group(1))})
     msg = f"{name} cannot be {text!r}; durations are like 90s, 15m, 2h, 3d"
     raise ValueError(msg)

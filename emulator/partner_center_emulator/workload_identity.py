@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Somebody else who gives tokens to workloads, as a Kubernetes cluster does, and whom an application trusts."""
+"""An issuer of federated tokens that an application trusts, such as a Kubernetes cluster."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ AUDIENCE = "api://AzureADTokenExchange"
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """A cluster, and the service account in it that the application trusts.
+    """A cluster, with the service account that the application trusts.
 
-    :param url: who it says it is.
+    :param url: issuer URL.
     :param subject: the service account.
-    :param key_id: names its key.
+    :param key_id: id of the signing key.
     """
 
     url: str = "https://cluster.contoso.example/"
@@ -31,15 +31,15 @@ class Issuer:
 
     @property
     def key(self) -> rsa.RSAPrivateKey:
-        """What it signs with."""
+        """The signing key."""
         return new_key(self.key_id)
 
     def token(self, lifetime: float = 3600.0, *, signed_with: str | None = None, **claims: Any) -> str:
-        """Give the service account a token.
+        """Issue a token to the service account.
 
-        :param lifetime: seconds for which it is good; below 0, it expired that long ago.
-        :param signed_with: the name of another key, for a forged one.
-        :param claims: what it says otherwise than it should.
+        :param lifetime: seconds until it expires; negative for a token that has already expired.
+        :param signed_with: name of another key, to forge a token.
+        :param claims: claims that replace the correct ones.
         """
         now = time.time()
         own: dict[str, Any] = {"iss": self.url, "sub": self.subject, "aud": [AUDIENCE], "jti": str(uuid.uuid4())}

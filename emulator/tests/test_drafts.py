@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Drafts that two APIs change: what one writes the other reads, and nothing that only one of them knows is lost."""
+"""Drafts that both APIs change: each reads what the other writes, and fields of only one API are kept."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from emulator_client import OFFER, Client, ProductIngestionClient
 
-OFFER = "contoso-vm"
 SCHEMA = "https://schema.mp.microsoft.com/schema"
 VHD = "https://contosoimages.blob.core.windows.net/vhds/"
 MAIN, CORE = "microsoft-azure-virtualmachines", "microsoft-azure-corevm"
@@ -19,22 +19,24 @@ DONE, FAILED = ("completed", "succeeded"), ("completed", "failed")
 
 
 def image(kind: str, name: str, *disks: str) -> dict[str, Any]:
-    """Return an image of this API."""
+    """Return an image of the Product Ingestion API."""
     data = [{"lunNumber": number, "uri": VHD + disk} for number, disk in enumerate(disks)]
     source = {"sourceType": "sasUri", "osDisk": {"uri": VHD + name}, "dataDisks": data}
     return {"imageType": kind, "source": source}
 
 
-def change(api: Any, *resources: dict[str, Any], **options: Any) -> tuple[tuple[str, str], list[str]]:
-    """Configure resources and let the job end; returns its words and the messages of its errors."""
+def change(
+    api: ProductIngestionClient, *resources: dict[str, Any], **options: Any
+) -> tuple[tuple[str, str], list[str]]:
+    """Configure resources and let the job end; return its status, its result and the messages of its errors."""
     job = api.configure(*resources, **options).json()["jobId"]
-    api.client.portal.clock.advance(seconds=5)
+    api.client.emulator.clock.advance(seconds=5)
     errors = api.errors(job)
     return api.job(job), [one["message"] for error in errors for one in error["details"]]
 
 
 def core_document() -> dict[str, Any]:
-    """Return the document of an offer with two generations and what only the portal knows."""
+    """Return the document of an offer with two generations and fields that only the CPP API has."""
     key = f"{CORE}.vmImagesPublicAzure"
     details = {"label": "Contoso Linux", "mediaName": "contoso-1", "publishedDate": "03/04/2024"}
     old = {"osVhdUrl": f"{VHD}old.vhd", **details, "showInGui": False, "lunVhdDetails": []}
@@ -61,55 +63,58 @@ def core_document() -> dict[str, Any]:
     return {"offerTypeId": CORE, "publisherId": "contoso", "id": "contoso-core", "definition": definition}
 
 
-def configuration_of(api: Any, offer: str, plan: str) -> dict[str, Any]:
+def configuration_of(api: ProductIngestionClient, offer: str, plan: str) -> dict[str, Any]:
     """Return a first-party plan's technical configuration."""
     guid = api.get("plan", product=api.product(offer), externalId=plan)["value"][0]["id"].removeprefix("plan/")
     return dict(api.get(f"core-virtual-machine-plan-technical-configuration/{guid}"))
 
 
-def test_a_draft_job_takes_effect_with_its_end(client: Callable[..., Any]) -> None:
-    """The draft is the old one until the job has ended; then it is the new one, for the portal too, with another ETag."""
-    mine = client()
-    api = mine.ingestion
-    before = mine.call("GET", OFFER)
+def test_a_draft_job_takes_effect_at_its_end(start_client: Callable[..., Client]) -> None:
+    """A draft job changes the draft of both APIs, and its ETag, when the job ends and not before."""
+    client = start_client()
+    api = client.product_ingestion
+    before = client.request("GET", OFFER)
     job = api.configure(api.get(api.product()) | {"alias": "Renamed"}).json()["jobId"]
-    mine.portal.clock.advance(seconds=4)
-    assert (api.job(job), api.get(api.product())["alias"]) == (("running", "pending"), OFFER)
-    assert mine.call("GET", OFFER).headers["ETag"] == before.headers["ETag"]
-    mine.portal.clock.advance(seconds=1)
-    after = mine.call("GET", OFFER)
-    assert (api.job(job), api.get(api.product())["alias"]) == (DONE, "Renamed")
-    assert (after.json()["definition"]["displayText"], after.headers["ETag"] == before.headers["ETag"]) == (
-        "Renamed",
-        False,
-    )
-    stale = mine.call("PUT", OFFER, data="{}", headers={"If-Match": before.headers["ETag"]})
-    assert (stale.status_code, mine.portal.orders_for(OFFER)["publish"]) == (412, 0)
+    client.emulator.clock.advance(seconds=4)
+    assert api.job(job) == ("running", "pending")
+    assert api.get(api.product())["alias"] == OFFER
+    assert client.request("GET", OFFER).headers["ETag"] == before.headers["ETag"]
+    client.emulator.clock.advance(seconds=1)
+    after = client.request("GET", OFFER)
+    assert api.job(job) == DONE
+    assert api.get(api.product())["alias"] == "Renamed"
+    assert after.json()["definition"]["displayText"] == "Renamed"
+    assert after.headers["ETag"] != before.headers["ETag"]
+    stale = client.request("PUT", OFFER, data="{}", headers={"If-Match": before.headers["ETag"]})
+    assert stale.status_code == 412
+    assert client.emulator.submits_for(OFFER)["publish"] == 0
 
 
-def test_a_draft_job_takes_as_long_as_is_set(client: Callable[..., Any]) -> None:
-    """A job that takes no time has ended when it is first looked at."""
-    api = client(draft_job=timedelta(0)).ingestion
+def test_the_duration_of_a_draft_job_is_a_setting(start_client: Callable[..., Client]) -> None:
+    """With a duration of zero, a draft job has ended at the first poll."""
+    api = start_client(draft_job=timedelta(0)).product_ingestion
     job = api.configure(api.get(api.product()) | {"alias": "Renamed"}).json()["jobId"]
-    assert (api.job(job), api.get(api.product())["alias"]) == (DONE, "Renamed")
+    assert api.job(job) == DONE
+    assert api.get(api.product())["alias"] == "Renamed"
 
 
 @pytest.mark.parametrize("setting", ["at-once", "later"])
-def test_a_draft_job_is_canceled(client: Callable[..., Any], setting: str) -> None:
-    """A draft job that is canceled before its end changes nothing, and says so at once."""
-    mine = client(cancel_job=setting)
-    api = mine.ingestion
+def test_a_draft_job_is_canceled(start_client: Callable[..., Client], setting: str) -> None:
+    """A draft job that is canceled before its end changes nothing, and is canceled at once."""
+    client = start_client(cancel_job=setting)
+    api = client.product_ingestion
     job = api.configure(api.get(api.product()) | {"alias": "Renamed"}).json()["jobId"]
-    assert api.call("POST", f"configure/{job}/cancel").json()["jobResult"] == "cancelled"
-    mine.portal.clock.advance(minutes=1)
-    assert (api.job(job), api.get(api.product())["alias"]) == (("completed", "cancelled"), OFFER)
+    assert api.request("POST", f"configure/{job}/cancel").json()["jobResult"] == "cancelled"
+    client.emulator.clock.advance(minutes=1)
+    assert api.job(job) == ("completed", "cancelled")
+    assert api.get(api.product())["alias"] == OFFER
     assert api.get(f"configure/{job}")["resources"] == []
 
 
-def test_an_image_version_that_is_configured_is_in_the_portal_s_document(client: Callable[..., Any]) -> None:
-    """A new version is an entry of the portal's map; what is there already stays to the letter, deprecated ones too."""
-    mine = client()
-    api = mine.ingestion
+def test_a_configured_image_version_is_in_the_document(start_client: Callable[..., Client]) -> None:
+    """A new version is an entry of the document's map, and the existing entries stay unchanged."""
+    client = start_client()
+    api = client.product_ingestion
     configuration = api.configuration()
     configuration["vmImageVersions"].append(
         {
@@ -118,57 +123,67 @@ def test_an_image_version_that_is_configured_is_in_the_portal_s_document(client:
             "vmImages": [image("x64Gen1", "new", "data")],
         }
     )
-    before = mine.get(OFFER)["definition"]["plans"][0][f"{MAIN}.vmImages"]
+    before = client.get(OFFER)["definition"]["plans"][0][f"{MAIN}.vmImages"]
     assert change(api, configuration) == (DONE, [])
-    images = mine.get(OFFER)["definition"]["plans"][0][f"{MAIN}.vmImages"]
+    images = client.get(OFFER)["definition"]["plans"][0][f"{MAIN}.vmImages"]
     new = {"osVhdUrl": f"{VHD}new", "lunVhdDetails": [{"lun": 0, "vhdUrl": f"{VHD}data"}]}
     assert images == {**before, "1.10.0": new}
     numbers = [one["versionNumber"] for one in api.configuration()["vmImageVersions"]]
-    assert (numbers, api.configuration()) == (["1.0.0", "1.10.0"], configuration)
+    assert numbers == ["1.0.0", "1.10.0"]
+    assert api.configuration() == configuration
 
 
-def test_an_image_version_that_the_portal_stores_is_in_the_configuration(client: Callable[..., Any]) -> None:
-    """A PUT of the portal adds a version, a hidden one is deprecated, and one that is shown again is not."""
-    mine = client()
-    api = mine.ingestion
-    for shown, state in ((False, "deprecated"), (True, "generallyAvailable")):
-        document = mine.get(OFFER)
+def test_an_image_version_of_the_document_is_in_the_configuration(start_client: Callable[..., Client]) -> None:
+    """A PUT through the CPP API adds a version; a hidden one is deprecated, a shown one is not."""
+    client = start_client()
+    api = client.product_ingestion
+    for show_in_gui, state in ((False, "deprecated"), (True, "generallyAvailable")):
+        document = client.get(OFFER)
         images = document["definition"]["plans"][0][f"{MAIN}.vmImages"]
-        images["2.0.0"] = {"osVhdUrl": f"{VHD}two", "lunVhdDetails": [], "showInGui": shown}
-        assert mine.call("PUT", OFFER, data=json.dumps(document), headers={"If-Match": "*"}).status_code == 200
+        images["2.0.0"] = {"osVhdUrl": f"{VHD}two", "lunVhdDetails": [], "showInGui": show_in_gui}
+        assert client.request("PUT", OFFER, data=json.dumps(document), headers={"If-Match": "*"}).status_code == 200
         version = api.configuration()["vmImageVersions"][1]
-        assert (version["versionNumber"], version["lifecycleState"]) == ("2.0.0", state)
+        assert version["versionNumber"] == "2.0.0"
+        assert version["lifecycleState"] == state
         assert version["vmImages"] == [image("x64Gen1", "two")]
 
 
-def test_two_generations_go_both_ways(client: Callable[..., Any]) -> None:
-    """Disk generations are SKUs of other image types; what only the portal knows survives a configure job."""
-    mine = client()
-    mine.portal.add_offer("contoso-core", document=core_document())
-    api = mine.ingestion
-    found = configuration_of(api, "contoso-core", "gen1")
-    assert found["skus"] == [{"imageType": "x64Gen1", "skuId": "gen1"}, {"imageType": "x64Gen2", "skuId": "gen2"}]
-    shown = [(one["versionNumber"], one["lifecycleState"], len(one["vmImages"])) for one in found["vmImageVersions"]]
-    assert shown == [("2024.01.15", "deprecated", 1), ("2024.03.04", "generallyAvailable", 2)]
-    assert found["vmImageVersions"][1]["vmImages"][0]["source"]["dataDisks"] == [{"lunNumber": 3, "uri": f"{VHD}d"}]
+def test_two_generations_are_converted_both_ways(start_client: Callable[..., Client]) -> None:
+    """Disk generations become SKUs of other image types, and fields of only the CPP API survive a configure job."""
+    client = start_client()
+    client.emulator.add_offer("contoso-core", document=core_document())
+    api = client.product_ingestion
+    configuration = configuration_of(api, "contoso-core", "gen1")
+    assert configuration["skus"] == [
+        {"imageType": "x64Gen1", "skuId": "gen1"},
+        {"imageType": "x64Gen2", "skuId": "gen2"},
+    ]
+    versions = [
+        (one["versionNumber"], one["lifecycleState"], len(one["vmImages"])) for one in configuration["vmImageVersions"]
+    ]
+    assert versions == [("2024.01.15", "deprecated", 1), ("2024.03.04", "generallyAvailable", 2)]
+    assert configuration["vmImageVersions"][1]["vmImages"][0]["source"]["dataDisks"] == [
+        {"lunNumber": 3, "uri": f"{VHD}d"}
+    ]
     product = api.get(api.product("contoso-core"))
-    assert (product["type"], product["alias"]) == ("coreVirtualMachine", "Contoso Linux")
-    before = mine.get("contoso-core")["definition"]
-    found["vmImageVersions"].append(
+    assert product["type"] == "coreVirtualMachine"
+    assert product["alias"] == "Contoso Linux"
+    before = client.get("contoso-core")["definition"]
+    configuration["vmImageVersions"].append(
         {"versionNumber": "2024.5.6", "vmImages": [image("x64Gen2", "g2"), image("x64Gen1", "g1")]}
     )
-    assert change(api, found) == (DONE, [])
-    after, key = mine.get("contoso-core")["definition"], f"{CORE}.vmImagesPublicAzure"
+    assert change(api, configuration) == (DONE, [])
+    after, key = client.get("contoso-core")["definition"], f"{CORE}.vmImagesPublicAzure"
     plan = before["plans"][0]
     plan[key]["2024.5.6"] = {"osVhdUrl": f"{VHD}g1", "lunVhdDetails": []}
     plan["diskGenerations"][0][key]["2024.5.6"] = {"osVhdUrl": f"{VHD}g2", "lunVhdDetails": []}
     assert after == before
 
 
-def test_fields_that_only_one_api_knows_are_kept(client: Callable[..., Any]) -> None:
-    """What a resource says that the document has no place for comes back, after a PUT too, and the other way round."""
-    mine = client()
-    api = mine.ingestion
+def test_fields_of_only_one_api_are_kept(start_client: Callable[..., Client]) -> None:
+    """Fields that only one API has survive writes through the other one."""
+    client = start_client()
+    api = client.product_ingestion
     configuration = api.configuration() | {"softwareType": "appliance", "openPorts": [{"port": 22}]}
     configuration["skus"] = [{"imageType": "x64Gen2", "skuId": "gold", "securityType": ["trusted"]}]
     version = configuration["vmImageVersions"][0]
@@ -176,21 +191,22 @@ def test_fields_that_only_one_api_knows_are_kept(client: Callable[..., Any]) -> 
     version["vmImages"][0] |= {"imageType": "x64Gen2", "note": "kept"}
     listing = {"$schema": f"{SCHEMA}/listing/2022-03-01-preview3", "product": api.product(), "title": "Contoso"}
     assert change(api, configuration, listing) == (DONE, [])
-    document = mine.get(OFFER)
+    document = client.get(OFFER)
     document["definition"]["offer"]["own"] = "kept"
     document["definition"]["plans"][0] |= {"own": "kept"}
-    mine.call("PUT", OFFER, data=json.dumps(document), headers={"If-Match": "*"})
+    client.request("PUT", OFFER, data=json.dumps(document), headers={"If-Match": "*"})
     assert api.configuration() == configuration
     assert api.get(f"listing/{api.guid()}/public/main/default/en-us")["title"] == "Contoso"
     assert change(api, api.configuration()) == (DONE, [])
-    kept = mine.get(OFFER)["definition"]
-    assert (kept["offer"]["own"], kept["plans"][0]["own"]) == ("kept", "kept")
+    kept = client.get(OFFER)["definition"]
+    assert kept["offer"]["own"] == "kept"
+    assert kept["plans"][0]["own"] == "kept"
 
 
-def test_people_and_plans_go_both_ways(client: Callable[..., Any]) -> None:
-    """The preview's audience, titles and new plans are one thing with two spellings."""
-    mine = client()
-    api = mine.ingestion
+def test_audiences_and_plans_are_converted_both_ways(start_client: Callable[..., Client]) -> None:
+    """The preview audience, titles and new plans are converted between the two APIs."""
+    client = start_client()
+    api = client.product_ingestion
     guid = api.guid()
     audience = api.get(f"price-and-availability-offer/{guid}")
     people = [{"type": "subscription", "id": "a", "label": "one"}, {"type": "tenant", "id": "b", "label": ""}]
@@ -201,7 +217,7 @@ def test_people_and_plans_go_both_ways(client: Callable[..., Any]) -> None:
     product = {"product": {"externalId": OFFER}}
     resources = [audience | {"previewAudiences": people}, silver | product | {"resourceName": "new"}, images | product]
     assert change(api, *resources) == (DONE, [])
-    definition = mine.get(OFFER)["definition"]
+    definition = client.get(OFFER)["definition"]
     assert definition["offer"]["microsoft-azure-marketplace.allowedSubscriptions"] == ["a"]
     assert [(plan["planId"], plan[f"{MAIN}.skuTitle"]) for plan in definition["plans"]] == [
         ("gold", "Gold"),
@@ -209,51 +225,54 @@ def test_people_and_plans_go_both_ways(client: Callable[..., Any]) -> None:
     ]
     assert definition["plans"][1][f"{MAIN}.vmImages"]["1.0.0"]["osVhdUrl"] == f"{VHD}silver"
     assert api.get(f"price-and-availability-offer/{guid}")["previewAudiences"] == people
-    found = api.configuration(plan="silver")
-    assert "resourceName" not in api.get(found["plan"])
-    deleted = api.get(found["plan"]) | {"lifecycleState": "deleted"}
+    configuration = api.configuration(plan="silver")
+    assert "resourceName" not in api.get(configuration["plan"])
+    deleted = api.get(configuration["plan"]) | {"lifecycleState": "deleted"}
     assert change(api, deleted) == (DONE, [])
     assert [one["identity"]["externalId"] for one in api.get("plan", product=api.product())["value"]] == ["gold"]
 
 
-def test_a_product_is_made(client: Callable[..., Any]) -> None:
-    """A product that is configured for the first time is an offer of the portal; without a name it is refused."""
-    mine = client()
-    api = mine.ingestion
+def test_a_product_is_created(start_client: Callable[..., Client]) -> None:
+    """A product that is configured for the first time becomes an offer; without an external id it is rejected."""
+    client = start_client()
+    api = client.product_ingestion
     new = {"$schema": f"{SCHEMA}/product/2022-03-01-preview3", "type": "azureVirtualMachine", "alias": "New"}
     assert api.configure(new).status_code == 400
     assert change(api, new | {"identity": {"externalId": "new-one"}}) == (DONE, [])
-    assert mine.get("new-one")["definition"]["displayText"] == "New"
+    assert client.get("new-one")["definition"]["displayText"] == "New"
     assert api.get(api.product("new-one"))["type"] == "azureVirtualMachine"
 
 
-def test_some_resources_are_published_with_their_change(client: Callable[..., Any]) -> None:
-    """A publish of some resources changes the draft and publishes it in one job; it needs the property resource."""
-    mine = client()
-    api = mine.ingestion
+def test_a_modular_publish_also_changes_the_draft(start_client: Callable[..., Client]) -> None:
+    """A publish of some resources changes the draft and publishes it in one job, and requires the property resource."""
+    client = start_client()
+    api = client.product_ingestion
     product = api.get(api.product()) | {"alias": "Renamed"}
     job = api.publish(product).json()["jobId"]
-    mine.portal.clock.advance(seconds=5)
-    assert (api.job(job), api.errors(job)[0]["details"][0]["code"]) == (FAILED, "businessValidationError")
-    assert (api.shown(), api.get(api.product())["alias"]) == ([], OFFER)
+    client.emulator.clock.advance(seconds=5)
+    assert api.job(job) == FAILED
+    assert api.errors(job)[0]["details"][0]["code"] == "businessValidationError"
+    assert api.statuses() == []
+    assert api.get(api.product())["alias"] == OFFER
     own = api.get(f"property/{api.guid()}/public/main")
     assert own["$schema"].startswith("https://product-ingestion.azureedge.net/")
     assert api.publish(product, own).status_code == 400
     own["$schema"] = f"{SCHEMA}/property/2022-03-01-preview3"
     job = api.publish(product, own).json()["jobId"]
-    mine.portal.clock.advance(days=4)
+    client.emulator.clock.advance(days=4)
     tree = api.get(f"resource-tree/product/{api.guid()}", targetType="preview")["resources"]
-    assert (api.job(job), [one["alias"] for one in tree if one["id"] == api.product()]) == (DONE, ["Renamed"])
+    assert api.job(job) == DONE
+    assert [one["alias"] for one in tree if one["id"] == api.product()] == ["Renamed"]
     assert len(api.get(f"configure/{job}")["resources"]) == 3
-    live = api.order("live") | {"id": api.submission("preview")}
+    live = api.new_submission("live") | {"id": api.submission("preview")}
     assert api.configure(product, live).status_code == 400
 
 
-def test_the_property_may_be_left_out(client: Callable[..., Any]) -> None:
-    """Without that rule some resources are published by themselves."""
-    api = client(modular_needs="nothing").ingestion
+def test_a_modular_publish_can_omit_the_property(start_client: Callable[..., Client]) -> None:
+    """Without the rule, some resources are published without the property resource."""
+    api = start_client(modular_needs="nothing").product_ingestion
     api.publish(api.get(api.product()) | {"alias": "Renamed"})
-    assert api.shown() == [("preview", "running", "pending")]
+    assert api.statuses() == [("preview", "running", "pending")]
 
 
 def wrong_number(configuration: dict[str, Any]) -> None:
@@ -322,47 +341,48 @@ RULES: list[tuple[Callable[[dict[str, Any]], None], bool, str]] = [
 
 
 @pytest.mark.parametrize(("spoil", "only_published", "text"), RULES)
-def test_what_a_configuration_must_be(
-    client: Callable[..., Any],
+def test_an_invalid_configuration_fails_the_job(
+    start_client: Callable[..., Client],
     spoil: Callable[[dict[str, Any]], None],
     only_published: bool,  # noqa: FBT001 - a parameter of the table
     text: str,
 ) -> None:
-    """Each rule fails the job with its text and leaves the draft alone; some hold for what was published only."""
-    mine = client(history="succeeded" if only_published else None)
-    api = mine.ingestion
+    """Each violated rule fails the job with its text and changes nothing; some rules apply only after a publication."""
+    client = start_client(history="succeeded" if only_published else None)
+    api = client.product_ingestion
     configuration = api.configuration()
     changed = copy.deepcopy(configuration)
     spoil(changed)
     words, messages = change(api, changed)
-    assert (words, [message[: len(text)] for message in messages]) == (FAILED, [text])
+    assert words == FAILED
+    assert [message[: len(text)] for message in messages] == [text]
     assert api.configuration() == configuration
     if only_published:
-        mine.portal.add_offer("second")
+        client.emulator.add_offer("second")
         other = api.configuration("second")
         spoil(other)
         assert change(api, other) == (DONE, [])
 
 
-def test_a_schedule_that_was_published_stays(client: Callable[..., Any]) -> None:
-    """A version may be deprecated after it was published, but the schedule that was published is not changed."""
-    mine = client(history="succeeded")
-    api = mine.ingestion
+def test_a_published_deprecation_schedule_cannot_change(start_client: Callable[..., Client]) -> None:
+    """A published version can be deprecated, but its published deprecation schedule cannot change."""
+    client = start_client(history="succeeded")
+    api = client.product_ingestion
     configuration = api.configuration()
     version = configuration["vmImageVersions"][0]
     version |= {"lifecycleState": "deprecated", "deprecationSchedule": {"dateOffset": "P90D", "reason": "other"}}
     assert change(api, configuration) == (DONE, [])
     api.publish()
-    mine.portal.clock.advance(days=4)
+    client.emulator.clock.advance(days=4)
     configuration = api.configuration()
     del configuration["vmImageVersions"][0]["deprecationSchedule"]["dateOffset"]
     text = "The deprecation schedule for image 1.0.0 is already published and can not be changed in draft."
     assert change(api, configuration) == (FAILED, [text])
 
 
-def test_nulls_are_given_and_not_taken(client: Callable[..., Any]) -> None:
-    """If that is set, a configuration has nulls in two places that were seen, each of which is refused when sent back."""
-    api = client(null_values="given", draft_job=timedelta(0)).ingestion
+def test_nulls_are_returned_but_not_accepted(start_client: Callable[..., Client]) -> None:
+    """With the setting, a configuration has nulls in two places, and each is rejected when it is sent back."""
+    api = start_client(null_values="given", draft_job=timedelta(0)).product_ingestion
     configuration = api.configuration()
     assert configuration["vmProperties"] == {"supportsHibernation": None}
     version = configuration["vmImageVersions"][0]
@@ -370,26 +390,26 @@ def test_nulls_are_given_and_not_taken(client: Callable[..., Any]) -> None:
     assert change(api, configuration)[0] == FAILED
     configuration["vmProperties"] = {"supportsBackup": False}
     assert change(api, configuration)[0] == DONE
-    found = api.configuration()
-    assert found["vmProperties"] == {"supportsHibernation": None, "supportsBackup": False}
-    assert found["vmImageVersions"][0]["deprecationSchedule"] == {"date": "2030-01-01", "reason": None}
-    del found["vmProperties"]
-    assert change(api, found)[0] == FAILED
+    returned = api.configuration()
+    assert returned["vmProperties"] == {"supportsHibernation": None, "supportsBackup": False}
+    assert returned["vmImageVersions"][0]["deprecationSchedule"] == {"date": "2030-01-01", "reason": None}
+    del returned["vmProperties"]
+    assert change(api, returned)[0] == FAILED
 
 
-def test_one_version_at_a_time(client: Callable[..., Any]) -> None:
-    """If that is set, a plan that was published takes one new version, and no two."""
-    mine = client(history="succeeded", new_versions="one")
-    api = mine.ingestion
+def test_only_one_image_version_can_be_unpublished(start_client: Callable[..., Client]) -> None:
+    """With the setting, a published plan accepts one new version but not two."""
+    client = start_client(history="succeeded", new_versions="one")
+    api = client.product_ingestion
     configuration = api.configuration()
     for number, words in (("2.0.0", DONE), ("3.0.0", FAILED)):
         configuration["vmImageVersions"].append({"versionNumber": number, "vmImages": [image("x64Gen1", number)]})
         assert change(api, configuration)[0] == words
 
 
-def test_a_plan_that_was_published_is_not_deleted(client: Callable[..., Any]) -> None:
-    """Deleting a plan is for drafts that were never published."""
-    api = client(history="succeeded").ingestion
+def test_a_published_plan_cannot_be_deleted(start_client: Callable[..., Client]) -> None:
+    """Only a plan that was never published can be deleted."""
+    api = start_client(history="succeeded").product_ingestion
     plan = api.get(api.configuration()["plan"]) | {"lifecycleState": "deleted"}
     assert change(api, plan)[0] == FAILED
 
@@ -406,20 +426,23 @@ def test_a_plan_that_was_published_is_not_deleted(client: Callable[..., Any]) ->
         ({"$schema": f"{SCHEMA}/listing/1", "id": "property/{guid}/x"}, "is no id"),
     ],
 )
-def test_a_reference_that_leads_nowhere(client: Callable[..., Any], resource: dict[str, Any], text: str) -> None:
-    """A plan that does not exist and an id of something else are refused at once."""
-    api = client().ingestion
+def test_an_invalid_reference_is_rejected(
+    start_client: Callable[..., Client], resource: dict[str, Any], text: str
+) -> None:
+    """A reference to an unknown plan, or an id of another resource, is rejected at once."""
+    api = start_client().product_ingestion
     own = {
         name: value.replace("{guid}", api.guid()) if isinstance(value, str) else value
         for name, value in resource.items()
     }
-    answer = api.configure(own | {"product": api.product()})
-    assert (answer.status_code, text in answer.json()["error"]["details"][0]["message"]) == (400, True)
+    response = api.configure(own | {"product": api.product()})
+    assert response.status_code == 400
+    assert text in response.json()["error"]["details"][0]["message"]
 
 
-def test_a_plan_s_skus_have_ids_of_their_own(client: Callable[..., Any]) -> None:
-    """A plan whose SKUs are named otherwise than the plan itself comes back as it was configured, with ARM too."""
-    api = client().ingestion
+def test_skus_have_their_own_ids(start_client: Callable[..., Client]) -> None:
+    """A plan whose SKUs have other ids than the plan is returned as it was configured, also with ARM."""
+    api = start_client().product_ingestion
     configuration = api.configuration()
     kinds = {"gold-gen2": "x64Gen2", "gold-gen1": "x64Gen1", "gold-arm64": "arm64Gen2"}
     configuration["skus"] = [{"imageType": kind, "skuId": name} for name, kind in kinds.items()]
@@ -449,18 +472,18 @@ def test_a_plan_s_skus_have_ids_of_their_own(client: Callable[..., Any]) -> None
     ],
 )
 def test_the_generations_of_a_document(
-    client: Callable[..., Any], fields: dict[str, Any], plan: str, skus: list[str]
+    start_client: Callable[..., Client], fields: dict[str, Any], plan: str, skus: list[str]
 ) -> None:
-    """A generation is told by what the plan says of it, else by its id, else as what the other one is not."""
-    mine = client()
+    """A generation is inferred from the plan's fields, else from its id, else as the opposite of the other one."""
+    client = start_client()
     definition = {"plans": [{"planId": plan, **fields}]}
-    mine.portal.add_offer(OFFER, document={"offerTypeId": MAIN, "id": OFFER, "definition": definition})
-    assert [one["imageType"] for one in mine.ingestion.configuration(plan=plan)["skus"]] == skus
+    client.emulator.add_offer(OFFER, document={"offerTypeId": MAIN, "id": OFFER, "definition": definition})
+    assert [one["imageType"] for one in client.product_ingestion.configuration(plan=plan)["skus"]] == skus
 
 
-def test_a_shared_image_goes_both_ways(client: Callable[..., Any]) -> None:
-    """An image of a gallery has no place in the portal's document as it is documented, and is kept there all the same."""
-    api = client().ingestion
+def test_a_shared_image_is_converted_both_ways(start_client: Callable[..., Client]) -> None:
+    """A shared gallery image, which the CPP API does not document, is kept in its document."""
+    api = start_client().product_ingestion
     configuration = api.configuration()
     shared = {"sourceType": "sharedImageGallery", "sharedImage": {"tenantId": "t", "resourceId": "/subscriptions/s"}}
     version = {"versionNumber": "2.0.0", "vmImages": [{"imageType": "x64Gen1", "source": shared}]}
@@ -470,7 +493,7 @@ def test_a_shared_image_goes_both_ways(client: Callable[..., Any]) -> None:
 
 
 def spoiled(value: Any, junk: Any) -> Iterator[Any]:
-    """Return a body once for each of its places, with something else in that place."""
+    """Return the body once for each of its values, with that value replaced."""
     yield junk
     if isinstance(value, dict):
         for name, part in value.items():
@@ -481,10 +504,10 @@ def spoiled(value: Any, junk: Any) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("junk", [None, ["x"], {"x": 1}])
-def test_whatever_is_sent_is_answered(client: Callable[..., Any], junk: Any) -> None:
-    """A body that is wrong in any one place is taken or refused, and the product can still be read and published."""
-    mine = client(draft_job=timedelta(0))
-    api = mine.ingestion
+def test_every_malformed_body_gets_a_response(start_client: Callable[..., Client], junk: Any) -> None:
+    """A body with any single value replaced is accepted or rejected, and the product stays readable and publishable."""
+    client = start_client(draft_job=timedelta(0))
+    api = client.product_ingestion
     guid, configuration = api.guid(), api.configuration()
     configuration["skus"][0]["securityType"] = []
     version = configuration["vmImageVersions"][0]
@@ -498,8 +521,9 @@ def test_whatever_is_sent_is_answered(client: Callable[..., Any], junk: Any) -> 
     body = {"$schema": f"{SCHEMA}/configure/2022-03-01-preview2", "resources": resources}
     codes = []
     for other in spoiled(body, junk):
-        codes.append(api.call("POST", "configure", data=json.dumps(other)).status_code)
+        codes.append(api.request("POST", "configure", data=json.dumps(other)).status_code)
         if codes[-1] == 202:
             assert len(api.get(f"resource-tree/product/{guid}")["resources"]) >= 6
-    assert (set(codes), len(codes) > 50) == ({202, 400}, True)
+    assert set(codes) == {202, 400}
+    assert len(codes) > 50
     assert api.publish().status_code == 202

@@ -1,239 +1,270 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Product Ingestion API of the emulator: the same offers as the portal's, looked at in the other way."""
+"""The emulated Product Ingestion API, which serves the same offers as the CPP API."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import requests
+from emulator_client import OFFER, Client
 
-OFFER = "contoso-vm"
 PREVIEW_READY = {"days": 4}
 LIVE_READY = {"days": 2}
 
 
-def test_a_publication_from_order_to_market(client: Callable[..., Any]) -> None:
-    """Look the product up, publish to preview, wait, go live with the preview's submission, wait."""
-    mine = client()
-    api, clock = mine.ingestion, mine.portal.clock
+def test_a_publication_from_publish_to_live(start_client: Callable[..., Client]) -> None:
+    """From publish to preview to live, the job and the submissions agree."""
+    client = start_client()
+    api, clock = client.product_ingestion, client.emulator.clock
     product = api.product()
     assert [one["target"]["targetType"] for one in api.submissions()] == ["draft"]
     accepted = api.publish()
     job = accepted.json()
-    assert (accepted.status_code, job["jobStatus"], job["jobResult"]) == (202, "notStarted", "pending")
+    assert accepted.status_code == 202
+    assert job["jobStatus"] == "notStarted"
+    assert job["jobResult"] == "pending"
     clock.advance(days=1)
-    assert (api.job(job["jobId"]), api.shown()) == (("running", "pending"), [("preview", "running", "pending")])
+    assert api.job(job["jobId"]) == ("running", "pending")
+    assert api.statuses() == [("preview", "running", "pending")]
     clock.advance(days=3)
     assert api.job(job["jobId"]) == ("completed", "succeeded")
-    assert api.shown() == [("preview", "completed", "succeeded")]
+    assert api.statuses() == [("preview", "completed", "succeeded")]
     preview = api.submissions()[1]
-    assert (preview["product"], api.call("GET", preview["id"]).json()) == (product, preview)
+    assert preview["product"] == product
+    assert api.request("GET", preview["id"]).json() == preview
     golive = api.go_live(preview["id"]).json()["jobId"]
     clock.advance(days=1)
-    assert (api.job(golive), api.shown()) == (("running", "pending"), [("live", "running", "pending")])
+    assert api.job(golive) == ("running", "pending")
+    assert api.statuses() == [("live", "running", "pending")]
     clock.advance(days=1)
-    assert (api.job(golive), api.shown()) == (("completed", "succeeded"), [("live", "completed", "succeeded")])
-    assert (api.submissions()[1]["id"], mine.status()) == (preview["id"], "succeeded")
-    orders = mine.portal.orders_for(OFFER)
-    assert (orders["publish"], orders["golive"], orders["cancel"]) == (1, 1, 0)
-    assert mine.portal.counts_for(OFFER)["publish"] == 0
+    assert api.job(golive) == ("completed", "succeeded")
+    assert api.statuses() == [("live", "completed", "succeeded")]
+    assert api.submissions()[1]["id"] == preview["id"]
+    assert client.status() == "succeeded"
+    submits = client.emulator.submits_for(OFFER)
+    assert submits["publish"] == 1
+    assert submits["golive"] == 1
+    assert submits["cancel"] == 0
+    assert client.emulator.counts_for(OFFER)["publish"] == 0
 
 
-def test_what_the_portal_published_goes_live_through_the_other_api(client: Callable[..., Any]) -> None:
-    """A publish of the portal is a submission; its preview goes live with that id, and the portal's status says so."""
-    mine = client(history="succeeded")
-    api, clock = mine.ingestion, mine.portal.clock
+def test_a_publication_of_the_cpp_api_goes_live_through_the_product_ingestion_api(
+    start_client: Callable[..., Client],
+) -> None:
+    """A publication of the CPP API is a submission, and goes live with that id; the CPP API shows the new status."""
+    client = start_client(history="succeeded")
+    api, clock = client.product_ingestion, client.emulator.clock
     old = api.submission("live")
-    mine.publish()
-    assert api.shown() == [("live", "completed", "succeeded"), ("preview", "running", "pending")]
+    client.publish()
+    assert api.statuses() == [("live", "completed", "succeeded"), ("preview", "running", "pending")]
     clock.advance(**PREVIEW_READY)
     preview = api.submission("preview")
-    assert (mine.status(), preview == old) == ("waitingForPublisherReview", False)
+    assert client.status() == "waitingForPublisherReview"
+    assert preview != old
     job = api.go_live(preview).json()["jobId"]
-    assert mine.status() == "running"
-    assert mine.get(f"{OFFER}/submissions")[0]["submissionType"] == "goLive"
+    assert client.status() == "running"
+    assert client.get(f"{OFFER}/submissions")[0]["submissionType"] == "goLive"
     clock.advance(**LIVE_READY)
-    assert (mine.status(), api.job(job), api.submission("live")) == ("succeeded", ("completed", "succeeded"), preview)
+    assert client.status() == "succeeded"
+    assert api.job(job) == ("completed", "succeeded")
+    assert api.submission("live") == preview
 
 
-def test_what_the_other_api_published_goes_live_through_the_portal(client: Callable[..., Any]) -> None:
-    """A publish by a job is an operation of the portal; the portal's go-live is a live submission of the same id."""
-    mine = client()
-    api, clock = mine.ingestion, mine.portal.clock
+def test_a_publication_of_the_product_ingestion_api_goes_live_through_the_cpp_api(
+    start_client: Callable[..., Client],
+) -> None:
+    """A publication by a job is an operation of the CPP API, whose go-live is a live submission with the same id."""
+    client = start_client()
+    api, clock = client.product_ingestion, client.emulator.clock
     job = api.publish().json()["jobId"]
-    operation = mine.get(f"{OFFER}/submissions")[0]
-    assert (mine.status(), operation["submissionState"], operation["slot"]) == ("running", "running", "staging")
+    operation = client.get(f"{OFFER}/submissions")[0]
+    assert client.status() == "running"
+    assert operation["submissionState"] == "running"
+    assert operation["slot"] == "staging"
     clock.advance(**PREVIEW_READY)
     preview = api.submission("preview")
-    assert mine.call("POST", f"{OFFER}/golive").status_code == 202
-    assert (api.shown(), api.job(job)) == ([("live", "running", "pending")], ("completed", "succeeded"))
+    assert client.request("POST", f"{OFFER}/golive").status_code == 202
+    assert api.statuses() == [("live", "running", "pending")]
+    assert api.job(job) == ("completed", "succeeded")
     clock.advance(**LIVE_READY)
-    assert (api.shown(), api.submission("live")) == ([("live", "completed", "succeeded")], preview)
+    assert api.statuses() == [("live", "completed", "succeeded")]
+    assert api.submission("live") == preview
 
 
-def test_each_api_stands_in_the_other_s_way(client: Callable[..., Any]) -> None:
-    """While one of them publishes, a publish through the other is refused, and nothing new is ordered."""
-    mine = client()
-    mine.ingestion.publish()
-    assert mine.publish().status_code == 409
-    mine.portal.person(OFFER, "cancel")
-    mine.portal.clock.advance(minutes=3)
-    mine.publish()
-    refused = mine.ingestion.publish().json()["jobId"]
-    mine.portal.clock.advance(seconds=5)
-    assert mine.ingestion.job(refused) == ("completed", "failed")
-    assert mine.ingestion.errors(refused)[0]["message"] == "An In Progress submission already exists"
-    assert len(mine.portal.operations(OFFER)) == 2
+def test_each_api_blocks_the_other(start_client: Callable[..., Client]) -> None:
+    """While a publication through one API is in progress, a publish through the other is rejected."""
+    client = start_client()
+    client.product_ingestion.publish()
+    assert client.publish().status_code == 409
+    client.emulator.person(OFFER, "cancel")
+    client.emulator.clock.advance(minutes=3)
+    client.publish()
+    refused = client.product_ingestion.publish().json()["jobId"]
+    client.emulator.clock.advance(seconds=5)
+    assert client.product_ingestion.job(refused) == ("completed", "failed")
+    assert client.product_ingestion.errors(refused)[0]["message"] == "An In Progress submission already exists"
+    assert len(client.emulator.operations(OFFER)) == 2
 
 
-def test_canceling_through_either_api(client: Callable[..., Any]) -> None:
-    """A cancel of the portal ends the job, a cancel of the job ends the operation; the submission is gone."""
-    mine = client()
-    api = mine.ingestion
+def test_canceling_through_either_api(start_client: Callable[..., Client]) -> None:
+    """A cancel in Partner Center ends the job, a cancel of the job ends the operation, and the submission disappears."""
+    client = start_client()
+    api = client.product_ingestion
     job = api.publish().json()["jobId"]
-    mine.portal.person(OFFER, "cancel")
-    mine.portal.clock.advance(minutes=3)
-    assert (api.job(job), api.shown()) == (("completed", "cancelled"), [])
+    client.emulator.person(OFFER, "cancel")
+    client.emulator.clock.advance(minutes=3)
+    assert api.job(job) == ("completed", "cancelled")
+    assert api.statuses() == []
     job = api.publish().json()["jobId"]
-    assert api.call("POST", f"configure/{job}/cancel").json()["jobResult"] == "cancelled"
-    states = [one["submissionState"] for one in mine.get(f"{OFFER}/submissions")]
-    assert (mine.status(), states, api.shown()) == ("canceled", ["canceled", "canceled"], [])
+    assert api.request("POST", f"configure/{job}/cancel").json()["jobResult"] == "cancelled"
+    states = [one["submissionState"] for one in client.get(f"{OFFER}/submissions")]
+    assert client.status() == "canceled"
+    assert states == ["canceled", "canceled"]
+    assert api.statuses() == []
 
 
-def test_each_api_refuses_the_other_s_token(client: Callable[..., Any]) -> None:
-    """A token is for one audience, in either version of the endpoint; the other API answers it with 401."""
-    mine = client()
-    api = mine.ingestion
-    graph = mine.sign_in("oauth2/token", resource="https://graph.microsoft.com/").json()["access_token"]
+def test_each_api_rejects_the_other_s_token(start_client: Callable[..., Client]) -> None:
+    """A token is for one audience, in either version of the endpoint, and the other API rejects it with 401."""
+    client = start_client()
+    api = client.product_ingestion
+    graph = client.sign_in("oauth2/token", resource="https://graph.microsoft.com/").json()["access_token"]
     path = f"/rp/product-ingestion/product?externalId={OFFER}&$version=2022-07-01"
-    answers = [mine.call("GET", path), mine.call("GET", f"{OFFER}/status", token=graph)]
-    answers += [api.call("GET", "product", token="none"), api.call("GET", "product", headers={"Authorization": ""})]
-    assert [one.status_code for one in answers] == [401, 401, 401, 401]
-    assert answers[0].json()["error"]["code"] == "InvalidAuthenticationToken"
-    assert mine.call("GET", path, token=graph).status_code == 200
-    assert mine.sign_in(scope="https://graph.microsoft.com/User.Read").status_code == 400
+    responses = [client.request("GET", path), client.request("GET", f"{OFFER}/status", token=graph)]
+    responses += [
+        api.request("GET", "product", token="none"),
+        api.request("GET", "product", headers={"Authorization": ""}),
+    ]
+    assert [one.status_code for one in responses] == [401, 401, 401, 401]
+    assert responses[0].json()["error"]["code"] == "InvalidAuthenticationToken"
+    assert client.request("GET", path, token=graph).status_code == 200
+    assert client.sign_in(scope="https://graph.microsoft.com/User.Read").status_code == 400
 
 
 @pytest.mark.parametrize(
-    "kind", ["client_secret", "certificate", "workload_identity", "managed_identity", "access_token"]
+    "auth_type", ["client_secret", "certificate", "workload_identity", "managed_identity", "access_token"]
 )
-def test_the_connection_to_this_api(client: Callable[..., Any], kind: str) -> None:
-    """Each way to sign in has a connection to this API: its address, the scope of its tokens, and no publisher."""
-    mine = client()
-    found = mine.portal.connection_for(kind, api="product_ingestion")
-    assert (found["conn_type"], found["host"]) == ("product_ingestion", mine.portal.ingestion_url)
-    extra, other = found["extra"], mine.portal.connection_for(kind)["extra"]
+def test_the_connection_to_the_product_ingestion_api(start_client: Callable[..., Client], auth_type: str) -> None:
+    """Each authentication method has a connection to this API, with its URL and token scope and without a publisher."""
+    client = start_client()
+    connection = client.emulator.connection_for(auth_type, api="product_ingestion")
+    assert connection["conn_type"] == "product_ingestion"
+    assert connection["host"] == client.emulator.product_ingestion_url
+    extra, other = connection["extra"], client.emulator.connection_for(auth_type)["extra"]
     assert extra["scope"] == "https://graph.microsoft.com/.default"
     assert set(other) ^ set(extra) == {"scope", "publisher_id"}
-    if kind == "access_token":
-        assert mine.ingestion.call("GET", "product", token=found["password"]).status_code == 200
-    if kind == "client_secret":
-        assert mine.portal.ingestion_connection == found
+    if auth_type == "access_token":
+        assert client.product_ingestion.request("GET", "product", token=connection["password"]).status_code == 200
+    if auth_type == "client_secret":
+        assert client.emulator.product_ingestion_connection == connection
 
 
-def test_an_api_that_there_is_not(client: Callable[..., Any]) -> None:
-    """A connection to an API that is not served is an error that names those that are."""
+def test_a_connection_to_an_unknown_api(start_client: Callable[..., Client]) -> None:
+    """A connection to an unknown API is an error that names the known ones."""
     with pytest.raises(ValueError, match="cloud_partner_portal, product_ingestion"):
-        client().portal.connection_for(api="graph")
+        start_client().emulator.connection_for(api="graph")
 
 
-def test_a_machine_has_tokens_for_this_api(client: Callable[..., Any]) -> None:
-    """A managed identity is given a token for either API."""
-    mine = client()
-    home = mine.portal.environment_for("managed_identity", "imds")["AZURE_POD_IDENTITY_AUTHORITY_HOST"]
+def test_a_managed_identity_gets_tokens_for_either_api(start_client: Callable[..., Client]) -> None:
+    """A managed identity gets a token for either API, and each API accepts only its own."""
+    client = start_client()
+    home = client.emulator.environment_for("managed_identity", "imds")["AZURE_POD_IDENTITY_AUTHORITY_HOST"]
     query = {"api-version": "2018-02-01", "resource": "https://graph.microsoft.com/"}
     path = f"{home}/metadata/identity/oauth2/token"
     token = requests.get(path, query, headers={"Metadata": "true"}, timeout=10).json()["access_token"]
-    assert mine.ingestion.call("GET", "product", token=token).status_code == 200
-    assert mine.call("GET", OFFER, token=token).status_code == 401
+    assert client.product_ingestion.request("GET", "product", token=token).status_code == 200
+    assert client.request("GET", OFFER, token=token).status_code == 401
 
 
 @pytest.mark.parametrize(("setting", "codes"), [("required", [400, 400, 200]), ("optional", [200, 400, 200])])
-def test_the_version_is_wanted_or_not(client: Callable[..., Any], setting: str, codes: list[int]) -> None:
-    """Without $version a call is refused or taken, as is set; a version that is none is always refused."""
-    api = client(schema_version=setting).ingestion
+def test_the_version_can_be_required(start_client: Callable[..., Client], setting: str, codes: list[int]) -> None:
+    """Without $version a request is rejected or accepted, depending on the setting; an invalid version is always rejected."""
+    api = start_client(schema_version=setting).product_ingestion
     queries = [{}, {"$version": "2017"}, {"$VERSION": "2022-03-01-preview2"}]
-    assert [api.call("GET", "product", params=query).status_code for query in queries] == codes
+    assert [api.request("GET", "product", params=query).status_code for query in queries] == codes
 
 
 @pytest.mark.parametrize("name", ["externalId", "externalID", "externalid"])
-def test_a_product_is_found_by_its_external_id(client: Callable[..., Any], name: str) -> None:
-    """The offer's id finds the product, however the parameter is spelt; an id that nobody knows finds nothing."""
-    api = client().ingestion
-    found = api.get("product", **{name: OFFER})["value"]
-    assert [(one["identity"]["externalId"], one["type"]) for one in found] == [(OFFER, "azureVirtualMachine")]
+def test_a_product_is_found_by_its_external_id(start_client: Callable[..., Client], name: str) -> None:
+    """A product is found by the offer's id, in any case of the parameter's name; an unknown id finds nothing."""
+    api = start_client().product_ingestion
+    products = api.get("product", **{name: OFFER})["value"]
+    assert [(one["identity"]["externalId"], one["type"]) for one in products] == [(OFFER, "azureVirtualMachine")]
     assert api.get("product", **{name: "nobody"}) == {"value": []}
-    assert api.get(found[0]["id"]) == found[0]
-    assert api.client.portal.counts_for(OFFER) == {"products": 1, "product": 1}
+    assert api.get(products[0]["id"]) == products[0]
+    assert api.client.emulator.counts_for(OFFER) == {"products": 1, "product": 1}
 
 
 @pytest.mark.parametrize("setting", ["same-host", "other-host"])
-def test_products_come_in_pages(client: Callable[..., Any], setting: str) -> None:
-    """A list has a link to its next page, on the same host or on another one, with everything that was asked for."""
-    mine = client(page_size=2, next_link=setting)
+def test_products_are_paginated(start_client: Callable[..., Client], setting: str) -> None:
+    """A page of a list has a link to the next page, on the same host or another one, with the same query."""
+    client = start_client(page_size=2, next_link=setting)
     for number in range(4):
-        mine.portal.add_offer(f"more-{number}")
-    api, found, links = mine.ingestion, [], []
+        client.emulator.add_offer(f"more-{number}")
+    api, external_ids, links = client.product_ingestion, [], []
     page = api.get("product", type="azureVirtualMachine")
     while True:
-        found += [one["identity"]["externalId"] for one in page["value"]]
+        external_ids += [one["identity"]["externalId"] for one in page["value"]]
         if "@nextLink" not in page:
             break
         links.append(page["@nextLink"])
-        page = api.call("GET", "product?" + page["@nextLink"].partition("?")[2], params=None).json()
-    assert (found, len(links)) == ([OFFER, "more-0", "more-1", "more-2", "more-3"], 2)
-    host = mine.portal.ingestion_url if setting == "same-host" else mine.portal.url.replace("127.0.0.1", "localhost")
+        page = api.request("GET", "product?" + page["@nextLink"].partition("?")[2], params=None).json()
+    assert external_ids == [OFFER, "more-0", "more-1", "more-2", "more-3"]
+    assert len(links) == 2
+    host = (
+        client.emulator.product_ingestion_url
+        if setting == "same-host"
+        else client.emulator.url.replace("127.0.0.1", "localhost")
+    )
     assert all(link.startswith(host + "/") for link in links)
     sizes = [len(api.get("product", **{"$maxPageSize": size})["value"]) for size in ("1", "2", "50")]
-    assert (sizes, api.get("product", type="softwareAsAService")) == ([1, 2, 2], {"value": []})
+    assert sizes == [1, 2, 2]
+    assert api.get("product", type="softwareAsAService") == {"value": []}
     wrong = [{"continuationToken": "odd"}, {"$top": "few"}]
-    assert [api.call("GET", "product", params={"$version": "2022-07-01", **one}).status_code for one in wrong] == [
+    assert [api.request("GET", "product", params={"$version": "2022-07-01", **one}).status_code for one in wrong] == [
         400
     ] * 2
 
 
-def test_a_call_to_the_other_host_is_seen(client: Callable[..., Any]) -> None:
-    """Whoever follows a job's address, or a link, to another host gets nothing and is counted."""
-    mine = client(page_size=1, next_link="other-host")
-    mine.portal.add_offer("second")
-    job = mine.ingestion.publish().json()
-    link = mine.ingestion.get("product")["@nextLink"]
+def test_requests_to_the_other_host_are_counted(start_client: Callable[..., Client]) -> None:
+    """Requests to a job's URL or to a link on the other host get 401 and are counted."""
+    client = start_client(page_size=1, next_link="other-host")
+    client.emulator.add_offer("second")
+    job = client.product_ingestion.publish().json()
+    link = client.product_ingestion.get("product")["@nextLink"]
     for url in (job["resourceUri"], link):
         assert "localhost" in url
-        answer = requests.get(url, verify=str(mine.portal.ca_file), timeout=10)
-        assert answer.status_code == 401
-    assert mine.portal.counts["other_host"] == 2
+        response = requests.get(url, verify=str(client.emulator.ca_file), timeout=10)
+        assert response.status_code == 401
+    assert client.emulator.counts["other_host"] == 2
     assert job["resourceUri"].endswith(f"/configure/{job['jobId']}")
 
 
-def test_plans_and_their_technical_configuration(client: Callable[..., Any]) -> None:
-    """Plans are found by product and external id; the product must be named; a configuration has its plan's images."""
-    api = client().ingestion
+def test_plans_and_their_technical_configuration(start_client: Callable[..., Client]) -> None:
+    """Plans are found by product, which is required, and external id; a configuration has its plan's images."""
+    api = start_client().product_ingestion
     product = api.product()
     plans = api.get("plan", product=product)["value"]
     assert [(one["identity"]["externalId"], one["alias"]) for one in plans] == [("gold", "Gold")]
     assert api.get("plan", product=product, externalID="GOLD")["value"] == plans
     assert api.get("plan", product=product, externalId="silver") == {"value": []}
     assert [
-        api.call("GET", "plan").status_code,
-        api.call("GET", "plan?product=product/x&$version=2022-07-01", params=None).status_code,
+        api.request("GET", "plan").status_code,
+        api.request("GET", "plan?product=product/x&$version=2022-07-01", params=None).status_code,
     ] == [400, 404]
     configuration = api.configuration()
     (version,) = configuration["vmImageVersions"]
-    assert (configuration["plan"], configuration["skus"]) == (
-        plans[0]["id"],
-        [{"imageType": "x64Gen1", "skuId": "gold"}],
-    )
-    assert (version["versionNumber"], version["lifecycleState"]) == ("1.0.0", "generallyAvailable")
+    assert configuration["plan"] == plans[0]["id"]
+    assert configuration["skus"] == [{"imageType": "x64Gen1", "skuId": "gold"}]
+    assert version["versionNumber"] == "1.0.0"
+    assert version["lifecycleState"] == "generallyAvailable"
     assert version["vmImages"][0]["source"]["osDisk"]["uri"].startswith("https://contosoimages.blob.core.windows.net/")
 
 
-def test_paths_are_forgiving_and_what_is_not_there_is_404(client: Callable[..., Any]) -> None:
-    """Slashes that are too many and capitals do not matter; unknown things are 404, unknown methods 405, bad targets 400."""
-    api = client().ingestion
+def test_paths_are_normalized_and_unknown_resources_are_404(start_client: Callable[..., Client]) -> None:
+    """Superfluous slashes and capitals do not matter; unknown resources get 404, unknown methods 405, unknown targets 400."""
+    api = start_client().product_ingestion
     guid = api.guid()
     none = "00000000-0000-0000-0000-000000000000"
     good = [f"/rp/product-ingestion//submission/{guid}", f"Submission/{guid.upper()}", f"resource-tree/product/{guid}/"]
@@ -253,26 +284,29 @@ def test_paths_are_forgiving_and_what_is_not_there_is_404(client: Callable[..., 
     ]
 
     def codes(paths: list[str]) -> list[int]:
-        return [api.call("GET", path, **({"params": None} if "?" in path else {})).status_code for path in paths]
+        return [api.request("GET", path, **({"params": None} if "?" in path else {})).status_code for path in paths]
 
-    assert (codes(good), codes(missing)) == ([200] * 3, [404] * 12)
+    assert codes(good) == [200] * 3
+    assert codes(missing) == [404] * 12
     odd = f'resource-tree/product/{guid}?targetType="preview"&$version=2022-07-01'
-    assert (codes([odd]), api.call("DELETE", "configure").status_code) == ([400], 405)
-    assert api.call("GET", f"submission/{none}").json()["error"]["code"] == "notFound"
+    assert codes([odd]) == [400]
+    assert api.request("DELETE", "configure").status_code == 405
+    assert api.request("GET", f"submission/{none}").json()["error"]["code"] == "notFound"
     assert api.get(f"submission/{guid}/0")["target"] == {"targetType": "draft"}
 
 
-def test_the_tree_of_each_target(client: Callable[..., Any]) -> None:
-    """A target's tree is what it was when it was published, with its submission; a draft's is what it is now."""
-    mine = client(history="succeeded")
-    api = mine.ingestion
-    document = mine.get(OFFER)
+def test_the_tree_of_each_target(start_client: Callable[..., Client]) -> None:
+    """The tree of a target has the resources as published, with the submission; the draft's tree has the current ones."""
+    client = start_client(history="succeeded")
+    api = client.product_ingestion
+    document = client.get(OFFER)
     document["definition"]["displayText"] = "Renamed"
-    mine.call("PUT", OFFER, data=json.dumps(document), headers={"If-Match": "*"})
-    guid, found = api.guid(), {}
+    client.request("PUT", OFFER, data=json.dumps(document), headers={"If-Match": "*"})
+    guid, trees = api.guid(), {}
     for target in ("draft", "preview", "live"):
         tree = api.get(f"resource-tree/product/{guid}", targetType=target)
-        assert (tree["root"], tree["target"]) == (f"product/{guid}", {"targetType": target})
+        assert tree["root"] == f"product/{guid}"
+        assert tree["target"] == {"targetType": target}
         resources = {one["id"].split("/")[0]: one for one in tree["resources"]}
         assert set(resources) == {
             "product",
@@ -282,38 +316,41 @@ def test_the_tree_of_each_target(client: Callable[..., Any]) -> None:
             "virtual-machine-plan-technical-configuration",
             "submission",
         }
-        found[target] = resources["product"]["alias"], resources["submission"]["id"] == api.submission("live")
-    assert found == {"draft": ("Renamed", False), "preview": (OFFER, True), "live": (OFFER, True)}
+        trees[target] = resources["product"]["alias"], resources["submission"]["id"] == api.submission("live")
+    assert trees == {"draft": ("Renamed", False), "preview": (OFFER, True), "live": (OFFER, True)}
 
 
 @pytest.mark.parametrize(
-    ("setting", "orders", "hosts"),
+    ("setting", "minimum", "hosts"),
     [
         ({}, 2, {"schema.mp.microsoft.com", "product-ingestion.azureedge.net"}),
         ({"resource_order": "sorted", "retired_schema": "gone"}, 1, {"schema.mp.microsoft.com"}),
     ],
 )
-def test_trees_are_shuffled_and_name_an_old_host(
-    client: Callable[..., Any], setting: dict[str, str], orders: int, hosts: set[str]
+def test_resource_trees_are_shuffled_and_contain_the_retired_host(
+    start_client: Callable[..., Client], setting: dict[str, str], minimum: int, hosts: set[str]
 ) -> None:
-    """The order of a tree is another one each time, and one resource has the retired host, unless set otherwise."""
-    api = client(**setting).ingestion
+    """By default, each tree is in another order, and one resource has a schema of the retired host."""
+    api = start_client(**setting).product_ingestion
     guid = api.guid()
     trees = [api.get(f"resource-tree/product/{guid}")["resources"] for _ in range(8)]
-    seen = {tuple(one["id"] for one in tree) for tree in trees}
-    assert (len(seen) >= orders, len(seen) == 1) == (True, orders == 1)
+    orders = {tuple(one["id"] for one in tree) for tree in trees}
+    assert len(orders) >= minimum
+    assert (len(orders) == 1) == (minimum == 1)
     assert {one["$schema"].split("/")[2] for one in trees[0]} == hosts
     assert {len(tree) for tree in trees} == {6}
 
 
-def test_a_resource_comes_in_the_version_that_is_asked_for(client: Callable[..., Any]) -> None:
-    """The highest version that is not newer than what was asked for is given."""
-    api = client().ingestion
+def test_a_resource_has_the_requested_schema_version(start_client: Callable[..., Client]) -> None:
+    """A resource has the newest schema version up to the requested one."""
+    api = start_client().product_ingestion
     path = api.configuration()["id"]
-    wanted = ["2022-03-01-preview2", "2022-03-01-preview3", "2022-03-01-preview5", "2022-07-01", "2021-01-01"]
-    found = [api.call("GET", path, params={"$version": one}).json()["$schema"].rpartition("/")[2] for one in wanted]
+    versions = ["2022-03-01-preview2", "2022-03-01-preview3", "2022-03-01-preview5", "2022-07-01", "2021-01-01"]
+    returned = [
+        api.request("GET", path, params={"$version": one}).json()["$schema"].rpartition("/")[2] for one in versions
+    ]
     ends = ["preview2", "preview3", "preview5", "preview5", "preview2"]
-    assert found == [f"2022-03-01-{end}" for end in ends]
+    assert returned == [f"2022-03-01-{end}" for end in ends]
 
 
 LISTINGS: list[tuple[dict[str, str], list[tuple[str, ...]], list[tuple[str, ...]]]] = [
@@ -337,29 +374,33 @@ LISTINGS: list[tuple[dict[str, str], list[tuple[str, ...]], list[tuple[str, ...]
 
 @pytest.mark.parametrize(("setting", "going", "gone"), LISTINGS)
 def test_the_listings_of_a_preview_that_goes_live(
-    client: Callable[..., Any], setting: dict[str, str], going: list[tuple[str, ...]], gone: list[tuple[str, ...]]
+    start_client: Callable[..., Client],
+    setting: dict[str, str],
+    going: list[tuple[str, ...]],
+    gone: list[tuple[str, ...]],
 ) -> None:
-    """While a preview goes live and afterwards, the shapes of the list that were seen in the wild."""
-    mine = client(history="succeeded", **setting)
-    api = mine.ingestion
+    """While a preview goes live and afterwards, the list has one of the known forms."""
+    client = start_client(history="succeeded", **setting)
+    api = client.product_ingestion
     old = api.submission("live")
     api.publish()
-    mine.portal.clock.advance(**PREVIEW_READY)
+    client.emulator.clock.advance(**PREVIEW_READY)
     new = api.submission("preview")
     api.go_live(new)
-    assert api.shown() == going
-    mine.portal.clock.advance(**LIVE_READY)
-    assert api.shown() == gone
-    assert ({one["id"] for one in api.submissions()[1:]}, new == old) == ({new}, False)
+    assert api.statuses() == going
+    client.emulator.clock.advance(**LIVE_READY)
+    assert api.statuses() == gone
+    assert {one["id"] for one in api.submissions()[1:]} == {new}
+    assert new != old
     assert [one["id"] for one in api.submissions(targetType="live")] == [new]
 
 
-def test_newest_is_by_time_and_not_by_place(client: Callable[..., Any]) -> None:
-    """The order of the list is another one each time; the times tell which is newest."""
-    mine = client(history="succeeded")
-    mine.ingestion.publish()
-    guid = mine.ingestion.guid()
-    lists = [mine.ingestion.get(f"submission/{guid}")["value"] for _ in range(8)]
+def test_the_newest_submission_has_no_fixed_position(start_client: Callable[..., Client]) -> None:
+    """The list's order changes from read to read, and the creation times identify the newest submission."""
+    client = start_client(history="succeeded")
+    client.product_ingestion.publish()
+    guid = client.product_ingestion.guid()
+    lists = [client.product_ingestion.get(f"submission/{guid}")["value"] for _ in range(8)]
     assert len({tuple(one["id"] for one in entries) for entries in lists}) > 1
     newest = {max(entries, key=lambda one: one.get("created", ""))["target"]["targetType"] for entries in lists}
     assert newest == {"preview"}
@@ -367,35 +408,38 @@ def test_newest_is_by_time_and_not_by_place(client: Callable[..., Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("scenario", "shown"),
+    ("scenario", "statuses"),
     [
         ("failed", [("live", "completed", "succeeded"), ("preview", "completed", "failed")]),
         ("canceled", [("live", "completed", "succeeded")]),
         ("unknown-status", [("live", "completed", "succeeded"), ("preview", "frobnicating", "pending")]),
     ],
 )
-def test_the_listing_of_a_publication_that_ends_badly(
-    client: Callable[..., Any], scenario: str, shown: list[tuple[str, ...]]
+def test_the_listing_of_a_publication_that_fails(
+    start_client: Callable[..., Client], scenario: str, statuses: list[tuple[str, ...]]
 ) -> None:
-    """A failed submission is listed as such, a canceled one is gone, a word that nobody knows stays."""
-    mine = client(scenario, history="succeeded")
-    mine.ingestion.publish()
-    mine.portal.clock.advance(days=10)
-    assert mine.ingestion.shown() == shown
+    """A failed submission is listed as failed, a canceled one is missing, and an undocumented status is kept."""
+    client = start_client(scenario, history="succeeded")
+    client.product_ingestion.publish()
+    client.emulator.clock.advance(days=10)
+    assert client.product_ingestion.statuses() == statuses
 
 
-def test_a_portal_that_was_stopped_goes_on_where_it_was(client: Callable[..., Any]) -> None:
-    """After a stop and another start, jobs, submissions and tokens are as they were, and so is the draft's change."""
-    mine = client()
-    api, portal = mine.ingestion, mine.portal
+def test_a_restarted_emulator_keeps_its_state(start_client: Callable[..., Client]) -> None:
+    """After a stop and a start, jobs, submissions, tokens and the draft's pending change are kept."""
+    client = start_client()
+    api, emulator = client.product_ingestion, client.emulator
     job = api.publish().json()["jobId"]
-    portal.clock.advance(**PREVIEW_READY)
+    emulator.clock.advance(**PREVIEW_READY)
     preview = api.submission("preview")
     change = api.configure(api.get(api.product()) | {"alias": "Renamed"}).json()["jobId"]
-    portal.stop()
-    portal.clock.advance(seconds=5)
-    portal.start()
-    assert (api.job(job), api.job(change)) == (("completed", "succeeded"), ("completed", "succeeded"))
-    assert (api.submission("preview"), api.get(api.product())["alias"]) == (preview, "Renamed")
+    emulator.stop()
+    emulator.clock.advance(seconds=5)
+    emulator.start()
+    assert api.job(job) == ("completed", "succeeded")
+    assert api.job(change) == ("completed", "succeeded")
+    assert api.submission("preview") == preview
+    assert api.get(api.product())["alias"] == "Renamed"
     assert api.go_live(preview).status_code == 202
-    assert (mine.status(), portal.orders_for(OFFER)["golive"]) == ("running", 1)
+    assert client.status() == "running"
+    assert emulator.submits_for(OFFER)["golive"] == 1

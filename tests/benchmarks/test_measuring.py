@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The benchmarks' parts, in small: the stub counts right, and what is measured is what happened. Nothing is timed."""
+"""The parts of the benchmarks, with a few triggers: the stub counts correctly, and the rows match what happened."""
 
 from __future__ import annotations
 
@@ -28,34 +28,34 @@ pytestmark = pytest.mark.tree
 
 @pytest.fixture
 def stub(tmp_path: Path) -> Iterator[Stub]:
-    certificate, _ = certificates.make(tmp_path)
+    certificate, _ = certificates.create(tmp_path)
     with serving(certificate, None) as server:
         yield server
 
 
-def test_the_stub_counts_what_comes(stub: Stub, tmp_path: Path) -> None:
-    """Connections, polls, pieces of work, tokens and what nobody should ask for are counted, plain and over TLS."""
+def test_the_stub_counts_requests(stub: Stub, tmp_path: Path) -> None:
+    """The stub counts connections, polls, pieces of work, tokens and unknown requests, plain and over TLS."""
     context = ssl.create_default_context(cafile=str(tmp_path / "bundle.pem"))
     with (
         closing(http.client.HTTPConnection("127.0.0.1", stub.ports["http"])) as plain,
         closing(http.client.HTTPSConnection("127.0.0.1", stub.ports["https"], context=context)) as secure,
     ):
-        ask_for_all(plain, secure)
+        send_all(plain, secure)
     counts = stub.counts()
     unknown = counts.pop("unknown")
-    assert counts == {"connections": 2, "polls": 4, "seen": 2, "tokens": 1}
+    assert counts == {"connections": 2, "polls": 4, "jobs": 2, "tokens": 1}
     assert unknown == [f"DELETE {path(1).partition('?')[0]}"]
 
 
-def ask_for_all(plain: http.client.HTTPConnection, secure: http.client.HTTPConnection) -> None:
+def send_all(plain: http.client.HTTPConnection, secure: http.client.HTTPConnection) -> None:
     for connection, number in ((plain, 1), (plain, 1), (plain, 2), (secure, 2)):
         connection.request("GET", path(number), headers={"Authorization": "Bearer x"})
         assert json.loads(connection.getresponse().read()) == documents.OPERATION
     secure.request("POST", "/contoso/oauth2/v2.0/token", body=b"grant_type=client_credentials")
     assert json.loads(secure.getresponse().read())["token_type"] == "Bearer"
     plain.request("DELETE", path(1))
-    answer = plain.getresponse()
-    assert (answer.status, answer.read()) == (404, b"{}")
+    response = plain.getresponse()
+    assert (response.status, response.read()) == (404, b"{}")
 
 
 @pytest.mark.parametrize(
@@ -72,19 +72,20 @@ def ask_for_all(plain: http.client.HTTPConnection, secure: http.client.HTTPConne
         ),
     ],
 )
-def test_the_stub_says_of_the_peers_work_that_it_runs(stub: Stub, target: str, status: int, number: Any) -> None:
-    """Each peer is answered about the work that it asked for, with as many steps as we are."""
+def test_the_stub_responds_to_peers_with_work_in_progress(stub: Stub, target: str, status: int, number: Any) -> None:
+    """Each peer's poll gets a response for the requested work, with as many steps as this package's."""
     with closing(http.client.HTTPConnection("127.0.0.1", stub.ports["http"])) as connection:
         connection.request("GET", target)
-        answer = connection.getresponse()
-        body = answer.read()
-    assert (answer.status, str(number(json.loads(body))) if number else None) == (status, "7" if number else None)
+        response = connection.getresponse()
+        body = response.read()
+    assert response.status == status
+    assert number is None or str(number(json.loads(body))) == "7"
     assert len(body) == pytest.approx(len(json.dumps(documents.OPERATION, separators=(",", ":"))), rel=0.15)
     assert stub.counts()["polls"] == 1
 
 
-def test_what_the_stub_answers_is_an_operation_that_runs() -> None:
-    """The document is one that the package itself reads as a publication in certification."""
+def test_the_stub_responds_with_an_operation_in_progress() -> None:
+    """The package parses the document as a publication in certification."""
     report = parse_status_report(documents.OPERATION)
     assert report.status is Status.RUNNING
     assert [step.name for step in report.steps][1] == "Certification"
@@ -92,7 +93,7 @@ def test_what_the_stub_answers_is_an_operation_that_runs() -> None:
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """Measure a few triggers, ours among them, as they are measured by the thousand."""
+    """Measure a few triggers, including this package's, with the code that measures thousands."""
     folder = tmp_path_factory.mktemp("bench")
     command = [sys.executable, str(Path(__file__).parent / "a_few.py"), str(folder)]
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "HOME": str(folder)}
@@ -102,7 +103,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 
 
 def test_polls_are_measured(rows: list[dict[str, Any]]) -> None:
-    """The limit and ourselves poll, over kept connections, with one token, and say nothing while nothing changes."""
+    """The limit and this package poll over kept-alive connections, with one token, and log nothing while nothing changes."""
     limit, ours, plain = rows[:3]
     assert [(row["subject"], row["scheme"], row["number"]) for row in rows[:3]] == [
         ("limit", "https", 3),
@@ -118,7 +119,7 @@ def test_polls_are_measured(rows: list[dict[str, Any]]) -> None:
 
 
 def test_waits_are_measured(rows: list[dict[str, Any]]) -> None:
-    """Memory, lag and the cost of paced waits are there; an idle loop polls nothing."""
+    """The rows have memory, lag and the cost of waits; an idle loop sends no poll."""
     memory, restart, idle, ours = rows[3:7]
     assert (memory["benchmark"], "bytes_per_trigger" in memory) == ("memory", True)
     assert (restart["benchmark"], 1 <= restart["connections"] <= 3, restart["tokens"]) == ("restart", True, 0)
@@ -128,20 +129,20 @@ def test_waits_are_measured(rows: list[dict[str, Any]]) -> None:
 
 
 def test_imports_are_measured(rows: list[dict[str, Any]]) -> None:
-    """The floor and ourselves are imported, and we bring along no module of others."""
-    found = {row["subject"]: row for row in rows if row.get("benchmark") == "imports"}
-    assert set(found) == {"floor", "ours"}
-    assert found["ours"]["modules"] > found["floor"]["modules"] > 0
-    assert (found["floor"]["foreign_modules"], found["ours"]["foreign_modules"]) == (0, 0)
+    """The floor and this package are imported, and this package imports no third-party module."""
+    imports = {row["subject"]: row for row in rows if row.get("benchmark") == "imports"}
+    assert set(imports) == {"floor", "ours"}
+    assert imports["ours"]["modules"] > imports["floor"]["modules"] > 0
+    assert (imports["floor"]["foreign_modules"], imports["ours"]["foreign_modules"]) == (0, 0)
 
 
-def test_a_measurement_that_goes_wrong_is_an_error(rows: list[dict[str, Any]]) -> None:
-    """A subject that cannot be imported ends the benchmark with its own words, and gives no number."""
+def test_a_failed_measurement_is_an_error(rows: list[dict[str, Any]]) -> None:
+    """A subject that cannot be imported fails the benchmark with its own error, and gives no number."""
     assert "No module named 'airflow.providers.http'" in rows[-1]["error"]
 
 
-def test_a_peer_is_measured_only_as_it_can_speak() -> None:
-    """Data Factory's library sends no token without TLS, and no plan asks it to."""
+def test_a_peer_is_measured_only_with_schemes_that_it_supports() -> None:
+    """Data Factory's library sends no token without TLS, so no plan measures it without TLS."""
     from benchmarks.plan import full, short
 
     steps = [step for plan in (full(), short()) for step in plan.steps if step.subject == DataFactory.name]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every builder of a call, found by looking, so that one that is written tomorrow is tested too."""
+"""All functions that build a request, discovered from the modules, so that new ones are tested too."""
 
 from __future__ import annotations
 
@@ -51,18 +51,18 @@ SAMPLES: Mapping[object, tuple[Any, ...]] = {
 
 @dataclass
 class Builder:
-    """A function that makes a call.
+    """A function that builds a request.
 
-    :ivar result: what a good answer to its call becomes.
-    :ivar arguments: those that made one.
-    :ivar calls: what it made of them.
+    :ivar result: the type of a parsed response.
+    :ivar arguments: the sample arguments that it accepts.
+    :ivar requests: the requests that it builds from them.
     """
 
     name: str
     build: Callable[..., Request[Any]]
     result: Any
     arguments: list[dict[str, Any]] = field(default_factory=list)
-    calls: list[Request[Any]] = field(default_factory=list)
+    requests: list[Request[Any]] = field(default_factory=list)
 
 
 def samples(annotation: Any) -> tuple[Any, ...]:
@@ -79,32 +79,35 @@ def samples(annotation: Any) -> tuple[Any, ...]:
     return SAMPLES.get(kind, ())
 
 
-def functions(room: ModuleType) -> Iterator[tuple[str, Callable[..., Any]]]:
-    """Return every function of an API's rules that others may call."""
-    for module in pkgutil.iter_modules(room.__path__, f"{room.__name__}."):
+def functions(package: ModuleType) -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Return every public function of an API's package."""
+    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
         for name, function in vars(importlib.import_module(module.name)).items():
             if inspect.isfunction(function) and function.__module__ == module.name and not name.startswith("_"):
                 yield name, function
 
 
 @pytest.fixture(
-    scope="session", params=[cloud_partner_portal, product_ingestion], ids=lambda room: room.__name__.rpartition(".")[2]
+    scope="session",
+    params=[cloud_partner_portal, product_ingestion],
+    ids=lambda package: package.__name__.rpartition(".")[2],
 )
 def builders(request: pytest.FixtureRequest) -> list[Builder]:
-    """Return every function of each API that makes a call, with the calls that it makes of sample arguments."""
-    found = []
+    """Return every function of an API that builds a request, with the requests that it builds from sample arguments."""
+    builders = []
     for name, function in functions(request.param):
-        if not str(function.__annotations__.get("return")).startswith("Request["):
+        returned = str(function.__annotations__.get("return"))
+        if not (returned.startswith("Request[") and returned.endswith("]")):
             continue
         hints = get_type_hints(function)
         builder = Builder(name, function, get_args(hints.pop("return"))[0])
         for values in itertools.product(*(samples(hints[one]) for one in inspect.signature(function).parameters)):
             arguments = dict(zip(inspect.signature(function).parameters, values, strict=True))
             try:
-                builder.calls.append(function(**arguments))
+                builder.requests.append(function(**arguments))
                 builder.arguments.append(arguments)
-            except ConfigurationError:  # not every text is an offer's slot
+            except ConfigurationError:  # not every string is a valid slot
                 continue
-        assert builder.calls, f"no sample arguments make a call with {name}{inspect.signature(function)}"
-        found.append(builder)
-    return found
+        assert builder.requests, f"no sample arguments build a request with {name}{inspect.signature(function)}"
+        builders.append(builder)
+    return builders

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers that have no end, or only look small: what they may cost."""
+"""Responses that are endless or decompress to a large size: their cost is limited."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def compressed(plain: bytes) -> bytes:
 
 @functools.cache
 def bomb() -> bytes:
-    """Return a few hundred kilobytes that become 256 MiB."""
+    """Return a few hundred kilobytes that decompress to 256 MiB."""
     compressor = zlib.compressobj(9, zlib.DEFLATED, GZIP)
     block = b" " * MIB
     return b"".join(compressor.compress(block) for _ in range(256)) + compressor.flush()
@@ -49,21 +49,20 @@ def run_async() -> Any:
         try:
             return await CloudPartnerPortalHook().arun(effects.send(READ))
         finally:
-            await asyncio.sleep(0.1)  # a connection that was broken off is closed in the loop's own time
+            await asyncio.sleep(0.1)  # the event loop closes an aborted connection later
 
     return asyncio.run(read())
 
 
 @pytest.fixture(params=[run_sync, run_async], ids=["requests", "aiohttp"])
 def read(request: pytest.FixtureRequest) -> Callable[[], Any]:
-    """Return a read of an offer's status that is tried once, over either wire."""
-    found: Callable[[], Any] = request.param
-    return found
+    """Return a function that reads an offer's status once, with either client."""
+    return request.param
 
 
 @pytest.fixture
-def portal(serve: Callable[..., Emulator]) -> Emulator:
-    """Serve the portal, signed in to."""
+def emulator(serve: Callable[..., Emulator]) -> Emulator:
+    """Serve an emulator that the client is signed in to."""
     emulator = serve()
     emulator.add_offer("contoso-vm")
     run_sync()
@@ -72,7 +71,7 @@ def portal(serve: Callable[..., Emulator]) -> Emulator:
 
 @pytest.fixture
 def peak() -> Iterator[Callable[[], int]]:
-    """Return a function that says how many bytes this process had allocated at most, from now on."""
+    """Return a function that returns the peak memory of this process from now on, in bytes."""
     tracemalloc.start()
     yield lambda: tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -85,14 +84,14 @@ BOMBS: dict[str, Callable[[], tuple[str, bytes]]] = {
 
 
 @pytest.mark.parametrize("status", [200, 302, 500])
-@pytest.mark.parametrize("kind", BOMBS)
-def test_a_compressed_answer_is_cut_where_it_grows_too_large(
-    portal: Emulator, read: Callable[[], Any], peak: Callable[[], int], kind: str, status: int
+@pytest.mark.parametrize("compression", BOMBS)
+def test_a_compressed_response_is_cut_off_at_the_limit(
+    emulator: Emulator, read: Callable[[], Any], peak: Callable[[], int], compression: str, status: int
 ) -> None:
-    """An answer is as large as what it becomes: it is refused at the bound, and little more than the bound is used."""
-    encoding, body = BOMBS[kind]()
-    portal.inject(
-        Fault("answer", "status", status=status, headers={"Content-Encoding": encoding, "Location": "/x"}, body=body)
+    """The limit applies to the decompressed size, and reading up to it needs little more memory than the limit."""
+    encoding, body = BOMBS[compression]()
+    emulator.inject(
+        Fault("response", "status", status=status, headers={"Content-Encoding": encoding, "Location": "/x"}, body=body)
     )
     before = peak()
     with pytest.raises(exceptions.InvalidResponseError, match="larger than 32 MiB"):
@@ -100,10 +99,12 @@ def test_a_compressed_answer_is_cut_where_it_grows_too_large(
     assert peak() - before < 3 * MAX_BODY_SIZE
 
 
-def test_a_bomb_in_a_bomb_does_not_go_off(portal: Emulator, read: Callable[[], Any], peak: Callable[[], int]) -> None:
-    """What was compressed twice ends in an error, whether a wire takes one wrapping off or both."""
+def test_a_doubly_compressed_bomb_is_an_error(
+    emulator: Emulator, read: Callable[[], Any], peak: Callable[[], int]
+) -> None:
+    """A body that was compressed twice is an error, whether the client decompresses once or twice."""
     body = compressed(bomb())
-    portal.inject(Fault("answer", "status", status=200, headers={"Content-Encoding": "gzip, gzip"}, body=body))
+    emulator.inject(Fault("response", "status", status=200, headers={"Content-Encoding": "gzip, gzip"}, body=body))
     before = peak()
     with pytest.raises(exceptions.RequestError):
         read()
@@ -118,16 +119,16 @@ def test_a_bomb_in_a_bomb_does_not_go_off(portal: Emulator, read: Callable[[], A
         ("identity", json.dumps({"status": "running"}).encode()),
     ],
 )
-def test_a_compressed_answer_is_read(portal: Emulator, read: Callable[[], Any], encoding: str, body: bytes) -> None:
-    """An answer that was compressed on its way is read as any other."""
-    portal.inject(Fault("answer", "status", status=200, headers={"Content-Encoding": encoding}, body=body))
+def test_a_compressed_response_is_read(emulator: Emulator, read: Callable[[], Any], encoding: str, body: bytes) -> None:
+    """A compressed response is read like any other."""
+    emulator.inject(Fault("response", "status", status=200, headers={"Content-Encoding": encoding}, body=body))
     assert read().raw_status == "running"
 
 
 @pytest.mark.parametrize("body", [b"not compressed", compressed(b"x" * MIB)[:50], b"\x1f", b""])
-def test_what_cannot_be_decompressed_is_an_error(portal: Emulator, read: Callable[[], Any], body: bytes) -> None:
-    """An answer that is broken, cut off, or not compressed at all is an error of this package, worth another try."""
-    portal.inject(Fault("answer", "status", status=200, headers={"Content-Encoding": "gzip"}, body=body))
+def test_an_invalid_compressed_body_is_an_error(emulator: Emulator, read: Callable[[], Any], body: bytes) -> None:
+    """A body that cannot be decompressed is an error."""
+    emulator.inject(Fault("response", "status", status=200, headers={"Content-Encoding": "gzip"}, body=body))
     with pytest.raises(exceptions.RequestError) as caught:
         read()
     assert caught.value.retryable
@@ -135,19 +136,23 @@ def test_what_cannot_be_decompressed_is_an_error(portal: Emulator, read: Callabl
 
 
 @pytest.mark.parametrize("location", ["https://[", "https://\xff/", "//[/", "https://a:b/", "http://" + "a" * 300])
-def test_a_redirect_to_nowhere_is_a_redirect(portal: Emulator, read: Callable[[], Any], location: str) -> None:
-    """Nobody reads where a redirect leads, so that it may lead to what is no address."""
-    portal.inject(Fault("answer", "status", status=302, headers={"Location": location}))
+def test_a_redirect_to_an_invalid_address_is_a_redirect(
+    emulator: Emulator, read: Callable[[], Any], location: str
+) -> None:
+    """The target of a redirect is not parsed, so it may be an invalid address."""
+    emulator.inject(Fault("response", "status", status=302, headers={"Location": location}))
     with pytest.raises(exceptions.InvalidResponseError, match="a redirect, which is not followed"):
         read()
 
 
 @pytest.mark.parametrize("encoding", ["deflate", "br", "zstd", "gzip, gzip", "x"])
-def test_what_was_not_asked_for_is_not_unpacked(portal: Emulator, read: Callable[[], Any], encoding: str) -> None:
-    """An answer in an encoding that was not asked for is an error at once, every time, however broken it is."""
+def test_an_unrequested_encoding_is_not_decompressed(
+    emulator: Emulator, read: Callable[[], Any], encoding: str
+) -> None:
+    """A response in an encoding that was not requested is an error at once, every time, also if its body is broken."""
     for _ in range(25):
-        portal.inject(Fault("answer", "status", status=200, headers={"Content-Encoding": encoding}, body=b"\x00"))
+        emulator.inject(Fault("response", "status", status=200, headers={"Content-Encoding": encoding}, body=b"\x00"))
         began = time.monotonic()
-        with pytest.raises(exceptions.InvalidResponseError, match="which was not asked for"):
+        with pytest.raises(exceptions.InvalidResponseError, match="which was not requested"):
             read()
         assert time.monotonic() - began < 5

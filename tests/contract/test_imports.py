@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a DAG file pays for, and what keeps it so."""
+"""The import cost of a DAG file, and the rules that keep it low."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def modules_loaded_by(code: str) -> set[str]:
 
 
 def test_a_dag_file_loads_only_modules_of_this_package(airflow_home: Path) -> None:
-    """Importing operator and sensor adds, over Airflow's own base classes, no module but this package's own."""
+    """Importing operator and sensor adds only this package's modules to Airflow's own base classes."""
     ours = (
         "from airflow_provider_cpp.operators.offer import PublishOfferOperator\n"
         "from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor\n"
@@ -79,7 +79,7 @@ PARSED = {
     "airflow_provider_cpp.sensors",
     "airflow_provider_cpp.sensors.offer_status",
 }
-"""All of this package that a DAG file pays for, each time that it is parsed: what tasks are made with."""
+"""The modules of this package that each parse of a DAG file loads."""
 
 MASKING = {
     "airflow_provider_cpp.tasks",
@@ -87,24 +87,22 @@ MASKING = {
     "airflow_provider_cpp.core",
     "airflow_provider_cpp.core.redaction",
 }
-"""What it pays for besides where it gives a task what may be signed, which is masked there and then."""
+"""The further modules that a DAG file loads if it passes a signed URL, which is masked at once."""
 
 
 @pytest.mark.parametrize(
-    ("tasks", "wanted"),
+    ("tasks", "expected"),
     [("", PARSED), (TASKS, PARSED), (SIGNED_TASKS, PARSED | MASKING)],
-    ids=["imported", "made", "made with signed URLs"],
+    ids=["imported", "instantiated", "instantiated with signed URLs"],
 )
-def test_a_dag_file_loads_what_tasks_are_made_with_and_nothing_that_they_do(
-    airflow_home: Path, tasks: str, wanted: set[str]
-) -> None:
-    """Importing every task and making some loads the modules of arguments alone: what runs them is loaded when they run."""
+def test_a_dag_file_loads_no_module_that_tasks_need_to_run(airflow_home: Path, tasks: str, expected: set[str]) -> None:
+    """Importing and instantiating every task loads only the modules of its arguments, not those that run it."""
     loaded = modules_loaded_by(BASE + EVERY_DAG_FILE + tasks)
-    assert {name for name in loaded if name.split(".")[0] == "airflow_provider_cpp"} == wanted
+    assert {name for name in loaded if name.split(".")[0] == "airflow_provider_cpp"} == expected
 
 
-def test_everything_that_is_offered_loads_only_modules_of_this_package(airflow_home: Path) -> None:
-    """Each module that a DAG file may import, found by looking, adds no module but this package's own."""
+def test_public_modules_load_only_modules_of_this_package(airflow_home: Path) -> None:
+    """Each module that a DAG file may import adds only this package's modules."""
     folders = "tasks", "hooks", "links", "operators", "sensors", "triggers"
     package = Path(airflow_provider_cpp.__file__).parent
     files = [file for folder in folders for file in ([*(package / folder).glob("*.py")] or [package / f"{folder}.py"])]
@@ -112,7 +110,8 @@ def test_everything_that_is_offered_loads_only_modules_of_this_package(airflow_h
         ".".join(file.relative_to(package.parent).with_suffix("").parts).removesuffix(".__init__") for file in files
     ]
     added = modules_loaded_by(BASE + "".join(f"import {name}\n" for name in names)) - modules_loaded_by(BASE)
-    assert (len(names) > len(folders), set(names) <= added) == (True, True)
+    assert len(names) > len(folders)
+    assert set(names) <= added
     assert {name for name in added if name.split(".")[0] != "airflow_provider_cpp"} == set()
 
 
@@ -127,29 +126,29 @@ TASKS = (
 
 
 @pytest.mark.parametrize("kind", TASKS)
-def test_the_types_of_arguments_can_be_asked_for(kind: type) -> None:
-    """Whoever makes forms or checks from a constructor's hints finds each of its types, though little is loaded."""
+def test_the_type_hints_of_constructors_resolve(kind: type) -> None:
+    """The type hints of each constructor resolve, although few modules are loaded."""
     hints = get_type_hints(kind.__init__)
     assert hints["kwargs"] is Any
     assert len(hints) > 2
 
 
 def test_the_package_itself_imports_nothing() -> None:
-    """Importing the package alone loads neither its own modules nor anybody else's."""
+    """Importing the package loads no other module."""
     added = modules_loaded_by("import airflow_provider_cpp") - modules_loaded_by("from __future__ import annotations")
     assert added == {"airflow_provider_cpp"}
 
 
 def test_provider_info_needs_the_standard_library_only() -> None:
-    """Airflow asks for the metadata in every process, so reading it loads nothing but itself."""
+    """Reading the provider info, which every Airflow process does, loads only its own module."""
     added = modules_loaded_by("import airflow_provider_cpp.get_provider_info") - modules_loaded_by(
         "from __future__ import annotations\nimport typing"
     )
     assert added == {"airflow_provider_cpp", "airflow_provider_cpp.get_provider_info"}
 
 
-def planted(tmp_path: Path, line: str, module: str = "operators/offer.py") -> Path:
-    """Copy what the checks read, with one line planted on top of a module's imports."""
+def copy_with_line(tmp_path: Path, line: str, module: str = "operators/offer.py") -> Path:
+    """Copy what the checks read, with a line added above a module's imports."""
     for name in ("airflow_provider_cpp", "pyproject.toml"):
         source = ROOT / name
         if source.is_dir():
@@ -177,45 +176,47 @@ IMPORT_RULES = (
 
 
 @pytest.mark.tree
-def test_a_planted_import_of_requests_fails_the_rules(tmp_path: Path) -> None:
-    """Both guards of `make check` refuse `import requests` in an operator: the lint rule and the import contracts."""
-    tree = planted(tmp_path, "import requests")
+def test_an_import_of_requests_fails_the_rules(tmp_path: Path) -> None:
+    """The lint rule and the import contracts of `make check` both refuse `import requests` in an operator."""
+    tree = copy_with_line(tmp_path, "import requests")
     lint = check(tree, "-m", "ruff", "check", "--no-cache", "--select", "TID253", "airflow_provider_cpp")
     contracts = check(tree, *IMPORT_RULES, "--no-cache")
-    assert (lint.returncode, "TID253" in lint.stdout) == (1, True)
-    assert (contracts.returncode, "airflow_provider_cpp.operators.offer -> requests" in contracts.stdout) == (1, True)
+    assert lint.returncode == 1
+    assert "TID253" in lint.stdout
+    assert contracts.returncode == 1
+    assert "airflow_provider_cpp.operators.offer -> requests" in contracts.stdout
 
 
 @pytest.mark.tree
-def test_the_rules_pass_where_nothing_is_planted(tmp_path: Path) -> None:
-    """The same two guards let a copy through in which nothing was planted, so that their refusal means something."""
-    tree = planted(tmp_path, "# nothing")
+def test_the_rules_pass_on_an_unchanged_copy(tmp_path: Path) -> None:
+    """The lint rule and the import contracts pass on an unchanged copy, so a failure means something."""
+    tree = copy_with_line(tmp_path, "# nothing")
     lint = check(tree, "-m", "ruff", "check", "--no-cache", "--select", "TID253", "airflow_provider_cpp")
     contracts = check(tree, *IMPORT_RULES, "--no-cache")
     assert (lint.returncode, contracts.returncode) == (0, 0), lint.stdout + contracts.stdout
 
 
-CIRCLE = "from airflow_provider_cpp.core.wait import wait"
+CYCLE = "from airflow_provider_cpp.core.wait import wait"
 
 
 @pytest.mark.tree
 @pytest.mark.parametrize(
     "line",
-    [CIRCLE, f"def later():\n    {CIRCLE}", f"from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    {CIRCLE}"],
+    [CYCLE, f"def later():\n    {CYCLE}", f"from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    {CYCLE}"],
     ids=["import", "in a function", "for type checking"],
 )
-def test_a_planted_circle_fails_the_rules(tmp_path: Path, line: str) -> None:
-    """A module of the core that imports one that imports it is refused, wherever that import stands."""
-    contracts = check(planted(tmp_path, line, "core/status.py"), *IMPORT_RULES, "--no-cache")
+def test_an_import_cycle_fails_the_rules(tmp_path: Path, line: str) -> None:
+    """An import cycle in the core is refused, also in a function or for type checking."""
+    contracts = check(copy_with_line(tmp_path, line, "core/status.py"), *IMPORT_RULES, "--no-cache")
     assert contracts.returncode == 1
     assert "No cycles are allowed in airflow_provider_cpp.core" in contracts.stdout
 
 
 @pytest.mark.tree
-def test_a_planted_import_upwards_fails_the_rules(tmp_path: Path) -> None:
-    """A module that imports a higher layer is refused, also where it imports it for its types only."""
+def test_an_import_of_a_higher_layer_fails_the_rules(tmp_path: Path) -> None:
+    """An import of a higher layer is refused, also for type checking only."""
     line = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from airflow_provider_cpp.operators.base import OfferOperator"
-    contracts = check(planted(tmp_path, line, "tasks/runtime.py"), *IMPORT_RULES, "--no-cache")
+    contracts = check(copy_with_line(tmp_path, line, "tasks/runtime.py"), *IMPORT_RULES, "--no-cache")
     assert contracts.returncode == 1
     assert "airflow_provider_cpp.tasks is not allowed to import" in contracts.stdout
 
@@ -227,4 +228,5 @@ def test_mocks_stay_out_of_tests(tmp_path: Path) -> None:
     (tmp_path / "tests").mkdir()
     (tmp_path / "tests/test_planted.py").write_text("from unittest.mock import Mock\n\nMock()\n")
     lint = check(tmp_path, "-m", "ruff", "check", "--no-cache", "--select", "TID251", "tests")
-    assert (lint.returncode, "TID251" in lint.stdout) == (1, True)
+    assert lint.returncode == 1
+    assert "TID251" in lint.stdout

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rooms: who asks which API it is, which nobody does above the hooks, and where an API's words stand."""
+"""Layers: no module above the hooks depends on one API, and each API's status words are in one file."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 import airflow_provider_cpp
-from airflow_provider_cpp.apis.cloud_partner_portal import status as portal
+from airflow_provider_cpp.apis.cloud_partner_portal import status as cpp_status
 from airflow_provider_cpp.apis.cloud_partner_portal.api import CLOUD_PARTNER_PORTAL_API
-from airflow_provider_cpp.apis.product_ingestion import status as ingestion
+from airflow_provider_cpp.apis.product_ingestion import status as product_ingestion_status
 from airflow_provider_cpp.apis.product_ingestion.api import PRODUCT_INGESTION_API
 from airflow_provider_cpp.core.api import MarketplaceAPI
 from airflow_provider_cpp.core.outcome import WaitResult
@@ -30,8 +30,8 @@ OF_ONE_API = (
     "airflow_provider_cpp.hooks.cloud_partner_portal",
     "airflow_provider_cpp.hooks.product_ingestion",
 )
-NAMES = frozenset({*CONNECTIONS, "PORTAL", "INGESTION", "API", "APIS", "conn_type", "needs_publisher"})
-"""What somebody would have to name who asks which API it is."""
+NAMES = frozenset({*CONNECTIONS, "CLOUD_PARTNER_PORTAL", "PRODUCT_INGESTION", "OPERATION_FORMATS", "conn_type"})
+"""Names that a branch on the API would use."""
 
 
 def imported(tree: ast.AST) -> Iterator[str]:
@@ -43,13 +43,13 @@ def imported(tree: ast.AST) -> Iterator[str]:
 
 
 def compared(tree: ast.AST) -> Iterator[str]:
-    """Yield every name and text that stands in a condition, and every class that something is asked to be of."""
+    """Yield every name and string in a condition, and every class in an ``isinstance``."""
     for node in ast.walk(tree):
         tests = [node.test] if isinstance(node, (ast.If, ast.IfExp, ast.While, ast.Assert)) else []
         tests += [node] if isinstance(node, (ast.Compare, ast.BoolOp)) else []
         tests += [node.subject, *(case.pattern for case in node.cases)] if isinstance(node, ast.Match) else []
-        is_asking = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "isinstance"
-        tests += list(node.args) if is_asking else []
+        is_isinstance = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "isinstance"
+        tests += list(node.args) if is_isinstance else []
         for test in tests:
             for one in ast.walk(test):
                 if isinstance(one, ast.Name):
@@ -60,25 +60,25 @@ def compared(tree: ast.AST) -> Iterator[str]:
                     yield one.value
 
 
-def asks_which(source: str) -> list[str]:
-    """Say by what a source asks which API it is, or knows one."""
+def branches_on_api(source: str) -> list[str]:
+    """Return what in a source depends on one API: imports and conditions."""
     tree = ast.parse(source)
-    known = [name for name in imported(tree) if any(name == one or name.startswith(f"{one}.") for one in OF_ONE_API)]
-    asked = [name for name in compared(tree) if name in NAMES or name.endswith("Hook") or name == "api"]
-    return known + asked
+    imports = [name for name in imported(tree) if any(name == one or name.startswith(f"{one}.") for one in OF_ONE_API)]
+    branches = [name for name in compared(tree) if name in NAMES or name.endswith("Hook") or name == "api"]
+    return imports + branches
 
 
 @pytest.mark.parametrize("path", ABOVE, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_no_task_and_no_trigger_asks_which_api_it_is(path: Path) -> None:
-    """Nothing above the hooks imports a module of one API, or branches on which one it is."""
-    assert asks_which(path.read_text()) == []
+    """No module above the hooks imports a module of one API or branches on the API."""
+    assert branches_on_api(path.read_text()) == []
 
 
 @pytest.mark.parametrize(
     "line",
     [
-        "from airflow_provider_cpp.apis.cloud_partner_portal import calls",
-        "from airflow_provider_cpp.apis.product_ingestion.api import INGESTION_API",
+        "from airflow_provider_cpp.apis.cloud_partner_portal import endpoints",
+        "from airflow_provider_cpp.apis.product_ingestion.api import PRODUCT_INGESTION_API",
         "import airflow_provider_cpp.hooks.product_ingestion",
         "if hook.api.name == 'x':\n    pass",
         "if kind == 'product_ingestion':\n    pass",
@@ -87,12 +87,12 @@ def test_no_task_and_no_trigger_asks_which_api_it_is(path: Path) -> None:
         "match hook.conn_type:\n    case 'x':\n        pass",
     ],
 )
-def test_who_asked_would_be_seen(line: str) -> None:
-    """Each way of asking is found."""
-    assert asks_which(line)
+def test_each_branch_on_the_api_is_detected(line: str) -> None:
+    """Each way to branch on the API is detected."""
+    assert branches_on_api(line)
 
 
-def words_of(tree: ast.AST) -> Iterator[str]:
+def strings_in(tree: ast.AST) -> Iterator[str]:
     skipped = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in skipped:
@@ -100,41 +100,42 @@ def words_of(tree: ast.AST) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    ("room", "words"),
+    ("api_name", "words"),
     [
-        ("cloud_partner_portal", [word for words in portal.SPELLINGS.values() for word in words]),
+        ("cloud_partner_portal", [word for words in cpp_status.SPELLINGS.values() for word in words]),
         (
             "product_ingestion",
             [
                 *(
                     word
-                    for table in (ingestion.PROGRESS, ingestion.RESULTS)
+                    for table in (product_ingestion_status.PROGRESS, product_ingestion_status.RESULTS)
                     for words in table.values()
                     for word in words
                 ),
-                ingestion.COMPLETE,
-                ingestion.NO_RESULT,
+                product_ingestion_status.COMPLETE,
+                product_ingestion_status.NO_RESULT,
             ],
         ),
     ],
 )
-def test_an_apis_words_stand_in_one_file_of_its_folder(room: str, words: list[str]) -> None:
-    """A status word of an API stands in the status file of its own folder, and in no other file of the client."""
-    wanted = {word.casefold() for word in words} - {result.value for result in WaitResult}
+def test_the_status_words_of_an_api_are_in_one_file(api_name: str, words: list[str]) -> None:
+    """A status word of an API is in the status file of its folder and in no other file of the package."""
+    expected = {word.casefold() for word in words} - {result.value for result in WaitResult}
     common = {status.value.casefold() for status in Status}
-    own = set(words_of(ast.parse((PACKAGE / "apis" / room / "status.py").read_text())))
-    assert wanted <= own
+    own = set(strings_in(ast.parse((PACKAGE / "apis" / api_name / "status.py").read_text())))
+    assert expected <= own
     for path in sorted(PACKAGE.rglob("*.py")):
         name = path.relative_to(PACKAGE).as_posix()
         if path.name == "status.py":
             continue
         assert (
-            set(words_of(ast.parse(path.read_text()))) & (wanted | common - {one.value for one in WaitResult}) == set()
+            set(strings_in(ast.parse(path.read_text()))) & (expected | common - {one.value for one in WaitResult})
+            == set()
         ), name
 
 
-def test_the_words_are_mapped_in_one_place_each() -> None:
-    """No file but an API's own status file makes a common status of a word."""
+def test_status_words_are_parsed_in_one_place_per_api() -> None:
+    """Only an API's own status file converts a word to a common status."""
     for path in sorted(PACKAGE.rglob("*.py")):
         name = path.relative_to(PACKAGE).as_posix()
         text = path.read_text()
@@ -143,13 +144,13 @@ def test_the_words_are_mapped_in_one_place_each() -> None:
 
 
 @pytest.mark.parametrize("api", [CLOUD_PARTNER_PORTAL_API, PRODUCT_INGESTION_API], ids=lambda api: api.name)
-def test_each_api_has_all_that_an_api_has_to_offer(api: MarketplaceAPI) -> None:
-    """Both have what tasks and triggers ask for, by the same names and with the same arguments."""
-    wanted = {
+def test_each_api_implements_the_protocol(api: MarketplaceAPI) -> None:
+    """Both APIs have the methods of the protocol, with the same arguments."""
+    expected = {
         name: value for name, value in vars(MarketplaceAPI).items() if not name.startswith("_") and callable(value)
     }
-    assert {"publish", "go_live", "cancel", "update", "add_image", "poll"} <= set(wanted)
-    for name, one in wanted.items():
+    assert {"publish", "go_live", "cancel", "update", "add_image", "poll"} <= set(expected)
+    for name, one in expected.items():
         assert list(inspect.signature(getattr(type(api), name)).parameters) == list(inspect.signature(one).parameters)
     assert CONNECTIONS[api.name]["connection-type"] == api.name
     assert api.endpoint.scope.startswith("https://")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What runs that fail leave behind holds no secret, token, assertion or signature, and each mask is needed for that."""
+"""Runs that fail leave no secret, token, assertion or signature anywhere, and each mask is needed for that."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ OFFERS = (
     *("plain", "unauthorized", "rejected", "hanging", "odd", "put-refused", "mapped-0", "mapped-1"),
     *("unauthorized-later", "blocked-later", "hanging-later"),
 )
-SIGNED = ("patch", "careless", "image", "data", "details", "expired", "mapped-0", "mapped-1", "told")
-MANY = 60
-"""Rows and files that such a run leaves at least, so that the search is known to have found them."""
+SIGNED = ("patch", "careless", "image", "data", "details", "expired", "mapped-0", "mapped-1", "echoed")
+MIN_TEXTS = 60
+"""The least number of rows and files of such a run, so that the search cannot pass on nothing."""
 
-WORDS = {
+API_TEXTS = {
     "cloud_partner_portal": ("publication failed at step Certification", "has no place for"),
     "product_ingestion": ("Certification failed", "offer rejected: publication failed"),
 }
-"""What the run must have told on each API, lest it failed otherwise than was meant; and on both:"""
+"""Texts that the run must log on each API, to show that it failed as intended; the common ones follow."""
 
-COMMON_WORDS = (
+COMMON_TEXTS = (
     "AADSTS7000215",
     "AADSTS700027",
     "put a new one into the connection",
     "TLS: unable to get local issuer certificate",
     "ReadTimeout",
-    "TimeoutError: nothing came within 0.5 seconds",
+    "TimeoutError: no response within 0.5 seconds",
     "HTTP 401",
     "HTTP 422",
     "expired on",
@@ -54,8 +54,8 @@ SECRET = 'a b+c/d=e&f%25"g\\h~ü'
 
 
 @pytest.mark.parametrize("form", forms_of(SECRET))
-def test_what_is_planted_is_found(form: str) -> None:
-    """A secret that stands in the middle of a text is found in each form, and nothing is found where there is none."""
+def test_a_secret_in_a_text_is_found(form: str) -> None:
+    """A secret in the middle of a text is found in each form, and nothing is found in a text without it."""
     texts = {"clean": "nothing here", "log": f"before{forms_of(SECRET)[form]}after"}
     assert {where for where, _ in hidden_in(texts, [SECRET])} == {"log"}
 
@@ -63,138 +63,138 @@ def test_what_is_planted_is_found(form: str) -> None:
 @pytest.mark.parametrize("before", ["", "x", "xy"])
 @pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
 def test_base64_of_more_than_the_secret_is_found(before: str, encode: Callable[[bytes], bytes]) -> None:
-    """A secret is found inside base64, wherever it begins in what was encoded."""
+    """A secret is found inside base64, at any offset in the encoded text."""
     assert hidden_in({"log": encode(f"{before}{SECRET} and more".encode()).decode()}, [SECRET])
 
 
 def signed_url(name: str, signature: str) -> str:
-    """Return a shared access URL that is good for long enough, or was."""
+    """Return a shared access signature URL that is valid for long enough, or has expired."""
     days = timedelta(days=-2 if name == "expired" else 30)
     end = datetime.now(timezone.utc) + days
     query = f"sv=2024-11-04&sr=c&sp=rl&se={end:%Y-%m-%dT%H:%M:%SZ}&sig={quote(signature, safe='')}"
     return f"https://contosoimages.blob.core.windows.net/vhds/{name}.vhd?{query}"
 
 
-def report_quoting(portal: Emulator, url: str, word: str) -> str:
-    """Return the answer for a publication that was rejected or is blocked, its message quoting a URL and a token."""
-    markup = f'Certification: <a href="{url}">{url}</a> is not patched; {portal.tokens[0]}'
+def report_quoting(emulator: Emulator, url: str, status: str) -> str:
+    """Return the status of a rejected or blocked publication whose message quotes a URL and a token."""
+    markup = f'Certification: <a href="{url}">{url}</a> is not patched; {emulator.tokens[0]}'
     step = {"id": "displaycertify", "stepName": "Certification"}
-    step |= {"status": "rejected" if word == "failed" else "blocked"}
+    step |= {"status": "rejected" if status == "failed" else "blocked"}
     step |= {"messages": [{"messageHtml": markup, "level": "error", "timestamp": "2026-11-03T09:00:00Z"}]}
-    return json.dumps({"status": word, "steps": [step], "messages": [{"messageHtml": markup, "level": "error"}]})
+    return json.dumps({"status": status, "steps": [step], "messages": [{"messageHtml": markup, "level": "error"}]})
 
 
-def job_quoting(portal: Emulator, url: str) -> str:
-    """Return the successor's answer for a job that failed in certification, its errors quoting a URL and a token."""
+def job_quoting(emulator: Emulator, url: str) -> str:
+    """Return a Product Ingestion job that failed in certification, whose errors quote a URL and a token."""
     quoting = {
         "code": url,
-        "message": f'<a href="{url}">{url}</a> is not patched; {portal.tokens[0]}',
+        "message": f'<a href="{url}">{url}</a> is not patched; {emulator.tokens[0]}',
         "details": [url],
     }
     errors = [{"code": "internalError", "message": "Certification failed", "details": [quoting]}]
     return json.dumps({"jobId": "1", "jobStatus": "completed", "jobResult": "failed", "errors": errors})
 
 
-def submissions_quoting(portal: Emulator, url: str) -> str:
-    """Return the successor's answer for a submission that failed in certification, in words quoting a URL and a token."""
-    words = {"status": "completed", "result": "failed", "created": "2026-11-03T09:00:00Z", "note": url}
+def submissions_quoting(emulator: Emulator, url: str) -> str:
+    """Return Product Ingestion submissions that failed in certification and quote a URL and a token."""
+    state = {"status": "completed", "result": "failed", "created": "2026-11-03T09:00:00Z", "note": url}
     product = "12345678-1234-4321-8765-123456789012"
-    entry = {
+    submission = {
         "id": f"submission/{product}/1",
         "product": f"product/{product}",
         "target": {"targetType": "preview"},
-    } | words
-    other = entry | {"status": f"{url} {portal.tokens[0]}", "target": {"targetType": url}}
-    return json.dumps({"value": [entry, other]})
+    } | state
+    other = submission | {"status": f"{url} {emulator.tokens[0]}", "target": {"targetType": url}}
+    return json.dumps({"value": [submission, other]})
 
 
-def connections(portal: Emulator, other: Emulator, api: str) -> dict[str, str]:
-    """Return the connections of the tasks, as variables of the environment."""
-    plain = portal.connection_for(api=api)
-    stranger = portal.connection_for("certificate", "inline", api)
+def connection_variables(emulator: Emulator, other: Emulator, api: str) -> dict[str, str]:
+    """Return the tasks' connections as environment variables."""
+    plain = emulator.connection_for(api=api)
+    stranger = emulator.connection_for("certificate", "inline", api)
     theirs = other.connection_for("certificate", "inline", api)
     stranger["extra"] |= {"private_key": theirs["extra"]["private_key"]}
     values = {
         "cloud_partner_portal_default": plain,
         "wrong_secret": plain | {"password": other.client_secret},
         "wrong_certificate": stranger,
-        "revoked": portal.connection_for("access_token", api=api),
+        "revoked": emulator.connection_for("access_token", api=api),
         "untrusted": plain | {"extra": plain["extra"] | {"verify": str(other.ca_file)}},
         "impatient": plain | {"extra": plain["extra"] | {"request_timeout": 0.5}},
         "echoing": other.connection_for(api=api),
     }
-    portal.revoke_tokens()
+    emulator.revoke_tokens()
     return {f"AIRFLOW_CONN_{name.upper()}": json.dumps(value) for name, value in values.items()}
 
 
 ROUTES = {
-    "cloud_partner_portal": {"look": "status", "job": "operation", "write": "put"},
-    "product_ingestion": {"look": "submission_list", "job": "configure_status", "write": "configure_draft"},
+    "cloud_partner_portal": {"status": "status", "job": "operation", "write": "put"},
+    "product_ingestion": {"status": "submission_list", "job": "configure_status", "write": "configure_draft"},
 }
-"""Where each API is asked for an offer's state and for an operation's, and where its draft is written."""
+"""The emulator's routes for an offer's status, for an operation's, and for a write of a draft."""
 
 
-def prepare(portal: Emulator, other: Emulator, told: str, api: str) -> None:
-    """Make go wrong what is to go wrong."""
+def prepare(emulator: Emulator, other: Emulator, echoed: str, api: str) -> None:
+    """Add the offers and inject the faults."""
     for offer in OFFERS:
-        portal.add_offer(offer)
-    sas, routes = f"{told} and {told.replace('&', '&amp;')}", ROUTES[api]
-    echo = json.dumps({"error": {"code": "Odd", "message": f"{sas} {portal.tokens[0]}"}})
-    for route, suffix in ((routes["look"], ""), (routes["job"], "-later")):
-        portal.inject(Fault("answer", route, f"unauthorized{suffix}", times=99, status=401, body=echo))
-        portal.inject(Fault("hang", route, f"hanging{suffix}", times=99, seconds=2))
+        emulator.add_offer(offer)
+    sas, routes = f"{echoed} and {echoed.replace('&', '&amp;')}", ROUTES[api]
+    echo = json.dumps({"error": {"code": "Odd", "message": f"{sas} {emulator.tokens[0]}"}})
+    for route, suffix in ((routes["status"], ""), (routes["job"], "-later")):
+        emulator.inject(Fault("response", route, f"unauthorized{suffix}", times=99, status=401, body=echo))
+        emulator.inject(Fault("hang", route, f"hanging{suffix}", times=99, seconds=2))
     if api == "product_ingestion":
-        rejected, blocked = submissions_quoting(portal, told), job_quoting(portal, told)
+        rejected, blocked = submissions_quoting(emulator, echoed), job_quoting(emulator, echoed)
     else:
-        rejected, blocked = (report_quoting(portal, told, word) for word in ("failed", "running"))
-    portal.inject(Fault("answer", routes["look"], "rejected", times=99, status=200, body=rejected))
-    portal.inject(Fault("answer", routes["job"], "blocked-later", times=99, status=200, body=blocked))
-    portal.inject(Fault("answer", routes["look"], "odd", times=99, status=200, body=f"no JSON: {sas}"))
-    portal.inject(Fault("answer", routes["write"], "put-refused", times=99, status=422, body=echo))
-    said = f"it was {other.client_secret} and {portal.tokens[0]}"
-    body = json.dumps({"error": "odd", "error_description": said})
-    other.inject(Fault("answer", "token", times=99, status=400, body=body))
+        rejected, blocked = (report_quoting(emulator, echoed, status) for status in ("failed", "running"))
+    emulator.inject(Fault("response", routes["status"], "rejected", times=99, status=200, body=rejected))
+    emulator.inject(Fault("response", routes["job"], "blocked-later", times=99, status=200, body=blocked))
+    emulator.inject(Fault("response", routes["status"], "odd", times=99, status=200, body=f"no JSON: {sas}"))
+    emulator.inject(Fault("response", routes["write"], "put-refused", times=99, status=422, body=echo))
+    text = f"it was {other.client_secret} and {emulator.tokens[0]}"
+    body = json.dumps({"error": "odd", "error_description": text})
+    other.inject(Fault("response", "token", times=99, status=400, body=body))
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("api", ["cloud_partner_portal", pytest.param("product_ingestion", marks=pytest.mark.again)])
-def test_runs_that_fail_show_nothing(airflow_home: Path, api: str) -> None:
-    """Refused, untrusted, late and rejected, at DEBUG: no log, XCom, rendered field or error has a secret in it."""
+def test_runs_that_fail_show_no_secret(airflow_home: Path, api: str) -> None:
+    """At DEBUG, runs that fail in many ways leave no secret in a log, XCom, rendered field or error."""
     signatures = {name: base64.b64encode(b"\xff\xfe" + secrets.token_bytes(30)).decode() for name in SIGNED}
     urls = {name: signed_url(name, signature) for name, signature in signatures.items()}
-    settings = Settings(draft_job=timedelta())  # the clock stands still, and a change of a draft is waited for
-    with Emulator(settings, ManualClock()) as portal, Emulator(Settings(), ManualClock()) as other:
-        environment = os.environ | LOUD | connections(portal, other, api)
+    settings = Settings(draft_job=timedelta())  # the clock does not move, and tasks wait for a draft job
+    with Emulator(settings, ManualClock()) as emulator, Emulator(Settings(), ManualClock()) as other:
+        environment = os.environ | LOUD | connection_variables(emulator, other, api)
         environment |= {"AIRFLOW__CORE__DAGS_FOLDER": str(DAGS), "FAILING_RUNS_URLS": json.dumps(urls)}
         environment |= {"FAILING_RUNS_API": api}
-        prepare(portal, other, urls["told"], api)
+        prepare(emulator, other, urls["echoed"], api)
         command = [sys.executable, "-m", "airflow", "dags", "test", "failing_runs"]
         result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=600)
         key = json.loads(environment["AIRFLOW_CONN_WRONG_CERTIFICATE"])["extra"]["private_key"]
         careless = signatures.pop("careless")
-        hidden = [portal.client_secret, other.client_secret, *signatures.values(), *key.split("\n")[2:-3]]
-        shown = [*portal.tokens, *portal.assertions, *other.tokens]
-        hidden += [part for token in shown for part in parts_of_token(token)]
-        assert portal.assertions
+        hidden = [emulator.client_secret, other.client_secret, *signatures.values(), *key.split("\n")[2:-3]]
+        tokens = [*emulator.tokens, *emulator.assertions, *other.tokens]
+        hidden += [part for token in tokens for part in parts_of_token(token)]
+        assert emulator.assertions
     output = without_airflows_own(result.stdout)
     texts = {"stdout": output, "stderr": result.stderr, **texts_of(airflow_home)}
-    assert [word for word in (*COMMON_WORDS, *WORDS[api]) if word not in output] == [], output[-5000:]
-    assert len(texts) > MANY, len(texts)
+    assert [text for text in (*COMMON_TEXTS, *API_TEXTS[api]) if text not in output] == [], output[-5000:]
+    assert len(texts) > MIN_TEXTS, len(texts)
     assert hidden_in(texts, hidden) == []
-    # ``dags test`` prints exceptions past Airflow's masker; in a deployment's log they are masked, which the copies below show.
+    # ``dags test`` prints exceptions unmasked; the tests below show that they are masked in a deployment's log.
     printed = {"stdout", "stderr"}
     assert hidden_in({where: text for where, text in texts.items() if where not in printed}, [careless]) == []
 
 
-SHOWING = Path(__file__).with_name("everything_shown.py")
+SCRIPT = Path(__file__).with_name("output_of_copies.py")
 PACKAGE = Path(airflow_provider_cpp.__file__).parent
 NOT_SECRET = {"transport/auth/client_assertion.py repr=False 1"}
-"""A key of the cryptography package, which shows its address."""
+"""A key object of the cryptography package, whose repr is only its address."""
 
-BY_HAND = (
+LISTED_MASKS = (
     ("operators/draft.py", "            mask_signatures(value)\n", ""),
-    ("tasks/masking.py", "(signature, decoded, unquote(decoded), unquote(unquote(decoded)))", "(signature,)"),
-    ("tasks/masking.py", "(signature, decoded, unquote(decoded), unquote(unquote(decoded)))", "(unquote(decoded),)"),
+    ("tasks/masking.py", "for form in _forms(signature):", "for form in (signature,):"),
+    ("tasks/masking.py", "for form in _forms(signature):", "for form in (unquote(signature),):"),
     ("tasks/draft.py", '        mask_signatures("".join(traceback.format_exception(error)))\n', ""),
     ("core/redaction.py", "        text = redact_sas_signatures(text)\n", ""),
     ("core/redaction.py", '            text = _TOKEN.sub("***", text)\n', "            pass\n"),
@@ -226,70 +226,69 @@ BY_HAND = (
         'return cls("", sanitize_line(as_text(data)))',
         'return cls("", as_text(data))',
     ),
-    ("transport/auth/msal_session.py", 'text.replace(secret, "***")', "text"),
-    ("transport/auth/msal_session.py", '.replace(quote_plus(secret), "***")', ""),
-    ("transport/auth/msal_session.py", "return sanitize_line(self._unsaid(text), MAX_TEXT)", "return text"),
-    ("transport/auth/msal_session.py", 'TOKEN.sub("***", self._unsaid(text))', "self._unsaid(text)"),
+    ("transport/auth/msal_session.py", 'masked.replace(secret, "***")', "masked"),
+    ("transport/auth/msal_session.py", "unquote(JSON_ESCAPE", "(JSON_ESCAPE"),
+    ("transport/auth/msal_session.py", "return sanitize_line(self._mask_secrets(text), MAX_TEXT)", "return text"),
+    ("transport/auth/msal_session.py", 'TOKEN.sub("***", masked)', "masked"),
     ("transport/network_errors.py", '_USER.sub("//***@", text)', "text"),
 )
-"""Masks: the file, what is taken out of it, and what is put there instead."""
+"""Masks: the file, the text to remove, and its replacement."""
 
 
-def found_by_looking() -> Iterator[tuple[str, str, int, str]]:
-    """Yield every field that is kept out of a repr, and every argument that is masked when it is set."""
+def masks_in_source() -> Iterator[tuple[str, str, int, str]]:
+    """Yield every field that is not in a repr, and every argument that is masked when it is set."""
     for path in sorted(PACKAGE.rglob("*.py")):
         name, text = path.relative_to(PACKAGE).as_posix(), path.read_text()
-        if not name.startswith("emulator/"):
-            yield from ((name, "repr=False", number, "repr=True") for number in range(text.count("repr=False")))
-            yield from ((name, "= Masked()", number, "= None") for number in range(text.count("= Masked()")))
+        for mask, replacement in (("repr=False", "repr=True"), ("= MaskedField()", "= None")):
+            yield from ((name, mask, number, replacement) for number in range(text.count(mask)))
 
 
 def masks() -> dict[str, tuple[str, str]]:
-    """Return each mask by a name: its file, and the file's text without it."""
-    found: dict[str, tuple[str, str]] = {}
-    for name, old, new in BY_HAND:
+    """Return each mask by name: its file, and the file's text without it."""
+    masked: dict[str, tuple[str, str]] = {}
+    for name, old, new in LISTED_MASKS:
         text = (PACKAGE / name).read_text()
         assert text.count(old) == 1, f"{old!r} is {text.count(old)} times in {name}"
-        found[f"{name} {old.strip()} {new}".strip()] = name, text.replace(old, new)
-    for name, old, number, new in found_by_looking():
+        masked[f"{name} {old.strip()} {new}".strip()] = name, text.replace(old, new)
+    for name, old, number, new in masks_in_source():
         parts = (PACKAGE / name).read_text().split(old)
         before, after = old.join(parts[: number + 1]), old.join(parts[number + 1 :])
-        found[f"{name} {old} {number + 1}"] = name, before + new + after
-    return {name: change for name, change in found.items() if name not in NOT_SECRET}
+        masked[f"{name} {old} {number + 1}"] = name, before + new + after
+    return {name: change for name, change in masked.items() if name not in NOT_SECRET}
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], list[tuple[str, str]]]]:
-    """Return a function that says what is shown without a mask; one process does it all, which imports what is heavy once."""
-    home, out = tmp_path_factory.mktemp("copies"), tmp_path_factory.mktemp("shown")
+def secrets_without(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], list[tuple[str, str]]]]:
+    """Return a function that returns the secrets in the output without a mask, from one process that imports once."""
+    home, out = tmp_path_factory.mktemp("copies"), tmp_path_factory.mktemp("secrets_without")
     changes = masks() | {"none": ("__init__.py", (PACKAGE / "__init__.py").read_text())}
     environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen([sys.executable, str(SHOWING), str(out)], env=environment, **pipes) as showing:
+    with subprocess.Popen([sys.executable, str(SCRIPT), str(out)], env=environment, **pipes) as process:
 
-        def look(name: str) -> list[tuple[str, str]]:
+        def output_without(name: str) -> list[tuple[str, str]]:
             number, (file, text) = str(list(changes).index(name)), changes[name]
             copy = home / number
             shutil.copytree(PACKAGE, copy / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__"))
             (copy / PACKAGE.name / file).write_text(text)
-            showing.stdin.write(f"{copy}\n")
-            showing.stdin.flush()
-            while showing.stdout.readline() not in (f"{number}\n", ""):
-                pass  # what Airflow says while it is imported
+            process.stdin.write(f"{copy}\n")
+            process.stdin.flush()
+            while process.stdout.readline() not in (f"{number}\n", ""):
+                pass  # output of Airflow while it is imported
             value = json.loads((out / f"{number}.json").read_text())
             return hidden_in({str(number): text for number, text in enumerate(value["texts"])}, value["secrets"])
 
-        yield look
+        yield output_without
 
 
 @pytest.mark.tree
-def test_everything_that_can_be_shown_shows_nothing(shown: Callable[[str], list[tuple[str, str]]]) -> None:
-    """Values, errors, log lines and rendered fields of the package as it is hold nothing secret."""
-    assert shown("none") == []
+def test_no_output_has_a_secret(secrets_without: Callable[[str], list[tuple[str, str]]]) -> None:
+    """Values, errors, log lines and rendered fields of the package have no secret."""
+    assert secrets_without("none") == []
 
 
 @pytest.mark.tree
 @pytest.mark.parametrize("name", masks())
-def test_each_mask_is_needed(shown: Callable[[str], list[tuple[str, str]]], name: str) -> None:
-    """With any one mask taken out, something secret is shown."""
-    assert shown(name)
+def test_each_mask_is_needed(secrets_without: Callable[[str], list[tuple[str, str]]], name: str) -> None:
+    """With any one mask removed, some output has a secret."""
+    assert secrets_without(name)

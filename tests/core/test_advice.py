@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Errors that stop for a person say what that person can do, and advise nothing that could publish twice."""
+"""Errors name the cause and the next step, and never advise what could publish twice."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from support.player import Player
 
 from airflow_provider_cpp import exceptions
 from airflow_provider_cpp.apis.cloud_partner_portal.api import CLOUD_PARTNER_PORTAL_API
@@ -21,54 +22,56 @@ SAME = "workers and triggerers must run the same release of this package"
 
 @pytest.mark.parametrize("payload", [None, {"version": 2}, "done", {"version": 1, "result": "reached"}])
 def test_an_event_of_another_release_names_the_cause(payload: Any) -> None:
-    """What is no outcome of this release is mostly one of another release, and the error says so."""
+    """An event that is not an outcome of this release is reported as a difference of releases."""
     with pytest.raises(
-        exceptions.InvalidEventError, match=rf"^the trigger ended with .*: {SAME}\. The publication goes on$"
+        exceptions.InvalidEventError, match=rf"^the trigger ended with .*: {SAME}\. The publication continues$"
     ):
         WaitOutcome.from_payload(payload)
 
 
-def test_a_watch_of_another_release_does_not_advise_to_clear() -> None:
-    """A clear of a publish whose preview is parked would publish anew, so that is no advice to give to whoever waits."""
+def test_a_wait_spec_of_another_release_does_not_advise_a_clear() -> None:
+    """The error does not advise a clear, which would publish an offer that awaits sign-off again."""
     with pytest.raises(exceptions.ConfigurationError, match=f"another release of this package; {SAME}$"):
         WaitSpec.from_payload({"version": 2})
 
 
-@pytest.mark.parametrize(("order", "named"), [("publish", "publish"), ("golive", "go-live"), ("cancel", "cancel")])
-def test_an_order_is_named_as_people_name_it(order: str, named: str) -> None:
-    """The error for an order of which nothing is known names it in words, not as the API does."""
-    assert f"whether the portal took the {named}: " in str(
-        exceptions.SubmitOutcomeUnknownError("contoso/x", order, "no answer")
-    )
+@pytest.mark.parametrize(("kind", "named"), [("publish", "publish"), ("golive", "go-live"), ("cancel", "cancel")])
+def test_a_submit_is_named_in_words(kind: str, named: str) -> None:
+    """The error for a submit with an unknown outcome writes go-live, not the API's golive."""
+    text = str(exceptions.SubmitOutcomeUnknownError("contoso/x", kind, "no response"))
+    assert f"whether the {named} was accepted: " in text
 
 
-def test_both_ways_to_go_on_are_named() -> None:
-    """Whoever is asked to look is told what to do in either case: with no new operation, and with one."""
-    text = str(exceptions.SubmitOutcomeUnknownError("contoso/x", "publish", "no answer"))
-    advice = "look at the offer's operations: if none is new, clear this task; if one is, it goes on without this task"
-    assert text.endswith(f"It was not sent again: {advice}")
+def test_an_unknown_outcome_has_advice_for_both_cases() -> None:
+    """The error states what to do if there is no new operation, and if there is one."""
+    text = str(exceptions.SubmitOutcomeUnknownError("contoso/x", "publish", "no response"))
+    advice = "check the offer's operations: if none is new, clear this task; if one is, it continues without this task"
+    assert text.endswith(f"It was not submitted again: {advice}")
 
 
-def test_a_portal_that_wants_fewer_requests_is_understood() -> None:
-    """429 says what to change."""
+def test_a_rate_limit_error_advises_fewer_requests() -> None:
+    """The error for a 429 advises fewer or less frequent requests."""
     text = str(exceptions.RateLimitError("publish offer contoso/x", status=429, request_id="1"))
-    assert text.endswith("(request id 1); it was asked too often: let fewer tasks ask at a time, or less often")
+    assert "; too many requests: run fewer tasks at a time, or poll less often" in text
+    assert text.endswith("(request id 1)")
 
 
-def test_an_operation_that_was_expected_and_is_none() -> None:
-    """It says by which ways a task comes to return nothing, a person's mark among them."""
-    ways = "the task that should have returned it was skipped, marked as success, or pushed nothing"
-    with pytest.raises(exceptions.ConfigurationError, match=f"operation cannot be used: it came out as None: {ways}$"):
+def test_a_missing_operation_names_the_possible_causes() -> None:
+    """The error for an operation that is None names every way in which the upstream task returns nothing."""
+    causes = "it was skipped, marked as success, or pushed nothing"
+    with pytest.raises(
+        exceptions.ConfigurationError, match=f"cannot be used: the upstream task returned None: {causes}$"
+    ):
         Operation.from_json(None)
 
 
-def test_a_broken_connection_is_told_once(player: Any, start: datetime) -> None:
-    """Where reading the connection again fails as the look did, there is one line and not two."""
-    broken = player.connection = exceptions.ConfigurationError(("it lacks tenant_id in extra",))
-    answers = iter([broken, {"status": "succeeded"}])
-    player.answer = lambda _: next(answers)
-    watch = WaitSpec(
-        OfferRef("contoso", "x"), "live", start + timedelta(days=1), answered=True, api="cloud_partner_portal"
+def test_a_broken_connection_is_logged_once(player: Player, start: datetime) -> None:
+    """If reloading the connection fails with the same error as the poll, the error is logged once."""
+    broken = player.reload_error = exceptions.ConfigurationError(("it lacks tenant_id in extra",))
+    responses = iter([broken, {"status": "succeeded"}])
+    player.respond = lambda _: next(responses)
+    wait_spec = WaitSpec(
+        OfferRef("contoso", "x"), "live", start + timedelta(days=1), responded=True, api="cloud_partner_portal"
     )
-    assert player.run(wait(CLOUD_PARTNER_PORTAL_API, watch)).result is WaitResult.REACHED
-    assert [text for text, level in player.told if level == "warning"] == [f"{broken}; the wait goes on"]
+    assert player.run(wait(CLOUD_PARTNER_PORTAL_API, wait_spec)).result is WaitResult.REACHED
+    assert [text for text, level in player.logged if level == "warning"] == [f"{broken}; the wait goes on"]

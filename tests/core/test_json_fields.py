@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Numbers of the portal, however they are written."""
+"""Integers in responses, in every notation."""
 
 from __future__ import annotations
 
@@ -27,6 +27,6 @@ from airflow_provider_cpp.core.json_fields import as_int
         (None, None),
     ],
 )
-def test_whole_numbers(value: object, number: int | None) -> None:
-    """What counts something is read exactly, and what is too large to count anything is no number."""
+def test_as_int(value: object, number: int | None) -> None:
+    """Numbers up to 64 bits are read exactly; anything else is None."""
     assert as_int(value) == number

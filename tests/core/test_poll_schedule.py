@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a wait paces itself: the table, what slows it down, what spreads it, and what it does when it is begun again."""
+"""When a wait polls: the interval, backoff, jitter, and resumed waits."""
 
 from __future__ import annotations
 
@@ -12,165 +12,146 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
+from support.player import Player
 
 from airflow_provider_cpp import exceptions
 from airflow_provider_cpp.apis.cloud_partner_portal.api import CLOUD_PARTNER_PORTAL_API
 from airflow_provider_cpp.apis.cloud_partner_portal.models import parse_status_report
 from airflow_provider_cpp.core import poll_schedule
+from airflow_provider_cpp.core.http import Request
 from airflow_provider_cpp.core.models import OfferRef
 from airflow_provider_cpp.core.operations import Operation
 from airflow_provider_cpp.core.outcome import WaitResult
-from airflow_provider_cpp.core.poll_schedule import AGE_FRACTION, JITTER, OTHERWISE, TABLE, StepSchedule
+from airflow_provider_cpp.core.poll_schedule import JITTER, MAX_BACKOFF, MAX_DELAY, MIN_BACKOFF, MIN_DELAY
 from airflow_provider_cpp.core.poll_state import PollState
 from airflow_provider_cpp.core.wait import wait
 from airflow_provider_cpp.core.wait_spec import WaitSpec
 
 OFFER = OfferRef("contoso", "contoso-vm")
 HOUR, DAY = 3600.0, 86400.0
-EVERY = [*TABLE, OTHERWISE]
-SHORTEST, LONGEST = min(pace.min_delay for pace in EVERY), max(pace.max_delay for pace in EVERY)
 
 
-def at(step: str, word: str = "inProgress", name: str = "") -> dict[str, Any]:
-    """Return an answer that is at a step."""
-    return {"status": "running", "steps": [{"id": step, "stepName": name, "status": word}]}
+def at(step: str, status: str = "inProgress", name: str = "") -> dict[str, Any]:
+    """Return a response whose offer is at a step."""
+    return {"status": "running", "steps": [{"id": step, "stepName": name, "status": status}]}
 
 
 @pytest.fixture
-def watch(start: datetime) -> WaitSpec:
-    return WaitSpec(OFFER, "live", start + timedelta(days=14), answered=True, api="cloud_partner_portal")
+def wait_spec(start: datetime) -> WaitSpec:
+    return WaitSpec(OFFER, "live", start + timedelta(days=14), responded=True, api="cloud_partner_portal")
 
 
-# --- the table
-
-
-@pytest.mark.parametrize("pace", EVERY, ids=lambda pace: pace.step or "otherwise")
-def test_the_interval_of_each_step(pace: StepSchedule) -> None:
-    """Each step begins at its shortest interval, follows its share of the time, and ends at its longest."""
-    step = pace.step or "another"
-    assert (
-        poll_schedule.interval(step, 0.0)
-        == poll_schedule.interval(step, pace.min_delay / AGE_FRACTION)
-        == pace.min_delay
-    )
-    between = (pace.min_delay + pace.max_delay) / 2
-    assert poll_schedule.interval(step, between / AGE_FRACTION) == pytest.approx(between)
-    assert poll_schedule.interval(step, pace.max_delay / AGE_FRACTION) == pytest.approx(pace.max_delay)
-    assert poll_schedule.interval(step, 30 * DAY) == pace.max_delay
-    assert 60.0 <= pace.min_delay < pace.max_delay <= 2 * HOUR
+# --- the interval
 
 
 @pytest.mark.parametrize(
-    ("answer", "step"),
+    ("age", "delay"), [(0.0, 60.0), (600.0, 60.0), (3000.0, 300.0), (6000.0, 600.0), (30 * DAY, 600.0)]
+)
+def test_the_interval(age: float, delay: float) -> None:
+    """The interval is a tenth of the step's age, at least one and at most ten minutes."""
+    assert poll_schedule.interval(age) == pytest.approx(delay)
+
+
+@pytest.mark.parametrize(
+    ("response", "step"),
     [
-        *((at(pace.step), pace.step) for pace in TABLE),
-        *((at("x", name=pace.name.upper()), pace.step) for pace in TABLE),
-        (at("DisplayCertify", "blocked"), "displaycertify"),
-        (at("x", "frobnicating", "Certification"), "displaycertify"),
-        ({"status": "waitingForPublisherReview"}, "publisher-signoff"),
-        (at("publisher-signoff", "waitingForPublisherReview"), "publisher-signoff"),
+        ({"status": "waitingForPublisherReview"}, "awaiting sign-off"),
+        (at("publisher-signoff", "waitingForPublisherReview"), "awaiting sign-off"),
         (
             {"status": "running", "steps": [*at("publisher-signoff", "blocked")["steps"], *at("live")["steps"]]},
-            "live",
+            "going live",
         ),
-        (at("displayprovision", "complete"), ""),
+        (at("displaycertify", "blocked", "Certification"), "displaycertify"),
+        (at("displaycertify", "frobnicating"), "displaycertify"),
+        (at("displaycertify", "complete"), ""),
         (at("displaycertify", "notStarted"), ""),
-        (at("preparing", name="Preparing"), "preparing"),
         (at("", name="Preparing"), "Preparing"),
-        ({"status": "running", "steps": []}, ""),
-        ({"status": "neverPublished"}, ""),
-        ({"status": "frobnicating"}, ""),
+        ({"status": "running", "steps": []}, "running"),
+        ({"status": "neverPublished"}, "neverPublished"),
+        ({"status": "frobnicating"}, "frobnicating"),
     ],
 )
-def test_the_step_that_a_report_is_at(answer: dict[str, Any], step: str) -> None:
-    """A step is known by its id or its name, parked and going live by either of their signs, and others as they are."""
-    assert poll_schedule.step_of(parse_status_report(answer)) == step
+def test_the_step_of_a_report(response: dict[str, Any], step: str) -> None:
+    """The step is sign-off or go-live by either of their signs, else the current step; without steps it is the status."""
+    assert poll_schedule.step_of(parse_status_report(response)) == step
 
 
-def test_a_step_that_is_in_no_table_has_a_pace_too() -> None:
-    """Steps of other kinds of offers, and answers without steps, are looked at by the row for all else."""
-    for step in ("", "preparing", "Preparing"):
-        assert poll_schedule.interval(step, 0.0) == OTHERWISE.min_delay
-        assert poll_schedule.interval(step, 30 * DAY) == OTHERWISE.max_delay
+def test_five_days_at_one_step_cost_a_bounded_number_of_polls() -> None:
+    """Five days at one step cost at most 750 polls."""
+    age, polls = 0.0, 0
+    while age < 5 * DAY:
+        age, polls = age + poll_schedule.interval(age), polls + 1
+    assert polls <= 750
 
 
-def test_five_days_of_anything_cost_little() -> None:
-    """A portal that shows no steps, or stays at one of those of days, is asked at most 150 times in five days."""
-    for step in ("", "preparing", "displaycertify", "live", "publisher-signoff"):
-        now, looks = 0.0, 0
-        while now < 5 * DAY:
-            now, looks = now + poll_schedule.interval(step, now), looks + 1
-        assert (step, looks <= 150) == (step, True)
+# --- one delay
 
-
-# --- one pause
-
-STEPS = some.sampled_from([*(pace.step for pace in TABLE), "", "another"])
 SPANS = some.floats(0, 14 * DAY)
 
 
-@given(STEPS, SPANS, some.integers(0, 10**6), some.text(max_size=8))
-def test_a_pause_is_within_its_bounds(start: Any, step: str, running: float, look: int, name: str) -> None:
-    """Whatever was seen, a pause is never shorter than the step's shortest, nor longer than its longest and a quarter."""
-    pace = next((one for one in TABLE if one.step == step), OTHERWISE)
-    watch = WaitSpec(OFFER, "live", start, Operation(OFFER, "publish", start, name), api="cloud_partner_portal")
-    memory = PollState(step=step, step_since=start - timedelta(seconds=running))
-    pause = poll_schedule.next_delay(watch, memory, start, look)
-    assert pace.min_delay <= pause <= pace.max_delay * (1 + JITTER)
-    assert poll_schedule.interval(step, running) <= pause <= poll_schedule.interval(step, running) * (1 + JITTER)
+@given(SPANS, some.integers(0, 10**6), some.text(max_size=8))
+def test_a_delay_is_within_its_bounds(start: datetime, age: float, polls: int, name: str) -> None:
+    """A delay is the interval plus at most the jitter."""
+    spec = WaitSpec(OFFER, "live", start, Operation(OFFER, "publish", start, name), api="cloud_partner_portal")
+    poll_state = PollState(step="certification", step_since=start - timedelta(seconds=age))
+    usual = poll_schedule.interval(age)
+    assert MIN_DELAY <= usual <= poll_schedule.next_delay(spec, poll_state, start, polls) <= usual * (1 + JITTER)
 
 
-@given(STEPS, SPANS, SPANS, some.floats(0, HOUR), some.integers(0, 99))
-def test_failures_and_the_portal_s_wish_make_a_pause_longer(
-    start: Any, step: str, running: float, failing: float, wish: float, look: int
+@given(SPANS, SPANS, some.floats(0, HOUR), some.integers(0, 99))
+def test_failures_and_retry_after_make_a_delay_longer(
+    start: datetime, age: float, failing: float, retry_after: float, polls: int
 ) -> None:
-    """After a look that failed no pause is shorter than usual, nor than the portal wants it, nor longer than two hours and a quarter."""
-    watch = WaitSpec(OFFER, "live", start, api="cloud_partner_portal")
-    memory = PollState(step=step, step_since=start - timedelta(seconds=running))
-    usual = poll_schedule.next_delay(watch, memory, start, look)
-    memory.failing_since, memory.retry_after = start - timedelta(seconds=failing), wish
-    pause = poll_schedule.next_delay(watch, memory, start, look)
-    assert max(usual, wish, poll_schedule.MIN_BACKOFF) <= pause <= LONGEST * (1 + JITTER)
+    """After a failed poll, a delay is at least the usual one and Retry-After, and at most an hour plus jitter."""
+    spec = WaitSpec(OFFER, "live", start, api="cloud_partner_portal")
+    poll_state = PollState(step="certification", step_since=start - timedelta(seconds=age))
+    usual = poll_schedule.next_delay(spec, poll_state, start, polls)
+    poll_state.failing_since, poll_state.retry_after = start - timedelta(seconds=failing), retry_after
+    delay = poll_schedule.next_delay(spec, poll_state, start, polls)
+    assert max(usual, retry_after, MIN_BACKOFF) <= delay <= MAX_BACKOFF * (1 + JITTER)
 
 
 @given(some.floats(0.1, DAY), some.floats(0, HOUR), some.integers(0, 99), some.booleans())
-def test_a_number_of_seconds_means_that_number(start: Any, number: float, wish: float, look: int, fails: Any) -> None:
-    """A wait with an interval of its own keeps it, whatever it sees, unless the portal wants a longer pause."""
-    watch = WaitSpec(OFFER, "live", start, poll_interval=number, api="cloud_partner_portal")
+def test_a_fixed_interval_is_kept(start: datetime, seconds: float, retry_after: float, polls: int, fails: Any) -> None:
+    """A wait with a poll interval keeps it, unless Retry-After is longer."""
+    spec = WaitSpec(OFFER, "live", start, poll_interval=seconds, api="cloud_partner_portal")
     since = start - timedelta(days=3)
-    memory = PollState(step="live", step_since=since, failing_since=since if fails else None, retry_after=wish)
-    assert poll_schedule.next_delay(watch, memory, start, look) == max(number, wish)
-    assert poll_schedule.first_delay(watch, memory, start) == 0.0
+    poll_state = PollState(
+        step="live", step_since=since, failing_since=since if fails else None, retry_after=retry_after
+    )
+    assert poll_schedule.next_delay(spec, poll_state, start, polls) == max(seconds, retry_after)
+    assert poll_schedule.first_delay(spec, poll_state, start) == 0.0
 
 
 @given(some.floats(0, 7 * DAY), SPANS)
-def test_some_looks_fit_into_the_tolerance(tolerance: float, failing: float) -> None:
-    """For however short a time looks may fail, three pauses fit into it, unless they would be below two minutes."""
-    pause = poll_schedule.backoff(LONGEST, failing, tolerance)
-    assert pause <= max(tolerance / 3, poll_schedule.MIN_BACKOFF)
+def test_several_polls_fit_into_the_failure_tolerance(tolerance: float, failing: float) -> None:
+    """Three delays fit into any failure tolerance, unless they would be below the minimum backoff."""
+    assert poll_schedule.backoff(MAX_DELAY, failing, tolerance) <= max(tolerance / 3, MIN_BACKOFF)
 
 
 # --- a whole wait
 
 
-class Script:
-    """Plays a portal whose answers follow a list, the last one for ever; each is kept with the time it was given."""
+class ScriptedAPI:
+    """Returns the scripted responses in turn, the last one forever, and records when it was polled."""
 
-    def __init__(self, player: Any, answers: list[Any]) -> None:
-        self.player, self.answers, self.given = player, answers, []
-        player.answer = self
+    def __init__(self, player: Player, responses: list[Any]) -> None:
+        self.player, self.responses, self.polls = player, responses, []
+        player.respond = self
 
-    def __call__(self, call: Any) -> Any:
-        answer = self.answers[min(len(self.given), len(self.answers) - 1)]
-        self.given.append((self.player.now, answer))
-        return answer
+    def __call__(self, _: Request[Any]) -> Any:
+        response = self.responses[min(len(self.polls), len(self.responses) - 1)]
+        self.polls.append((self.player.now, response))
+        return response
 
 
-ANSWERS = some.sampled_from(
+RESPONSES = some.sampled_from(
     [
-        *(at(pace.step) for pace in TABLE[:4]),
-        at("live"),
+        at("displaydummycertify"),
+        at("displaycertify"),
         at("displaycertify", "blocked"),
+        at("displaypackage"),
+        at("live"),
         {"status": "waitingForPublisherReview"},
         {"status": "running"},
         {"status": "frobnicating"},
@@ -183,55 +164,48 @@ ANSWERS = some.sampled_from(
 )
 
 
-@given(answers=some.lists(ANSWERS, min_size=1, max_size=30), days=some.floats(0.001, 2.0))
-def test_nothing_is_asked_more_often_than_once_a_minute(
-    make_player: Any, start: datetime, answers: list[Any], days: float
-) -> None:
-    """Whatever the portal answers, looks are a minute apart or more, as far as the portal wants, and none is after the deadline."""
-    player = make_player()
-    script = Script(player, answers)
-    watch = WaitSpec(
-        OFFER,
-        "live",
-        start + timedelta(days=days),
-        poll_failure_tolerance=100 * DAY,
-        answered=True,
-        api="cloud_partner_portal",
+@given(responses=some.lists(RESPONSES, min_size=1, max_size=30), days=some.floats(0.001, 2.0))
+def test_polls_are_at_least_a_minute_apart(start: datetime, responses: list[Any], days: float) -> None:
+    """Polls are at least a minute and Retry-After apart, and none comes after the deadline, whatever the API responds."""
+    player = Player()
+    api = ScriptedAPI(player, responses)
+    deadline = start + timedelta(days=days)
+    spec = WaitSpec(
+        OFFER, "live", deadline, poll_failure_tolerance=100 * DAY, responded=True, api="cloud_partner_portal"
     )
-    assert player.run(wait(CLOUD_PARTNER_PORTAL_API, watch)).result is WaitResult.TIMED_OUT
-    for (before, answer), (after, _) in pairwise(script.given):
-        apart = (after - before).total_seconds()
-        wish = getattr(answer, "retry_after", None) or 0.0
-        assert max(SHORTEST, wish) <= apart <= LONGEST * (1 + JITTER) or after == watch.deadline
-    assert script.given[-1][0] == player.now == watch.deadline
-    assert len(script.given) <= 2 + days * 24 * 60
+    assert player.run(wait(CLOUD_PARTNER_PORTAL_API, spec)).result is WaitResult.TIMED_OUT
+    for (before, response), (after, _) in pairwise(api.polls):
+        delay = (after - before).total_seconds()
+        retry_after = getattr(response, "retry_after", None) or 0.0
+        assert max(MIN_DELAY, retry_after) <= delay <= MAX_BACKOFF * (1 + JITTER) or after == deadline
+    assert api.polls[-1][0] == player.now == deadline
+    assert len(api.polls) <= 2 + days * 24 * 60
 
 
-def test_a_wait_follows_the_steps(player: Any, watch: WaitSpec) -> None:
-    """A wait looks closely at a step that is new, seldom at one that runs for long, and closely again at the next."""
+def test_a_wait_follows_the_steps(player: Player, wait_spec: WaitSpec) -> None:
+    """A wait polls often at a new step, rarely at a long one, and often again at the next."""
     long = [at("displaycertify")] * 40
-    script = Script(
+    api = ScriptedAPI(
         player, [at("displaydummycertify"), *long, at("displaypackage"), at("live"), {"status": "succeeded"}]
     )
-    assert player.run(wait(CLOUD_PARTNER_PORTAL_API, watch)).result is WaitResult.REACHED
-    begins = [60.0, 2700.0, 7200.0, 120.0, 300.0]
-    looked = [player.slept[index] for index in (0, 1, 40, 41, 42)]
-    assert [begin <= seconds <= begin * (1 + JITTER) for begin, seconds in zip(begins, looked, strict=True)] == [
-        True
-    ] * 5
-    assert len(script.given) == 44
+    assert player.run(wait(CLOUD_PARTNER_PORTAL_API, wait_spec)).result is WaitResult.REACHED
+    for index, delay in {0: 60.0, 1: 60.0, 40: 600.0, 41: 60.0, 42: 60.0}.items():
+        assert delay <= player.slept[index] <= delay * (1 + JITTER)
+    assert len(api.polls) == 44
 
 
-def test_a_moment_between_two_steps_is_no_step(player: Any, watch: WaitSpec) -> None:
-    """An answer that shows no step, or none that can be believed, does not begin a step anew."""
-    between = {"status": "running", "steps": []}
-    Script(player, [*[at("displaycertify")] * 40, between, at("displaycertify"), {"status": "succeeded"}])
-    player.run(wait(CLOUD_PARTNER_PORTAL_API, watch))
-    assert min(player.slept[-2:]) >= 7200.0
+def test_a_poll_without_a_report_keeps_the_step(start: datetime) -> None:
+    """A poll whose response is ignored does not restart the step's age; another step does."""
+    poll_state = PollState()
+    for minutes, step in enumerate(("certification", "", "certification")):
+        poll_state.record_step(step, start + timedelta(minutes=minutes))
+    assert poll_state.step_since == start
+    poll_state.record_step("packaging", start + timedelta(hours=1))
+    assert poll_state.step_since == start + timedelta(hours=1)
 
 
 @pytest.mark.parametrize(
-    ("until", "certifying", "ended", "entry", "offer"),
+    ("until", "in_progress", "ended", "listed_state", "offer_status"),
     [
         ("preview", at("displaycertify"), {"status": "failed"}, "running", "running"),
         ("preview", at("displaycertify"), {"status": "waitingForPublisherReview"}, None, "running"),
@@ -239,78 +213,87 @@ def test_a_moment_between_two_steps_is_no_step(player: Any, watch: WaitSpec) -> 
         ("live", at("live"), {"status": "complete"}, "completed", "failed"),
     ],
 )
-def test_an_end_that_is_not_confirmed_yet_is_watched_closely(
-    player: Any, watch: WaitSpec, until: Any, certifying: Any, ended: Any, entry: str | None, offer: str
+def test_an_unconfirmed_end_is_polled_often(
+    player: Player,
+    wait_spec: WaitSpec,
+    until: Any,
+    in_progress: Any,
+    ended: Any,
+    listed_state: str | None,
+    offer_status: str,
 ) -> None:
-    """An end that the list or the offer does not confirm yet is looked at again in minutes, however long its step took."""
+    """An end that the list or the offer does not confirm is polled again within minutes, however long the step took."""
     operation = Operation(OFFER, "publish", player.now, "1")
-    looks = [*[certifying] * 40, ended]
-    listed = [{"id": "1", "submissionType": "publish", "submissionState": entry}] if entry else []
+    reports = [*[in_progress] * 40, ended]
+    listed = [{"id": "1", "submissionType": "publish", "submissionState": listed_state}] if listed_state else []
 
-    def answer(call: Any) -> Any:
-        if "submissions" in call.path:
+    def respond(request: Request[Any]) -> Any:
+        if "submissions" in request.path:
             return listed
-        if call.path.endswith("/status"):
-            return {"status": offer}
-        return looks.pop(0) if len(looks) > 1 else looks[0]
+        if request.path.endswith("/status"):
+            return {"status": offer_status}
+        return reports.pop(0) if len(reports) > 1 else reports[0]
 
-    player.answer = answer
-    watch = replace(watch, until=until, operation=operation, deadline=player.now + timedelta(days=14))
-    assert player.run(wait(CLOUD_PARTNER_PORTAL_API, watch)).result is WaitResult.TIMED_OUT
-    assert (player.slept[39] > 5000.0, 120.0 <= player.slept[40] <= 150.0) == (True, True)
+    player.respond = respond
+    spec = replace(wait_spec, until=until, operation=operation, deadline=player.now + timedelta(days=14))
+    assert player.run(wait(CLOUD_PARTNER_PORTAL_API, spec)).result is WaitResult.TIMED_OUT
+    assert player.slept[39] >= MAX_DELAY
+    assert MIN_DELAY <= player.slept[40] <= MIN_DELAY * (1 + JITTER)
 
 
-def test_failures_double_the_pause_and_an_answer_ends_that(player: Any, watch: WaitSpec) -> None:
-    """Looks that fail come after pauses that double, up to an hour; after an answer the step's own pace is back."""
+def test_failures_double_the_delay_until_a_success(player: Player, wait_spec: WaitSpec) -> None:
+    """Failed polls double the delay up to an hour; a success restores the usual delay."""
     fault = exceptions.ServerError("status", status=503)
-    begun = at("displaydummycertify")
-    Script(player, [begun, *[fault] * 9, begun, begun, {"status": "succeeded"}])
-    player.run(wait(CLOUD_PARTNER_PORTAL_API, watch))
+    validating = at("displaydummycertify")
+    ScriptedAPI(player, [validating, *[fault] * 9, validating, validating, {"status": "succeeded"}])
+    player.run(wait(CLOUD_PARTNER_PORTAL_API, wait_spec))
     slept = player.slept
-    assert 60.0 <= slept[0] <= 75.0
-    assert 120.0 <= slept[1] <= 150.0
-    assert all(1.79 <= later / one <= 2.51 for one, later in pairwise(slept[2:6]))
-    assert slept[9] <= 3600.0 * (1 + JITTER)
-    assert slept[10] <= 300.0 * (1 + JITTER)
+    assert MIN_DELAY <= slept[0] <= MIN_DELAY * (1 + JITTER)
+    assert MIN_BACKOFF <= slept[1] <= MIN_BACKOFF * (1 + JITTER)
+    assert all(1.9 <= later / earlier <= 2.2 for earlier, later in pairwise(slept[2:6]))
+    assert slept[9] <= MAX_BACKOFF * (1 + JITTER)
+    assert slept[10] <= MAX_DELAY * (1 + JITTER)
 
 
 # --- many waits
 
 
-def offers(count: int, start: datetime) -> list[WaitSpec]:
+def offer_specs(count: int, start: datetime) -> list[WaitSpec]:
     return [
         WaitSpec(OfferRef("contoso", f"offer-{n}"), "live", start + timedelta(days=14), api="cloud_partner_portal")
         for n in range(count)
     ]
 
 
-@pytest.mark.parametrize("look", [0, 1, 2, 7, 1000])
-@pytest.mark.parametrize("pace", EVERY, ids=lambda pace: pace.step or "otherwise")
-def test_a_thousand_offers_do_not_ask_in_the_same_second(start: datetime, pace: StepSchedule, look: int) -> None:
-    """Waits that looked in the same second look again spread over a quarter of their interval, evenly."""
-    memory = PollState(step=pace.step, step_since=start)
-    pauses = [poll_schedule.next_delay(watch, memory, start, look) for watch in offers(1000, start)]
-    seconds = Counter(int(pause) for pause in pauses)
-    width = pace.min_delay * JITTER
-    assert len(set(pauses)) == 1000
-    assert max(seconds.values()) <= 1000 / width * 2 + 6
-    quarters = Counter(int((pause - pace.min_delay) / width * 4) for pause in pauses)
+@pytest.mark.parametrize("polls", [0, 1, 2, 7, 1000])
+@pytest.mark.parametrize("age", [0.0, 3000.0, 30 * DAY])
+def test_a_thousand_offers_do_not_poll_in_the_same_second(start: datetime, age: float, polls: int) -> None:
+    """Waits that polled in the same second spread their next polls evenly over the jitter."""
+    poll_state = PollState(step="certification", step_since=start - timedelta(seconds=age))
+    usual = poll_schedule.interval(age)
+    delays = [poll_schedule.next_delay(spec, poll_state, start, polls) for spec in offer_specs(1000, start)]
+    width = usual * JITTER
+    assert len(set(delays)) == 1000
+    assert max(Counter(int(delay) for delay in delays).values()) <= 1000 / width * 2 + 6
+    quarters = Counter(int((delay - usual) / width * 4) for delay in delays)
     assert sorted(quarters) == [0, 1, 2, 3]
     assert all(200 <= count <= 300 for count in quarters.values())
 
 
-def test_the_spread_is_another_one_at_each_look(start: datetime) -> None:
-    """Offers that look close together once do not stay together: their pauses do not follow each other."""
-    memory = PollState(step="displaydummycertify", step_since=start)
+def test_jitter_differs_at_each_poll(start: datetime) -> None:
+    """Two offers that poll close together once do not stay together."""
+    poll_state = PollState(step="certification", step_since=start)
     one, two = (
-        [poll_schedule.next_delay(watch, memory, start, look) for look in range(200)] for watch in offers(2, start)
+        [poll_schedule.next_delay(spec, poll_state, start, polls) for polls in range(200)]
+        for spec in offer_specs(2, start)
     )
-    apart = [abs(first - second) for first, second in zip(one, two, strict=True)]
-    assert (len(set(one)), 4.0 < sum(apart) / len(apart) < 6.0) == (200, True)
+    differences = [abs(first - second) for first, second in zip(one, two, strict=True)]
+    assert len(set(one)) == 200
+    assert 1.6 < sum(differences) / len(differences) < 2.4
 
 
-def test_the_same_wait_pauses_the_same(start: datetime) -> None:
-    """A pause is no chance: it can be told in advance, and differs between two waits on the same operation."""
+def test_jitter_is_deterministic(start: datetime) -> None:
+    """The same wait has the same delays; two waits for one operation have different ones."""
     operation = Operation(OFFER, "publish", start, "1")
     preview, live = (
         WaitSpec(OFFER, "preview", start, operation, api="cloud_partner_portal"),
@@ -320,72 +303,75 @@ def test_the_same_wait_pauses_the_same(start: datetime) -> None:
     assert poll_schedule.next_delay(live, PollState(), start, 3) == poll_schedule.next_delay(
         replace(live), PollState(), start, 3
     )
-    assert len({poll_schedule.next_delay(watch, PollState(), start, 3) for watch in (preview, live, offer)}) == 3
+    assert len({poll_schedule.next_delay(spec, PollState(), start, 3) for spec in (preview, live, offer)}) == 3
 
 
-# --- a wait that is begun, or begun again
+# --- new and resumed waits
 
 
-def test_a_new_wait_looks_at_once(player: Any, watch: WaitSpec) -> None:
-    """The first look of a wait that was begun just now, or that nothing is known of, is not put off."""
-    for memory in (
+def test_a_new_wait_polls_at_once(player: Player, wait_spec: WaitSpec) -> None:
+    """A wait that began within the last minute, or whose start is unknown, polls at once."""
+    for poll_state in (
         None,
         PollState(),
         PollState(step_since=player.now),
         PollState(step_since=player.now - timedelta(seconds=59)),
     ):
         began = player.now
-        script = Script(player, [{"status": "succeeded"}])
-        player.run(wait(CLOUD_PARTNER_PORTAL_API, watch, memory))
-        assert [when for when, _ in script.given] == [began]
+        api = ScriptedAPI(player, [{"status": "succeeded"}])
+        player.run(wait(CLOUD_PARTNER_PORTAL_API, wait_spec, poll_state))
+        assert [time for time, _ in api.polls] == [began]
 
 
-def test_waits_of_a_triggerer_that_restarts_begin_one_after_the_other(start: datetime) -> None:
-    """The first looks of waits that go on elsewhere are spread over a minute; with a number they come at once."""
-    memory = PollState(step_since=start - timedelta(hours=1))
-    pauses = [poll_schedule.first_delay(watch, memory, start) for watch in offers(5000, start)]
-    assert (min(pauses) >= 0.0, max(pauses) < 60.0) == (True, True)
-    assert max(Counter(int(pause) for pause in pauses).values()) <= 130
-    numbered = replace(offers(1, start)[0], poll_interval=300.0)
-    assert poll_schedule.first_delay(numbered, memory, start) == 0.0
+def test_resumed_waits_spread_their_first_polls(start: datetime) -> None:
+    """The first polls of resumed waits are spread over a minute; with a poll interval they come at once."""
+    poll_state = PollState(step_since=start - timedelta(hours=1))
+    delays = [poll_schedule.first_delay(spec, poll_state, start) for spec in offer_specs(5000, start)]
+    assert min(delays) >= 0.0
+    assert max(delays) < 60.0
+    assert max(Counter(int(delay) for delay in delays).values()) <= 130
+    fixed = replace(offer_specs(1, start)[0], poll_interval=300.0)
+    assert poll_schedule.first_delay(fixed, poll_state, start) == 0.0
 
 
-def test_a_wait_that_goes_on_elsewhere_does_not_begin_its_pace_anew(player: Any, watch: WaitSpec) -> None:
-    """The step that is found then counts as running since the wait began, which is what is known of it."""
-    memory = PollState(answered=True, step_since=player.now - timedelta(days=2))
-    Script(player, [at("displaycertify"), at("displaypackage"), {"status": "succeeded"}])
-    assert (
-        player.run(wait(CLOUD_PARTNER_PORTAL_API, watch, PollState.from_payload(memory.to_payload()))).result
-        is WaitResult.REACHED
-    )
+def test_a_resumed_wait_keeps_its_schedule(player: Player, wait_spec: WaitSpec) -> None:
+    """The first step that a resumed wait sees counts as in progress since the wait began."""
+    poll_state = PollState(responded=True, step_since=player.now - timedelta(days=2))
+    ScriptedAPI(player, [at("displaycertify"), at("displaypackage"), {"status": "succeeded"}])
+    resumed = PollState.from_payload(poll_state.to_payload())
+    assert player.run(wait(CLOUD_PARTNER_PORTAL_API, wait_spec, resumed)).result is WaitResult.REACHED
     first, certifying, packaging = player.slept
-    assert (first < 60.0, 7200.0 <= certifying <= 9000.0, 120.0 <= packaging <= 150.0) == (True, True, True)
+    assert first < 60.0
+    assert MAX_DELAY <= certifying <= MAX_DELAY * (1 + JITTER)
+    assert MIN_DELAY <= packaging <= MIN_DELAY * (1 + JITTER)
 
 
-def test_a_wait_that_goes_on_after_its_deadline_looks_once(player: Any, watch: WaitSpec) -> None:
-    """A triggerer that was away until the deadline had passed has its waits look once, at once, and give up."""
-    player.now = watch.deadline + timedelta(hours=1)
-    script = Script(player, [at("live")])
-    outcome = player.run(wait(CLOUD_PARTNER_PORTAL_API, watch, PollState(step_since=player.now - timedelta(days=14))))
-    assert (outcome.result, player.slept, len(script.given)) == (WaitResult.TIMED_OUT, [0.0], 1)
+def test_a_wait_resumed_after_its_deadline_polls_once(player: Player, wait_spec: WaitSpec) -> None:
+    """A wait that resumes after its deadline polls once, at once, and times out."""
+    player.now = wait_spec.deadline + timedelta(hours=1)
+    api = ScriptedAPI(player, [at("live")])
+    resumed = PollState(step_since=player.now - timedelta(days=14))
+    assert player.run(wait(CLOUD_PARTNER_PORTAL_API, wait_spec, resumed)).result is WaitResult.TIMED_OUT
+    assert player.slept == []
+    assert len(api.polls) == 1
 
 
-def test_a_wait_whose_first_look_failed_knows_when_it_began(player: Any, watch: WaitSpec) -> None:
-    """What a trigger is given after a first look that failed says when that was."""
-    memory = PollState()
-    Script(player, [exceptions.ServerError("status", status=503), {"status": "succeeded"}])
+def test_a_failed_first_poll_records_when_the_wait_began(player: Player, wait_spec: WaitSpec) -> None:
+    """The poll state holds the time of the first poll even if that poll failed."""
+    poll_state = PollState()
+    ScriptedAPI(player, [exceptions.ServerError("status", status=503), {"status": "succeeded"}])
     began = player.now
-    player.run(wait(CLOUD_PARTNER_PORTAL_API, watch, memory))
-    assert memory.step_since == began
+    player.run(wait(CLOUD_PARTNER_PORTAL_API, wait_spec, poll_state))
+    assert poll_state.step_since == began
 
 
-@pytest.mark.parametrize(("ago", "least", "most"), [(0, 120.0, 150.0), (3600, 0.0, 60.0)])
-def test_a_wait_for_others_pauses_first(player: Any, start: datetime, ago: float, least: float, most: float) -> None:
-    """A wait for somebody else's operation has just looked, so it pauses first; begun again elsewhere it does not."""
-    idle = WaitSpec(OFFER, "idle", start + timedelta(days=1), answered=True, api="cloud_partner_portal")
-    player.answer = lambda call: [] if "submissions" in call.path else {"status": "succeeded"}
-    outcome = player.run(
-        wait(CLOUD_PARTNER_PORTAL_API, idle, PollState(answered=True, step_since=start - timedelta(seconds=ago)))
-    )
-    assert (outcome.result, len(player.slept)) == (WaitResult.REACHED, 1)
+@pytest.mark.parametrize(("ago", "least", "most"), [(0, 60.0, 66.0), (3600, 0.0, 60.0)])
+def test_an_idle_wait_sleeps_first(player: Player, start: datetime, ago: float, least: float, most: float) -> None:
+    """A wait for another operation to end follows a poll, so it sleeps first; a resumed one does not."""
+    spec = WaitSpec(OFFER, "idle", start + timedelta(days=1), responded=True, api="cloud_partner_portal")
+    player.respond = lambda request: [] if "submissions" in request.path else {"status": "succeeded"}
+    poll_state = PollState(responded=True, step_since=start - timedelta(seconds=ago))
+    outcome = player.run(wait(CLOUD_PARTNER_PORTAL_API, spec, poll_state))
+    assert outcome.result is WaitResult.REACHED
+    assert len(player.slept) == 1
     assert least <= player.slept[0] <= most

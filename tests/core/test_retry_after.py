@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long the portal asks to wait, from the header to the pause."""
+"""Retry-After, from the header to the delay."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
+from support.player import Player, make_response
 
 from airflow_provider_cpp import exceptions
 from airflow_provider_cpp.apis.cloud_partner_portal import endpoints
@@ -21,11 +21,11 @@ NOW = datetime(2026, 11, 3, 9, 0, tzinfo=timezone.utc)
 READ = endpoints.get_offer_status(OfferRef("contoso", "contoso-vm"))
 
 
-def asked_for(value: str, status: int = 429) -> float | None:
+def retry_after_of(value: str, status: int = 429) -> float | None:
     """Return the seconds that an error carries for a header."""
-    reply = Response(status, b"", {"retry-after": value}, "https://cloudpartner.azure.com", NOW)
+    response = Response(status, b"", {"retry-after": value}, "https://cloudpartner.azure.com", NOW)
     with pytest.raises(exceptions.RequestError) as caught:
-        decode_response(READ, reply)
+        decode_response(READ, response)
     return caught.value.retry_after
 
 
@@ -49,8 +49,8 @@ def asked_for(value: str, status: int = 429) -> float | None:
     ],
 )
 def test_both_forms_of_the_header(value: str, seconds: float | None) -> None:
-    """Seconds and each form of an HTTP date are read, cut to an hour; what is neither is as good as no header."""
-    assert asked_for(value) == seconds
+    """Seconds and each form of an HTTP date are read, up to an hour; any other value is ignored."""
+    assert retry_after_of(value) == seconds
 
 
 DATES = some.datetimes(timezones=some.just(timezone.utc)).map(lambda moment: format_datetime(moment, usegmt=True))
@@ -64,34 +64,34 @@ DATES = some.datetimes(timezones=some.just(timezone.utc)).map(lambda moment: for
     | some.tuples(DATES, some.text(max_size=5)).map("".join)
 )
 def test_any_header_is_nothing_or_up_to_an_hour(value: str) -> None:
-    """Whatever the header holds, it means no wish, or a wait between none and an hour."""
-    seconds = asked_for(value)
+    """Every header value yields None or a delay between zero and an hour."""
+    seconds = retry_after_of(value)
     assert seconds is None or 0.0 <= seconds <= MAX_RETRY_AFTER
 
 
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("form", ["seconds", "date"])
-@pytest.mark.parametrize(("wish", "pauses"), [(0, [0.0]), (7, [7.0]), (60, [60.0]), (61, []), (86_400, [])])
-def test_a_read_waits_as_long_as_it_is_told_to(
-    player: Any, make_reply: Any, status: int, form: str, wish: int, pauses: list[float]
+@pytest.mark.parametrize(("seconds", "delays"), [(0, [0.0]), (7, [7.0]), (60, [60.0]), (61, []), (86_400, [])])
+def test_a_read_waits_as_long_as_requested(
+    player: Player, status: int, form: str, seconds: int, delays: list[float]
 ) -> None:
-    """A read pauses for exactly the time asked for, in either form, and gives up at once if that is too long for it."""
-    value = str(wish) if form == "seconds" else format_datetime(player.now + timedelta(seconds=wish), usegmt=True)
-    answers = [make_reply(b"", status, {"retry-after": value}), {"status": "running"}]
-    player.answer = lambda _: answers.pop(0)
+    """A read waits exactly as long as requested, in either form, and fails at once if that is too long."""
+    value = str(seconds) if form == "seconds" else format_datetime(player.now + timedelta(seconds=seconds), usegmt=True)
+    responses = [make_response(b"", status, {"retry-after": value}), {"status": "running"}]
+    player.respond = lambda _: responses.pop(0)
     flow = effects.send_with_retry(READ)
-    if pauses:
+    if delays:
         assert player.run(flow).raw_status == "running"
     else:
         with pytest.raises(exceptions.RequestError) as caught:
             player.run(flow)
-        assert caught.value.retry_after == min(wish, MAX_RETRY_AFTER) > effects.MAX_RETRY_DELAY
-    assert player.slept == pauses
+        assert caught.value.retry_after == min(seconds, MAX_RETRY_AFTER) > effects.MAX_RETRY_DELAY
+    assert player.slept == delays
 
 
-def test_the_whole_of_a_read_is_bounded(player: Any, make_reply: Any) -> None:
-    """However often the portal asks for the longest pause that a read takes, the read ends after three of them."""
-    player.answer = lambda _: make_reply(b"", 429, {"retry-after": "60"})
+def test_a_read_is_bounded_in_total(player: Player) -> None:
+    """A read ends after three delays, even if the API requests the longest one each time."""
+    player.respond = lambda _: make_response(b"", 429, {"retry-after": "60"})
     with pytest.raises(exceptions.RateLimitError):
         player.run(effects.send_with_retry(READ))
     assert player.slept == [60.0] * 3

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The vocabulary: every spelling of the portal, and nothing else."""
+"""The status vocabulary: every spelling of the CPP API, and nothing else."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import airflow_provider_cpp
 from airflow_provider_cpp.apis.cloud_partner_portal.status import SPELLINGS, parse_status
 from airflow_provider_cpp.core.outcome import WaitResult
-from airflow_provider_cpp.core.status import Status
+from airflow_provider_cpp.core.status import PHASES, Status
 
 PACKAGE = Path(airflow_provider_cpp.__file__).parent
 WORDS = [(status, word) for status, words in SPELLINGS.items() for word in words]
@@ -27,24 +27,32 @@ def test_every_spelling_is_understood(status: Status, word: str, write: type) ->
 @pytest.mark.parametrize(
     "word", ["", "frobnicating", "success", "succeed", "done", "ok", "live", "not succeeded", "uncanceled"]
 )
-def test_a_word_nobody_knows_ends_nothing(word: str) -> None:
-    """What is not in the vocabulary is unknown: not success, not failure, and still running."""
+def test_an_unknown_status_ends_nothing(word: str) -> None:
+    """A word outside the vocabulary is unknown: it ends no wait, and does not count as known to be in progress."""
     status = parse_status(word)
-    assert (status, status.is_terminal, status.is_success, status.is_running) == (Status.UNKNOWN, False, False, True)
+    assert status is Status.UNKNOWN
+    assert not status.is_terminal
+    assert not status.is_success
+    assert not status.is_pending_or_in_progress
 
 
 def test_the_terminal_statuses() -> None:
-    """Four statuses end a publication, one of them well."""
+    """Four statuses end a publication, one of them with success."""
     assert {status.value for status in Status if status.is_terminal} == {"succeeded", "failed", "rejected", "canceled"}
     assert [status for status in Status if status.is_success] == [Status.SUCCEEDED]
 
 
-def test_an_operation_that_has_not_started_is_coming() -> None:
-    """An offer that has not started is idle; an operation that has not is open, and known to be under way."""
+def test_an_operation_that_has_not_started_is_pending() -> None:
+    """An operation that has not started is pending: not in progress yet, and not ended."""
     status = Status.NOT_STARTED
-    assert (status.is_running, status.is_at_work, status.is_open, status.is_under_way) == (False, False, True, True)
-    assert {one for one in Status if not one.is_open} == {one for one in Status if one.is_terminal}
-    assert (Status.UNKNOWN.is_open, Status.UNKNOWN.is_under_way) == (True, False)
+    assert not status.is_in_progress
+    assert status.is_pending_or_in_progress
+    assert not status.is_terminal
+
+
+def test_every_status_has_a_phase() -> None:
+    """The table of phases has every status."""
+    assert set(PHASES) == set(Status)
 
 
 def docstrings(tree: ast.AST) -> set[int]:
@@ -54,16 +62,18 @@ def docstrings(tree: ast.AST) -> set[int]:
 
 
 def test_one_file_holds_the_status_words() -> None:
-    """No other file of the client has a status word in it; an outcome's own words, which cross to the worker, aside."""
+    """Only status.py contains status words, except for the results of outcomes."""
     words = {word.casefold() for _, word in WORDS} - {result.value for result in WaitResult}
-    found = []
+    matches = []
     for path in sorted(PACKAGE.rglob("*.py")):
         if "emulator" in path.parts or path.name == "status.py":
             continue
         tree = ast.parse(path.read_text())
         skipped = docstrings(tree)
         constants = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in skipped)
-        found += [
-            (path.name, one.value) for one in constants if isinstance(one.value, str) and one.value.casefold() in words
+        matches += [
+            (path.name, node.value)
+            for node in constants
+            if isinstance(node.value, str) and node.value.casefold() in words
         ]
-    assert found == []
+    assert matches == []

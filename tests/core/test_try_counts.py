@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A retry or a clear: all that Airflow can do to a task's counts in a few steps, and what is made of them."""
+"""A retry or a clear: every sequence of a few steps that Airflow can count, and how it is classified."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import pytest
 from airflow_provider_cpp.core.checkpoint import TaskRun, TryCounts
 
 RETRIES = range(4)
-STEPS = ("retry", "clear", "clear, the DAG run stays as it is", "clear while it runs", "clear of another task")
+STEPS = ("retry", "clear", "clear without the DAG run", "clear while it runs", "clear of another task")
 
 
 def after(step: str, counts: TryCounts, retries: int) -> TryCounts | None:
-    """Count as Airflow does; None where it would not begin another try.
+    """Count as Airflow does; return None where it would not begin another try.
 
     :param retries: the task's ``retries`` from now on: a new version of the DAG may have changed it.
     """
@@ -39,9 +39,9 @@ def after(step: str, counts: TryCounts, retries: int) -> TryCounts | None:
 
 
 def histories(steps: tuple[str, ...], most: int) -> Iterator[tuple[TryCounts, TryCounts, tuple[tuple[str, int], ...]]]:
-    """Return what was counted when a checkpoint was saved, what is counted now, and what happened in between.
+    """Yield the counts when a checkpoint was saved, the counts now, and the steps in between.
 
-    :param most: how many of the steps happen at most.
+    :param most: the maximum number of steps.
     """
     starts = [TryCounts(1, retries, retries, 0) for retries in RETRIES]
     starts += [cleared for one in starts if (cleared := after("clear", replace(one, try_number=2), one.retries))]
@@ -55,31 +55,31 @@ def histories(steps: tuple[str, ...], most: int) -> Iterator[tuple[TryCounts, Tr
 
 
 def truth(happened: tuple[tuple[str, int], ...]) -> TaskRun:
-    """Say what it was in fact."""
+    """Return what really happened."""
     clears = [step for step, _ in happened if step.startswith("clear") and step != "clear of another task"]
     return TaskRun.CLEARED if clears else TaskRun.SAME
 
 
 def test_a_retry_is_never_taken_for_a_clear() -> None:
-    """Whatever happens between two tries, a retry is known as one or undecided: to take it for a clear publishes twice."""
-    answers = Counter(now.task_run_since(then) for then, now, _ in histories(("retry", STEPS[-1]), 3))
-    assert answers[TaskRun.CLEARED] == 0
-    assert min(answers[TaskRun.SAME], answers[TaskRun.UNDECIDED]) > 100
+    """A retry is classified as one or as undecided, whatever happens between: taking it for a clear publishes twice."""
+    results = Counter(now.task_run_since(then) for then, now, _ in histories(("retry", STEPS[-1]), 3))
+    assert results[TaskRun.CLEARED] == 0
+    assert min(results[TaskRun.SAME], results[TaskRun.UNDECIDED]) > 100
 
 
 def test_a_clear_is_never_taken_for_a_retry() -> None:
-    """A clear of a task that has ended is known as one or undecided, also with other ``retries`` than before."""
-    answers: dict[str, Counter[TaskRun]] = defaultdict(Counter)
+    """A clear of a task that has ended is classified as one or as undecided, also after a change of ``retries``."""
+    results: dict[str, Counter[TaskRun]] = defaultdict(Counter)
     for then, now, happened in histories(STEPS, 2):
         if happened and happened[-1][0] in ("clear", STEPS[2]):
-            answers[happened[-1][0]][now.task_run_since(then)] += 1
-    for step, found in answers.items():
-        assert found[TaskRun.SAME] == 0, step
-        assert found[TaskRun.CLEARED] > found[TaskRun.UNDECIDED] > 0, step
+            results[happened[-1][0]][now.task_run_since(then)] += 1
+    for step, counts in results.items():
+        assert counts[TaskRun.SAME] == 0, step
+        assert counts[TaskRun.CLEARED] > counts[TaskRun.UNDECIDED] > 0, step
 
 
-def test_with_unchanged_retries_nothing_is_undecided_but_for_other_clears() -> None:
-    """Where ``retries`` stays, a retry and the clear of an ended task are always told apart."""
+def test_with_unchanged_retries_only_other_clears_are_undecided() -> None:
+    """With unchanged ``retries``, a retry and the clear of an ended task are always distinguished."""
     for then, now, happened in histories(STEPS, 2):
         unchanged = all(retries == then.retries for _, retries in happened)
         plain = all(step in ("retry", "clear", STEPS[2]) for step, _ in happened)
@@ -103,11 +103,11 @@ def test_with_unchanged_retries_nothing_is_undecided_but_for_other_clears() -> N
     ],
     ids=[
         *("the same try", "the same, another task cleared", "retry", "retry, another task cleared", "clear"),
-        *("retries lowered to one", "lowered to two", "two retries later", "beyond the last retry", "another DAG run"),
+        *("retries lowered to one", "lowered to two", "two retries later", "past the last retry", "another DAG run"),
     ],
 )
 def test_what_follows_a_second_try(now: TryCounts, task_run: TaskRun) -> None:
-    """The rules, each by an example: what a try is that comes after the second one of a task with three retries."""
+    """Each rule by an example: the try that follows the second one of a task with three retries."""
     assert now.task_run_since(TryCounts(2, 3, 3, 0)) is task_run
 
 
@@ -123,5 +123,5 @@ def test_what_follows_a_second_try(now: TryCounts, task_run: TaskRun) -> None:
     ],
 )
 def test_the_first_try_after_a_clear(counts: TryCounts, follows: bool) -> None:  # noqa: FBT001
-    """Without anything kept, a first try after a clear is known only where all the counts say so."""
+    """Without a checkpoint, a first try after a clear is recognized only if all counts agree."""
     assert counts.follows_clear is follows

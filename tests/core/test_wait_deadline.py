@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The deadline that a wait gives its driver."""
+"""The deadline that a wait sets for its driver."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from airflow_provider_cpp.exceptions import TransportError
 
 @pytest.mark.parametrize("hours", [-24, 0, 1])
 def test_a_wait_sets_its_deadline_once(hours: int) -> None:
-    """No exchange goes on for longer than a last poll after the deadline, or after the start of a wait that is resumed later."""
+    """A request may last until a last poll after the deadline, or after the start of a wait that resumes later."""
     deadline = START + timedelta(hours=hours)
     player = Player()
-    player.answer = lambda call: TransportError(call.description, text="no response")
+    player.respond = lambda request: TransportError(request.description, text="no response")
     player.run(
         wait(
             CLOUD_PARTNER_PORTAL_API,
-            WaitSpec(OfferRef("contoso", "vm"), "live", deadline, answered=True, api="cloud_partner_portal"),
+            WaitSpec(OfferRef("contoso", "vm"), "live", deadline, responded=True, api="cloud_partner_portal"),
         )
     )
     assert player.deadlines == [max(deadline, START) + LAST_POLL_TIMEOUT]

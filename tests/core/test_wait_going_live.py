@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A wait until live on a publish operation, where going live is an operation of its own: that one is asked, and no more."""
+"""A wait until live on a publish operation whose go-live is another operation: polls request only that one."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from support.player import Player, make_response
 
 from airflow_provider_cpp import exceptions
 from airflow_provider_cpp.apis.cloud_partner_portal.api import CLOUD_PARTNER_PORTAL_API
+from airflow_provider_cpp.core.http import Request
 from airflow_provider_cpp.core.models import OfferRef
 from airflow_provider_cpp.core.operations import Operation
 from airflow_provider_cpp.core.outcome import WaitResult
@@ -20,29 +22,29 @@ from airflow_provider_cpp.core.wait import wait
 from airflow_provider_cpp.core.wait_spec import WaitSpec
 
 LIVE = {"id": "live", "stepName": "Live", "status": "inProgress"}
-GOING = {"status": "running", "steps": [LIVE], "publishingVersion": 2}
+GOING_LIVE = {"status": "running", "steps": [LIVE], "publishingVersion": 2}
 PUBLISHED = {"status": "complete", "steps": [LIVE], "publishingVersion": 2}
 
 
-class Portal:
-    """Plays a portal on which publishing is done and going live takes so many looks more.
+class GoLiveAPI:
+    """A CPP API whose publish has ended and whose go-live ends after a number of polls.
 
-    :ivar asked: how often each thing was asked for.
-    :ivar own: what the operation that goes live answers meanwhile: JSON, or an error.
-    :ivar end: its state in the list, and its own status and the offer's, once it has ended.
+    :ivar requested: how often each resource was requested.
+    :ivar own: the response for the go-live operation while it is in progress: JSON, or an error.
+    :ivar end: its final state in the list, and its own and the offer's final status.
     """
 
-    def __init__(self, looks: int, name: str = "live-id", own: Any = GOING, end: str = "succeeded") -> None:
-        self.asked: Counter[str] = Counter()
-        self.looks, self.name, self.own, self.end = looks, name, own, end
+    def __init__(self, polls: int, name: str = "live-id", own: Any = GOING_LIVE, end: str = "succeeded") -> None:
+        self.requested: Counter[str] = Counter()
+        self.polls, self.name, self.own, self.end = polls, name, own, end
 
     @property
     def state(self) -> str:
-        return "running" if self.looks > 0 else self.end
+        return "running" if self.polls > 0 else self.end
 
-    def __call__(self, call: Any) -> Any:
-        kind = call.path.rstrip("/").rpartition("/")[2]
-        self.asked[kind] += 1
+    def __call__(self, request: Request[Any]) -> Any:
+        kind = request.path.rstrip("/").rpartition("/")[2]
+        self.requested[kind] += 1
         if kind == "status":
             return {"status": self.state, "steps": [LIVE]}
         if kind == "submissions":
@@ -51,78 +53,86 @@ class Portal:
             return [entry | {"publishingVersion": 2} for entry in (theirs, ours)]
         if kind == "new-id":
             return PUBLISHED
-        self.looks -= 1
-        return self.own if self.looks > 0 else {"status": self.state, "publishingVersion": 2}
+        self.polls -= 1
+        return self.own if self.polls > 0 else {"status": self.state, "publishingVersion": 2}
 
 
 @pytest.fixture
-def watch(offer: OfferRef, operation: Operation, start: datetime) -> WaitSpec:
+def wait_spec(offer: OfferRef, operation: Operation, start: datetime) -> WaitSpec:
     return WaitSpec(
         offer,
         "live",
         start + timedelta(days=14),
         operation,
         poll_interval=300.0,
-        answered=True,
+        responded=True,
         api="cloud_partner_portal",
     )
 
 
-def test_while_it_goes_live_a_look_is_one_request(player: Any, watch: WaitSpec) -> None:
-    """After a first look has found the operation that goes live, each look asks that one alone; its end is confirmed by all."""
-    portal = player.answer = Portal(looks=40)
-    outcome = player.run(wait(CLOUD_PARTNER_PORTAL_API, watch))
-    assert (outcome.result, outcome.operation) == (WaitResult.REACHED, watch.operation_json)
-    assert portal.asked == {"new-id": 2, "submissions": 2, "status": 2, "live-id": 40}
-    assert [text for text, _ in player.told if ": still" not in text] == [
+def test_while_an_offer_goes_live_a_poll_is_one_request(player: Player, wait_spec: WaitSpec) -> None:
+    """After the first poll finds the go-live operation, each poll requests only that one; all sources confirm its end."""
+    api = player.respond = GoLiveAPI(polls=40)
+    outcome = player.run(wait(CLOUD_PARTNER_PORTAL_API, wait_spec))
+    assert outcome.result is WaitResult.REACHED
+    assert outcome.operation == wait_spec.operation_json
+    assert api.requested == {"new-id": 2, "submissions": 2, "status": 2, "live-id": 40}
+    assert [text for text, _ in player.logged if ": still" not in text] == [
         "offer contoso/contoso-vm: running; Live inProgress",
         "offer contoso/contoso-vm: complete",
     ]
 
 
 @pytest.mark.parametrize(("end", "result"), [("failed", WaitResult.FAILED), ("canceled", WaitResult.CANCELED)])
-def test_going_live_that_ends_badly_is_seen(player: Any, watch: WaitSpec, end: str, result: WaitResult) -> None:
-    """An operation that fails or is canceled on its way to the market ends the wait as before."""
-    player.answer = Portal(looks=5, end=end)
-    outcome = player.run(wait(CLOUD_PARTNER_PORTAL_API, watch))
-    assert (outcome.result, len(player.slept), outcome.operation) == (result, 5, watch.operation_json)
+def test_a_failed_go_live_ends_the_wait(player: Player, wait_spec: WaitSpec, end: str, result: WaitResult) -> None:
+    """A go-live operation that fails or is canceled ends the wait."""
+    player.respond = GoLiveAPI(polls=5, end=end)
+    outcome = player.run(wait(CLOUD_PARTNER_PORTAL_API, wait_spec))
+    assert outcome.result is result
+    assert len(player.slept) == 5
+    assert outcome.operation == wait_spec.operation_json
 
 
 @pytest.mark.parametrize(
-    ("portal", "asked"),
+    ("api", "count"),
     [
-        (Portal(looks=9, own=exceptions.NotFoundError("operation", status=404)), 1),
-        (Portal(looks=9, name="contoso offer/2"), 0),
+        (GoLiveAPI(polls=9, own=make_response(b"", 404)), 1),
+        (GoLiveAPI(polls=9, name="contoso offer/2"), 0),
     ],
 )
-def test_an_operation_that_cannot_be_asked_for_is_asked_for_once(
-    player: Any, watch: WaitSpec, portal: Portal, asked: int
+def test_an_unavailable_go_live_operation_is_requested_once(
+    player: Player, wait_spec: WaitSpec, api: GoLiveAPI, count: int
 ) -> None:
-    """Where the list's id leads nowhere, each look asks what it asked before, the offer among it."""
-    player.answer = portal
-    wait_for = replace(watch, deadline=player.now + timedelta(hours=1))
-    assert player.run(wait(CLOUD_PARTNER_PORTAL_API, wait_for)).result is WaitResult.TIMED_OUT
-    assert (portal.asked["live-id"], portal.asked["status"], portal.asked["submissions"]) == (asked, 13, 13)
+    """If the list's id cannot be requested, each poll uses the list and the offer's status."""
+    player.respond = api
+    spec = replace(wait_spec, deadline=player.now + timedelta(hours=1))
+    assert player.run(wait(CLOUD_PARTNER_PORTAL_API, spec)).result is WaitResult.TIMED_OUT
+    assert api.requested["live-id"] == count
+    assert api.requested["status"] == 13
+    assert api.requested["submissions"] == 13
 
 
-def test_a_look_at_it_that_fails_is_a_look_that_failed(player: Any, watch: WaitSpec) -> None:
-    """An error of the portal is told and tolerated there as anywhere, and the same operation is asked again."""
-    portal = player.answer = Portal(looks=3, own=exceptions.ServerError("operation", status=503))
-    assert player.run(wait(CLOUD_PARTNER_PORTAL_API, watch)).result is WaitResult.REACHED
-    assert (portal.asked["live-id"], [level for _, level in player.told]) == (3, ["info", "warning", "info"])
+def test_a_failed_request_for_the_go_live_operation_is_tolerated(player: Player, wait_spec: WaitSpec) -> None:
+    """An error is logged and tolerated, and the next poll requests the same operation."""
+    api = player.respond = GoLiveAPI(polls=3, own=exceptions.ServerError("operation", status=503))
+    assert player.run(wait(CLOUD_PARTNER_PORTAL_API, wait_spec)).result is WaitResult.REACHED
+    assert api.requested["live-id"] == 3
+    assert [level for _, level in player.logged] == ["info", "warning", "info"]
 
 
-def test_a_blocked_step_ends_the_wait_there_too(player: Any, watch: WaitSpec) -> None:
-    """With `fail_on_blocked` a step that the operation shows as blocked ends the wait."""
-    blocked = GOING | {"steps": [LIVE | {"status": "blocked"}]}
-    player.answer = Portal(looks=3, own=blocked)
-    outcome = player.run(wait(CLOUD_PARTNER_PORTAL_API, replace(watch, fail_on_blocked=True)))
-    assert (outcome.result, outcome.operation) == (WaitResult.BLOCKED, watch.operation_json)
+def test_a_blocked_go_live_step_ends_the_wait(player: Player, wait_spec: WaitSpec) -> None:
+    """With `fail_on_blocked`, a blocked step of the go-live operation ends the wait."""
+    blocked = GOING_LIVE | {"steps": [LIVE | {"status": "blocked"}]}
+    player.respond = GoLiveAPI(polls=3, own=blocked)
+    outcome = player.run(wait(CLOUD_PARTNER_PORTAL_API, replace(wait_spec, fail_on_blocked=True)))
+    assert outcome.result is WaitResult.BLOCKED
+    assert outcome.operation == wait_spec.operation_json
 
 
-def test_a_wait_that_is_begun_again_finds_it_anew(player: Any, watch: WaitSpec) -> None:
-    """What was followed is of one process: a wait that goes on elsewhere looks at all there is first."""
-    portal = player.answer = Portal(looks=4)
-    memory = PollState(answered=True, go_live_operation_id="another")
-    assert player.run(wait(CLOUD_PARTNER_PORTAL_API, watch, memory)).result is WaitResult.REACHED
-    assert (portal.asked["another"], PollState.from_payload(memory.to_payload()).go_live_operation_id) == (0, "")
+def test_a_resumed_wait_finds_the_go_live_operation_again(player: Player, wait_spec: WaitSpec) -> None:
+    """The id of the go-live operation is not stored: a resumed wait begins with all sources."""
+    api = player.respond = GoLiveAPI(polls=4)
+    poll_state = PollState(responded=True, go_live_operation_id="another")
+    assert player.run(wait(CLOUD_PARTNER_PORTAL_API, wait_spec, poll_state)).result is WaitResult.REACHED
+    assert api.requested["another"] == 0
+    assert PollState.from_payload(poll_state.to_payload()).go_live_operation_id == ""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Airflow as it is deployed: its processes, on SQLite, in a folder of their own."""
+"""Airflow as it is deployed: its processes, on SQLite, in its own folder."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from typing import Any, Self
 
 import requests
 
-PATIENCE = 90.0
+TIMEOUT = 90.0
 
 
 class Deployment:
     """One deployment; a context manager that starts it and stops it.
 
     :param python: the interpreter of the environment that Airflow is installed in.
-    :param home: a folder for everything it writes.
+    :param home: a folder for everything that it writes.
     :param dags: the folder of DAG files.
-    :param environment: variables beside Airflow's own.
-    :param database: one that was made before, which this deployment begins with a copy of; it makes its own if None.
+    :param environment: environment variables in addition to Airflow's own.
+    :param database: an existing database to start with a copy of; if None, the deployment creates its own.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Deployment:
     ) -> None:
         self.python = python
         self.home = home
-        self.made = database
+        self.initial_database = database
         self.port = _free_port()
         own = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
         url = f"http://127.0.0.1:{self.port}"
@@ -67,12 +67,12 @@ class Deployment:
     commands: tuple[tuple[str, ...], ...] = ()
 
     def __enter__(self) -> Self:
-        """Have a database and start the processes."""
-        if self.made is None:
-            self.make_database()
+        """Create the database and start the processes."""
+        if self.initial_database is None:
+            self.create_database()
         else:
             self.home.mkdir(parents=True, exist_ok=True)
-            shutil.copy(self.made, self.database)
+            shutil.copy(self.initial_database, self.database)
         for command in self.commands:
             log = (self.home / f"{command[0]}.log").open("wb")
             filled = [part.format(port=self.port) for part in command]
@@ -103,14 +103,14 @@ class Deployment:
         """Airflow's database."""
         return self.home / "airflow.db"
 
-    def make_database(self) -> Path:
-        """Let Airflow make its database, and return it."""
+    def create_database(self) -> Path:
+        """Let Airflow create its database, and return it."""
         self.home.mkdir(parents=True, exist_ok=True)
         self.airflow("db", "migrate")
         return self.database
 
     def airflow(self, *arguments: str) -> str:
-        """Run a command to its end and return what it printed.
+        """Run a command to its end and return its output.
 
         :raises RuntimeError: if it failed.
         """
@@ -122,30 +122,30 @@ class Deployment:
         return result.stdout
 
     def trigger(self, dag_id: str, run_id: str) -> None:
-        """Begin a run."""
+        """Start a run."""
         raise NotImplementedError
 
     def clear(self, dag_id: str, run_id: str) -> None:
-        """Clear the run's tasks, as a person does."""
+        """Clear the run's tasks."""
         raise NotImplementedError
 
     def task(self, dag_id: str, run_id: str) -> tuple[str | None, int]:
-        """Return state and try of the run's task, from the database."""
+        """Return the state and the try number of the run's task, from the database."""
         row = self._row("select state, try_number from task_instance where dag_id = ? and run_id = ?", dag_id, run_id)
         return (row[0], row[1]) if row else (None, 0)
 
     def log(self, dag_id: str, run_id: str) -> str:
-        """Return the log of all tries of the run's task, as it is in Airflow's files."""
+        """Return the log of all tries of the run's task, from Airflow's files."""
         folder = self.home / "logs" / f"dag_id={dag_id}" / f"run_id={run_id}"
         return "".join(file.read_text(errors="replace") for file in folder.rglob("attempt=*.log"))
 
     def has_ended(self, dag_id: str, run_id: str) -> bool:
-        """Say whether a run has ended."""
+        """Return whether a run has ended."""
         row = self._row("select state from dag_run where dag_id = ? and run_id = ?", dag_id, run_id)
         return row is not None and row[0] in ("success", "failed")
 
     def has_dag(self, dag_id: str) -> bool:
-        """Say whether a DAG file has been read."""
+        """Return whether a DAG has been parsed."""
         return self._row("select 1 from serialized_dag where dag_id = ?", dag_id) is not None
 
     def _row(self, query: str, *values: str) -> Any:
@@ -155,9 +155,9 @@ class Deployment:
     def wait_until_ended(self, dag_id: str, run_id: str, after_try: int) -> str:
         """Wait until a later try than the given one has ended, and return its state.
 
-        :raises TimeoutError: if it has not within some minutes.
+        :raises TimeoutError: if none has in time.
         """
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + TIMEOUT
         while time.monotonic() < until:
             state, number = self.task(dag_id, run_id)
             if number > after_try and state in ("success", "failed"):
@@ -168,16 +168,16 @@ class Deployment:
 
 
 class Airflow3(Deployment):
-    """API server, scheduler with LocalExecutor and DAG processor; driven by its REST API."""
+    """API server, scheduler with LocalExecutor and DAG processor; controlled through the REST API."""
 
     commands = (("api-server", "--port", "{port}", "--workers", "1"), ("scheduler",), ("dag-processor",))
 
     def __enter__(self) -> Self:
-        """Start, and wait until the API answers."""
+        """Start, and wait until the API responds."""
         super().__enter__()
         self.session = requests.Session()
         self.session.trust_env = False
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + TIMEOUT
         while True:
             try:
                 token = self.session.get(f"http://127.0.0.1:{self.port}/auth/token", timeout=30).json()["access_token"]
@@ -190,61 +190,61 @@ class Airflow3(Deployment):
         return self
 
     def trigger(self, dag_id: str, run_id: str) -> None:
-        """Begin a run."""
-        self._ask("POST", f"dags/{dag_id}/dagRuns", {"dag_run_id": run_id, "logical_date": None})
+        """Start a run."""
+        self._request("POST", f"dags/{dag_id}/dagRuns", {"dag_run_id": run_id, "logical_date": None})
 
     def clear(self, dag_id: str, run_id: str) -> None:
-        """Clear the run's tasks, as a person does."""
-        wanted = {"dry_run": False, "dag_run_id": run_id, "only_failed": False, "reset_dag_runs": True}
-        self._ask("POST", f"dags/{dag_id}/clearTaskInstances", wanted)
+        """Clear the run's tasks."""
+        body = {"dry_run": False, "dag_run_id": run_id, "only_failed": False, "reset_dag_runs": True}
+        self._request("POST", f"dags/{dag_id}/clearTaskInstances", body)
 
-    def parse_again(self, dag_id: str) -> None:
-        """Let Airflow read a DAG's file again, as its page offers it."""
-        self._ask("PUT", f"parseDagFile/{self._ask('GET', f'dags/{dag_id}')['file_token']}")
+    def reparse(self, dag_id: str) -> None:
+        """Let Airflow parse a DAG file again."""
+        self._request("PUT", f"parseDagFile/{self._request('GET', f'dags/{dag_id}')['file_token']}")
 
     def retries(self, dag_id: str) -> float:
-        """Return the ``retries`` of a DAG's only task, as Airflow has read them."""
-        (task,) = self._ask("GET", f"dags/{dag_id}/tasks")["tasks"]
+        """Return the ``retries`` of a DAG's only task, as Airflow has parsed them."""
+        (task,) = self._request("GET", f"dags/{dag_id}/tasks")["tasks"]
         return float(task["retries"])
 
     def empty_store(self, dag_id: str, run_id: str) -> int:
-        """Delete what the run's task has in Airflow's store of its state; returns how much that was."""
+        """Delete the state of the run's task from Airflow's task state store, and return the number of entries."""
         query = "delete from task_state_store where dag_id = ? and run_id = ?"
         with closing(sqlite3.connect(self.database, timeout=60)) as database, database:
             return database.execute(query, (dag_id, run_id)).rowcount
 
-    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """Ask the API; SQLite being locked is no answer, and whoever sees that clicks again."""
-        until = time.monotonic() + PATIENCE
+    def _request(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """Send a request to the API; retry while SQLite is locked."""
+        until = time.monotonic() + TIMEOUT
         while True:
             url = f"http://127.0.0.1:{self.port}/api/v2/{path}"
-            answer = self.session.request(method, url, json=body, timeout=60)
-            if answer.ok:
-                return answer.json() if answer.content else None
-            if "Database error" not in answer.text or time.monotonic() > until:
-                msg = f"{path}: {answer.status_code} {answer.text[:500]}"
+            response = self.session.request(method, url, json=body, timeout=60)
+            if response.ok:
+                return response.json() if response.content else None
+            if "Database error" not in response.text or time.monotonic() > until:
+                msg = f"{path}: {response.status_code} {response.text[:500]}"
                 raise RuntimeError(msg)
             time.sleep(1)
 
 
 class Airflow2(Deployment):
-    """A scheduler with SequentialExecutor, which is what SQLite allows; driven by its commands."""
+    """A scheduler with SequentialExecutor, the only one that SQLite allows; controlled through its commands."""
 
     commands = (("scheduler",),)
 
     def trigger(self, dag_id: str, run_id: str) -> None:
-        """Begin a run."""
+        """Start a run."""
         self.airflow("dags", "trigger", dag_id, "--run-id", run_id)
 
     def clear(self, dag_id: str, run_id: str) -> None:
-        """Clear the run's tasks, as a person does: by its logical date, which is all that the command takes."""
+        """Clear the run's tasks by its logical date, because the command takes nothing else."""
         query = "select execution_date from dag_run where dag_id = ? and run_id = ?"
         (moment,) = self._row(query, dag_id, run_id)
         self.airflow("tasks", "clear", dag_id, "--yes", "--start-date", moment, "--end-date", moment)
 
 
 def connection_environment(connection: dict[str, Any]) -> dict[str, str]:
-    """Return the variable by which Airflow knows the portal."""
+    """Return the environment variable that holds the connection to the emulator."""
     return {"AIRFLOW_CONN_CLOUD_PARTNER_PORTAL_DEFAULT": json.dumps(connection)}
 
 

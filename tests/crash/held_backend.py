@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A state store for the API server that stops before or after writing, where a test asks it to.
+"""A task state store for the API server that stops before or after it writes, where a test asks for it.
 
-A file ``holds/<run id>`` says where, ``2 before`` for example: before the second note of an order is written.
+A file ``holds/<run id>`` says where, ``2 before`` for example: before the second checkpoint of a run is written.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from airflow.state.metastore import MetastoreBackend
 
-NOTE = "airflow_provider_cpp.checkpoint"
+CHECKPOINT_KEY = "airflow_provider_cpp.checkpoint"
 
 
 class HeldBackend(MetastoreBackend):
@@ -27,21 +27,21 @@ class HeldBackend(MetastoreBackend):
         self._lock = threading.Lock()
 
     def set(self, scope: Any, key: str, value: str, *, expires_at: Any = None, session: Any = None) -> None:
-        """Write; held before, whose write is then lost with its writer, or after."""
+        """Write; a write held before is lost with its process, one held after is not."""
         hold, run_id = self._holds / scope.run_id, scope.run_id
-        if key != NOTE:
+        if key != CHECKPOINT_KEY:
             super().set(scope, key, value, expires_at=expires_at)
             return
         with self._lock:
             self._written[run_id] += 1
             number = self._written[run_id]
-        wanted = hold.read_text() if hold.exists() else ""
-        if wanted == f"{number} before":
+        held_at = hold.read_text() if hold.exists() else ""
+        if held_at == f"{number} before":
             self._wait(hold)
             return
         # In a session of its own, so that it is written while the request is held.
         super().set(scope, key, value, expires_at=expires_at)
-        if wanted == f"{number} after":
+        if held_at == f"{number} after":
             self._wait(hold)
 
     def _wait(self, hold: Path) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One point at which a process is killed: what is done there, and what is counted."""
+"""One point at which a process is killed: what is done, and what is counted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from deployment import PATIENCE, Deployment
+from deployment import TIMEOUT, Deployment
 from partner_center_emulator import Emulator, ScaledClock, Settings
 from points import Point, route
 
@@ -23,28 +23,28 @@ LAG = timedelta(seconds=2)
 
 @dataclass
 class Row:
-    """What was counted at one point: orders after the retry, after the first clear and after the second."""
+    """The submits counted at one point: after the retry, after the first clear and after the second."""
 
     point: Point
     counts: list[int] = field(default_factory=list)
     endings: list[str] = field(default_factory=list)
-    trouble: str = ""
+    error: str = ""
 
-    def note(self, portal: Emulator, ending: str) -> None:
+    def record(self, emulator: Emulator, ending: str) -> None:
         """Count."""
-        self.counts.append(portal.orders_for(self.point.name)[self.point.order])
+        self.counts.append(emulator.submits_for(self.point.name)[self.point.kind])
         self.endings.append(ending)
 
     @property
     def cells(self) -> list[str]:
-        """The counts as they stand in the table; a task that stopped for a person says so."""
+        """The counts for the table, marked where the task failed and asked for a manual check."""
         marks = {"success": "", "running": "", "failed": ", stops"}
         shown = zip(self.counts, self.endings, strict=True)
         return [f"{count}{marks[ending]}" for count, ending in shown]
 
 
 class Scenario:
-    """One point, on one deployment, with a portal of its own."""
+    """One point, on one deployment, with an emulator of its own."""
 
     def __init__(self, point: Point, directory: Path, api: str) -> None:
         self.point = point
@@ -52,36 +52,34 @@ class Scenario:
         self.api = api
         self.directory = directory
         self.clock = ScaledClock()
-        # What the portal shows of an order lags, though for less than the settle time.
-        self.portal = Emulator(Settings(lag_time=LAG), self.clock)
+        # The API's responses lag behind a submit, for less than the settle time.
+        self.emulator = Emulator(Settings(lag_time=LAG), self.clock)
         self.row = Row(point)
 
     def connect(self, stack: ExitStack) -> dict[str, Any]:
-        """Serve the portal, and return the connection to it."""
-        stack.enter_context(self.portal)
-        return self.portal.connection_for(api=self.api)
+        """Start the emulator, and return the connection to it."""
+        stack.enter_context(self.emulator)
+        return self.emulator.connection_for(api=self.api)
 
     def run(self, deployment: Deployment) -> Row:
-        """Kill, retry, clear, clear; what goes wrong is told with the point."""
+        """Kill, retry, clear, clear; an error goes into the row."""
         try:
             self._prepare()
             self._kill_first_try(deployment)
-            self._note(deployment, after_try=1)
+            self._record(deployment, after_try=1)
             self._clear(deployment)
+            self.clock.jump(days=10)
             if self.point.waits:
-                self.clock.jump(days=10)
-                self._ended(deployment, self._try(deployment) - 1)
-            else:
-                self.clock.jump(days=10)
+                deployment.wait_until_ended(self.point.dag_id, self.point.name, self._try(deployment) - 1)
             self._clear(deployment)
-        except Exception as error:  # noqa: BLE001 - the other points go on
-            self.row.trouble = f"{type(error).__name__}: {error}"
+        except Exception as error:  # noqa: BLE001 - the other points continue
+            self.row.error = f"{type(error).__name__}: {error}"
         return self.row
 
     def _prepare(self) -> None:
-        self.portal.add_offer(self.point.name)
-        if self.point.order == "golive":
-            self.portal.person(self.point.name, "publish")
+        self.emulator.add_offer(self.point.name)
+        if self.point.kind == "golive":
+            self.emulator.person(self.point.name, "publish")
             self.clock.jump(days=10)
         if self.point.hold:
             (self.directory / "holds" / self.point.name).write_text(self.point.hold)
@@ -90,54 +88,53 @@ class Scenario:
         point, hold = self.point, self.directory / "holds" / self.point.name
         gate = None
         if point.gate:
-            gate = self.portal.gate(route(point.gate[0], self.api), after=point.gate[1], offer=point.name)
+            gate = self.emulator.gate(route(point.gate[0], self.api), after=point.gate[1], offer=point.name)
         deployment.trigger(point.dag_id, point.name)
         if gate is not None:
-            gate.wait_until_reached(PATIENCE)
+            gate.wait_until_reached(TIMEOUT)
         else:
-            until(hold.with_suffix(".reached").exists, "the note was never written")
+            wait_until(hold.with_suffix(".reached").exists, "the checkpoint was never written")
         kill_process(self._process(1))
         if point.late:
-            looks = self._looks()
-            until(lambda: self._looks() > looks, "the retry never looked")
+            polls = self._list_polls()
+            wait_until(lambda: self._list_polls() > polls, "the retry never polled")
         if gate is not None:
             gate.open()
         hold.with_suffix(".released").touch()
 
-    def _note(self, deployment: Deployment, after_try: int) -> None:
+    def _record(self, deployment: Deployment, after_try: int) -> None:
         if not self.point.waits:
-            self.row.note(self.portal, deployment.wait_until_ended(self.point.dag_id, self.point.name, after_try))
+            self.row.record(self.emulator, deployment.wait_until_ended(self.point.dag_id, self.point.name, after_try))
             return
-        until(self._process(after_try + 1).exists, "there was no further try")
-        asked = route("operation", self.api)
-        polls, looks = self.portal.counts_for(self.point.name)[asked], self._looks()
+        wait_until(self._process(after_try + 1).exists, "there was no further try")
+        polls, list_polls = self._polls("operation"), self._list_polls()
         ended = ("success", "failed")
 
         def settled() -> bool:
-            polled = self.portal.counts_for(self.point.name)[asked] > polls + 1
-            # An operation that was found in the list may be waited for there: a second apart, until nothing can come of
-            # the order any more.
-            polled = polled or self._looks() > looks + SETTLE_TIME + 5
+            polled = self._polls("operation") > polls + 1
+            # The task may wait for an operation of the list by polling the list once a second, until the settle time
+            # has passed.
+            polled = polled or self._list_polls() > list_polls + SETTLE_TIME + 5
             return polled or (self._try(deployment) > after_try and self._state(deployment) in ended)
 
-        until(settled, "the task does not wait")
+        wait_until(settled, "the task does not wait")
         state = self._state(deployment)
-        self.row.note(self.portal, state if state in ended else "running")
+        self.row.record(self.emulator, state if state in ended else "running")
 
     def _clear(self, deployment: Deployment) -> None:
-        time.sleep(LAG.total_seconds())  # a person is not quicker than the portal
+        time.sleep(LAG.total_seconds())  # a person is not faster than the lag of the responses
         number = self._try(deployment)
         if self._state(deployment) in ("success", "failed"):
-            # A clear that comes between the end of the task and that of its run is lost, whatever the task is.
-            until(lambda: deployment.has_ended(self.point.dag_id, self.point.name), "the run has not ended")
+            # Airflow loses a clear that comes between the end of the task and that of its run, of any task.
+            wait_until(lambda: deployment.has_ended(self.point.dag_id, self.point.name), "the run has not ended")
         deployment.clear(self.point.dag_id, self.point.name)
-        self._note(deployment, number)
+        self._record(deployment, number)
 
-    def _ended(self, deployment: Deployment, after_try: int) -> None:
-        deployment.wait_until_ended(self.point.dag_id, self.point.name, after_try)
+    def _polls(self, name: str) -> int:
+        return self.emulator.counts_for(self.point.name)[route(name, self.api)]
 
-    def _looks(self) -> int:
-        return self.portal.counts_for(self.point.name)[route("submissions", self.api)]
+    def _list_polls(self) -> int:
+        return self._polls("submissions")
 
     def _try(self, deployment: Deployment) -> int:
         return deployment.task(self.point.dag_id, self.point.name)[1]
@@ -149,27 +146,27 @@ class Scenario:
         return self.directory / "processes" / f"{self.point.name}.{number}"
 
 
-def until(condition: Callable[[], bool], otherwise: str) -> None:
-    """Wait until something is so.
+def wait_until(condition: Callable[[], bool], error: str) -> None:
+    """Wait until a condition holds.
 
-    :raises TimeoutError: if it is not so in time.
+    :raises TimeoutError: if it does not hold in time.
     """
-    limit = time.monotonic() + PATIENCE
+    limit = time.monotonic() + TIMEOUT
     while not condition():
         if time.monotonic() > limit:
-            raise TimeoutError(otherwise)
+            raise TimeoutError(error)
         time.sleep(0.1)
 
 
-def kill_process(written: Path) -> None:
-    """Kill the process whose id was written there, and wait until it is dead."""
-    process = int(written.read_text())
+def kill_process(id_file: Path) -> None:
+    """Kill the process whose id the file holds, and wait until it is dead."""
+    process = int(id_file.read_text())
     os.kill(process, signal.SIGKILL)
-    until(lambda: not Path(f"/proc/{process}").exists() or _is_dead(process), "the process lives on")
+    wait_until(lambda: not Path(f"/proc/{process}").exists() or _is_dead(process), "the process is still alive")
 
 
 def _is_dead(process: int) -> bool:
-    """Say whether a process is a zombie: killed, and not collected by its parent yet."""
+    """Return whether a process is a zombie: killed, and not reaped by its parent yet."""
     try:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except OSError:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tasks that fail in every way in which something secret could be shown: for tests.
+"""Tasks that fail in every way that could show a secret, for tests.
 
-The secret parts come from the environment, as JSON, so that this file holds none.
+The secrets come from the environment, as JSON, so that this file contains none.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from airflow_provider_cpp.operators.offer import PublishOfferOperator
 from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
 
 URLS: dict[str, str] = json.loads(os.environ.get("FAILING_RUNS_URLS", "{}"))
-SUCCESSOR = os.environ.get("FAILING_RUNS_API") == "product_ingestion"
-"""Whether the connections are of the successor's type: what a draft holds is each API's own, and the rest is the same."""
+INGESTION = os.environ.get("FAILING_RUNS_API") == "product_ingestion"
+"""Whether the connections are for the Product Ingestion API. The two APIs' tasks differ only in how they change a draft."""
 
 
 def url(name: str) -> str:
-    """Return the shared access URL that a task is given."""
+    """Return a task's SAS URL."""
     return URLS.get(name, "https://contosoimages.blob.core.windows.net/vhds/none.vhd")
 
 
 def careless(document: dict[str, Any]) -> None:
-    """Fail as a change of somebody's own might."""
+    """Raise an exception with a secret, as a user's own function might."""
     msg = f"{document['id']} has no place for {url('careless')}"
     raise LookupError(msg)
 
 
 def resource() -> dict[str, Any]:
     """Return a resource with a URL in it."""
-    kind = "https://schema.mp.microsoft.com/schema/product/2022-03-01-preview3"
+    schema = "https://schema.mp.microsoft.com/schema/product/2022-03-01-preview3"
     return {
-        "$schema": kind,
+        "$schema": schema,
         "identity": {"externalId": "put-refused"},
         "type": "azureVirtualMachine",
         "alias": url("patch"),
@@ -46,8 +46,8 @@ def resource() -> dict[str, Any]:
 
 @dag(schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc), catchup=False, default_args={"retries": 0})
 def failing_runs() -> None:
-    """Fail, each task by itself; only those that add an image do not."""
-    look: dict[str, Any] = {
+    """Run tasks that all fail on their own, except for those that add an image."""
+    poll: dict[str, Any] = {
         "mode": "poke",
         "poke_interval": 0.1,
         "until": "live",
@@ -55,9 +55,9 @@ def failing_runs() -> None:
         "timeout": 20,
     }
     for conn_id in ("wrong_secret", "wrong_certificate", "revoked", "untrusted", "echoing"):
-        OfferStatusSensor(task_id=conn_id, conn_id=conn_id, offer_id="plain", **look)
+        OfferStatusSensor(task_id=conn_id, conn_id=conn_id, offer_id="plain", **poll)
     for offer_id in ("unauthorized", "rejected", "hanging", "odd"):
-        OfferStatusSensor(task_id=offer_id, conn_id="impatient", offer_id=offer_id, **look)
+        OfferStatusSensor(task_id=offer_id, conn_id="impatient", offer_id=offer_id, **poll)
     for offer_id in ("unauthorized-later", "blocked-later", "hanging-later"):
         PublishOfferOperator(
             task_id=offer_id,
@@ -69,7 +69,7 @@ def failing_runs() -> None:
             poll_failure_tolerance=0.0,
             timeout=3,
         )
-    if SUCCESSOR:
+    if INGESTION:
         UpdateOfferOperator(task_id="put_refused", offer_id="put-refused", product_resources=[resource()])
     else:
         UpdateOfferOperator(task_id="put_refused", offer_id="put-refused", patch={"definition": {"disk": url("patch")}})

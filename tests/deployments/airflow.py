@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Airflow as it is deployed: real processes in a folder of their own, driven through the REST API."""
+"""Airflow as it is deployed: real processes in their own folder, controlled through the REST API."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from typing import Self
 import psutil
 from cryptography.fernet import Fernet
 from deployments.api import Airflow
-from deployments.processes import Process, free_port, wait_until, whole_environment
+from deployments.processes import Process, clean_environment, free_port, wait_until
 
-MISSED_AFTER = 10
-"""Seconds after which a part of Airflow that gives no sign of life is missed; minutes where nobody is in a hurry."""
+HEARTBEAT_TIMEOUT = 10
+"""Seconds without a heartbeat after which a part of Airflow counts as dead; Airflow's defaults are minutes."""
 
 
 class Deployment:
     """One deployment; a context manager that starts it and stops it.
 
-    :param home: a folder for all that it writes; emptied first.
-    :param dags: the folder of DAG files; what Airflow reads is a copy, ``home/dags``, which tests may change.
-    :param parallelism: how many tasks run at once.
+    :param home: a folder for all files that it writes; emptied first.
+    :param dags: the folder of DAG files; Airflow reads a copy, ``home/dags``, which tests may change.
+    :param parallelism: how many tasks execute in parallel.
     """
 
     name = ""
@@ -44,24 +44,24 @@ class Deployment:
         self.environment: dict[str, str] = {}
 
     def database(self) -> str:
-        """Return where Airflow's database is, for SQLAlchemy."""
+        """Return the SQLAlchemy URL of Airflow's database."""
         raise NotImplementedError
 
     def settings(self) -> dict[str, str]:
-        """Return the settings that are this deployment's own."""
+        """Return this deployment's own settings."""
         raise NotImplementedError
 
     def roles(self) -> dict[str, list[str]]:
-        """Return the processes by name, in the order in which they are started, with Airflow's arguments."""
+        """Return Airflow's arguments of each process by name, in the order in which they start."""
         raise NotImplementedError
 
     @contextlib.contextmanager
     def services(self) -> Iterator[None]:
-        """Serve what Airflow itself needs."""
+        """Serve the services that Airflow needs."""
         yield
 
     def __enter__(self) -> Self:
-        """Start all of it, and wait until it is ready for work."""
+        """Start all processes, and wait until they are ready."""
         self._stack = contextlib.ExitStack()
         try:
             self._start()
@@ -73,86 +73,88 @@ class Deployment:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End all of it."""
+        """End all processes."""
         self._stack.close()
 
     def _start(self) -> None:
         shutil.rmtree(self.home, ignore_errors=True)
         shutil.copytree(self.source, self.home / "dags", ignore=shutil.ignore_patterns("__pycache__"))
         self._stack.enter_context(self.services())
-        self.environment = whole_environment(**(_common(self) | self.settings()))
+        self.environment = clean_environment(**(_common(self) | self.settings()))
         migration = Process("migration", _airflow("db", "migrate"), self.environment, self.log("migration"))
         migration.start()
-        wait_until(lambda: not migration.is_running, "airflow db migrate ends", patience=180)
+        wait_until(lambda: not migration.is_running, "airflow db migrate ends", timeout=180)
         self._stack.callback(self._end)
         for name, arguments in self.roles().items():
-            own = {  # each serves its logs at a port of its own, and thinks of itself as a machine
+            own = {  # each serves its logs on its own port, as on its own machine
                 "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
                 "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
             }
             process = Process(name, _airflow(*arguments), self.environment | own, self.log(name))
             self.processes[name] = process
             process.start()
-        self._stack.callback(self._revive())
-        self.api.token()
-        wait_until(self._is_ready, "the DAG files are read and every part gives a sign of life", patience=180)
+        self._stack.callback(self._keep_running())
+        self.api.sign_in()
+        wait_until(self._is_ready, "the DAG files are parsed and all parts are healthy", timeout=180)
 
-    def _revive(self) -> Callable[[], None]:
-        """Start again what ends by itself, all the time; returns what ends that."""
-        over = threading.Event()
+    def _keep_running(self) -> Callable[[], None]:
+        """Restart processes that end by themselves, until the returned function is called."""
+        stopped = threading.Event()
 
-        def watch() -> None:
-            while not over.wait(0.5):
+        def monitor() -> None:
+            while not stopped.wait(0.5):
                 for process in self.processes.values():
-                    process.revive()
+                    process.restart_if_ended()
 
-        thread = threading.Thread(target=watch, name="revive", daemon=True)
+        thread = threading.Thread(target=monitor, name="restart", daemon=True)
         thread.start()
 
-        def end() -> None:
-            over.set()
+        def stop() -> None:
+            stopped.set()
             thread.join()
 
-        return end
+        return stop
 
     def _end(self) -> None:
-        """End them all at once: some take their time."""
+        """End all processes in parallel, because some take long."""
         with ThreadPoolExecutor(len(self.processes) or 1) as pool:
             list(pool.map(Process.end, self.processes.values()))
         self.processes.clear()
 
     def log(self, name: str) -> Path:
-        """Return the file that a process writes to."""
+        """Return the log file of a process."""
         return self.home / "processes" / f"{name}.log"
 
     def process(self, name: str) -> Process:
         """Return a process by its name."""
         return self.processes[name]
 
-    def named(self, role: str) -> list[Process]:
+    def processes_of(self, role: str) -> list[Process]:
         """List the processes of a role, ``triggerer`` for example."""
         return [one for name, one in self.processes.items() if name.rpartition("-")[0] == role or name == role]
 
     def task_processes(self) -> list[psutil.Process]:
-        """List the processes that execute a task right now, without those that watch over them."""
-        found = []
+        """List the processes that execute a task now, without their supervisors."""
+        processes = []
         for one in self._executing():
-            for child in one.family():
+            for child in one.process_tree():
                 with contextlib.suppress(psutil.NoSuchProcess):
                     if " ".join(child.cmdline()).startswith("airflow worker -- "):
-                        found.append(child)
-        return found
+                        processes.append(child)
+        return processes
 
     def _executing(self) -> list[Process]:
-        return self.named("worker") or self.named("scheduler")
+        return self.processes_of("worker") or self.processes_of("scheduler")
 
     def _is_ready(self) -> bool:
         for process in self.processes.values():
-            assert not process.revivals, f"{process.name} has ended:\n{process.tail()}"
+            assert not process.restarts, f"{process.name} has ended:\n{process.tail()}"
         health = self.api.session.get(f"{self.api.url}/api/v2/monitor/health", timeout=30).json()
         parts = ("metadatabase", "scheduler", "triggerer", "dag_processor")
         files = {path.stem for path in (self.home / "dags").glob("*.py")}
-        known = {dag["fileloc"].rpartition("/")[2].removesuffix(".py") for dag in self.api.ask("GET", "dags")["dags"]}
+        known = {
+            dag["fileloc"].rpartition("/")[2].removesuffix(".py") for dag in self.api.request("GET", "dags")["dags"]
+        }
         return all(health[part]["status"] == "healthy" for part in parts) and files <= known
 
 
@@ -162,15 +164,15 @@ class OneMachine(Deployment):
     name = "one machine"
 
     def database(self) -> str:
-        """Return where Airflow's database is, for SQLAlchemy."""
+        """Return the SQLAlchemy URL of Airflow's database."""
         return f"sqlite:///{self.home / 'airflow.db'}"
 
     def settings(self) -> dict[str, str]:
-        """Return the settings that are this deployment's own."""
+        """Return this deployment's own settings."""
         return {"AIRFLOW__CORE__EXECUTOR": "LocalExecutor"}
 
     def roles(self) -> dict[str, list[str]]:
-        """Return the processes by name, with Airflow's arguments."""
+        """Return Airflow's arguments of each process, by name."""
         return {
             "api-server": ["api-server", "--port", str(self.port), "--workers", "1"],
             "scheduler": ["scheduler"],
@@ -203,15 +205,15 @@ def _common(deployment: Deployment) -> Mapping[str, str]:
         "SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
         "SCHEDULER__JOB_HEARTBEAT_SEC": "1",
-        "SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": str(MISSED_AFTER),
+        "SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": str(HEARTBEAT_TIMEOUT),
         "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "3",
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "1",
-        "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": str(MISSED_AFTER),
+        "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": str(HEARTBEAT_TIMEOUT),
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
         "SCHEDULER__TASK_QUEUED_TIMEOUT": "30",
         "SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "5",
         "TRIGGERER__JOB_HEARTBEAT_SEC": "1",
-        "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": str(MISSED_AFTER),
+        "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": str(HEARTBEAT_TIMEOUT),
         "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
     }
     return {f"AIRFLOW__{name}": value for name, value in settings.items()} | {

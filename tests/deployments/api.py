@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Airflow 3's REST API, as far as the tests ask it."""
+"""A client of the parts of Airflow 3's REST API that the tests use."""
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
 import requests
 
-PATIENCE = 90.0
+TIMEOUT = 90.0
 
 
-class ApiRefusal(Exception):  # noqa: N818 - it says what the API did
-    """The API said no.
+class ApiError(Exception):
+    """Raised when the API responds with an error.
 
-    :param status: its HTTP status.
+    :param status: the HTTP status.
     """
 
     def __init__(self, path: str, status: int, text: str) -> None:
@@ -33,9 +34,9 @@ class Airflow:
         self.session = requests.Session()
         self.session.trust_env = False
 
-    def token(self, patience: float = PATIENCE) -> None:
-        """Wait until the API answers, and sign in."""
-        until = time.monotonic() + patience
+    def sign_in(self, timeout: float = TIMEOUT) -> None:
+        """Wait until the API responds, and sign in."""
+        until = time.monotonic() + timeout
         while True:
             try:
                 token = self.session.get(f"{self.url}/auth/token", timeout=30).json()["access_token"]
@@ -46,80 +47,80 @@ class Airflow:
                 time.sleep(0.5)
         self.session.headers["Authorization"] = f"Bearer {token}"
 
-    def ask(self, method: str, path: str, body: dict[str, Any] | None = None, **query: Any) -> Any:
-        """Ask, and ask again while the server or its database is away: whoever sees that clicks again.
+    def request(self, method: str, path: str, body: dict[str, Any] | None = None, **query: Any) -> Any:
+        """Send a request, and retry while the server or its database is unavailable.
 
-        :raises ApiRefusal: for any other answer than a good one.
+        :raises ApiError: for any other error.
         """
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + TIMEOUT
         while True:
             try:
-                answer = self.session.request(method, f"{self.url}/api/v2/{path}", json=body, params=query, timeout=60)
+                response = self.session.request(
+                    method, f"{self.url}/api/v2/{path}", json=body, params=query, timeout=60
+                )
             except requests.ConnectionError:
                 if time.monotonic() > until:
                     raise
             else:
-                if answer.ok:
-                    return answer.json() if answer.content else None
-                away = answer.status_code >= 500 or "Database error" in answer.text
-                if not away or time.monotonic() > until:
-                    raise ApiRefusal(path, answer.status_code, answer.text)
+                if response.ok:
+                    return response.json() if response.content else None
+                unavailable = response.status_code >= 500 or "Database error" in response.text
+                if not unavailable or time.monotonic() > until:
+                    raise ApiError(path, response.status_code, response.text)
             time.sleep(0.5)
 
     def trigger(self, dag_id: str, run_id: str, conf: dict[str, Any] | None = None) -> None:
-        """Begin a run."""
-        self.ask("POST", f"dags/{dag_id}/dagRuns", {"dag_run_id": run_id, "logical_date": None, "conf": conf or {}})
+        """Start a run."""
+        self.request("POST", f"dags/{dag_id}/dagRuns", {"dag_run_id": run_id, "logical_date": None, "conf": conf or {}})
 
     def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
         """Return a run."""
-        return dict(self.ask("GET", f"dags/{dag_id}/dagRuns/{run_id}"))
+        return dict(self.request("GET", f"dags/{dag_id}/dagRuns/{run_id}"))
 
-    def end(self, dag_id: str, run_id: str) -> None:
-        """Mark a run as failed, and so the tasks that wait in it, as a person does."""
-        self.ask("PATCH", f"dags/{dag_id}/dagRuns/{run_id}", {"state": "failed"})
+    def fail_run(self, dag_id: str, run_id: str) -> None:
+        """Mark a run as failed, and so the tasks that wait in it."""
+        self.request("PATCH", f"dags/{dag_id}/dagRuns/{run_id}", {"state": "failed"})
 
     def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
-        """Return a run's task instances, all of them."""
-        path, found = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances", []
+        """Return all task instances of a run."""
+        path, instances = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances", []
         while True:
-            page = self.ask("GET", path, limit=100, offset=len(found))
-            found += page["task_instances"]
-            if len(found) >= page["total_entries"] or not page["task_instances"]:
-                return found
+            page = self.request("GET", path, limit=100, offset=len(instances))
+            instances += page["task_instances"]
+            if len(instances) >= page["total_entries"] or not page["task_instances"]:
+                return instances
 
     def set_connection(self, connection: dict[str, Any], conn_id: str = "cloud_partner_portal_default") -> None:
-        """Make a connection what it should be, as a person does in Admin, Connections.
+        """Create or update a connection.
 
-        :param connection: as Airflow's JSON form of it, its extra as a dictionary.
+        :param connection: Airflow's JSON form of it, with its extra as a dictionary.
         """
-        import json
-
         body = connection | {"connection_id": conn_id, "extra": json.dumps(connection.get("extra", {}))}
         try:
-            self.ask("PATCH", f"connections/{conn_id}", body)
-        except ApiRefusal as refusal:
-            if refusal.status != 404:
+            self.request("PATCH", f"connections/{conn_id}", body)
+        except ApiError as error:
+            if error.status != 404:
                 raise
-            self.ask("POST", "connections", body)
+            self.request("POST", "connections", body)
 
     def delete_connection(self, conn_id: str = "cloud_partner_portal_default") -> None:
-        """Delete a connection, as a person does."""
-        self.ask("DELETE", f"connections/{conn_id}")
+        """Delete a connection."""
+        self.request("DELETE", f"connections/{conn_id}")
 
     def set_state(self, dag_id: str, run_id: str, task_id: str, state: str) -> None:
-        """Mark a task, as a person does."""
-        self.ask("PATCH", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}", {"new_state": state})
+        """Mark a task."""
+        self.request("PATCH", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}", {"new_state": state})
 
     def clear(self, dag_id: str, run_id: str, task_id: str) -> None:
-        """Clear a task, as a person does."""
-        wanted = {"dry_run": False, "dag_run_id": run_id, "task_ids": [task_id], "only_failed": False}
-        self.ask("POST", f"dags/{dag_id}/clearTaskInstances", wanted | {"reset_dag_runs": True})
+        """Clear a task."""
+        body = {"dry_run": False, "dag_run_id": run_id, "task_ids": [task_id], "only_failed": False}
+        self.request("POST", f"dags/{dag_id}/clearTaskInstances", body | {"reset_dag_runs": True})
 
     def pause(self, dag_id: str, *, paused: bool) -> None:
-        """Pause a DAG, or let it go on."""
-        self.ask("PATCH", f"dags/{dag_id}", {"is_paused": paused})
+        """Pause or unpause a DAG."""
+        self.request("PATCH", f"dags/{dag_id}", {"is_paused": paused})
 
     def log(self, dag_id: str, run_id: str, task_id: str, number: int) -> str:
-        """Return the log of a try, as the web page shows it."""
+        """Return the log of a try, as the UI shows it."""
         path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{number}"
-        return str(self.ask("GET", path, full_content=True))
+        return str(self.request("GET", path, full_content=True))

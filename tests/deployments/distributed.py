@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Airflow on several machines, so to speak: PostgreSQL, Redis, two Celery workers, two triggerers."""
+"""Airflow as on several machines: PostgreSQL, Redis, two Celery workers, two triggerers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from deployments.processes import Process
 from deployments.services import postgres, redis
 
 VISIBILITY_TIMEOUT = 40
-"""Seconds after which a message that a dead worker took goes to another one; longer than any task here executes."""
+"""Seconds after which a message that a dead worker received goes to another one; longer than any task executes."""
 
 
 class Distributed(Deployment):
@@ -32,11 +32,11 @@ class Distributed(Deployment):
             yield
 
     def database(self) -> str:
-        """Return where Airflow's database is, for SQLAlchemy."""
+        """Return the SQLAlchemy URL of Airflow's database."""
         return f"postgresql+psycopg2://airflow@127.0.0.1:{self._postgres_port}/airflow"
 
     def settings(self) -> dict[str, str]:
-        """Return the settings that are this deployment's own."""
+        """Return this deployment's own settings."""
         return {
             "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": self.database().replace("psycopg2", "asyncpg"),
@@ -45,12 +45,12 @@ class Distributed(Deployment):
             "AIRFLOW__CELERY__WORKER_CONCURRENCY": str(self.parallelism // 2),
             "AIRFLOW__CELERY__SYNC_PARALLELISM": "1",
             "AIRFLOW__CELERY_BROKER_TRANSPORT_OPTIONS__VISIBILITY_TIMEOUT": str(VISIBILITY_TIMEOUT),
-            # Celery says that it does not like to be root, where tests are; it runs nobody else's code here.
+            # Celery refuses to run as root by default; here it runs only the tests' own code.
             "C_FORCE_ROOT": "true" if os.geteuid() == 0 else "",
         }
 
     def roles(self) -> dict[str, list[str]]:
-        """Return the processes by name, with Airflow's arguments."""
+        """Return Airflow's arguments of each process, by name."""
         roles = {
             "api-server": ["api-server", "--port", str(self.port), "--workers", "1"],
             "scheduler": ["scheduler"],

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Troubles caused for real: a portal, a task's context, and the lines that a user finds in the task's log."""
+"""Runs tasks against an emulator and collects the lines that a user finds in the task's log."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from airflow_provider_cpp.operators.offer import PublishOfferOperator
 from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
 
 OFFER = "contoso-vm"
-TOLD = re.compile(r"^\S+ \[(\w+) *\] (.*?) +\[[\w.]*airflow_provider_cpp[\w.]*\]")
-"""A line of ours as Airflow prints it: time, level, text, logger."""
+LOG_LINE = re.compile(r"^\S+ \[(\w+) *\] (.*?) +\[[\w.]*airflow_provider_cpp[\w.]*\]")
+"""A log line of this package as Airflow prints it: time, level, text, logger."""
 
-TRACED = re.compile(r"^\w+Error: ")
-"""The last line of a traceback that is told as a text."""
+TRACEBACK_END = re.compile(r"^\w+Error: ")
+"""The last line of a traceback that is printed as text."""
 
 
-class Scene:
-    """What a trouble needs: a portal with one offer, a task's context, and what was told.
+class TaskRunner:
+    """Runs tasks in one context, against an emulator with one offer.
 
-    :ivar lines: what the log shows, as Airflow's page does: ``WARNING - a text``, ``AirflowException: a text``.
+    :ivar lines: the log as Airflow's page shows it: ``WARNING - a text``, ``AirflowException: a text``.
     """
 
     def __init__(
@@ -52,32 +52,32 @@ class Scene:
         self.later_try(1)
         caplog.set_level("INFO", logger="airflow_provider_cpp")
 
-    def later_try(self, number: int, *, notes: bool = True) -> None:
-        """Make the context that of a try; the DAG run began just now."""
+    def later_try(self, number: int, *, checkpoints: bool = True) -> None:
+        """Set the context of a try; the DAG run began just now."""
         store = self.context.get("task_state_store") or Store()
         began = datetime.now(timezone.utc)
         self.context = {"ti": TaskInstance(number, max_tries=2), "dag_run": SimpleNamespace(start_date=began)}
-        if notes:
+        if checkpoints:
             self.context["task_state_store"] = store
 
     def serve(self, scenario: str = "succeeds", history: str | None = None, **settings: Any) -> Emulator:
-        """Start a portal with one offer, and connect to it."""
-        self.portal = self._serve(**settings)
-        self.portal.add_offer(OFFER, scenario, history)
-        return self.portal
+        """Start an emulator with one offer, and connect to it."""
+        self.emulator = self._serve(**settings)
+        self.emulator.add_offer(OFFER, scenario, history)
+        return self.emulator
 
     def connect(self, **changes: Any) -> None:
         """Change the connection."""
-        self._connect(self.portal, **changes)
+        self._connect(self.emulator, **changes)
 
     def published(self) -> dict[str, Any]:
-        """Return what a publish task returned that went well."""
+        """Return the operation of a successful publish task."""
         return CloudPartnerPortalHook().publish_offer(OFFER).to_json()
 
-    def parked(self) -> dict[str, Any]:
-        """Return what a publish task returned whose preview is ready by now."""
+    def published_preview(self) -> dict[str, Any]:
+        """Return the operation of a publish whose preview is ready by now."""
         operation = self.published()
-        self.portal.clock.advance(days=4)
+        self.emulator.clock.advance(days=4)
         return operation
 
     def publish(self, **arguments: Any) -> Any:
@@ -86,40 +86,40 @@ class Scene:
         return self.run(PublishOfferOperator(**{**options, **arguments}))
 
     def sensor(self, **arguments: Any) -> OfferStatusSensor:
-        """Make a deferred wait, to which next to no time is left."""
+        """Make a deferrable sensor whose timeout is over."""
         options = {"task_id": "wait", "deferrable": True, "timeout": timedelta(0), "poll_interval": 0.01}
         return OfferStatusSensor(**{**options, **arguments})
 
     def wait(self, **arguments: Any) -> Any:
-        """Run such a wait."""
+        """Run such a sensor."""
         return self.run(self.sensor(**arguments))
 
     def run(self, task: Any) -> Any:
-        """Run a task to its end, and read its log."""
-        return self.call(lambda: run_to_end(task, self.context))
+        """Run a task to its end, and collect its log."""
+        return self.record(lambda: run_to_end(task, self.context))
 
-    def call(self, what: Callable[[], Any]) -> Any:
-        """Do something, and take down what was told and how it ended."""
+    def record(self, function: Callable[[], Any]) -> Any:
+        """Call a function, and collect what it logs and how it ends."""
         returned = None
         try:
-            returned = what()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the page says what it should be
+            returned = function()
+        except Exception as error:  # noqa: BLE001 - the page names the expected one
             ending = [f"{type(error).__name__}: {error}"]
         else:
             ending = []
         printed = self._capsys.readouterr().out.splitlines()
-        told = [f"{found[1].upper()} - {found[2]}" for line in printed if (found := TOLD.match(line))]
-        # What is told by a logger of the standard library, which a task's log has as well.
+        logged = [f"{match[1].upper()} - {match[2]}" for line in printed if (match := LOG_LINE.match(line))]
+        # Lines of standard library loggers, which a task's log has as well.
         own = [record for record in self._caplog.records if record.name.startswith("airflow_provider_cpp")]
-        told += [f"{record.levelname} - {record.getMessage()}" for record in own]
+        logged += [f"{record.levelname} - {record.getMessage()}" for record in own]
         self._caplog.clear()
-        self.lines += [*told, *(line for line in printed if TRACED.match(line)), *ending]
+        self.lines += [*logged, *(line for line in printed if TRACEBACK_END.match(line)), *ending]
         return returned
 
-    def meanwhile(self, what: Callable[[], Any], route: str, act: Callable[[], None]) -> None:
-        """Do something in a thread of its own, and act while a request of it is held at the portal."""
-        gate = self.portal.gate(route)
-        thread = threading.Thread(target=what)
+    def meanwhile(self, function: Callable[[], Any], route: str, act: Callable[[], None]) -> None:
+        """Call a function in a thread of its own, and act while the emulator holds a request of it."""
+        gate = self.emulator.gate(route)
+        thread = threading.Thread(target=function)
         thread.start()
         gate.wait_until_reached()
         act()
@@ -128,14 +128,14 @@ class Scene:
         assert not thread.is_alive()
 
     def airflow(self, *arguments: str, is_installed: bool = True) -> None:
-        """Run a command of Airflow, and take down what it printed."""
+        """Run an Airflow command, and collect its output."""
         printed = self.python("-m", "airflow", *arguments, is_installed=is_installed)
         self.lines += [f"$ airflow {' '.join(arguments)}\n{line.strip()}" for line in printed]
 
     def python(self, *arguments: str, is_installed: bool = True) -> list[str]:
         """Run Python, and return the lines that it printed.
 
-        :param is_installed: whether this package is installed; otherwise there is everything but that.
+        :param is_installed: whether this package is installed; otherwise every other package is.
         """
         environment, options = dict(os.environ), []
         if not is_installed:
@@ -144,7 +144,7 @@ class Scene:
             for path in Path(sysconfig.get_path("purelib")).iterdir():
                 if "airflow_provider_cpp" not in path.name:
                     (everything / path.name).symlink_to(path)
-            environment["PYTHONPATH"], options = str(everything), ["-S"]  # no site: it would find the package
+            environment["PYTHONPATH"], options = str(everything), ["-S"]  # without site, which would find the package
         result = subprocess.run(
             [sys.executable, *options, *arguments],
             env=environment,
@@ -157,12 +157,12 @@ class Scene:
 
 
 @pytest.fixture
-def scene(
+def runner(
     serve: Callable[..., Emulator],
     connect: Callable[..., None],
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
     tmp_path: Path,
-) -> Scene:
-    """Return an empty scene."""
-    return Scene(serve, connect, capsys, caplog, tmp_path)
+) -> TaskRunner:
+    """Return a task runner without an emulator."""
+    return TaskRunner(serve, connect, capsys, caplog, tmp_path)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page on performance shows what the stored results say, and these are of a full run; without any, it says so."""
+"""The page on performance shows the stored results, which are of a full run, or that there are none."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ pytestmark = pytest.mark.tree
 
 
 def stored() -> dict[str, Any] | None:
-    """Read what is stored; None if nothing is."""
+    """Read the stored results, if there are any."""
     file = FOLDER / "results.json"
     return json.loads(file.read_text()) if file.exists() else None
 
 
-def test_the_page_is_made_from_what_is_stored() -> None:
-    """Each table and chart is what the stored results make, and no file is there that they do not make."""
+def test_the_page_is_made_from_the_stored_results() -> None:
+    """Each table and chart is generated from the stored results, and the folder has no other file."""
     results = stored()
     made = store.pages(results)
     for name, text in made.items():
@@ -34,14 +34,14 @@ def test_the_page_is_made_from_what_is_stored() -> None:
 
 
 def test_the_page_shows_results_and_no_other_table() -> None:
-    """The page takes the results in, and has no table and no picture of its own."""
+    """The page includes the results and has no table or picture of its own."""
     page = (FOLDER / "index.md").read_text()
     assert re.findall(r"```{(\w+)} ?(\S*)", page) == [("include", "results.md")]
     assert "|" not in page
 
 
-def test_what_is_stored_is_of_a_full_run() -> None:
-    """What is shown was measured in full: every peer, every number of triggers, and real Airflow."""
+def test_the_stored_results_are_of_a_full_run() -> None:
+    """The stored results were measured in full: every peer, every number of triggers, and real Airflow."""
     results = stored()
     if results is None:
         assert (FOLDER / "results.md").read_text() == store.NOTHING
@@ -52,18 +52,22 @@ def test_what_is_stored_is_of_a_full_run() -> None:
 
 
 def test_each_goal_that_is_missed_is_explained() -> None:
-    """The page says where the time goes for each goal that the stored run missed, and for no goal that it reached."""
+    """The page explains where the time goes for exactly the goals that the stored run missed."""
     results = stored()
     missed = [goal["measure"] for goal in (results or {"goals": []})["goals"] if not goal["reached"]]
     page = (FOLDER / "index.md").read_text()
     section = page.split("## Where the time goes")[1].split("\n## ")[0] if "## Where the time goes" in page else ""
     explained = re.findall(r"^([A-Z].*)\n: ", section, re.MULTILINE)
-    words = {
+    measures = {
         "CPU of a poll": "CPU of a poll",
         "Memory of": "memory per",
         "Lag of": "worst loop lag",
         "Parsing": "parsing",
     }
-    found = {measure for title in explained for begin, measure in words.items() if title.startswith(begin)}
-    assert found == {measure for measure in words.values() if any(one.startswith(measure) for one in missed)}
-    assert len(found) == len(explained)
+    explained_measures = {
+        measure for title in explained for begin, measure in measures.items() if title.startswith(begin)
+    }
+    assert explained_measures == {
+        measure for measure in measures.values() if any(one.startswith(measure) for one in missed)
+    }
+    assert len(explained_measures) == len(explained)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What newcomers are told to type."""
+"""The emulator's options in the documentation."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from partner_center_emulator import SCENARIOS, Settings
 DOCS = Path(__file__).parents[2] / "docs"
 OPTIONS = sorted(
     {
-        found
+        option
         for page in DOCS.rglob("*.md")
-        for found in re.findall(r"`--(offer|set) ([\w-]+)=([\w.-]+)`", page.read_text())
+        for option in re.findall(r"`--(offer|set) ([\w-]+)=([\w.-]+)`", page.read_text())
     }
 )
 
 
 def test_options_are_found() -> None:
-    """The pages tell of options of both kinds."""
+    """The pages have options of both kinds."""
     assert {kind for kind, _, _ in OPTIONS} == {"offer", "set"}
 
 
 @pytest.mark.parametrize(("kind", "name", "value"), OPTIONS)
-def test_the_options_of_the_emulator_are_options(kind: str, name: str, value: str) -> None:
-    """Each scenario is one, and each setting can be set to what the page sets it to."""
+def test_the_documented_options_of_the_emulator_exist(kind: str, name: str, value: str) -> None:
+    """Each scenario exists, and each setting accepts the value on the page."""
     if kind == "offer":
         assert value in SCENARIOS
     else:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page of troubles: each is caused for real, and the lines that stand there are the ones that come."""
+"""The troubleshooting page: each problem is caused for real and logs the lines on the page."""
 
 from __future__ import annotations
 
@@ -30,69 +30,69 @@ PLACEHOLDERS = {
     "number": r"\d+",
     "span": r"(?:\d+ days?, )?\d+:\d\d:\d\d",
 }
-"""What a line of the page may leave open; everything else stands there as it comes."""
+"""The placeholders in the lines of the page; the rest of a line is literal."""
 
 CASES: dict[str, Callable[[Any], None]] = {}
 
 
 def pattern(line: str) -> re.Pattern[str]:
-    """Read a line of the page.
+    """Return the pattern of a line of the page.
 
-    :raises KeyError: for a placeholder that is none.
+    :raises KeyError: if a placeholder is unknown.
     """
     parts = re.split(r"<([^<>]*)>", line)
     return re.compile("".join(PLACEHOLDERS[part] if at % 2 else re.escape(part) for at, part in enumerate(parts)))
 
 
 def symptoms() -> dict[str, list[str]]:
-    """Return the page's symptoms, each with its lines; what is wrapped there is one line again."""
+    """Return the page's symptoms, each with its lines, unwrapped."""
     sections = re.split(r"^### ", PAGE, flags=re.MULTILINE)[1:]
     blocks = {
         part.splitlines()[0]: re.findall(r"^```text\n(.*?)^```", part, re.MULTILINE | re.DOTALL) for part in sections
     }
-    return {name: [re.sub(r"\n +", " ", block.strip()) for block in found] for name, found in blocks.items()}
+    return {name: [re.sub(r"\n +", " ", line.strip()) for line in lines] for name, lines in blocks.items()}
 
 
 def symptom(heading: str) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
-    """Note the cause of a symptom."""
+    """Register the decorated function as the cause of a symptom."""
 
-    def note(cause: Callable[[Any], None]) -> Callable[[Any], None]:
+    def register(cause: Callable[[Any], None]) -> Callable[[Any], None]:
         CASES[heading] = cause
         return cause
 
-    return note
+    return register
 
 
 # --- nothing happens
 
 
 @symptom("A task stays deferred and logs nothing")
-def _no_triggerer(scene: Any) -> None:
-    scene.serve()
-    sensor = scene.sensor(operation=scene.published())
-    scene.call(lambda: sensor.resume_execution("__fail__", {"error": "Trigger timeout"}, scene.context))
-    scene.airflow("jobs", "check", "--job-type", "TriggererJob")
+def _no_triggerer(runner: Any) -> None:
+    runner.serve()
+    sensor = runner.sensor(operation=runner.published())
+    runner.record(lambda: sensor.resume_execution("__fail__", {"error": "Trigger timeout"}, runner.context))
+    runner.airflow("jobs", "check", "--job-type", "TriggererJob")
 
 
 @symptom("A task stays deferred and its last log line is days old")
-def _long_certification(scene: Any) -> None:
-    portal = scene.serve()
-    operation = scene.published()
-    portal.clock.advance(days=1)
+def _long_certification(runner: Any) -> None:
+    emulator = runner.serve()
+    operation = runner.published()
+    emulator.clock.advance(days=1)
 
     def deferred() -> None:
         with pytest.raises(TaskDeferred):
-            scene.sensor(operation=operation).execute(scene.context)
+            runner.sensor(operation=operation).execute(runner.context)
 
-    scene.call(deferred)
+    runner.record(deferred)
 
 
 @symptom("The triggerer cannot import the package")
-def _not_on_the_triggerer(scene: Any) -> None:
-    scene.serve()
-    sensor = scene.sensor(operation=scene.published())
+def _not_on_the_triggerer(runner: Any) -> None:
+    runner.serve()
+    sensor = runner.sensor(operation=runner.published())
     with pytest.raises(TaskDeferred) as deferral:
-        sensor.execute(scene.context)
+        sensor.execute(runner.context)
     classpath, _ = deferral.value.trigger.serialize()
     program = (
         "import json, sys, traceback\n"
@@ -100,432 +100,435 @@ def _not_on_the_triggerer(scene: Any) -> None:
         "try: TriggerRunner().get_trigger_by_classpath(sys.argv[1])\n"
         "except ImportError as error: print(json.dumps(traceback.format_exception(error)))"
     )
-    printed = scene.python("-c", program, classpath, is_installed=False)
-    told = next(line for line in printed if line.startswith("["))
-    reason = {"error": "Trigger failure", "traceback": json.loads(told)}
-    scene.call(lambda: sensor.resume_execution("__fail__", reason, scene.context))
+    printed = runner.python("-c", program, classpath, is_installed=False)
+    line = next(line for line in printed if line.startswith("["))
+    reason = {"error": "Trigger failure", "traceback": json.loads(line)}
+    runner.record(lambda: sensor.resume_execution("__fail__", reason, runner.context))
 
 
 @symptom("The connection type is not in the list")
-def _not_on_the_api_server(scene: Any) -> None:
-    scene.airflow("providers", "get", "airflow-provider-cpp", is_installed=False)
+def _not_on_the_api_server(runner: Any) -> None:
+    runner.airflow("providers", "get", "airflow-provider-cpp", is_installed=False)
 
 
 @symptom("The Test button is disabled")
-def _test_disabled(scene: Any) -> None:
-    scene.airflow("connections", "test", "cloud_partner_portal_default")
+def _test_disabled(runner: Any) -> None:
+    runner.airflow("connections", "test", "cloud_partner_portal_default")
 
 
 # --- connection and sign-in
 
 
 @symptom("The connection does not exist")
-def _no_connection(scene: Any) -> None:
-    scene.publish()
+def _no_connection(runner: Any) -> None:
+    runner.publish()
 
 
 @symptom("The connection is incomplete")
-def _lacks_fields(scene: Any) -> None:
-    scene.serve()
-    scene.connect(login=None, password=None, extra={"tenant_id": None})
-    scene.publish()
+def _lacks_fields(runner: Any) -> None:
+    runner.serve()
+    runner.connect(login=None, password=None, extra={"tenant_id": None})
+    runner.publish()
 
 
 @symptom("No publisher is set")
-def _no_publisher(scene: Any) -> None:
-    scene.serve()
-    scene.connect(extra={"publisher_id": None})
-    scene.publish()
+def _no_publisher(runner: Any) -> None:
+    runner.serve()
+    runner.connect(extra={"publisher_id": None})
+    runner.publish()
 
 
 @symptom("The client secret is rejected")
-def _wrong_secret(scene: Any) -> None:
-    scene.serve()
-    scene.connect(password="the secret's id")
-    scene.wait(offer_id=OFFER)
+def _wrong_secret(runner: Any) -> None:
+    runner.serve()
+    runner.connect(password="the secret's id")
+    runner.wait(offer_id=OFFER)
 
 
 @symptom("The application or its tenant is not found")
-def _unknown_application(scene: Any) -> None:
-    scene.serve()
-    scene.connect(login=NOBODY)
-    scene.wait(offer_id=OFFER)
-    scene.connect(extra={"tenant_id": NOBODY})
-    scene.wait(offer_id=OFFER)
+def _unknown_application(runner: Any) -> None:
+    runner.serve()
+    runner.connect(login=NOBODY)
+    runner.wait(offer_id=OFFER)
+    runner.connect(extra={"tenant_id": NOBODY})
+    runner.wait(offer_id=OFFER)
 
 
 @symptom("The API responds with 401")
-def _token_not_accepted(scene: Any) -> None:
-    scene.serve().inject(Fault("answer", "submissions", times=2, status=401))
-    scene.publish()
+def _token_not_accepted(runner: Any) -> None:
+    runner.serve().inject(Fault("response", "submissions", times=2, status=401))
+    runner.publish()
 
 
 @symptom("The API responds with 403")
-def _not_a_user(scene: Any) -> None:
-    scene.serve()
-    scene.publish(publisher_id="fabrikam")
+def _not_a_user(runner: Any) -> None:
+    runner.serve()
+    runner.publish(publisher_id="fabrikam")
 
 
 @symptom("An access token is rejected")
-def _old_token(scene: Any) -> None:
-    portal = scene.serve()
-    token = portal.connection_for("access_token")["password"]
-    scene.connect(login=None, password=token, extra={"auth": "access_token"})
-    portal.revoke_tokens()
-    scene.publish()
+def _old_token(runner: Any) -> None:
+    emulator = runner.serve()
+    token = emulator.connection_for("access_token")["password"]
+    runner.connect(login=None, password=token, extra={"auth": "access_token"})
+    emulator.revoke_tokens()
+    runner.publish()
 
 
 @symptom("A changed connection does not work")
-def _broken_while_waiting(scene: Any) -> None:
-    portal = scene.serve()
-    sensor = scene.sensor(operation=scene.published(), timeout=timedelta(seconds=0.5))
+def _broken_while_waiting(runner: Any) -> None:
+    emulator = runner.serve()
+    sensor = runner.sensor(operation=runner.published(), timeout=timedelta(seconds=0.5))
     with pytest.raises(TaskDeferred) as deferral:
-        sensor.execute(scene.context)
+        sensor.execute(runner.context)
 
     def break_it() -> None:
-        portal.rotate_secret()
-        portal.revoke_tokens()
-        scene.connect(password="old", extra={"tenant_id": None})
+        emulator.rotate_secret()
+        emulator.revoke_tokens()
+        runner.connect(password="old", extra={"tenant_id": None})
 
-    scene.call(lambda: scene.meanwhile(lambda: run_trigger(deferral.value), "operation", break_it))
+    runner.record(lambda: runner.meanwhile(lambda: run_trigger(deferral.value), "operation", break_it))
 
 
 # --- network
 
 
 @symptom("The API or the sign-in cannot be reached")
-def _unreachable(scene: Any) -> None:
-    portal = scene.serve()
-    scene.connect(host=NOWHERE)
-    scene.publish()
-    scene.connect(extra={"authority": NOWHERE})
-    scene.publish()
-    scene.connect(extra={"request_timeout": 0.2})
-    portal.inject(Fault("hang", "submissions", seconds=0.5))
-    scene.publish()
+def _unreachable(runner: Any) -> None:
+    emulator = runner.serve()
+    runner.connect(host=NOWHERE)
+    runner.publish()
+    runner.connect(extra={"authority": NOWHERE})
+    runner.publish()
+    runner.connect(extra={"request_timeout": 0.2})
+    emulator.inject(Fault("hang", "submissions", seconds=0.5))
+    runner.publish()
 
 
 @symptom("The proxy cannot be reached")
-def _no_proxy(scene: Any) -> None:
-    scene.serve()
-    scene.connect(extra={"proxies": {"https": "http://me:hunter2@127.0.0.1:1"}})
-    scene.publish()
+def _no_proxy(runner: Any) -> None:
+    runner.serve()
+    runner.connect(extra={"proxies": {"https": "http://me:hunter2@127.0.0.1:1"}})
+    runner.publish()
 
 
 @symptom("The certificate is not trusted")
-def _untrusted(scene: Any) -> None:
-    portal = scene.serve()
-    scene.connect(extra={"verify": None})
-    scene.publish()
-    token = portal.connection_for("access_token")["password"]
-    scene.connect(login=None, password=token, extra={"auth": "access_token", "verify": None})
-    scene.publish()
+def _untrusted(runner: Any) -> None:
+    emulator = runner.serve()
+    runner.connect(extra={"verify": None})
+    runner.publish()
+    token = emulator.connection_for("access_token")["password"]
+    runner.connect(login=None, password=token, extra={"auth": "access_token", "verify": None})
+    runner.publish()
 
 
 @symptom("The API asks for fewer requests")
-def _throttled(scene: Any) -> None:
-    portal = scene.serve()
-    portal.inject(Fault("answer", "publish", status=429))
-    scene.publish()
-    operation = scene.published()
-    portal.inject(Fault("answer", "operation", status=429))
-    scene.wait(operation=operation)
+def _rate_limited(runner: Any) -> None:
+    emulator = runner.serve()
+    emulator.inject(Fault("response", "publish", status=429))
+    runner.publish()
+    operation = runner.published()
+    emulator.inject(Fault("response", "operation", status=429))
+    runner.wait(operation=operation)
 
 
 @symptom("The API fails or is unavailable while a task waits")
-def _portal_away(scene: Any) -> None:
-    portal = scene.serve()
-    operation = scene.published()
-    portal.inject(Fault("answer", "operation", times=999, status=503, body="<html><h1>Service unavailable</h1>"))
-    scene.wait(operation=operation, timeout=timedelta(seconds=30), poll_failure_tolerance=0.2)
+def _unavailable(runner: Any) -> None:
+    emulator = runner.serve()
+    operation = runner.published()
+    emulator.inject(Fault("response", "operation", times=999, status=503, body="<html><h1>Service unavailable</h1>"))
+    runner.wait(operation=operation, timeout=timedelta(seconds=30), poll_failure_tolerance=0.2)
 
 
 # --- publishing
 
 
 @symptom("Another operation is in progress")
-def _somebody_publishes(scene: Any) -> None:
-    scene.serve().person(OFFER, "publish")
-    scene.publish()
-    scene.serve(lag_list=9)
-    scene.published()
-    scene.publish()
+def _somebody_publishes(runner: Any) -> None:
+    runner.serve().person(OFFER, "publish")
+    runner.publish()
+    runner.serve(lag_list=9)
+    runner.published()
+    runner.publish()
 
 
 @symptom("The publish is rejected with a conflict although nothing is in progress")
-def _conflict_with_another_cause(scene: Any) -> None:
+def _conflict_with_another_cause(runner: Any) -> None:
     body = '{"error": {"code": "Conflict", "message": "The draft has no changes"}}'
-    scene.serve(history="succeeded").inject(Fault("answer", "publish", times=2, status=409, body=body))
-    scene.publish()
+    runner.serve(history="succeeded").inject(Fault("response", "publish", times=2, status=409, body=body))
+    runner.publish()
 
 
 @symptom("An earlier publish of the task does not show, and the next one is rejected")
-def _own_publish_is_silent(scene: Any) -> None:
-    portal = scene.serve()
+def _own_publish_is_not_listed(runner: Any) -> None:
+    emulator = runner.serve()
     status = '{"status": "neverPublished"}'
     for route, body in (("submissions", "[]"), ("status", status)):
-        portal.inject(Fault("answer", route, times=999, status=200, body=body))
-    portal.inject(Fault("drop", "publish", after=True))
-    scene.publish()
-    scene.later_try(2)
-    scene.publish()
+        emulator.inject(Fault("response", route, times=999, status=200, body=body))
+    emulator.inject(Fault("drop", "publish", after=True))
+    runner.publish()
+    runner.later_try(2)
+    runner.publish()
 
 
 @symptom("It is not known whether the task is retried or was cleared")
-def _retried_or_cleared(scene: Any) -> None:
-    portal = scene.serve()
-    scene.publish()
-    portal.clock.advance(days=5)
-    scene.later_try(2)
-    scene.publish(retries=1)
+def _retried_or_cleared(runner: Any) -> None:
+    emulator = runner.serve()
+    runner.publish()
+    emulator.clock.advance(days=5)
+    runner.later_try(2)
+    runner.publish(retries=1)
 
 
 @symptom("A clear emptied the task's state")
-def _emptied_store(scene: Any) -> None:
-    scene.serve()
-    scene.later_try(2)
-    scene.context["ti"].max_tries, scene.context["dag_run"].clear_number = 3, 1
-    scene.publish()
+def _emptied_store(runner: Any) -> None:
+    runner.serve()
+    runner.later_try(2)
+    runner.context["ti"].max_tries, runner.context["dag_run"].clear_number = 3, 1
+    runner.publish()
 
 
 @symptom("It is not known whether the publish was accepted, and the task asks for a manual check")
-def _an_earlier_try_may_have_ordered(scene: Any) -> None:
-    scene.serve()
-    scene.parked()
-    scene.later_try(2, notes=False)
-    scene.publish()
+def _an_earlier_try_may_have_submitted(runner: Any) -> None:
+    runner.serve()
+    runner.published_preview()
+    runner.later_try(2, checkpoints=False)
+    runner.publish()
 
 
 @symptom("It is not known whether the publish was accepted, and a retry checks again")
-def _lost_answer(scene: Any) -> None:
-    scene.serve(history="succeeded").inject(Fault("answer", "publish", status=502))
-    scene.publish()
+def _lost_response(runner: Any) -> None:
+    runner.serve(history="succeeded").inject(Fault("response", "publish", status=502))
+    runner.publish()
 
 
 @symptom("The task continues with an earlier try's operation")
-def _gone_on_with(scene: Any) -> None:
-    scene.serve()
-    scene.publish()
-    scene.later_try(2)
-    scene.publish()
-    scene.later_try(2, notes=False)
-    scene.publish()
+def _attached(runner: Any) -> None:
+    runner.serve()
+    runner.publish()
+    runner.later_try(2)
+    runner.publish()
+    runner.later_try(2, checkpoints=False)
+    runner.publish()
 
 
 @symptom("The draft is rejected")
-def _invalid_draft(scene: Any) -> None:
-    scene.serve("invalid")
-    scene.publish()
+def _invalid_draft(runner: Any) -> None:
+    runner.serve("invalid")
+    runner.publish()
 
 
 @symptom("The offer does not exist")
-def _misspelt_offer(scene: Any) -> None:
-    scene.serve()
-    scene.publish(offer_id="contoso-vn")
+def _misspelt_offer(runner: Any) -> None:
+    runner.serve()
+    runner.publish(offer_id="contoso-vn")
 
 
 @symptom("The offers of a mapped task changed their positions")
-def _shifted_index(scene: Any) -> None:
-    scene.serve().add_offer("contoso-db")
-    scene.publish()
-    scene.later_try(2)
-    scene.publish(offer_id="contoso-db")
+def _shifted_index(runner: Any) -> None:
+    runner.serve().add_offer("contoso-db")
+    runner.publish()
+    runner.later_try(2)
+    runner.publish(offer_id="contoso-db")
 
 
 # --- waiting
 
 
 @symptom("Certification failed")
-def _rejected(scene: Any) -> None:
-    portal = scene.serve("blocked-then-rejected")
-    operation = scene.published()
-    portal.clock.advance(days=3)
-    scene.wait(operation=operation)
+def _rejected(runner: Any) -> None:
+    emulator = runner.serve("blocked-then-rejected")
+    operation = runner.published()
+    emulator.clock.advance(days=3)
+    runner.wait(operation=operation)
 
 
 @symptom("A step is blocked")
-def _blocked(scene: Any) -> None:
-    portal = scene.serve("blocked-then-rejected")
-    operation = scene.published()
-    portal.clock.advance(days=2)
-    scene.wait(operation=operation)
+def _blocked(runner: Any) -> None:
+    emulator = runner.serve("blocked-then-rejected")
+    operation = runner.published()
+    emulator.clock.advance(days=2)
+    runner.wait(operation=operation)
 
 
 @symptom("The publication was canceled")
-def _canceled(scene: Any) -> None:
-    portal = scene.serve("canceled")
-    operation = scene.published()
-    portal.clock.advance(days=3)
-    scene.wait(operation=operation)
+def _canceled(runner: Any) -> None:
+    emulator = runner.serve("canceled")
+    operation = runner.published()
+    emulator.clock.advance(days=3)
+    runner.wait(operation=operation)
 
 
 @symptom("The wait ends at once with the status of the previous publication")
-def _last_publication(scene: Any) -> None:
-    scene.serve(history="succeeded", lag_status=1)
-    scene.published()
-    scene.wait(offer_id=OFFER)
+def _last_publication(runner: Any) -> None:
+    runner.serve(history="succeeded", lag_status=1)
+    runner.published()
+    runner.wait(offer_id=OFFER)
 
 
 @symptom("The wait timed out")
-def _timed_out(scene: Any) -> None:
-    portal = scene.serve()
-    operation = scene.published()
-    portal.clock.advance(days=1)
-    scene.wait(operation=operation)
+def _timed_out(runner: Any) -> None:
+    emulator = runner.serve()
+    operation = runner.published()
+    emulator.clock.advance(days=1)
+    runner.wait(operation=operation)
 
 
 @symptom("The operation is None")
-def _nothing_returned(scene: Any) -> None:
-    sensor = scene.sensor(operation="{{ nothing }}")
+def _nothing_returned(runner: Any) -> None:
+    sensor = runner.sensor(operation="{{ nothing }}")
     sensor.operation = None  # as rendering leaves it
-    scene.run(sensor)
+    runner.run(sensor)
 
 
 @symptom("The operation is one field of an operation")
-def _expanded(scene: Any) -> None:
-    scene.serve()
-    operation = scene.published()
-    scene.wait(operation=next(iter(operation.items())))
-    scene.wait(operation=[operation, operation])
+def _expanded(runner: Any) -> None:
+    runner.serve()
+    operation = runner.published()
+    runner.wait(operation=next(iter(operation.items())))
+    runner.wait(operation=[operation, operation])
 
 
 @symptom("The API does not know the operation")
-def _unknown_operation(scene: Any) -> None:
-    scene.serve()
+def _unknown_operation(runner: Any) -> None:
+    runner.serve()
     changes = {"operation_id": NOBODY, "location": None, "submitted_at": "2026-11-03T09:00:00+00:00"}
-    scene.wait(operation=scene.published() | changes)
+    runner.wait(operation=runner.published() | changes)
 
 
 @symptom("An unknown status")
-def _unknown_status(scene: Any) -> None:
-    portal = scene.serve("unknown-status")
-    operation = scene.published()
-    portal.clock.advance(days=1)
-    scene.wait(operation=operation)
+def _unknown_status(runner: Any) -> None:
+    emulator = runner.serve("unknown-status")
+    operation = runner.published()
+    emulator.clock.advance(days=1)
+    runner.wait(operation=operation)
 
 
 @symptom("Releases differ")
-def _other_release(scene: Any) -> None:
-    scene.serve()
-    sensor = scene.sensor(operation=scene.published())
+def _other_release(runner: Any) -> None:
+    runner.serve()
+    sensor = runner.sensor(operation=runner.published())
     with pytest.raises(TaskDeferred) as deferral:
-        sensor.execute(scene.context)
+        sensor.execute(runner.context)
     deferral.value.trigger.wait_spec |= {"version": 99}
     for event in (run_trigger(deferral.value), None):
         arguments = {"event": event}
-        scene.call(lambda arguments=arguments: sensor.resume_execution("execute_complete", arguments, scene.context))
-    scene.later_try(2)
-    scene.context["task_state_store"].set("airflow_provider_cpp.checkpoint", {"version": 2})
-    scene.publish()
+        runner.record(
+            lambda arguments=arguments: sensor.resume_execution("execute_complete", arguments, runner.context)
+        )
+    runner.later_try(2)
+    runner.context["task_state_store"].set("airflow_provider_cpp.checkpoint", {"version": 2})
+    runner.publish()
 
 
 # --- going live and canceling
 
 
 @symptom("Nothing is awaiting sign-off")
-def _too_early(scene: Any) -> None:
-    scene.serve()
-    scene.run(GoLiveOfferOperator(task_id="go_live", operation=scene.published(), settle_time=0))
+def _too_early(runner: Any) -> None:
+    runner.serve()
+    runner.run(GoLiveOfferOperator(task_id="go_live", operation=runner.published(), settle_time=0))
 
 
 @symptom("Another publication is awaiting sign-off")
-def _another_is_parked(scene: Any) -> None:
-    scene.serve()
-    operation = scene.parked()
-    scene.parked()
-    scene.run(GoLiveOfferOperator(task_id="go_live", operation=operation, settle_time=0))
+def _another_awaits_sign_off(runner: Any) -> None:
+    runner.serve()
+    operation = runner.published_preview()
+    runner.published_preview()
+    runner.run(GoLiveOfferOperator(task_id="go_live", operation=operation, settle_time=0))
 
 
 @symptom("The go-live is not accepted")
-def _stays_parked(scene: Any) -> None:
-    portal = scene.serve()
-    operation = scene.parked()
-    portal.inject(Fault("drop", "golive", times=2))
-    scene.run(GoLiveOfferOperator(task_id="go_live", operation=operation, settle_time=0))
+def _still_awaits_sign_off(runner: Any) -> None:
+    emulator = runner.serve()
+    operation = runner.published_preview()
+    emulator.inject(Fault("drop", "golive", times=2))
+    runner.run(GoLiveOfferOperator(task_id="go_live", operation=operation, settle_time=0))
 
 
 @symptom("Another operation than the one to cancel is in progress")
-def _another_runs(scene: Any) -> None:
-    scene.serve()
-    operation = scene.parked()
-    scene.published()
-    scene.run(CancelOfferOperator(task_id="cancel", operation=operation))
+def _another_in_progress(runner: Any) -> None:
+    runner.serve()
+    operation = runner.published_preview()
+    runner.published()
+    runner.run(CancelOfferOperator(task_id="cancel", operation=operation))
 
 
 @symptom("The cancel takes long")
-def _slow_cancel(scene: Any) -> None:
-    scene.serve(cancel_takes=timedelta(hours=1))
-    scene.run(CancelOfferOperator(task_id="cancel", operation=scene.published(), timeout=0))
+def _slow_cancel(runner: Any) -> None:
+    runner.serve(cancel_takes=timedelta(hours=1))
+    runner.run(CancelOfferOperator(task_id="cancel", operation=runner.published(), timeout=0))
 
 
 # --- changing a draft
 
 
-def add_image(scene: Any, plan_id: str, version: str, expiry: str) -> None:
+def add_image(runner: Any, plan_id: str, version: str, expiry: str) -> None:
     url = f"https://contosoimages.blob.core.windows.net/vhds/2.vhd?sv=2018-03-28&sr=c&sp=rl&se={expiry}&sig=example"
-    scene.run(
+    runner.run(
         AddImageVersionOperator(task_id="add_image", offer_id=OFFER, plan_id=plan_id, version=version, os_disk_url=url)
     )
 
 
 @symptom("The plan does not exist")
-def _no_plan(scene: Any) -> None:
-    scene.serve()
-    add_image(scene, "golden", "1.0.1", "2100-01-01")
+def _no_plan(runner: Any) -> None:
+    runner.serve()
+    add_image(runner, "golden", "1.0.1", "2100-01-01")
 
 
 @symptom("The version exists already with another image")
-def _another_image(scene: Any) -> None:
-    scene.serve()
-    add_image(scene, "gold", "1.0.0", "2100-01-01")
+def _another_image(runner: Any) -> None:
+    runner.serve()
+    add_image(runner, "gold", "1.0.0", "2100-01-01")
 
 
 @symptom("The image URL expires too early")
-def _expired_url(scene: Any) -> None:
-    scene.serve()
-    add_image(scene, "gold", "1.0.1", "2026-01-01")
+def _expired_url(runner: Any) -> None:
+    runner.serve()
+    add_image(runner, "gold", "1.0.1", "2026-01-01")
 
 
 @symptom("The API returns no ETag")
-def _no_etag(scene: Any) -> None:
-    scene.serve(etag_on_get=False)
-    scene.run(UpdateOfferOperator(task_id="update", offer_id=OFFER, patch={"definition": {"displayText": "new"}}))
+def _no_etag(runner: Any) -> None:
+    runner.serve(etag_on_get=False)
+    runner.run(UpdateOfferOperator(task_id="update", offer_id=OFFER, patch={"definition": {"displayText": "new"}}))
 
 
 @symptom("Somebody else keeps changing the draft")
-def _somebody_writes(scene: Any) -> None:
-    portal = scene.serve()
+def _somebody_writes(runner: Any) -> None:
+    emulator = runner.serve()
     task = UpdateOfferOperator(task_id="update", offer_id=OFFER, patch={"definition": {"displayText": "new"}})
 
     def somebody_writes() -> None:
-        portal.clock.advance(hours=1)
-        portal.add_offer(OFFER)
+        emulator.clock.advance(hours=1)
+        emulator.add_offer(OFFER)
 
-    scene.call(lambda: scene.meanwhile(lambda: run_to_end(task, scene.context), "put", somebody_writes))
+    runner.record(lambda: runner.meanwhile(lambda: run_to_end(task, runner.context), "put", somebody_writes))
 
 
 # --- the page
 
 
 def test_every_symptom_of_the_page_has_its_cause() -> None:
-    """Each symptom of the page has lines, and a cause here; and there is no cause without a symptom."""
-    found = symptoms()
-    assert (sorted(found), [name for name, lines in found.items() if not lines]) == (sorted(CASES), [])
+    """Each symptom of the page has lines and a cause here, and each cause has a symptom."""
+    lines_by_symptom = symptoms()
+    assert sorted(lines_by_symptom) == sorted(CASES)
+    assert [name for name, lines in lines_by_symptom.items() if not lines] == []
 
 
 @pytest.mark.parametrize("heading", CASES)
-def test_the_page_quotes_what_comes(scene: Any, heading: str, request: pytest.FixtureRequest) -> None:
-    """Each line of a symptom comes, word by word, when its trouble is caused."""
+def test_the_page_quotes_the_actual_lines(runner: Any, heading: str, request: pytest.FixtureRequest) -> None:
+    """Each line of a symptom is logged word for word when its problem is caused."""
     lines = symptoms()[heading]
     if any(line.startswith("$ airflow jobs") for line in lines):
         request.getfixturevalue("airflow_home")
-    CASES[heading](scene)
-    missing = [line for line in lines if not any(pattern(line).fullmatch(came) for came in scene.lines)]
-    assert missing == [], "\n".join(["these came instead:", *scene.lines])
+    CASES[heading](runner)
+    missing = [line for line in lines if not any(pattern(line).fullmatch(logged) for logged in runner.lines)]
+    assert missing == [], "\n".join(["logged instead:", *runner.lines])
 
 
 @pytest.mark.parametrize(
-    ("line", "came", "fits"),
+    ("line", "logged", "fits"),
     [
         ("operation <id> is there", f"operation {NOBODY} is there", True),
         ("operation <id> is there", "operation 7 is there", False),
@@ -536,28 +539,29 @@ def test_the_page_quotes_what_comes(scene: Any, heading: str, request: pytest.Fi
         ("a line", "a line and more", False),
     ],
 )
-def test_a_line_of_the_page_leaves_open_what_it_says_and_no_more(line: str, came: str, fits: bool) -> None:  # noqa: FBT001 - it is what is expected
-    """A placeholder stands for what its name says, and all else is taken as it is written."""
-    assert bool(pattern(line).fullmatch(came)) is fits
+def test_a_placeholder_matches_its_kind_only(line: str, logged: str, *, fits: bool) -> None:
+    """A placeholder matches only its kind of value, and the rest of a line must match exactly."""
+    assert bool(pattern(line).fullmatch(logged)) is fits
 
 
-def test_a_placeholder_that_is_none_is_an_error() -> None:
-    """A line cannot leave open what nobody defined."""
+def test_an_unknown_placeholder_is_an_error() -> None:
+    """A line with an undefined placeholder is an error."""
     with pytest.raises(KeyError, match="whatever"):
         pattern("a line with <whatever> in it")
 
 
-def test_an_operation_written_by_hand_is_gone_on_with(scene: Any) -> None:
-    """The DAG at the end of the page waits for an operation that is known by its id alone."""
+def test_an_operation_written_by_hand_can_be_waited_for(runner: Any) -> None:
+    """The DAG at the end of the page waits for an operation that is known only by its id."""
     (code,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    names: dict[str, Any] = {"__name__": "go_on"}
+    names: dict[str, Any] = {"__name__": "example"}
     exec(compile(code, "troubleshooting.md", "exec"), names)  # noqa: S102 - it is our own page
-    scene.serve()
-    operation = names["OPERATION"] | {"operation_id": scene.parked()["operation_id"]}
+    runner.serve()
+    operation = names["OPERATION"] | {"operation_id": runner.published_preview()["operation_id"]}
     dag = names["go_on"]()
     for task_id in ("preview", "live"):
         sensor = dag.get_task(task_id)
         sensor.operation, sensor.timeout, sensor.poll_interval = operation, 0, 0.01
-        scene.run(sensor)
-    said = [line for line in scene.lines if "its preview is ready" in line or "gave up waiting for live" in line]
-    assert (len(said), sensor.operation["operation_id"] == operation["operation_id"]) == (2, True)
+        runner.run(sensor)
+    lines = [line for line in runner.lines if "its preview is ready" in line or "gave up waiting for live" in line]
+    assert len(lines) == 2
+    assert sensor.operation["operation_id"] == operation["operation_id"]

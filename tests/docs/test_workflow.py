@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The workflow beside the Makefile: it runs the same commands, and may do nothing but read."""
+"""The CI workflow: it runs the Makefile's commands and has read permissions only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-# What shows, only prepares, serves until somebody ends it, changes files, or takes longer than a change may wait for.
+# Targets that print, only prepare, serve until stopped, change files, or take too long for each change.
 NOT_RUN = {"help", "environments", "airflow", "screenshots", "format", "clean", "e2e-long", "bench", "bench-docs"}
 
 
@@ -21,7 +21,7 @@ def workflow() -> dict[Any, Any]:
 
 
 def test_the_workflow_runs_every_command_that_checks(workflow: dict[Any, Any]) -> None:
-    """Each target of the Makefile that checks something is run, once, and nothing that is no target."""
+    """The workflow runs each target of the Makefile that checks something once, and nothing else."""
     targets = re.findall(r"^([a-z0-9-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
     run = workflow["jobs"]["make"]["strategy"]["matrix"]["target"]
     assert sorted(run) == sorted(set(targets) - NOT_RUN)
@@ -30,21 +30,21 @@ def test_the_workflow_runs_every_command_that_checks(workflow: dict[Any, Any]) -
 
 
 def test_no_target_is_hidden_from_the_workflow() -> None:
-    """Each phony target has its words of help, so that the comparison above sees it."""
+    """Each phony target has a help text, so that the comparison with the workflow includes it."""
     text = (ROOT / "Makefile").read_text()
     (phony,) = re.findall(r"^\.PHONY: (.+)$", text, re.MULTILINE)
     assert set(phony.split()) == set(re.findall(r"^([a-z0-9-]+):.*## ", text, re.MULTILINE))
 
 
 def test_the_workflow_may_only_read(workflow: dict[Any, Any]) -> None:
-    """The workflow's token reads the repository and nothing else, no job has more, and the checkout keeps no token."""
+    """The workflow's token only reads the repository, no job has more permissions, and the checkout keeps no token."""
     assert workflow["permissions"] == {"contents": "read"}
     assert [name for name, job in workflow["jobs"].items() if "permissions" in job] == []
     (checkout,) = [step for step in workflow["jobs"]["make"]["steps"] if "checkout" in step.get("uses", "")]
     assert checkout["with"] == {"persist-credentials": False}
 
 
-def test_the_workflow_starts_from_the_lowest_python(workflow: dict[Any, Any]) -> None:
-    """Its Python is the lowest one that the package allows."""
+def test_the_workflow_uses_the_lowest_python(workflow: dict[Any, Any]) -> None:
+    """The workflow uses the lowest Python version that the package allows."""
     (setup,) = [step for step in workflow["jobs"]["make"]["steps"] if "setup-python" in step.get("uses", "")]
     assert f'requires-python = ">={setup["with"]["python-version"]}"' in (ROOT / "pyproject.toml").read_text()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The deployments, each started once, and the table that is printed at the end."""
+"""The deployments, each started once, and the table of results."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 HERE = Path(__file__).parent
-KEPT = Path(os.environ.get("E2E_HOME") or HERE.parent.parent / ".e2e")
-"""Logs and the table."""
+OUTPUT = Path(os.environ.get("E2E_HOME") or HERE.parent.parent / ".e2e")
+"""The folder for logs and the table."""
 
 REQUIRED = bool(os.environ.get("E2E_REQUIRE_ALL"))
-"""Whether what would be skipped fails instead."""
+"""Whether a test fails instead of being skipped."""
 
 HEADINGS = (
-    *("deployment", "fault", "offers", "published", "of these through the successor", "gone live"),
-    *("lost", "doubled", "canceled", "how it struck"),
+    *("deployment", "fault", "offers", "published", "of these through the Product Ingestion API", "live"),
+    *("lost", "duplicate submits", "canceled", "what happened"),
 )
 
 
@@ -33,7 +33,7 @@ DEPLOYMENTS = ("one machine", "distributed")
 
 
 class ByDeployment(LoadScopeScheduling):
-    """Gives one of pytest's workers all that a deployment is started for; what needs none goes with the shorter one."""
+    """Run all tests of a deployment in one worker; tests without a deployment run with those of the shorter one."""
 
     def _split_scope(self, nodeid: str) -> str:
         return next((name for name in DEPLOYMENTS if name in nodeid), DEPLOYMENTS[0])
@@ -41,39 +41,39 @@ class ByDeployment(LoadScopeScheduling):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByDeployment:
-    """Let the two deployments be tested side by side: most of what is done in each is to wait."""
+    """Test the two deployments in parallel, because each spends most of its time waiting."""
     return ByDeployment(config, log)
 
 
 @pytest.fixture(scope="session", params=DEPLOYMENTS)
 def deployment(request: pytest.FixtureRequest) -> Iterator[Deployment]:
-    """Serve Airflow in each way; in one process one ends before the other begins, since pytest puts their tests together."""
+    """Serve Airflow on each deployment; pytest groups their tests, so one ends before the other starts."""
     if request.param == "one machine":
-        with OneMachine(KEPT / "one-machine", HERE / "dags") as served:
+        with OneMachine(OUTPUT / "one-machine", HERE / "dags") as served:
             yield served
         return
-    if absent := services.missing():
-        text = f"{', '.join(absent)} missing: {services.INSTALL}"
+    if missing := services.missing():
+        text = f"{', '.join(missing)} missing: {services.INSTALL}"
         if REQUIRED:
             pytest.fail(text)
         pytest.skip(text)
-    with Distributed(KEPT / "distributed", HERE / "dags") as served:
+    with Distributed(OUTPUT / "distributed", HERE / "dags") as served:
         yield served
 
 
 @pytest.fixture
 def report(request: pytest.FixtureRequest) -> Callable[[Row], None]:
-    """Return what puts a row into the table, and fails if something was lost, doubled or canceled."""
+    """Return a function that adds a row to the table, and fails if something was lost, submitted twice or canceled."""
 
-    def put(row: Row) -> None:
-        request.node.user_properties.append(("row", dataclasses.asdict(row)))  # which a worker's report carries
+    def add(row: Row) -> None:
+        request.node.user_properties.append(("row", dataclasses.asdict(row)))  # part of the worker's report
         assert row.is_good, row
 
-    return put
+    return add
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the table, and keep it."""
+    """Print the table and store it."""
     reports = [
         one for kind in ("passed", "failed") for one in terminalreporter.stats.get(kind, []) if one.when == "call"
     ]
@@ -83,10 +83,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         return
     lines = [f"| {' | '.join(HEADINGS)} | seconds |", "| --- " * (len(HEADINGS) + 1) + "|"]
     for row in rows:
-        counts = (row.offers, row.published, row.through_successor, row.live, row.lost, row.doubled, row.canceled)
-        cells = (row.deployment, row.fault, *map(str, counts), row.struck, f"{row.seconds:.0f}")
+        counts = (
+            row.offers,
+            row.published,
+            row.through_product_ingestion,
+            row.live,
+            row.lost,
+            row.duplicates,
+            row.canceled,
+        )
+        cells = (row.deployment, row.fault, *map(str, counts), row.events, f"{row.seconds:.0f}")
         lines.append(f"| {' | '.join(cells)} |")
-    KEPT.mkdir(exist_ok=True)
-    (KEPT / "table.md").write_text("\n".join(lines) + "\n")
-    terminalreporter.write_sep("=", "what the portal counted")
+    OUTPUT.mkdir(exist_ok=True)
+    (OUTPUT / "table.md").write_text("\n".join(lines) + "\n")
+    terminalreporter.write_sep("=", "what the emulator counted")
     terminalreporter.write_line("\n".join(lines))

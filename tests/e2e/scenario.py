@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One run of a DAG that publishes offers, a portal of its own behind it, and what was counted there at the end."""
+"""One run of a DAG that publishes offers, with its own emulator, and the emulator's counts at the end."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from typing import Any, Self
 
 import requests
 from deployments.airflow import Deployment
-from deployments.api import ApiRefusal
+from deployments.api import ApiError
 from deployments.processes import wait_until
 from partner_center_emulator import Emulator, ScaledClock, Settings
 from partner_center_emulator.faults import Gate
 
-UNTAKEN = (401, 403, 429)
-"""Answers to an order that say that it was not even looked at."""
+NOT_PROCESSED = (401, 403, 429)
+"""Statuses which show that the API did not process a submit."""
 
 ACCEPTED = 202
-"""The answer to an order that was taken."""
+"""The status of an accepted submit."""
 
 ENDED = ("success", "failed")
-ORDERS = {"publish": ("publish", "configure_publish"), "golive": ("golive", "configure_golive")}
-"""What counts as an order, whichever API it came through; every other offer is published through the successor."""
+SUBMITS = {"publish": ("publish", "configure_publish"), "golive": ("golive", "configure_golive")}
+"""The routes of each submit, of both APIs; every other offer is published through the Product Ingestion API."""
 
 POLLS = ("operation", "configure_status")
 CONNECTIONS = ("cloud_partner_portal_default", "product_ingestion_default")
@@ -38,45 +38,45 @@ _numbers = itertools.count(1)
 
 @dataclass
 class Row:
-    """What came of a scenario: a line of the table.
+    """The results of a scenario: a line of the table.
 
-    :param published: offers that the portal took a publish for.
-    :param through_successor: how many of these through the successor's calls.
+    :param published: offers with an accepted publish.
+    :param through_product_ingestion: how many of these through the Product Ingestion API.
     :param live: offers that are live at the end.
-    :param lost: offers that are not, or whose task did not succeed.
-    :param doubled: orders beyond the first one of a kind for an offer, whatever the portal said to them.
-    :param canceled: requests for a cancel, and operations that ended as canceled.
-    :param struck: how the fault struck.
+    :param lost: offers that are not live, or whose task did not succeed.
+    :param duplicates: submits after the first one of a kind for an offer, accepted or not.
+    :param canceled: cancel requests, and operations that ended as canceled.
+    :param events: what the fault did.
     """
 
     deployment: str
     fault: str
     offers: int
     published: int = 0
-    through_successor: int = 0
+    through_product_ingestion: int = 0
     live: int = 0
     lost: int = 0
-    doubled: int = 0
+    duplicates: int = 0
     canceled: int = 0
-    struck: str = ""
+    events: str = ""
     seconds: float = 0.0
 
     @property
     def is_good(self) -> bool:
-        """Whether nothing was lost, doubled or canceled."""
-        counts = (self.published, self.live, self.lost, self.doubled, self.canceled)
+        """Whether nothing was lost, submitted twice or canceled."""
+        counts = (self.published, self.live, self.lost, self.duplicates, self.canceled)
         return counts == (self.offers, self.offers, 0, 0, 0)
 
 
 class Scenario:
-    """A run of a DAG for some new offers; a context manager, which serves the portal.
+    """A run of a DAG for some new offers; a context manager that serves the emulator.
 
-    :param deployment: where it runs.
-    :param fault: names the row.
+    :param deployment: the deployment that it runs on.
+    :param fault: the name of the row.
     :param offers: how many.
     :param dag_id: the DAG, of ``tests/e2e/dags``.
-    :param speed: seconds of the portal in one of the world; at 1 publications last for days, until :meth:`finish`.
-    :param signed_off: whether an emulated person goes live, an hour after the preview.
+    :param speed: seconds of the emulator's clock in a second; at 1 publications take days, until :meth:`finish`.
+    :param signed_off: whether an emulated person signs off, an hour after the preview.
     """
 
     def __init__(
@@ -93,130 +93,145 @@ class Scenario:
         self.clock = ScaledClock(speed)
         name = re.sub("[^a-z0-9]+", "-", fault.lower())
         settings = Settings(sign_off_after=timedelta(hours=signed_off))
-        # The certificates outlive a portal that is away for a while.
-        self.portal = Emulator(settings, self.clock, directory=deployment.home / "portals" / name)
+        # In a folder, so that a restarted emulator has the same certificates.
+        self.emulator = Emulator(settings, self.clock, directory=deployment.home / "emulators" / name)
         self.run_id = f"{name}-{next(_numbers)}"
         self.offers = [f"{name}-{number}" for number in range(offers)]
-        self.struck: list[str] = []
+        self.events: list[str] = []
         self.gates: tuple[Gate, ...] = ()
-        self._began = time.monotonic()
+        self._started = time.monotonic()
 
     def __enter__(self) -> Self:
-        """Serve the portal with its offers, and tell Airflow the connection."""
-        self.portal.start()
+        """Serve the emulator with its offers, and create the connections."""
+        self.emulator.start()
         for offer in self.offers:
-            self.portal.add_offer(offer, history="succeeded")
+            self.emulator.add_offer(offer, history="succeeded")
         self.connect()
         return self
 
     def connect(self) -> None:
-        """Tell Airflow the connections to both APIs."""
+        """Create or update the connections to both APIs."""
         for conn_id, connection in zip(
-            CONNECTIONS, (self.portal.connection, self.portal.ingestion_connection), strict=True
+            CONNECTIONS, (self.emulator.connection, self.emulator.product_ingestion_connection), strict=True
         ):
             self.deployment.api.set_connection(connection, conn_id)
 
     def disconnect(self) -> None:
-        """Take the connections to both APIs away."""
+        """Delete the connections to both APIs."""
         for conn_id in CONNECTIONS:
             self.deployment.api.delete_connection(conn_id)
 
     def polls(self) -> int:
-        """Count the polls that reached the portal."""
-        return sum(self.portal.counts[poll] for poll in POLLS)
+        """Return the number of polls that reached the emulator."""
+        return sum(self.emulator.counts[poll] for poll in POLLS)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop the portal; where something went wrong, end the run too, since its tasks would wait beside those of the next."""
+        """Stop the emulator; after an error, end the run too, so that its tasks do not wait beside those of the next one."""
         try:
             if kind is not None:
-                with contextlib.suppress(ApiRefusal, requests.RequestException):
-                    self.deployment.api.end(self.dag_id, self.run_id)
+                with contextlib.suppress(ApiError, requests.RequestException):
+                    self.deployment.api.fail_run(self.dag_id, self.run_id)
         finally:
-            self.portal.stop()
+            self.emulator.stop()
 
-    def begin(self) -> None:
+    def start(self) -> None:
         """Trigger the DAG."""
         self.deployment.api.trigger(self.dag_id, self.run_id, {"offers": self.offers})
 
     def tasks(self, *states: str) -> list[dict[str, Any]]:
-        """List the tasks that deal with an offer; only those in these states, if any is named."""
-        found = self.deployment.api.task_instances(self.dag_id, self.run_id)
-        return [one for one in found if one["map_index"] >= 0 and (not states or one["state"] in states)]
+        """List the mapped tasks of the offers; if states are given, only those in one of them."""
+        instances = self.deployment.api.task_instances(self.dag_id, self.run_id)
+        return [one for one in instances if one["map_index"] >= 0 and (not states or one["state"] in states)]
 
-    def wait_for(self, *states: str, count: int | None = None, patience: float = 180.0) -> list[dict[str, Any]]:
-        """Wait until so many tasks are in one of these states; all of them, unless a number is given."""
-        wanted = len(self.offers) if count is None else count
-        found: list[dict[str, Any]] = []
+    def wait_for(self, *states: str, count: int | None = None, timeout: float = 180.0) -> list[dict[str, Any]]:
+        """Wait until so many tasks, by default all, are in one of these states."""
+        expected = len(self.offers) if count is None else count
+        tasks: list[dict[str, Any]] = []
 
-        def there() -> bool:
-            found[:] = self.tasks(*states)
-            return len(found) >= wanted
+        def enough() -> bool:
+            tasks[:] = self.tasks(*states)
+            return len(tasks) >= expected
 
-        wait_until(there, f"{wanted} tasks of {self.run_id} are {' or '.join(states)}", patience, 0.3)
-        return found
+        try:
+            wait_until(enough, f"{expected} tasks of {self.run_id} are {' or '.join(states)}", timeout, 0.3)
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}\n{self.describe_others(*states)}") from None
+        return tasks
+
+    def describe_others(self, *states: str) -> str:
+        """Return the state, the try and the end of the last log of each task that is in none of these states."""
+        lines = []
+        for one in self.tasks():
+            if one["state"] not in states:
+                folder = self.deployment.home / "logs" / f"dag_id={self.dag_id}" / f"run_id={self.run_id}"
+                logs = sorted(folder.glob(f"task_id={one['task_id']}/map_index={one['map_index']}/attempt=*.log"))
+                end = logs[-1].read_text(errors="replace")[-1500:] if logs else "no log"
+                lines.append(f"{one['map_index']}: {one['state']}, try {one['try_number']}: {end}")
+        return "\n".join(lines)
 
     def wait_until_polled(self) -> None:
-        """Wait until the portal was asked about every offer: what waits then has a token, and a poll behind it."""
-        asked = self.portal.counts_for
+        """Wait until every offer was polled, so that each wait has a token and has polled once."""
+        counts_for = self.emulator.counts_for
         wait_until(
-            lambda: all(any(asked(offer)[poll] for poll in POLLS) for offer in self.offers), "every offer is polled"
+            lambda: all(any(counts_for(offer)[poll] for poll in POLLS) for offer in self.offers),
+            "every offer is polled",
         )
 
-    def note(self, text: str, *, strikes: int) -> None:
-        """Note how the fault struck.
+    def record(self, text: str, *, affected: int) -> None:
+        """Record what the fault did.
 
-        :param strikes: how many there are of what it struck; none means that it struck nothing, which is an error.
+        :param affected: how many tasks, triggers or requests it affected; none is an error.
         """
-        assert strikes > 0, f"{self.fault}: nothing was struck: {text}"
-        self.struck.append(text)
+        assert affected > 0, f"{self.fault}: the fault affected nothing: {text}"
+        self.events.append(text)
 
-    def answered(self, status: int, routes: Iterable[str] = ()) -> int:
-        """Count the requests that the portal answered so."""
-        wanted = set(routes)
-        return sum(one.status == status and (not wanted or one.route in wanted) for one in self.portal.requests)
+    def responses(self, status: int, routes: Iterable[str] = ()) -> int:
+        """Return the number of responses with a status, on these routes if any are given."""
+        chosen = set(routes)
+        return sum(one.status == status and (not chosen or one.route in chosen) for one in self.emulator.requests)
 
     def published(self) -> dict[str, set[str]]:
-        """Return the offers that the portal took a publish for, and by which calls."""
-        taken: dict[str, set[str]] = defaultdict(set)
-        for one in self.portal.requests:
-            if one.route in ORDERS["publish"] and one.status == ACCEPTED:
-                taken[str(one.offer)].add(one.route)
-        return taken
+        """Return the offers with an accepted publish, each with the routes of its publishes."""
+        routes: dict[str, set[str]] = defaultdict(set)
+        for one in self.emulator.requests:
+            if one.route in SUBMITS["publish"] and one.status == ACCEPTED:
+                routes[str(one.offer)].add(one.route)
+        return routes
 
     def is_published(self) -> bool:
-        """Whether the portal took a publish for every offer: all that is left to do is to wait."""
+        """Whether the API has accepted a publish for every offer, so that all tasks only wait."""
         return len(self.published()) == len(self.offers)
 
-    def finish(self, patience: float = 240.0) -> Row:
-        """Let the days pass, wait for the run's end, and count."""
+    def finish(self, timeout: float = 240.0) -> Row:
+        """Advance the clock by days, wait for the run's end, and count."""
         self.clock.jump(days=10)
-        return self.count(patience)
+        return self.count(timeout)
 
-    def count(self, patience: float = 240.0) -> Row:
-        """Wait for the run's end, and until what is signed off is live, and count."""
+    def count(self, timeout: float = 240.0) -> Row:
+        """Wait for the run's end, advance the clock until signed-off offers are live, and count."""
         api = self.deployment.api
-        wait_until(lambda: api.run(self.dag_id, self.run_id)["state"] in ENDED, f"{self.run_id} ends", patience, 0.5)
+        wait_until(lambda: api.run(self.dag_id, self.run_id)["state"] in ENDED, f"{self.run_id} ends", timeout, 0.5)
         self.clock.jump(days=10)
         failed = {one["rendered_fields"].get("offer_id") for one in self.tasks() if one["state"] != "success"}
-        row = Row(self.deployment.name, self.fault, len(self.offers), struck="; ".join(self.struck))
-        sent = Counter((one.route, one.offer) for one in self.portal.requests if one.status not in UNTAKEN)
-        row.doubled = sum(
+        row = Row(self.deployment.name, self.fault, len(self.offers), events="; ".join(self.events))
+        sent = Counter((one.route, one.offer) for one in self.emulator.requests if one.status not in NOT_PROCESSED)
+        row.duplicates = sum(
             max(0, sum(sent[route, offer] for route in routes) - 1)
-            for routes in ORDERS.values()
+            for routes in SUBMITS.values()
             for offer in self.offers
         )
-        row.canceled = self.portal.counts["cancel"] + self.portal.counts["configure_cancel"]
+        row.canceled = self.emulator.counts["cancel"] + self.emulator.counts["configure_cancel"]
         published = self.published()
         for offer in self.offers:
-            operations = self.portal.operations(offer)
-            live = self.portal.status(offer)["status"] == "succeeded"
-            taken = published.get(offer)
-            row.published += bool(taken)
-            row.through_successor += taken == {ORDERS["publish"][1]}
-            row.live += live and bool(taken)
-            row.lost += not (live and taken) or offer in failed
+            operations = self.emulator.operations(offer)
+            live = self.emulator.status(offer)["status"] == "succeeded"
+            publish_routes = published.get(offer)
+            row.published += bool(publish_routes)
+            row.through_product_ingestion += publish_routes == {SUBMITS["publish"][1]}
+            row.live += live and bool(publish_routes)
+            row.lost += not (live and publish_routes) or offer in failed
             row.canceled += sum(one["submissionState"] == "canceled" for one in operations)
-        row.seconds = time.monotonic() - self._began
+        row.seconds = time.monotonic() - self._started
         return row

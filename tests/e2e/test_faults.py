@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each fault alone, in each deployment that has the part it strikes: nothing is lost, doubled or canceled."""
+"""Each fault alone, on each deployment that has the affected part: nothing is lost, submitted twice or canceled."""
 
 from __future__ import annotations
 
@@ -14,70 +14,75 @@ from e2e.where import on_several_machines
 WAITING = (
     faults.kill_triggerer,
     faults.restart_triggerers_without_connections,
-    faults.stop_portal,
+    faults.stop_emulator,
     faults.revoke_tokens,
     faults.rotate_secret,
     faults.throttle,
 )
-"""What strikes tasks that wait in the triggerer."""
+"""Faults that affect tasks that wait in the triggerer."""
 
 ONLY_DISTRIBUTED = (faults.stall_triggerer, faults.restart_postgres)
-"""What needs a second triggerer, or a database of its own."""
+"""Faults that need a second triggerer, or a database server."""
 
 HELD = (faults.kill_worker_while_publishing, faults.kill_scheduler)
-"""What strikes while publishes are on their way."""
+"""Faults while publishes are being submitted."""
 
 Report = Callable[[Row], None]
-Strike = Callable[[Scenario], None]
+InjectFault = Callable[[Scenario], None]
 
 
-def words(strike: Strike) -> str:
-    """Name a fault."""
-    return strike.__name__.replace("_", " ")
+def name_of(inject: InjectFault) -> str:
+    """Return the name of a fault."""
+    return inject.__name__.replace("_", " ")
 
 
-def strike_waiting(deployment: Deployment, strike: Strike, report: Report) -> None:
-    """Strike while ten offers wait, let the days pass, and count."""
-    with Scenario(deployment, words(strike)) as scenario:
-        scenario.begin()
+def inject_while_waiting(deployment: Deployment, inject: InjectFault, report: Report) -> None:
+    """Inject a fault while ten offers wait, advance the clock, and count."""
+    with Scenario(deployment, name_of(inject)) as scenario:
+        scenario.start()
         scenario.wait_for("deferred")
         scenario.wait_until_polled()
-        strike(scenario)
+        inject(scenario)
         report(scenario.finish())
 
 
-@pytest.mark.parametrize("strike", WAITING, ids=words)
-def test_what_strikes_a_wait_costs_nothing(deployment: Deployment, strike: Strike, report: Report) -> None:
-    """Ten waiting offers survive a fault of whatever they wait with or for."""
-    strike_waiting(deployment, strike, report)
+@pytest.mark.parametrize("inject", WAITING, ids=name_of)
+def test_waits_survive_a_fault(deployment: Deployment, inject: InjectFault, report: Report) -> None:
+    """Ten waits survive a fault of the triggerer, the connection or the API."""
+    inject_while_waiting(deployment, inject, report)
 
 
 @on_several_machines
-@pytest.mark.parametrize("strike", ONLY_DISTRIBUTED, ids=words)
-def test_what_only_several_machines_have_costs_nothing(deployment: Deployment, strike: Strike, report: Report) -> None:
-    """Ten waiting offers survive a triggerer that seems dead and is not, and a database that is restarted."""
-    strike_waiting(deployment, strike, report)
+@pytest.mark.parametrize("inject", ONLY_DISTRIBUTED, ids=name_of)
+def test_waits_survive_a_fault_of_a_distributed_deployment(
+    deployment: Deployment, inject: InjectFault, report: Report
+) -> None:
+    """Ten waits survive a paused triggerer and a database restart."""
+    inject_while_waiting(deployment, inject, report)
 
 
-@pytest.mark.parametrize("strike", HELD, ids=words)
-def test_what_strikes_a_publish_doubles_nothing(deployment: Deployment, strike: Strike, report: Report) -> None:
-    """Publishes whose process dies before and after the portal took them are each taken once."""
-    with Scenario(deployment, words(strike)) as scenario:
+@pytest.mark.parametrize("inject", HELD, ids=name_of)
+def test_a_fault_during_a_publish_causes_no_second_one(
+    deployment: Deployment, inject: InjectFault, report: Report
+) -> None:
+    """Publishes whose process is killed before and after the API accepts them are each accepted once."""
+    with Scenario(deployment, name_of(inject)) as scenario:
         first, second = scenario.offers[:2]
         scenario.gates = (
-            scenario.portal.gate("publish", offer=first),
-            scenario.portal.gate("configure_publish", offer=second, after=True),  # which the successor publishes
+            scenario.emulator.gate("publish", offer=first),
+            # The second offer is published through the Product Ingestion API.
+            scenario.emulator.gate("configure_publish", offer=second, after=True),
         )
-        scenario.begin()
-        strike(scenario)
+        scenario.start()
+        inject(scenario)
         scenario.wait_for("deferred")
         report(scenario.finish())
 
 
-def test_workers_killed_between_polls_cost_nothing(deployment: Deployment, report: Report) -> None:
-    """Tasks that wait in their own process go on with their operation in their next try."""
-    strike = faults.kill_worker_while_polling
-    with Scenario(deployment, words(strike), dag_id="polling", speed=5 * 86400 / 15) as scenario:
-        scenario.begin()
-        strike(scenario)
+def test_waits_survive_workers_killed_between_polls(deployment: Deployment, report: Report) -> None:
+    """Tasks that wait in their own process continue with their operation in their next try."""
+    inject = faults.kill_worker_while_polling
+    with Scenario(deployment, name_of(inject), dag_id="polling", speed=5 * 86400 / 15) as scenario:
+        scenario.start()
+        inject(scenario)
         report(scenario.count())

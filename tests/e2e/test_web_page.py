@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``make airflow``, as somebody new runs it."""
+"""``make airflow``, as a new user runs it."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from pathlib import Path
 import psutil
 import pytest
 from deployments.api import Airflow
-from deployments.processes import free_port, wait_until, whole_environment
+from deployments.processes import clean_environment, free_port, wait_until
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
 def started(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run the command, and return it with the address that it prints."""
+    """Run the command, and yield its process and the address that it prints."""
     output = tmp_path / "output"
     command = ["make", "airflow", f"AIRFLOW_ARGS=--port {free_port()}"]
     with output.open("w") as written:
         process = subprocess.Popen(
-            command, cwd=ROOT, env=whole_environment(), stdout=written, text=True, start_new_session=True
+            command, cwd=ROOT, env=clean_environment(), stdout=written, text=True, start_new_session=True
         )
     try:
         wait_until(lambda: "http://" in output.read_text() or process.poll() is not None, "an address is printed", 400)
@@ -36,55 +36,56 @@ def started(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
         process.wait(60)
 
 
-def family(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    """List what was begun; not by environments, which a server that renames itself writes over."""
+def descendants(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """List the descendants; not by their environments, which a server that changes its title overwrites."""
     return psutil.Process(process.pid).children(recursive=True)
 
 
-def alive(family: list[psutil.Process]) -> list[str]:
-    """List what still runs of it."""
-    found = []
-    for one in family:
+def alive(processes: list[psutil.Process]) -> list[str]:
+    """Return the command lines of the processes that are still running."""
+    commands = []
+    for one in processes:
         with contextlib.suppress(psutil.Error):
             if one.is_running() and one.status() != psutil.STATUS_ZOMBIE:
-                found.append(" ".join(one.cmdline())[:120])
-    return found
+                commands.append(" ".join(one.cmdline())[:120])
+    return commands
 
 
-def threads_of(family: list[psutil.Process], script: str) -> list[int]:
-    """List the threads of a script, but for its first one, by the numbers that a signal can be sent to."""
-    found = []
-    for one in family:
-        with contextlib.suppress(psutil.Error):  # tasks that ended are no processes any more
+def threads_of(processes: list[psutil.Process], script: str) -> list[int]:
+    """Return the thread ids of a script, without its main thread; a signal can be sent to each."""
+    threads = []
+    for one in processes:
+        with contextlib.suppress(psutil.Error):  # tasks may have ended
             if any(part.endswith(script) for part in one.cmdline()):
-                found += [thread.id for thread in one.threads() if thread.id != one.pid]
-    return found
+                threads += [thread.id for thread in one.threads() if thread.id != one.pid]
+    return threads
 
 
 def test_one_command_serves_airflow_until_ctrl_c(started: tuple[subprocess.Popen[str], str]) -> None:
-    """The page answers, its Test button works, the example that is triggered succeeds, and Ctrl-C leaves no process."""
+    """The UI responds, its Test button works, a triggered example succeeds, and Ctrl-C leaves no process."""
     process, address = started
     api = Airflow(address)
-    api.token()
+    api.sign_in()
     assert "<html" in api.session.get(f"{address}/", timeout=30).text.lower()
-    connection = api.ask("GET", "connections/cloud_partner_portal_default")
+    connection = api.request("GET", "connections/cloud_partner_portal_default")
     assert connection["conn_type"] == "cloud_partner_portal"
     del connection["team_name"]
-    # As the page sends it: 0 for a port that is not there.
-    tested = api.ask("POST", "connections/test", connection | {"port": connection["port"] or 0})
-    assert (tested["status"], "publisher contoso has 2 offers" in tested["message"]) == (True, True), tested
-    wait_until(lambda: api.ask("GET", "dags")["total_entries"] >= 6, "the examples are read", 120)
+    # As the UI sends it: 0 for no port.
+    tested = api.request("POST", "connections/test", connection | {"port": connection["port"] or 0})
+    assert tested["status"] is True, tested
+    assert "publisher contoso has 2 offers" in tested["message"]
+    wait_until(lambda: api.request("GET", "dags")["total_entries"] >= 6, "the examples are parsed", 120)
     api.trigger("publish_and_wait", "first")
     wait_until(lambda: api.run("publish_and_wait", "first")["state"] in ("success", "failed"), "the run ends", 240)
     assert api.run("publish_and_wait", "first")["state"] == "success"
-    begun = family(process)
-    assert any("api_server" in line for line in alive(begun)), alive(begun)
-    # Of signals that come close together the kernel may hand all to a thread that is not the first one, which sleeps on.
-    os.kill(threads_of(begun, "web_page.py")[0], signal.SIGINT)
-    wait_until(lambda: not any("api_server" in line for line in alive(begun)), "the end begins", 30)
-    # As from somebody impatient, and as make passes a signal on that all of its group got.
+    started_processes = descendants(process)
+    assert any("api_server" in line for line in alive(started_processes)), alive(started_processes)
+    # The kernel may deliver signals to another thread than the main one, which continues to sleep.
+    os.kill(threads_of(started_processes, "web_page.py")[0], signal.SIGINT)
+    wait_until(lambda: not any("api_server" in line for line in alive(started_processes)), "the API server ends", 30)
+    # As from repeated Ctrl-C, and as make passes a signal on that its whole group received.
     with contextlib.suppress(ProcessLookupError):
         for number in (signal.SIGINT, signal.SIGINT, signal.SIGTERM):
             os.killpg(process.pid, number)
     process.wait(60)
-    wait_until(lambda: not alive(begun), "all that was begun has ended", 60)
+    wait_until(lambda: not alive(started_processes), "all processes have ended", 60)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""In which deployment a test runs that does not run in each."""
+"""Marks for tests that run on one of the deployments only."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every example runs, in real Airflow, against the emulator; one that needs a deployment is looked at."""
+"""Every example runs in Airflow against the emulator; of the one that needs a deployment, the structure is checked."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ from typing import Any
 import pytest
 from partner_center_emulator import Emulator, ScaledClock, Settings
 from support.search import LOUD, hidden_in, parts_of_token, texts_of, without_airflows_own
-from support.versions import A_LOUD_LINE, HAS_APPROVALS, HAS_TASK_SDK
+from support.versions import DEBUG_LINE, HAS_APPROVALS, HAS_TASK_SDK
 
 OFFER = "contoso-vm"
 FOLDER = Path(__file__).parents[2] / "example_dags"
 DAGS = Path(__file__).parents[1] / "dags"
 SIGNATURE = "c2lnbmVkLWJ5LW5vYm9keQ%3D%3D"
-"""What signs the example's SAS URL."""
+"""The signature of the example's SAS URL."""
 
-ORDERS = {
+SUBMITS = {
     "draft": ("put", "configure_draft"),
     "publish": ("publish", "configure_publish"),
     "golive": ("golive", "configure_golive"),
     "cancel": ("cancel", "configure_cancel"),
 }
-"""What counts as which order, whichever API it came through."""
+"""The routes of each submit, in both APIs."""
 
 APIS = ("cloud_partner_portal", "product_ingestion")
-PARSED_ONLY = {"full_release"}
-"""Examples that only a deployment can end; their structure is looked at instead."""
+NOT_RUN = {"full_release"}
+"""Examples that only a deployment can finish; their structure is checked instead."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """What an example should do to the portal: its orders, how the offer ends, and a line that it tells."""
+    """What an example should do: its submits, the offer's final status, and a text in its log."""
 
-    ending: str
-    orders: dict[str, int]
-    told: str
+    status: str
+    submits: dict[str, int]
+    logged: str
     offers: tuple[str, ...] = (OFFER,)
     settings: dict[str, Any] = field(default_factory=dict)
     is_published_before: bool = False
@@ -52,18 +52,18 @@ class Example:
 
 
 SIGNED_OFF: dict[str, Any] = {"sign_off_after": timedelta(hours=6)}
-SLOW_TO_SHOW = {"lag_status": 2, "lag_list": 2, "lag_operation": 2}
+STALE_READS = {"lag_status": 2, "lag_list": 2, "lag_operation": 2}
 
 EXAMPLES = {
     "publish_and_wait": Example(
-        "succeeded", {"publish": 1}, "its preview is ready; not live yet", settings=SIGNED_OFF | SLOW_TO_SHOW
+        "succeeded", {"publish": 1}, "its preview is ready; not live yet", settings=SIGNED_OFF | STALE_READS
     ),
     "many_offers": Example(
         "succeeded",
         {"publish": 2},
         "contoso-db: it is live",
         offers=(OFFER, "contoso-db"),
-        settings=SIGNED_OFF | SLOW_TO_SHOW,
+        settings=SIGNED_OFF | STALE_READS,
     ),
     "new_image_version": Example("succeeded", {"draft": 1, "publish": 1, "golive": 1}, "it is live"),
     "correct_and_republish": Example(
@@ -71,7 +71,7 @@ EXAMPLES = {
         {"draft": 1, "publish": 1, "cancel": 1},
         "its preview is ready; not live yet",
         is_published_before=True,
-        apis=APIS[:1],  # it changes the portal's document, and cancels whatever runs
+        apis=APIS[:1],  # it changes the CPP API's document, and cancels any operation in progress
     ),
     "hook_alone": Example("succeeded", {"draft": 1}, "contoso-vm: succeeded", apis=APIS[:1]),
 }
@@ -82,12 +82,12 @@ RUNS = [
     for dag_id, example in EXAMPLES.items()
     if api in example.apis
 ]
-"""The successor's first: it is asked once in a minute."""
+"""Those of the Product Ingestion API first: it is polled once a minute."""
 
 
 @pytest.fixture(scope="module", autouse=True)
 def examples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Return the folder of examples; for Airflow 2, with the one change in them that the documentation names."""
+    """Return the folder of examples; for Airflow 2, with the one change to them that the documentation names."""
     if HAS_TASK_SDK:
         yield FOLDER
         return
@@ -102,9 +102,9 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def run(
-    dag_id: str, portal: Emulator, folder: Path | None = None, api: str = APIS[0]
+    dag_id: str, emulator: Emulator, folder: Path | None = None, api: str = APIS[0]
 ) -> subprocess.CompletedProcess[str]:
-    connection = {"AIRFLOW_CONN_CLOUD_PARTNER_PORTAL_DEFAULT": json.dumps(portal.connection_for(api=api))}
+    connection = {"AIRFLOW_CONN_CLOUD_PARTNER_PORTAL_DEFAULT": json.dumps(emulator.connection_for(api=api))}
     environment = os.environ | LOUD | connection | {"EXAMPLE_POLL_INTERVAL": "0.2"}
     if folder is not None:
         environment["AIRFLOW__CORE__DAGS_FOLDER"] = str(folder)
@@ -112,48 +112,48 @@ def run(
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
-def secrets_of(portal: Emulator) -> list[str]:
-    """Return what the emulator and an example have that nobody should see."""
-    tokens = [part for token in portal.tokens for part in parts_of_token(token)]
-    return [portal.client_secret, *tokens, SIGNATURE]
+def secrets_of(emulator: Emulator) -> list[str]:
+    """Return the secrets of the emulator and of an example."""
+    tokens = [part for token in emulator.tokens for part in parts_of_token(token)]
+    return [emulator.client_secret, *tokens, SIGNATURE]
 
 
-def left_by(home: Path, result: subprocess.CompletedProcess[str]) -> dict[str, str]:
-    """Return all that a run showed, and all that it left in Airflow's home, as loud as it was."""
-    assert A_LOUD_LINE in result.stdout + result.stderr
+def output_of(home: Path, result: subprocess.CompletedProcess[str]) -> dict[str, str]:
+    """Return a run's output at DEBUG, and everything that it left in Airflow's home."""
+    assert DEBUG_LINE in result.stdout + result.stderr
     return {"stdout": without_airflows_own(result.stdout), "stderr": result.stderr, **texts_of(home)}
 
 
-def test_every_example_is_run_or_looked_at() -> None:
-    """There is no example that these tests do not know."""
-    assert {path.stem for path in FOLDER.glob("*.py")} == set(EXAMPLES) | PARSED_ONLY
+def test_every_example_is_tested() -> None:
+    """These tests know every example."""
+    assert {path.stem for path in FOLDER.glob("*.py")} == set(EXAMPLES) | NOT_RUN
 
 
 @pytest.mark.long
 @pytest.mark.parametrize(("dag_id", "api"), RUNS)
-def test_the_example_does_what_it_is_for(airflow_home: Path, dag_id: str, api: str) -> None:
-    """With either type of connection the example ends well, orders what it is for, and shows nothing secret."""
+def test_an_example_succeeds(airflow_home: Path, dag_id: str, api: str) -> None:
+    """With each connection type the example succeeds, submits what it should, and shows no secret."""
     example = EXAMPLES[dag_id]
-    with Emulator(Settings(**example.settings), ScaledClock(speed=200_000)) as portal:
+    with Emulator(Settings(**example.settings), ScaledClock(speed=200_000)) as emulator:
         for offer in example.offers:
-            portal.add_offer(offer, history="succeeded")
+            emulator.add_offer(offer, history="succeeded")
             if example.is_published_before:
-                portal.person(offer, "publish")
-        result = run(dag_id, portal, api=api)
+                emulator.person(offer, "publish")
+        result = run(dag_id, emulator, api=api)
         shown = result.stdout + result.stderr
         assert result.returncode == 0, shown[-5000:]
-        endings = {portal.status(offer)["status"] for offer in example.offers}
-        counts = {order: sum(portal.counts[route] for route in routes) for order, routes in ORDERS.items()}
-        orders = {order: count for order, count in counts.items() if count}
-        secrets = secrets_of(portal)
-    assert (endings, orders) == ({example.ending}, example.orders)
-    assert example.told in shown
-    assert hidden_in(left_by(airflow_home, result), secrets) == []
+        statuses = {emulator.status(offer)["status"] for offer in example.offers}
+        counts = {kind: sum(emulator.counts[route] for route in routes) for kind, routes in SUBMITS.items()}
+        secrets = secrets_of(emulator)
+    assert statuses == {example.status}
+    assert {kind: count for kind, count in counts.items() if count} == example.submits
+    assert example.logged in shown
+    assert hidden_in(output_of(airflow_home, result), secrets) == []
 
 
 @pytest.mark.skipif(not HAS_APPROVALS, reason="full_release: a person's approval came with Airflow 3.1")
-def test_the_full_release_is_put_together_as_it_should_be(airflow_home: Path) -> None:
-    """A person stands between preview and going live, and only a wait for the preview that failed leads to a cancel."""
+def test_the_structure_of_the_full_release(airflow_home: Path) -> None:
+    """A person decides between preview and going live, and only a failed wait for the preview leads to a cancel."""
     dag = runpy.run_path(str(FOLDER / "full_release.py"))["full_release"]()
     upstream = {task.task_id: task.upstream_task_ids for task in dag.tasks}
     assert upstream == {
@@ -176,7 +176,7 @@ def test_the_full_release_is_put_together_as_it_should_be(airflow_home: Path) ->
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    ("api", "said"),
+    ("api", "expected"),
     [
         (APIS[0], "publication failed at step Certification: Plan gold : CVE-2026-0001 is not patched"),
         pytest.param(
@@ -186,28 +186,28 @@ def test_the_full_release_is_put_together_as_it_should_be(airflow_home: Path) ->
         ),
     ],
 )
-def test_a_rejected_certification_fails_the_run_with_its_reason(airflow_home: Path, api: str, said: str) -> None:
-    """A rejected offer fails the run, says the certification team's words, and shows no secret anywhere."""
-    with Emulator(Settings(), ScaledClock(speed=400_000)) as portal:
-        portal.add_offer(OFFER, "blocked-then-rejected")
-        result = run("publish_and_wait", portal, api=api)
+def test_a_rejected_certification_fails_the_run_with_its_reason(airflow_home: Path, api: str, expected: str) -> None:
+    """A rejected offer fails the run with the certification team's words, and no secret is shown."""
+    with Emulator(Settings(), ScaledClock(speed=400_000)) as emulator:
+        emulator.add_offer(OFFER, "blocked-then-rejected")
+        result = run("publish_and_wait", emulator, api=api)
         shown = result.stdout + result.stderr
-        secrets = secrets_of(portal)
+        secrets = secrets_of(emulator)
     assert result.returncode != 0
-    assert said in shown
-    assert hidden_in(left_by(airflow_home, result), secrets) == []
+    assert expected in shown
+    assert hidden_in(output_of(airflow_home, result), secrets) == []
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("api", ON_BOTH)
-def test_every_way_of_waiting_in_real_airflow(airflow_home: Path, api: str) -> None:
-    """The operator's own wait and the sensor's three all end well on one publication, each in Airflow's own runner."""
+def test_every_wait_mode_in_airflow(airflow_home: Path, api: str) -> None:
+    """The operator's wait and the sensor's three all succeed on one publication, each in Airflow's own runner."""
     settings = Settings(sign_off_after=timedelta(hours=1))
-    with Emulator(settings, ScaledClock(speed=60_000)) as portal:
-        portal.add_offer(OFFER, history="failed")
-        result = run("every_way_of_waiting", portal, DAGS, api)
+    with Emulator(settings, ScaledClock(speed=60_000)) as emulator:
+        emulator.add_offer(OFFER, history="failed")
+        result = run("every_way_of_waiting", emulator, DAGS, api)
         assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-2000:]
-        orders = portal.orders_for(OFFER)
-        ended = (portal.status(OFFER)["status"], orders["publish"], orders["cancel"])
-    assert ended == ("succeeded", 1, 0)
+        status, submits = emulator.status(OFFER)["status"], emulator.submits_for(OFFER)
+    assert status == "succeeded"
+    assert submits == {"publish": 1, "golive": 0, "cancel": 0}
     assert (result.stdout + result.stderr).count("contoso-vm: it is live") == 3

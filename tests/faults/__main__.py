@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Misbehave to every kind of request in every way that is known, and count what the client makes of it.
+"""Make a server misbehave at every kind of request in every known way, and count the client's failures.
 
 ``make faults`` runs this and prints the table.
 """
@@ -21,14 +21,13 @@ COLUMNS = ("inputs", "hangs", "doubles", 'false "not accepted"', "false success"
 
 
 def counts(verdicts: list[tuple[Case, Verdict]]) -> list[int]:
-    """Count what is in each column."""
-    found = [verdict for _, verdict in verdicts]
+    """Return the count of each column."""
     columns = ("hang", "double", "false_refusal", "false_success", "stray")
-    return [len(found), *(sum(bool(getattr(one, name)) for one in found) for name in columns)]
+    return [len(verdicts), *(sum(bool(getattr(verdict, name)) for _, verdict in verdicts) for name in columns)]
 
 
-def table(verdicts: list[tuple[Case, Verdict]], heard: list[str]) -> str:
-    """Write the table: a row for each kind of request and stage, and the sums."""
+def table(verdicts: list[tuple[Case, Verdict]], unassigned: list[str]) -> str:
+    """Return the table: a row for each driver, API and stage, and the sums."""
     from faults.behaviours import STAGES
     from faults.cases import APIS, DRIVERS
 
@@ -44,20 +43,20 @@ def table(verdicts: list[tuple[Case, Verdict]], heard: list[str]) -> str:
                 ]
                 cells = [driver, names[api], stage, *map(str, counts(rows))]
                 lines += [f"| {' | '.join(cells)} |"] * bool(rows)
-    if heard:
-        lines.append(f"| {' | '.join(['both', 'both', 'after a case', '', '', '', '', '', str(len(heard))])} |")
+    if unassigned:
+        lines.append(f"| {' | '.join(['both', 'both', 'after a case', '', '', '', '', '', str(len(unassigned))])} |")
     total = counts(verdicts)
-    total[-1] += len(heard)
+    total[-1] += len(unassigned)
     return "\n".join([*lines, f"| total | | | {' | '.join(map(str, total))} |"])
 
 
 def main() -> int:
-    """Run, print the table, and fail if anything but the inputs was counted."""
+    """Run the inputs, print the table, and fail if any input failed."""
     parser = argparse.ArgumentParser(prog="make faults", description=__doc__)
-    parser.add_argument("--only", default="", help="only the inputs whose name has this in it")
-    parser.add_argument("--sample", type=int, default=1, help="one input of so many, always the same ones")
-    parser.add_argument("--plant", default="", help="plant a fault in the client, which must be found")
-    parser.add_argument("--verbose", action="store_true", help="name each input that failed")
+    parser.add_argument("--only", default="", help="run only the inputs whose name contains this text")
+    parser.add_argument("--sample", type=int, default=1, help="run every n-th input")
+    parser.add_argument("--inject", default="", help="inject this fault into the client, which must be detected")
+    parser.add_argument("--verbose", action="store_true", help="print each input that failed")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--threads", type=int, default=24, help="in each process")
     options = parser.parse_args()
@@ -65,24 +64,24 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="faults-airflow-") as home:
         quiet = {"AIRFLOW__CORE__LOAD_EXAMPLES": "False", "AIRFLOW__LOGGING__LOGGING_LEVEL": "CRITICAL"}
         os.environ |= {"AIRFLOW_HOME": home, "NO_PROXY": "127.0.0.1"} | quiet
-        from faults.client import PLANTS
+        from faults.client import SESSIONS_WITH_FAULT
         from faults.pool import run_in_processes
 
-        if options.plant not in ("", *PLANTS):
-            parser.error(f"--plant is one of {', '.join(PLANTS)}")
-        verdicts, heard = run_in_processes(
-            options.only, options.sample, options.plant, options.processes, options.threads
+        if options.inject not in ("", *SESSIONS_WITH_FAULT):
+            parser.error(f"--inject is one of {', '.join(SESSIONS_WITH_FAULT)}")
+        verdicts, unassigned = run_in_processes(
+            options.only, options.sample, options.inject, options.processes, options.threads
         )
-    print(table(verdicts, heard))
+    print(table(verdicts, unassigned))
     failed = [(case, one) for case, one in verdicts if sum(counts([(case, one)])[1:])]
     for case, one in failed if options.verbose else []:
         texts = (one.hang, one.double, one.false_refusal, one.false_success, "; ".join(one.stray))
         named = zip(COLUMNS[1:], texts, strict=True)
         print(f"{case.name}: {'; '.join(f'{name}: {text}' for name, text in named if text)}", file=sys.stderr)
-    for text in heard if options.verbose else []:
+    for text in unassigned if options.verbose else []:
         print(f"after a case: {text}", file=sys.stderr)
     print(f"{len(verdicts)} inputs in {time.monotonic() - began:.0f} s", file=sys.stderr)
-    return int(bool(failed or heard or not verdicts))
+    return int(bool(failed or unassigned or not verdicts))
 
 
 if __name__ == "__main__":

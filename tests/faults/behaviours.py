@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a server does with a connection or a response: one table, by stage.
+"""What a server does with a connection or a response, by stage.
 
-Each is written as what it does instead of sending the response that it was given.
+Each behaviour replaces the response that it gets.
 """
 
 from __future__ import annotations
@@ -13,99 +13,99 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from faults.marketplace import OFFER, PUBLISHER, Response
-from faults.server import BETWEEN_BYTES, Wire
+from faults.server import BYTE_INTERVAL, Connection
 
-Act = Callable[[Wire, Response], None]
+Act = Callable[[Connection, Response], None]
 
 
 @dataclass(frozen=True)
 class Behaviour:
-    """One thing that a server does.
+    """One behaviour of a server.
 
-    :param truths: whether a submit to which it happens was accepted: ``yn`` where either may be, ``n`` where it happens to
-        no accepted one, since it comes before the request or proves a refusal, ``y`` where the response says so.
-    :param to_connection: whether it happens to a new connection, before TLS.
+    :param acceptance: whether a submit that it affects was accepted: ``yn`` if either is possible; ``n`` for a behaviour before the
+        request or a proof of refusal; ``y`` if the response confirms the submit.
+    :param to_connection: whether it affects a new connection, before TLS.
     :param refuses: whether there is no listener at all.
-    :param signs_in: whether the client must be able to get another token for it.
+    :param needs_sign_in: whether the client must be able to get another token.
     """
 
     stage: str
     name: str
     act: Act
-    truths: str = "yn"
+    acceptance: str = "yn"
     to_connection: bool = False
     refuses: bool = False
-    signs_in: bool = False
+    needs_sign_in: bool = False
 
 
 def raw(*parts: bytes | str, then: str = "close") -> Act:
-    """Send these bytes instead of a response, and then close, reset, hold or end like the response itself (``real``)."""
+    """Send bytes in place of a response, then close, reset or hold the connection, or send the response itself (``real``)."""
     data = b"".join(part.encode("latin-1") if isinstance(part, str) else part for part in parts)
 
-    def act(wire: Wire, response: Response) -> None:
-        wire.send(data)
+    def act(connection: Connection, response: Response) -> None:
+        connection.send(data)
         if then == "real":
-            wire.send(response.bytes())
+            connection.send(response.bytes())
         else:
-            getattr(wire, then)()
+            getattr(connection, then)()
 
     return act
 
 
 def head(*headers: str, body: Callable[[bytes], bytes] = bytes, then: str = "close") -> Act:
-    """Send the response with other headers about its length, and a body made of its own."""
+    """Send the response with other headers and a changed body."""
 
-    def act(wire: Wire, response: Response) -> None:
+    def act(connection: Connection, response: Response) -> None:
         more = "".join(f"{line}\r\n" for line in headers).encode("latin-1")
-        wire.send(response.head() + more + b"\r\n" + body(response.body))
+        connection.send(response.head() + more + b"\r\n" + body(response.body))
         if then:
-            getattr(wire, then)()
+            getattr(connection, then)()
 
     return act
 
 
-def endless(data: bytes | str, every: float = BETWEEN_BYTES, *, after_head: bool = False, first: bytes = b"") -> Act:
-    """Send a piece of data forever, after something else and after the response's status line and headers if so told."""
+def endless(data: bytes | str, every: float = BYTE_INTERVAL, *, after_head: bool = False, first: bytes = b"") -> Act:
+    """Send data forever, after ``first``, and after the response's status line and headers if ``after_head``."""
     piece = data.encode("latin-1") if isinstance(data, str) else data
 
-    def act(wire: Wire, response: Response) -> None:
-        wire.send((response.head() if after_head else b"") + first)
-        wire.trickle(piece, every)
+    def act(connection: Connection, response: Response) -> None:
+        connection.send((response.head() if after_head else b"") + first)
+        connection.trickle(piece, every)
 
     return act
 
 
 def with_body(make: Callable[[bytes], bytes], *headers: tuple[str, str]) -> Act:
-    """Send the response whole, with another body."""
+    """Send a complete response with a changed body."""
 
-    def act(wire: Wire, response: Response) -> None:
+    def act(connection: Connection, response: Response) -> None:
         changed = replace(response, body=make(response.body), headers=(*response.headers, *headers))
-        wire.send(changed.bytes())
+        connection.send(changed.bytes())
 
     return act
 
 
 def always(body: bytes) -> Callable[[bytes], bytes]:
-    """Return what makes this body, whatever the response's own."""
+    """Return a function that returns this body for every response."""
     return lambda _: body
 
 
-def status(number: int, body: bytes = b"", *headers: tuple[str, str], keeps: bool = False) -> Act:
-    """Send a response with this status; with the headers and the body of the real one if so told."""
+def status(number: int, body: bytes = b"", *headers: tuple[str, str], keeps_content: bool = False) -> Act:
+    """Send a response with this status, and with the headers and the body of the real one if ``keeps_content``."""
 
-    def act(wire: Wire, response: Response) -> None:
-        if keeps:
+    def act(connection: Connection, response: Response) -> None:
+        if keeps_content:
             kept = replace(response, status=number, headers=(*response.headers, *headers))
         else:
             kept = Response(number, body, headers)
-        wire.send(kept.bytes() if number not in (204, 304) else kept.head() + b"\r\n")
+        connection.send(kept.bytes() if number not in (204, 304) else kept.head() + b"\r\n")
 
     return act
 
 
 def location(value: str) -> Act:
     """Send the response, accepted, with this Location."""
-    return lambda wire, response: wire.send(replace(response, headers=(("Location", value),)).bytes())
+    return lambda connection, response: connection.send(replace(response, headers=(("Location", value),)).bytes())
 
 
 def _connection() -> Iterator[Behaviour]:
@@ -211,13 +211,13 @@ def _chunked(body: bytes) -> bytes:
 
 
 def _status() -> Iterator[Behaviour]:
-    def stage(name: str, act: Act, truths: str, *, signs_in: bool = False) -> Behaviour:
-        return Behaviour("status", name, act, truths, signs_in=signs_in)
+    def stage(name: str, act: Act, acceptance: str, *, needs_sign_in: bool = False) -> Behaviour:
+        return Behaviour("status", name, act, acceptance, needs_sign_in=needs_sign_in)
 
     error = b'{"error": {"code": "Odd", "message": "It is odd."}}'
     own = f"/api/publishers/{PUBLISHER}/offers/{OFFER}/operations/other"
     for number in (200, 201, 202):
-        yield stage(f"{number} with Location", status(number, keeps=True), "y")
+        yield stage(f"{number} with Location", status(number, keeps_content=True), "y")
         yield stage(f"{number} without Location", status(number), "y")
     for name, value in {
         "elsewhere": f"https://evil.example{own}",
@@ -260,7 +260,7 @@ def _status() -> Iterator[Behaviour]:
         451,
     ):
         yield stage(f"{number}", status(number, error), "n")
-    yield stage("401", status(401, error), "n", signs_in=True)
+    yield stage("401", status(401, error), "n", needs_sign_in=True)
     yield stage("401 with a ready-made token", status(401, error), "n")
     yield stage("407", status(407, error, ("Proxy-Authenticate", "Basic")), "n")
     for value in ("0", "2", "99999999999", "-5", "soon", "Tue, 03 Nov 2026 08:00:30 GMT"):

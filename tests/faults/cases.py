@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The inputs: each behaviour of a server, at each kind of request, in each of its variants."""
+"""The inputs: each behaviour of a server at each kind of request, in each of its variants."""
 
 from __future__ import annotations
 
@@ -16,25 +16,24 @@ SETTLE_TIME = 2.0
 LAG = 1.0
 """Seconds until the list shows what was accepted: less than the settle time."""
 
-
-EACH = 12
-"""To how many requests a behaviour happens that happens each time: more than tries there are, and then there is an end."""
+EACH_TIME = 12
+"""The number of requests that a repeated behaviour affects: more than there are tries, but finite."""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """What happens around the behaviour.
+    """The circumstances of the behaviour.
 
-    :param words: what it is called.
-    :param accepts: whether a submit to which it happens was accepted.
-    :param times: to how many requests it happens.
+    :param name: the variant's name.
+    :param accepts: whether an affected submit is accepted.
+    :param times: the number of affected requests.
     :param lag: seconds until the list shows what was accepted.
-    :param outage: whether nothing more can be read in the try whose submit it happened to.
-    :param if_running: the argument of the task.
-    :param delay: seconds from one try to the next: whether what was accepted is still in progress then.
+    :param outage: whether all later reads fail in the try of the affected submit.
+    :param if_running: the task's argument.
+    :param delay: seconds between two tries: decides whether an accepted operation is still in progress.
     """
 
-    words: str
+    name: str
     accepts: bool = False
     times: int = 1
     lag: float = 0.0
@@ -45,26 +44,26 @@ class Variant:
 
 PUBLISH = (
     Variant("not accepted"),
-    Variant("not accepted, each time, waits for others", times=EACH, if_running="wait"),
+    Variant("not accepted, each time, waits for others", times=EACH_TIME, if_running="wait"),
     Variant("accepted", accepts=True, delay=10.0),
-    Variant("accepted, each time, waits for others", accepts=True, times=EACH, if_running="wait"),
+    Variant("accepted, each time, waits for others", accepts=True, times=EACH_TIME, if_running="wait"),
     Variant("accepted, shows late, waits for others", accepts=True, lag=LAG, if_running="wait"),
     Variant("accepted, then an outage", accepts=True, lag=LAG, outage=True),
 )
 GO_LIVE = (
     Variant("not accepted"),
-    Variant("accepted, shows late, each time", accepts=True, lag=LAG, times=EACH, delay=10.0),
+    Variant("accepted, shows late, each time", accepts=True, lag=LAG, times=EACH_TIME, delay=10.0),
     Variant("accepted, then an outage", accepts=True, lag=LAG, outage=True),
 )
 POLL = Variant("the offer, once")
-POLL_TOO = (Variant("the operation, once"), Variant("the offer, each time", times=EACH))
-"""Of these, a behaviour has one through each driver and API."""
+MORE_POLLS = (Variant("the operation, once"), Variant("the offer, each time", times=EACH_TIME))
+"""Each behaviour has one of these for each driver and API."""
 SIGN_IN = (Variant("discovery"), Variant("token"))
 
 
 @dataclass(frozen=True)
 class Case:
-    """One input: what is done, through which API and driver, and what the server does to it."""
+    """One input: what the client does, through which API and driver, and how the server behaves."""
 
     kind: str
     api: str
@@ -74,31 +73,31 @@ class Case:
 
     @property
     def name(self) -> str:
-        parts = (self.kind, self.api, self.driver, self.behaviour.stage, self.behaviour.name, self.variant.words)
+        parts = (self.kind, self.api, self.driver, self.behaviour.stage, self.behaviour.name, self.variant.name)
         return " / ".join(parts)
 
 
 def all_cases() -> Iterator[Case]:
-    """Yield every input, in an order that is the same each time."""
+    """Yield every input, always in the same order."""
     for behaviour in BEHAVIOURS:
-        for place, api in enumerate(APIS):
-            yield from _submits(behaviour, api)
+        for index, api in enumerate(APIS):
+            yield from _submit_cases(behaviour, api)
             for number, driver in enumerate(DRIVERS):
-                for variant in (POLL, POLL_TOO[(number + place) % 2]):
+                for variant in (POLL, MORE_POLLS[(number + index) % 2]):
                     yield Case("poll", api, driver, behaviour, variant)
         for number, driver in enumerate(DRIVERS):
-            for place, variant in enumerate(SIGN_IN):
-                if not (behaviour.to_connection and variant.words == "token"):
-                    yield Case("sign-in", APIS[(number + place) % 2], driver, behaviour, variant)
+            for index, variant in enumerate(SIGN_IN):
+                if not (behaviour.to_connection and variant.name == "token"):
+                    yield Case("sign-in", APIS[(number + index) % 2], driver, behaviour, variant)
 
 
-def _submits(behaviour: Behaviour, api: str) -> Iterator[Case]:
+def _submit_cases(behaviour: Behaviour, api: str) -> Iterator[Case]:
     for kind, variants in (("publish", PUBLISH), ("go-live", GO_LIVE)):
         for variant in variants:
-            if ("y" if variant.accepts else "n") in behaviour.truths:
+            if ("y" if variant.accepts else "n") in behaviour.acceptance:
                 yield Case(kind, api, "requests", behaviour, variant)
 
 
 def choose(only: str = "", sample: int = 1) -> list[Case]:
-    """Return the inputs whose name has a text in it; every so many of them."""
+    """Return every n-th input of those whose name contains a text."""
     return [case for case in all_cases() if only in case.name][::sample]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The client of a case: the real operators, hooks and drivers, at a clock of the case's own, and faults planted in them."""
+"""The client of a case: the real operators, hooks and drivers with the case's own clock, and injected faults."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import requests
 from faults.cases import Case
@@ -31,38 +31,38 @@ QUIET = logging.getLogger("faults")
 QUIET.addHandler(logging.NullHandler())
 QUIET.propagate = False
 
-DATA_WITHIN = 0.3
+READ_TIMEOUT = 0.3
 """Seconds: the connection's request_timeout and submit_timeout."""
 
-MOST_EFFECTS = 3000
-"""What one try may ask of its driver: a flow that asks for more has no end."""
+MAX_EFFECTS = 3000
+"""The maximum of effects of one try: a flow with more does not end."""
 
 
-class Endless(BaseException):
-    """The flow has no end."""
+class EndlessFlowError(BaseException):
+    """The flow does not end."""
 
 
 @dataclass
-class Exchanges:
-    """What the client of a case asks of its driver, and when: the seam between the flows and the drivers.
+class FlowInterceptor:
+    """Observes and changes the effects between the flows and the drivers of a case.
 
-    :param keeps: whether checkpoints are kept; False plants the fault that they are not.
+    :param saves_checkpoints: False injects the fault that checkpoints are not saved.
     :ivar in_flight_since: when the exchange in flight began, on the monotonic clock; None between exchanges.
-    :ivar withdrew: whether the last thing done with the checkpoint was to take it back.
+    :ivar removed_checkpoint: whether the last change of the checkpoint removed it.
     """
 
     case: Case
     server: Server
     market: Marketplace
     clock: Clock
-    keeps: bool = True
+    saves_checkpoints: bool = True
     effects: int = 0
     in_flight_since: float | None = None
-    withdrew: bool = False
+    removed_checkpoint: bool = False
     method: ClassVar[dict[str, str]] = {"publish": "POST", "go-live": "POST", "poll": "GET"}
 
     def drive(self, flow: Flow[Any]) -> Flow[Any]:
-        """Pass a flow's effects on, but for those that are about time, which the case's clock answers."""
+        """Forward a flow's effects, except those about time, which use the case's clock."""
         resume: Callable[[Any], Any] = flow.send
         value: Any = None
         while True:
@@ -76,98 +76,98 @@ class Exchanges:
                 self.clock.sleep(effect.seconds)
             elif isinstance(effect, GetTime):
                 value = self.clock.now()
-            elif isinstance(effect, SaveCheckpoint) and not self._notes(effect):
+            elif isinstance(effect, SaveCheckpoint) and not self._saves_checkpoint(effect):
                 continue
             else:
                 try:
-                    value = yield from self._passed(effect)
+                    value = yield from self._forward(effect)
                 except MarketplaceError as error:
                     resume, value = flow.throw, error
 
     def _count(self) -> None:
         self.effects += 1
-        if self.effects > MOST_EFFECTS:
-            raise Endless
+        if self.effects > MAX_EFFECTS:
+            raise EndlessFlowError
 
-    def _notes(self, effect: SaveCheckpoint) -> bool:
-        self.withdrew = effect.checkpoint is None
-        return self.keeps
+    def _saves_checkpoint(self, effect: SaveCheckpoint) -> bool:
+        self.removed_checkpoint = effect.checkpoint is None
+        return self.saves_checkpoints
 
-    def _passed(self, effect: Any) -> Flow[Any]:
+    def _forward(self, effect: Any) -> Flow[Any]:
         if not isinstance(effect, SendRequest):
-            if isinstance(at := getattr(effect, "at", None), datetime):  # the driver keeps to the real time
+            if isinstance(at := getattr(effect, "at", None), datetime):  # the driver uses the real time
                 effect = replace(effect, at=datetime.now(timezone.utc) + (at - self.clock.now()))
             return (yield effect)
-        is_meant = effect.request.method == self.method.get(self.case.kind)
-        if is_meant:
+        is_affected = effect.request.method == self.method.get(self.case.kind)
+        if is_affected:
             self.server.arm()
         self.in_flight_since = time.monotonic()
         try:
             return (yield effect)
         finally:
             self.in_flight_since = None
-            if is_meant:
+            if is_affected:
                 self.server.disarm()
                 if self.case.variant.outage:
-                    self.server.leave()
+                    self.server.begin_outage()
 
 
-class EarlyHintsRefuse(SyncSession):
-    """Planted: takes the interim response 103 for a refusal."""
+class EarlyHintsAsRefusal(SyncSession):
+    """Injected fault: takes the interim response 103 for a refusal."""
 
-    exchanges: Exchanges
+    interceptor: FlowInterceptor
 
-    def send(self, call: Request[Any]) -> Response:
-        """Send; whatever came of an exchange in which the server sent a 103 is a 400."""
+    def send(self, request: Request[Any]) -> Response:
+        """Send a request; the result is a 400 if the server sent a 103."""
         server, refusal = (
-            self.exchanges.server,
+            self.interceptor.server,
             Response(400, b"", {}, self.settings.base_url, datetime.now(timezone.utc)),
         )
-        is_early, before = self.exchanges.case.behaviour.name.startswith("103"), server.misbehaved
+        is_early, before = self.interceptor.case.behaviour.name.startswith("103"), server.misbehaved
         try:
-            reply = super().send(call)
+            response = super().send(request)
         except MarketplaceError:
             if is_early and server.misbehaved > before:
                 return refusal
             raise
-        return refusal if is_early and server.misbehaved > before else reply
+        return refusal if is_early and server.misbehaved > before else response
 
 
 class NoDeadline(SyncSession):
-    """Planted: an exchange in which only the wait for the next byte has an end."""
+    """Injected fault: only the wait for the next byte has a timeout."""
 
-    def send(self, call: Request[Any]) -> Response:
-        """Send as requests does by itself."""
+    def send(self, request: Request[Any]) -> Response:
+        """Send a request as requests does by default."""
         settings = self.settings
         try:
             with requests.Session() as session:
                 session.trust_env = False
-                got = session.request(
-                    call.method,
-                    settings.base_url + call.url_path(settings.api_version),
-                    data=call.body,
+                response = session.request(
+                    request.method,
+                    settings.base_url + request.url_path(settings.api_version),
+                    data=request.body,
                     headers={"Authorization": f"Bearer {self._tokens.token().value}"},
-                    timeout=10 * DATA_WITHIN,  # on a slow machine too, the next byte comes within it
+                    timeout=10 * READ_TIMEOUT,  # long enough for the next byte on a slow machine
                     verify=settings.verify,
                     allow_redirects=False,
                 )
         except requests.RequestException as error:
-            raise TransportError(call.description, text=type(error).__name__) from None
-        names = {name.lower(): value for name, value in got.headers.items()}
-        return Response(got.status_code, got.content, names, settings.base_url, datetime.now(timezone.utc))
+            raise TransportError(request.description, text=type(error).__name__) from None
+        names = {name.lower(): value for name, value in response.headers.items()}
+        return Response(response.status_code, response.content, names, settings.base_url, datetime.now(timezone.utc))
 
 
-PLANTS: dict[str, type[SyncSession]] = {
-    "103-is-a-refusal": EarlyHintsRefuse,
+SESSIONS_WITH_FAULT: dict[str, type[SyncSession]] = {
+    "103-is-a-refusal": EarlyHintsAsRefusal,
     "no-header-deadline": NoDeadline,
     "checkpoint-not-saved": SyncSession,
 }
 
 
 class _Hook:
-    """What the hooks of a case have in common: the connection is a value, and effects pass the case's exchanges."""
+    """The common part of the hooks of a case: fixed settings, and effects that pass the interceptor."""
 
-    exchanges: Exchanges
+    interceptor: FlowInterceptor
     settings: Settings
     session: type[SyncSession] = SyncSession
     api: Any
@@ -178,73 +178,74 @@ class _Hook:
     async def aget_settings(self) -> Settings:
         return self.settings
 
-    def get_conn(self, keep: Any = None) -> SyncSession:
-        session = self.session(self.settings, QUIET, keep=keep, reread=self.get_settings)
-        session.exchanges = self.exchanges  # type: ignore[attr-defined]  # what a planted fault looks at
+    def get_conn(self, save_checkpoint: Any = None) -> SyncSession:
+        session = self.session(self.settings, QUIET, save_checkpoint=save_checkpoint, reload=self.get_settings)
+        session.interceptor = self.interceptor  # type: ignore[attr-defined]  # read by injected faults
         run = session.run
-        session.run = lambda flow: run(self.exchanges.drive(flow))  # type: ignore[method-assign,assignment]  # as it is
+        session.run = lambda flow: run(self.interceptor.drive(flow))  # type: ignore[method-assign,assignment]  # forwards the flow
         return session
 
     def arun(self, flow: Flow[Any], *more: Any) -> Any:
-        return super().arun(self.exchanges.drive(flow), *more)  # type: ignore[misc]  # as above
+        return super().arun(self.interceptor.drive(flow), *more)  # type: ignore[misc]  # as above
 
     def log_line(self, text: str, level: int) -> None:
         """Log nothing."""
 
 
-class CppHook(_Hook, CloudPartnerPortalHook):
-    """The hook of a case on the CPP API."""
+class CloudPartnerPortalCaseHook(_Hook, CloudPartnerPortalHook):
+    """The hook of a case for the CPP API."""
 
 
-class IngestionHook(_Hook, ProductIngestionHook):
-    """The hook of a case on the Product Ingestion API."""
+class ProductIngestionCaseHook(_Hook, ProductIngestionHook):
+    """The hook of a case for the Product Ingestion API."""
 
 
-HOOKS: dict[str, type[MarketplaceHook]] = {"cloud_partner_portal": CppHook, "product_ingestion": IngestionHook}
+HOOKS: dict[str, type[MarketplaceHook]] = {
+    "cloud_partner_portal": CloudPartnerPortalCaseHook,
+    "product_ingestion": ProductIngestionCaseHook,
+}
 
 
-MADE: dict[str, MarketplaceHook] = {}
-"""The hooks of cases, by the name of their connection, which is where their server is."""
+HOOKS_BY_CONNECTION: dict[str, MarketplaceHook] = {}
+"""The hooks of cases by connection id, which is the origin of their server."""
 
 
 def _get_hook(conn_id: str) -> MarketplaceHook:
-    return MADE.get(conn_id) or get_hook(conn_id)
+    return HOOKS_BY_CONNECTION.get(conn_id) or get_hook(conn_id)
 
 
-runtime.get_hook = _get_hook  # the connections of cases are in no Airflow
+runtime.get_hook = _get_hook  # Airflow does not know the connections of cases
 
 
-def make_hook(exchanges: Exchanges, plant: str) -> MarketplaceHook:
-    """Make the hook of a case, with a fault planted or none."""
-    case, origin = exchanges.case, exchanges.server.origin
-    kind = HOOKS[case.api]
+def make_hook(interceptor: FlowInterceptor, injected_fault: str) -> MarketplaceHook:
+    """Return the hook of a case, with an injected fault or without."""
+    case, origin = interceptor.case, interceptor.server.origin
     extra = {
         "publisher_id": PUBLISHER,
         "verify": authority()[1],
-        "request_timeout": DATA_WITHIN,
-        "submit_timeout": DATA_WITHIN,
+        "request_timeout": READ_TIMEOUT,
+        "submit_timeout": READ_TIMEOUT,
         "auth": "access_token",
     }
     login = None
-    if case.kind == "sign-in" or case.behaviour.signs_in:
+    if case.kind == "sign-in" or case.behaviour.needs_sign_in:
         extra |= {"auth": "client_secret", "tenant_id": TENANT, "authority": origin}
         login = "22222222-2222-4333-8444-555555555555"
-    hook: Any = kind(conn_id=origin)
-    hook.exchanges = exchanges
-    hook.settings = Settings.from_fields(kind.api.endpoint, host=origin, login=login, password="a-secret", extra=extra)
-    hook.session = PLANTS.get(plant, SyncSession)
-    made: MarketplaceHook = hook
-    MADE[origin] = made
-    return made
+    hook: Any = HOOKS[case.api](conn_id=origin)
+    hook.interceptor = interceptor
+    hook.settings = Settings.from_fields(hook.api.endpoint, host=origin, login=login, password="a-secret", extra=extra)
+    hook.session = SESSIONS_WITH_FAULT.get(injected_fault, SyncSession)
+    HOOKS_BY_CONNECTION[origin] = hook
+    return cast("MarketplaceHook", hook)
 
 
 def make_operator(
     case: Case, hook: MarketplaceHook, settle_time: float, retries: int
 ) -> PublishOfferOperator | GoLiveOfferOperator:
-    """Make the task of a case."""
-    common: dict[str, Any] = {"task_id": "submit", "offer_id": OFFER, "settle_time": settle_time, "retries": retries}
-    common["conn_id"] = hook.conn_id
-    common |= {"deferrable": False, "timeout": 3600.0, "poll_failure_tolerance": 600.0}
+    """Return the task of a case."""
+    arguments: dict[str, Any] = {"task_id": "submit", "offer_id": OFFER, "settle_time": settle_time, "retries": retries}
+    arguments["conn_id"] = hook.conn_id
+    arguments |= {"deferrable": False, "timeout": 3600.0, "poll_failure_tolerance": 600.0}
     if case.kind == "publish":
-        return PublishOfferOperator(if_running=case.variant.if_running, **common)
-    return GoLiveOfferOperator(**common)
+        return PublishOfferOperator(if_running=case.variant.if_running, **arguments)
+    return GoLiveOfferOperator(**arguments)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One offer on either API, and sign-in, as the server of a case has them: what was accepted, and what the list shows."""
+"""One offer on either API, and sign-in, as a case's server has them: what was accepted, and what the list shows."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from typing import Any
 
 PUBLISHER, OFFER, TENANT = "contoso", "contoso-vm", "11111111-2222-4333-8444-555555555555"
 GUID = "12345678-1234-4321-8765-123456789012"
-BEGAN = datetime(2026, 11, 3, 8, tzinfo=timezone.utc)
+START = datetime(2026, 11, 3, 8, tzinfo=timezone.utc)
 ENDS_AFTER = 100.0
-"""Seconds on the case's clock until a publication awaits sign-off, and until an offer that goes live is live."""
+"""Seconds on the case's clock until a publication awaits sign-off, and until a go-live ends."""
 
-BELOW = "/rp/product-ingestion"
-"""The path that the Product Ingestion API is below."""
+BASE_PATH = "/rp/product-ingestion"
+"""The base path of the Product Ingestion API."""
 
 ROOT = f"/api/publishers/{PUBLISHER}/offers/{OFFER}"
 
 
 @dataclass
 class Clock:
-    """The time of one case, which the client and the server share: it moves when a flow sleeps, and never by itself."""
+    """The clock that a case's client and server share; it moves only when a flow sleeps."""
 
     seconds: float = 0.0
 
     def now(self) -> datetime:
-        return BEGAN + timedelta(seconds=self.seconds)
+        return START + timedelta(seconds=self.seconds)
 
     def sleep(self, seconds: float) -> None:
         self.seconds += max(seconds, 0.0)
@@ -36,7 +36,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class Request:
-    """A request as the server read it."""
+    """A request as the server parsed it."""
 
     method: str
     path: str
@@ -49,14 +49,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """A response before anything happens to it."""
+    """A response before a behaviour changes it."""
 
     status: int
     body: bytes
     headers: tuple[tuple[str, str], ...] = ()
 
     def head(self, status: int | None = None, *more: tuple[str, str]) -> bytes:
-        """Return the status line and the headers, without the blank line and without a length."""
+        """Return the status line and the headers, without a blank line and without a length."""
         named = (("Content-Type", "application/json"), *self.headers, *more)
         lines = [f"HTTP/1.1 {self.status if status is None else status:03d} Whatever", *(f"{a}: {b}" for a, b in named)]
         return "\r\n".join(lines).encode("latin-1") + b"\r\n"
@@ -69,8 +69,8 @@ def json_response(content: Any, status: int = 200, headers: tuple[tuple[str, str
     return Response(status, json.dumps(content).encode(), headers)
 
 
-REFUSED = json_response({"error": {"code": "TooManyRequests", "message": "Nothing was done."}}, 429)
-"""What the server says, where it says anything whole, to a submit that it does not accept."""
+REFUSAL = json_response({"error": {"code": "TooManyRequests", "message": "Nothing was done."}}, 429)
+"""The response to a submit that is not accepted."""
 
 
 @dataclass
@@ -88,11 +88,11 @@ class Submission:
 
 @dataclass
 class Marketplace:
-    """One offer of one API: every submit that arrives is accepted, also while another one is in progress.
+    """One offer on one API: every submit is accepted, even while another operation is in progress.
 
-    So each publish too many counts, where the real API would refuse some of them.
+    So every duplicate publish is counted; the real API would reject some of them.
 
-    :param awaits_sign_off: whether the offer begins at its publisher's sign-off, rather than live.
+    :param awaits_sign_off: whether the offer awaits sign-off at first, rather than being live.
     :param lag: seconds until the list and the status show what was accepted.
     """
 
@@ -110,22 +110,22 @@ class Marketplace:
             return submission
 
     def shown(self) -> list[Submission]:
-        """Return what the list shows by now, the newest last."""
+        """Return the submissions that the list shows, the newest last."""
         with self.lock:
             return [one for one in self.accepted if one.accepted_at + self.lag <= self.clock.seconds]
 
     def has_ended(self, one: Submission) -> bool:
         return one.ends_at <= self.clock.seconds
 
-    def answer(self, request: Request, *, accepts: bool = True) -> Response:
-        """Answer a request; a submit is recorded first if it is accepted."""
+    def respond(self, request: Request, *, accepts: bool = True) -> Response:
+        """Respond to a request; an accepted submit is recorded first."""
         if request.is_sign_in:
             raise NotImplementedError
         if request.method == "POST" and not accepts:
-            return REFUSED
-        return self.submitted(request) if request.method == "POST" else self.read(request)
+            return REFUSAL
+        return self.submit(request) if request.method == "POST" else self.read(request)
 
-    def submitted(self, request: Request) -> Response:
+    def submit(self, request: Request) -> Response:
         raise NotImplementedError
 
     def read(self, request: Request) -> Response:
@@ -133,9 +133,9 @@ class Marketplace:
 
 
 class CloudPartnerPortal(Marketplace):
-    """The offer as the CPP API has it."""
+    """The offer on the CPP API."""
 
-    def submitted(self, request: Request) -> Response:
+    def submit(self, request: Request) -> Response:
         one = self.accept("golive" if "/golive" in request.path else "publish")
         return Response(202, b"", (("Location", f"{ROOT}/operations/op-{one.number}?api-version=2017-10-31"),))
 
@@ -145,22 +145,22 @@ class CloudPartnerPortal(Marketplace):
         if path == ROOT:
             return json_response({"id": OFFER, "version": 3, "definition": {}}, 200, (("ETag", '"3"'),))
         if path == f"{ROOT}/submissions/":
-            return json_response([self._first(), *map(self._entry, shown)])
+            return json_response([self._initial_entry(), *map(self._entry, shown)])
         if path == f"{ROOT}/status":
             return json_response(self._status(shown[-1] if shown else None))
-        found = next((one for one in shown if path == f"{ROOT}/operations/op-{one.number}"), None)
-        if found is not None:
-            return json_response(self._status(found))
-        return json_response({"error": {"code": "NotFound", "message": "There is no such thing."}}, 404)
+        submission = next((one for one in shown if path == f"{ROOT}/operations/op-{one.number}"), None)
+        if submission is not None:
+            return json_response(self._status(submission))
+        return json_response({"error": {"code": "NotFound", "message": "Not found."}}, 404)
 
-    def _first(self) -> dict[str, Any]:
+    def _initial_entry(self) -> dict[str, Any]:
         state = "running" if self.awaits_sign_off else "completed"
-        return _entry("op-0", "publish", state, BEGAN - timedelta(days=1))
+        return _entry("op-0", "publish", state, START - timedelta(days=1))
 
     def _entry(self, one: Submission) -> dict[str, Any]:
         done = self.has_ended(one)
         state = "completed" if done and one.kind == "golive" else "running"
-        return _entry(f"op-{one.number}", one.kind, state, BEGAN + timedelta(seconds=one.accepted_at))
+        return _entry(f"op-{one.number}", one.kind, state, START + timedelta(seconds=one.accepted_at))
 
     def _status(self, one: Submission | None) -> dict[str, Any]:
         if one is None:
@@ -175,38 +175,38 @@ def _entry(name: str, kind: str, state: str, at: datetime) -> dict[str, Any]:
 
 
 class ProductIngestion(Marketplace):
-    """The offer as the Product Ingestion API has it: a submit is a job, and goes live under its submission's id."""
+    """The offer on the Product Ingestion API: a submit is a job, and a go-live keeps its submission's id."""
 
-    def submitted(self, request: Request) -> Response:
+    def submit(self, request: Request) -> Response:
         target = json.loads(request.body)["resources"][-1]["target"]["targetType"]
         one = self.accept("golive" if target == "live" else "publish")
         return json_response({"jobId": f"job-{one.number}", "jobStatus": "notStarted", "jobResult": "pending"}, 202)
 
     def read(self, request: Request) -> Response:
-        path = request.path.partition("?")[0].removeprefix(BELOW)
+        path = request.path.partition("?")[0].removeprefix(BASE_PATH)
         if path == "/product":
             return json_response({"value": [{"id": f"product/{GUID}", "identity": {"externalId": OFFER}}]})
         if path == f"/submission/{GUID}":
             return json_response({"value": self._submissions()})
-        found = next((one for one in self.accepted if path == f"/configure/job-{one.number}/status"), None)
-        if found is None:
-            return json_response({"error": {"code": "notFound", "message": "There is no such thing."}}, 404)
-        state = ("completed", "succeeded") if self.has_ended(found) else ("running", "pending")
-        started = (BEGAN + timedelta(seconds=found.accepted_at)).isoformat()
-        job = {"jobId": f"job-{found.number}", "jobStatus": state[0], "jobResult": state[1], "jobStart": started}
+        submission = next((one for one in self.accepted if path == f"/configure/job-{one.number}/status"), None)
+        if submission is None:
+            return json_response({"error": {"code": "notFound", "message": "Not found."}}, 404)
+        state = ("completed", "succeeded") if self.has_ended(submission) else ("running", "pending")
+        started = (START + timedelta(seconds=submission.accepted_at)).isoformat()
+        job = {"jobId": f"job-{submission.number}", "jobStatus": state[0], "jobResult": state[1], "jobStart": started}
         return json_response(job)
 
     def _submissions(self) -> list[dict[str, Any]]:
         first = "preview" if self.awaits_sign_off else "live"
-        entries = [_listed(1, first, BEGAN - timedelta(days=1), done=True)]
+        entries = [_list_entry(1, first, START - timedelta(days=1), done=True)]
         for one in self.shown():
-            at = BEGAN + timedelta(seconds=one.accepted_at)
+            at = START + timedelta(seconds=one.accepted_at)
             number, target = (1, "live") if one.kind == "golive" else (1 + one.number, "preview")
-            entries.append(_listed(number, target, at, done=self.has_ended(one)))
+            entries.append(_list_entry(number, target, at, done=self.has_ended(one)))
         return entries
 
 
-def _listed(number: int, target: str, at: datetime, *, done: bool) -> dict[str, Any]:
+def _list_entry(number: int, target: str, at: datetime, *, done: bool) -> dict[str, Any]:
     return {
         "id": f"submission/{GUID}/{number}",
         "target": {"targetType": target},
@@ -217,7 +217,7 @@ def _listed(number: int, target: str, at: datetime, *, done: bool) -> dict[str, 
 
 
 def sign_in(request: Request, origin: str) -> Response:
-    """Answer as Entra ID does: the discovery, and a token for whoever asks."""
+    """Respond as Entra ID does: with the discovery document, or with a token for every request."""
     home = f"{origin}/{TENANT}"
     if request.method == "POST":
         return json_response({"token_type": "Bearer", "expires_in": 3600, "access_token": "a-token-for-a-test"})

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A TLS server on plain sockets that misbehaves when it is told to, and answers as it should otherwise.
+"""A TLS server on plain sockets that misbehaves while it is armed, and otherwise responds correctly.
 
-Each case has one of its own, on a port of its own, so that no case disturbs another.
+Each case has its own server on its own port, so that no case affects another.
 """
 
 from __future__ import annotations
@@ -25,87 +25,93 @@ from faults.marketplace import Request, Response
 if TYPE_CHECKING:
     from faults.behaviours import Behaviour
 
-LONGEST = 30.0
-"""Seconds for which a connection is held or a response trickles, at most: by then the client was found to hang."""
+MAX_HOLD = 30.0
+"""The maximum seconds for which a connection is held or a response trickles: by then the client counts as hanging."""
 
-BETWEEN_BYTES = 0.05
-"""Seconds: much less than a client waits for data."""
+BYTE_INTERVAL = 0.05
+"""Seconds: much less than the client's read timeout."""
 
 
-class Gone(Exception):  # noqa: N818 - no error, but how a behaviour ends
+class ConnectionEnded(Exception):  # noqa: N818 - not an error: it ends a behaviour
     """The connection ends here."""
 
 
 @cache
 def authority() -> tuple[ssl.SSLContext, str]:
-    """Make the context of all servers of this process, and the file that clients trust."""
-    made, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    made.issue_cert("127.0.0.1").configure_cert(context)
+    """Return the TLS context of all servers of this process, and the CA file that clients trust."""
+    ca, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("127.0.0.1").configure_cert(context)
     folder = tempfile.TemporaryDirectory(prefix="faults-", ignore_cleanup_errors=True)
-    _kept.append(folder)
+    _folders.append(folder)
     path = Path(folder.name) / "ca.pem"
-    made.cert_pem.write_to_path(path)
+    ca.cert_pem.write_to_path(path)
     return context, str(path)
 
 
-_kept: list[tempfile.TemporaryDirectory[str]] = []
+_folders: list[tempfile.TemporaryDirectory[str]] = []
 
 
-class Wire:
-    """A connection as a behaviour writes to it."""
+class Connection:
+    """A connection that a behaviour writes to."""
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
-        self.until = time.monotonic() + LONGEST
+        self.until = time.monotonic() + MAX_HOLD
 
     def send(self, data: bytes) -> None:
         self.connection.sendall(data)
 
-    def trickle(self, data: bytes, every: float = BETWEEN_BYTES) -> None:
-        """Send a piece of data again and again until the client leaves."""
+    def trickle(self, data: bytes, every: float = BYTE_INTERVAL) -> None:
+        """Send data repeatedly until the client disconnects."""
         while time.monotonic() < self.until:
             self.send(data)
             time.sleep(every)
-        raise Gone
+        raise ConnectionEnded
 
     def hold(self) -> None:
-        """Say nothing until the client leaves."""
+        """Send nothing until the client disconnects."""
         self.connection.settimeout(max(self.until - time.monotonic(), 0.1))
         while self.connection.recv(4096):
             pass
-        raise Gone
+        raise ConnectionEnded
 
     def close(self) -> None:
-        raise Gone
+        raise ConnectionEnded
 
     def reset(self) -> None:
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        raise Gone
+        raise ConnectionEnded
 
 
 class Server:
-    """Answers requests, and misbehaves while it is armed.
+    """Responds to requests, and misbehaves while it is armed.
 
-    :param answer: makes the response to a request; whether a submit is accepted is the second argument.
+    :param respond: returns the response to a request; the second argument is whether a submit is accepted.
     :param behaviour: what it does while armed.
-    :param aims: which requests it does that to.
-    :param accepts: whether a submit that it misbehaves to is accepted first.
-    :param times: to how many requests or connections it does so in all.
-    :ivar misbehaved: to how many it has.
+    :param matches: returns whether a request is affected.
+    :param accepts: whether an affected submit is accepted first.
+    :param times: the maximum number of affected requests or connections.
+    :ivar misbehaved: the number of affected ones so far.
     """
 
     def __init__(
         self,
-        answer: Callable[[Request, bool], Response],
+        respond: Callable[[Request, bool], Response],
         behaviour: Behaviour,
-        aims: Callable[[Request], bool],
+        matches: Callable[[Request], bool],
         *,
         accepts: bool = False,
         times: int = 1,
     ) -> None:
-        self._answer, self._behaviour, self._aims, self._accepts, self._times = answer, behaviour, aims, accepts, times
+        self._respond, self._behaviour, self._matches, self._accepts, self._times = (
+            respond,
+            behaviour,
+            matches,
+            accepts,
+            times,
+        )
         self.misbehaved = 0
-        self._armed = self._away = self._stopped = False
+        self._armed = self._in_outage = self._stopped = False
         self._lock = Lock()
         self._connections: set[socket.socket] = set()
         self._threads: list[Thread] = []
@@ -133,7 +139,7 @@ class Server:
             thread.join(5)
 
     def arm(self) -> None:
-        """Misbehave from now on; to a new connection, where that is what the behaviour is about."""
+        """Start to misbehave, to the next connection if the behaviour affects connections."""
         self._armed = True
         if self._behaviour.to_connection and self.misbehaved < self._times:
             self._disconnect()
@@ -142,22 +148,22 @@ class Server:
                 self._close_listener()
 
     def disarm(self) -> None:
-        """Answer as a server should again."""
+        """Respond correctly again."""
         self._armed = False
         if self._listener is None and not self._stopped:
             self._listen()
 
-    def leave(self) -> None:
-        """Close every connection, also new ones, at once: an outage."""
-        self._away = True
+    def begin_outage(self) -> None:
+        """Close every connection, including new ones, at once."""
+        self._in_outage = True
         self._disconnect()
 
-    def come_back(self) -> None:
-        self._away = False
+    def end_outage(self) -> None:
+        self._in_outage = False
 
     def stop(self) -> None:
-        """Close everything, whoever is at it."""
-        self._stopped = self._away = True
+        """Close everything."""
+        self._stopped = self._in_outage = True
         self._close_listener()
         self._disconnect()
 
@@ -178,7 +184,7 @@ class Server:
         listener, self._listener = self._listener, None
         if listener is not None:
             with suppress(OSError):
-                listener.shutdown(socket.SHUT_RDWR)  # wakes who accepts
+                listener.shutdown(socket.SHUT_RDWR)  # wakes the thread in accept()
             listener.close()
 
     def _disconnect(self) -> None:
@@ -196,10 +202,10 @@ class Server:
                 return
             self._start(self._serve, connection)
 
-    def _takes(self, request: Request | None) -> bool:
+    def _is_affected(self, request: Request | None) -> bool:
         with self._lock:
-            meant = self._behaviour.to_connection if request is None else self._aims(request)
-            if not (self._armed and meant and self.misbehaved < self._times):
+            matches = self._behaviour.to_connection if request is None else self._matches(request)
+            if not (self._armed and matches and self.misbehaved < self._times):
                 return False
             self.misbehaved += 1
             return True
@@ -210,18 +216,18 @@ class Server:
         with self._lock:
             self._connections.add(plain)
         try:
-            if self._away:
+            if self._in_outage:
                 return
-            if self._takes(None):
-                self._behaviour.act(Wire(plain), Response(0, b""))
+            if self._is_affected(None):
+                self._behaviour.act(Connection(plain), Response(0, b""))
                 return
             secure = authority()[0].wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
             with self._lock:
                 self._connections = (self._connections - {plain}) | {secure}
-            secure.settimeout(LONGEST)
+            secure.settimeout(MAX_HOLD)
             secure.do_handshake()
             self._talk(secure)
-        except (OSError, Gone, ValueError):
+        except (OSError, ConnectionEnded, ValueError):
             pass
         finally:
             with self._lock:
@@ -231,11 +237,11 @@ class Server:
                 secure.close()
 
     def _talk(self, connection: ssl.SSLSocket) -> None:
-        while (request := _read(connection)) is not None and not self._away:
-            if not self._behaviour.to_connection and self._takes(request):
-                self._behaviour.act(Wire(connection), self._answer(request, self._accepts))
+        while (request := _read(connection)) is not None and not self._in_outage:
+            if not self._behaviour.to_connection and self._is_affected(request):
+                self._behaviour.act(Connection(connection), self._respond(request, self._accepts))
             else:
-                connection.sendall(self._answer(request, True).bytes())
+                connection.sendall(self._respond(request, True).bytes())
 
 
 def _read(connection: ssl.SSLSocket) -> Request | None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Check the submit of a publish against random marketplaces, people and deaths: ``check.py --runs 60000 --seed 1``.
+"""Check the submit of a publish in random marketplaces with crashes and other people: ``check.py --runs 60000 --seed 1``.
 
-Each run has a seed of its own, printed with its trace if it fails; ``--run SEED`` plays it again.
+Each run has its own seed, which is printed with the run's trace if it fails; ``--run SEED`` repeats it.
 """
 
 # ruff: noqa: T201 - a command that prints
@@ -19,79 +19,81 @@ from random import Random
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from model.airflow_task import PLANTS, AirflowTask, Setup
+from model.airflow_task import FAULT_NAMES, AirflowTask, Setup
 from model.apis import CloudPartnerPortal, ProductIngestion
-from model.habits import Habits
-from model.ledger import FAULTS, Endless, Ledger
+from model.conditions import Conditions
+from model.invariants import VIOLATION_KINDS, EndlessLoopError, InvariantChecker
 
-MOST_TRACES = 3
-"""How many traces are printed of each kind of fault."""
+MAX_TRACES = 3
+"""The number of traces printed for each kind of violation."""
 SEEDS = 1_000_000_007
-"""Seeds of runs are this far apart for each ``--seed``."""
+"""The distance between the first seeds of two values of ``--seed``."""
 
 
-def play(seed: int, plant: str = "", trace: Callable[[str], None] | None = None) -> Ledger:
-    """Play one run of the model and return what it is judged by."""
-    rng = Random(seed)  # noqa: S311 - chance that can be repeated
-    place = rng.choice((CloudPartnerPortal, ProductIngestion))
-    market = place(rng, Habits.draw(rng))
-    ledger = Ledger(market)
-    task = AirflowTask(rng, market, ledger, Setup.draw(rng), plant, trace)
+def play(seed: int, injected_fault: str = "", trace: Callable[[str], None] | None = None) -> InvariantChecker:
+    """Play one run of the model and return its checker."""
+    rng = Random(seed)  # noqa: S311 - repeatable random numbers
+    market_class = rng.choice((CloudPartnerPortal, ProductIngestion))
+    market = market_class(rng, Conditions.draw(rng))
+    checker = InvariantChecker(market)
+    task = AirflowTask(rng, market, checker, Setup.draw(rng), injected_fault, trace)
     if trace is not None:
-        trace(f"{place.__name__}, {market.habits}, {task.setup}")
-    with suppress(Endless):
+        trace(f"{market_class.__name__}, {market.conditions}, {task.setup}")
+    with suppress(EndlessLoopError):
         task.play()
-    return ledger
+    return checker
 
 
-def play_many(seeds: range, plant: str = "") -> tuple[Counter[str], list[tuple[int, str]]]:
-    """Play runs; returns what happened in them, and the seeds of those that failed with their first fault's kind."""
+def play_many(seeds: range, injected_fault: str = "") -> tuple[Counter[str], list[tuple[int, str]]]:
+    """Play runs; return the counts, and the seeds of failed runs with the kind of their first violation."""
     counts: Counter[str] = Counter()
     failed = []
     for seed in seeds:
-        ledger = play(seed, plant)
-        counts += ledger.counts
+        checker = play(seed, injected_fault)
+        counts += checker.counts
         counts["runs"] += 1
-        kinds = {kind for kind, _ in ledger.faults}
+        kinds = {kind for kind, _ in checker.violations}
         counts.update(kinds)
         if kinds:
-            failed.append((seed, ledger.faults[0][0]))
+            failed.append((seed, checker.violations[0][0]))
     return counts, failed
 
 
-def tell(seed: int, plant: str) -> bool:
-    """Print the trace of a run; returns whether it is clean."""
+def print_trace(seed: int, injected_fault: str) -> bool:
+    """Print the trace of a run; return whether it has no violation."""
     print(f"--- run {seed}")
-    ledger = play(seed, plant, print)
-    for kind, text in ledger.faults:
+    checker = play(seed, injected_fault, print)
+    for kind, text in checker.violations:
         print(f"  !! {kind}: {text}")
-    return not ledger.faults
+    return not checker.violations
 
 
 def main() -> int:
-    """Read the command line, play, and print."""
+    """Parse the command line, play, and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=6000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--plant", choices=("", *PLANTS), default="", help="a fault to plant, which must be found")
-    parser.add_argument("--run", type=int, help="the seed of one run to play again")
-    given = parser.parse_args()
-    if given.run is not None:
-        return 0 if tell(given.run, given.plant) else 1
-    first, step = given.seed * SEEDS, 100
-    parts = [range(at, min(at + step, first + given.runs)) for at in range(first, first + given.runs, step)]
+    parser.add_argument(
+        "--inject", choices=("", *FAULT_NAMES), default="", help="a fault to inject, which must be detected"
+    )
+    parser.add_argument("--run", type=int, help="the seed of one run to repeat")
+    options = parser.parse_args()
+    if options.run is not None:
+        return 0 if print_trace(options.run, options.inject) else 1
+    first, step = options.seed * SEEDS, 100
+    parts = [range(at, min(at + step, first + options.runs)) for at in range(first, first + options.runs, step)]
     counts: Counter[str] = Counter()
     failed: list[tuple[int, str]] = []
-    with ProcessPoolExecutor(given.jobs) as pool:
-        for part, bad in pool.map(play_many, parts, [given.plant] * len(parts)):
+    with ProcessPoolExecutor(options.jobs) as pool:
+        for part, part_failed in pool.map(play_many, parts, [options.inject] * len(parts)):
             counts += part
-            failed += bad
-    for kind in FAULTS:
-        for seed in [seed for seed, of_kind in failed if of_kind == kind][:MOST_TRACES]:
-            tell(seed, given.plant)
-    print(f"runs: {counts.pop('runs')}", *(f"{kind}: {counts.pop(kind, 0)}" for kind in FAULTS), sep="; ")
-    print("; ".join(f"{what} {number}" for what, number in counts.most_common()))
+            failed += part_failed
+    for kind in VIOLATION_KINDS:
+        for seed in [seed for seed, first_kind in failed if first_kind == kind][:MAX_TRACES]:
+            print_trace(seed, options.inject)
+    print(f"runs: {counts.pop('runs')}", *(f"{kind}: {counts.pop(kind, 0)}" for kind in VIOLATION_KINDS), sep="; ")
+    print("; ".join(f"{name} {number}" for name, number in counts.most_common()))
     if failed:
         print("failed:", *(seed for seed, _ in failed[:50]))
     return 1 if failed else 0

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A marketplace with a clock, for one offer: what it accepts, what other people do, and how late it shows that.
 
-Everything that can go either way is drawn from one random generator, so that a seed names a run. Times are seconds.
+Every choice comes from one random generator, so a seed identifies a run. Times are seconds.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any, ClassVar
 
-from model.habits import LONGEST_DELAY, READ_FAULTS, REFUSALS, UNPROVEN, Habits
+from model.conditions import MAX_DELAY, READ_FAULTS, REFUSALS, UNPROVEN, Conditions
 
 from airflow_provider_cpp import exceptions
 from airflow_provider_cpp.core.api import MarketplaceAPI
@@ -22,7 +22,7 @@ from airflow_provider_cpp.core.http import Request, Response
 from airflow_provider_cpp.core.models import OfferRef
 
 OFFER = OfferRef("contoso", "contoso-vm")
-BEGAN = datetime.fromisoformat("2026-11-03T08:00:00+00:00")
+START = datetime.fromisoformat("2026-11-03T08:00:00+00:00")
 SETTLE = 900.0
 SUPERSEDED = "completed"
 
@@ -31,10 +31,10 @@ SUPERSEDED = "completed"
 class Record:
     """An operation that the marketplace accepted.
 
-    :ivar run: which run of the task submitted it; None for somebody else.
+    :ivar run: the run of the task that submitted it; None for somebody else.
     :ivar number: the number of its publication.
-    :ivar states: since when it has which state, in order; ``parked`` while it awaits the sign-off.
-    :ivar lags: by how many seconds the list and the status lag behind it.
+    :ivar states: its states, each with the time from which it has it.
+    :ivar lags: seconds by which the list and the status lag for it.
     """
 
     id: str
@@ -47,34 +47,34 @@ class Record:
 
     @property
     def state(self) -> str:
-        """Its state by now."""
+        """Return its current state."""
         return self.states[-1][1]
 
     @property
     def in_progress(self) -> bool:
-        """Whether it has not ended; awaiting the sign-off counts as ended."""
+        """Return whether it has not ended; awaiting sign-off counts as ended."""
         return self.state == "running"
 
-    def seen_at(self, moment: float) -> tuple[float, str] | None:
-        """Return since when it had which state at a moment; None before it began."""
+    def state_at(self, moment: float) -> tuple[float, str] | None:
+        """Return its state at a time, with the time since which it has it; None before it began."""
         return next((state for state in reversed(self.states) if state[0] <= moment), None)
 
 
 @dataclass
 class Marketplace:
-    """One offer of a marketplace; each API adds how it is asked.
+    """One offer of a marketplace; each API adds its own requests.
 
-    :cvar api: the API by which it is asked.
-    :cvar has_one_id: whether a publication has one id from its publish to the market.
-    :ivar on_accept: told of each operation as it is accepted.
-    :ivar on_shown: told of what a read showed: the records that were visible, and those of them seen as in progress.
-    :ivar pending: how many submits of each run of the task are still on their way.
+    :cvar api: the package's implementation of the API.
+    :cvar has_one_id: whether a publication has one id from its publish until it is live.
+    :ivar on_accept: called with each accepted operation.
+    :ivar on_shown: called with the records that a read of the list showed, and with those shown as in progress.
+    :ivar pending: how many submits of each run of the task are in transit.
     """
 
     api: ClassVar[MarketplaceAPI]
     has_one_id: ClassVar[bool] = False
     rng: Random
-    habits: Habits
+    conditions: Conditions
     now: float = 0.0
     records: list[Record] = field(default_factory=list)
     pending: dict[int, int] = field(default_factory=dict)
@@ -87,26 +87,26 @@ class Marketplace:
     _count: int = 0
 
     def __post_init__(self) -> None:
-        """Let the marketplace have some past, and other people begin."""
+        """Create a past, and schedule other people and outages."""
         if self.rng.random() < 0.5:
             self.accept(None)
             self.pass_time(self.rng.expovariate(1 / 20000))
-        if self.habits.others_every is not None:
-            self.later(self.rng.expovariate(1 / self.habits.others_every), self._somebody_acts)
-        if self.habits.faults or self.habits.busy_windows:
-            self.later(self.rng.expovariate(1 / 3000), self._trouble)
+        if self.conditions.others_interval is not None:
+            self.later(self.rng.expovariate(1 / self.conditions.others_interval), self._act_as_somebody_else)
+        if self.conditions.read_fault_rate or self.conditions.has_busy_periods:
+            self.later(self.rng.expovariate(1 / 3000), self._cause_trouble)
 
     def time(self) -> datetime:
-        """Return what time it is."""
-        return BEGAN + timedelta(seconds=self.now)
+        """Return the current time."""
+        return START + timedelta(seconds=self.now)
 
     def later(self, seconds: float, what: Callable[[], None]) -> None:
-        """Let something happen after so many seconds."""
+        """Schedule an event."""
         self._count += 1
         heapq.heappush(self._events, (self.now + seconds, self._count, what))
 
     def pass_time(self, seconds: float) -> None:
-        """Let time pass, and what happens in it happen."""
+        """Let time pass, with the events scheduled in it."""
         until = self.now + seconds
         while self._events and self._events[0][0] <= until:
             at, _, what = heapq.heappop(self._events)
@@ -115,66 +115,70 @@ class Marketplace:
         self.now = until
 
     def in_progress(self) -> Record | None:
-        """Return the operation in progress, whether or not it shows."""
+        """Return the operation in progress, whether or not it is shown."""
         return next((record for record in self.records if record.in_progress), None)
 
     def accept(self, run: int | None, kind: str = "publish") -> Record | None:
-        """Accept a publish or a go-live unless something is in progress."""
+        """Accept a publish or a go-live, unless an operation is in progress."""
         if self.in_progress() is not None:
             return None
         for record in self.records:
-            if record.state == "parked":
+            if record.state == "awaiting sign-off":
                 record.states.append((self.now, SUPERSEDED))
         number = sum(record.kind == "publish" for record in self.records) + (kind == "publish")
         self._count += 1
-        lags = (self._lag(), self._lag()) if self.habits.is_slow or not self.habits.is_replicated else (0.0, 0.0)
+        lags = (
+            (self._lag(), self._lag()) if self.conditions.is_slow or not self.conditions.is_replicated else (0.0, 0.0)
+        )
         name = f"{'theirs' if run is None else 'ours'}-{self._count}"
         record = Record(name, kind, run, number, self.draft, [(self.now, "running")], lags)
         self.records.append(record)
-        ends = ("failed", "completed", "parked") if kind == "publish" else ("failed", "completed")
+        ends = ("failed", "completed", "awaiting sign-off") if kind == "publish" else ("failed", "completed")
         end = self.rng.choice(ends)
-        self.later(self.rng.choice((1.0, self.rng.expovariate(1 / self.habits.lasts))), lambda: self._end(record, end))
+        self.later(
+            self.rng.choice((1.0, self.rng.expovariate(1 / self.conditions.mean_duration))),
+            lambda: self._end(record, end),
+        )
         self.on_accept(record)
         return record
 
     def submit(self, run: int, *, dies: bool) -> tuple[Any, Any]:
-        """Take a submit of the task.
+        """Process a submit of the task.
 
         :param dies: whether the task dies before it reads the response.
-        :returns: what the response is: ``accepted`` with what was begun, a status, or a word of the tables above; and
-            the record or the job.
+        :returns: ``accepted`` with the record or the job; or a status or a word of the tables above, and None.
         """
         self.pass_time(self.rng.choice((0.2, 2.0)))
-        roll, habits = self.rng.random(), self.habits
+        roll, conditions = self.rng.random(), self.conditions
         if self.down_until > self.now:
             return self.rng.choice((503, "never sent", "lost")), None
-        if roll < habits.refuses:
+        if roll < conditions.refusal_rate:
             return self.rng.choice(REFUSALS), None
-        if dies or roll < habits.refuses + habits.unproven:
-            self._deliver_perhaps(run)
+        if dies or roll < conditions.refusal_rate + conditions.unproven_rate:
+            self._maybe_deliver(run)
             self.pass_time(self.rng.choice((0.0, 30.0, 250.0)))
             return self.rng.choice(UNPROVEN), None
-        if habits.rejects_unchanged or self.busy_until > self.now:
-            return "conflict", "The draft has no changes" if habits.rejects_unchanged else "The offer is locked"
+        if conditions.rejects_unchanged or self.busy_until > self.now:
+            return "conflict", "The draft has no changes" if conditions.rejects_unchanged else "The offer is locked"
         return self._deliver(run)
 
     def deliver(self, run: int) -> Any:
-        """Let a submit reach the marketplace."""
+        """Process a submit that reaches the marketplace."""
         return self.accept(run)
 
     def _deliver(self, run: int) -> tuple[Any, Any]:
         record = self.deliver(run)
         return ("conflict", "An In Progress submission already exists") if record is None else ("accepted", record)
 
-    def _deliver_perhaps(self, run: int) -> None:
+    def _maybe_deliver(self, run: int) -> None:
         """Let a submit take effect now, later, or never."""
         how = self.rng.choice(("now", "later", "never"))
-        rejects = self.habits.rejects_unchanged
+        rejects = self.conditions.rejects_unchanged
         if how == "now" and not rejects and self.busy_until <= self.now:
             self.deliver(run)
         elif how == "later" and not rejects:
             self.pending[run] = self.pending.get(run, 0) + 1
-            self.later(self.rng.uniform(0, LONGEST_DELAY), lambda: self._arrive(run))
+            self.later(self.rng.uniform(0, MAX_DELAY), lambda: self._arrive(run))
 
     def _arrive(self, run: int) -> None:
         self.pending[run] -= 1
@@ -185,78 +189,82 @@ class Marketplace:
             record.states.append((self.now, state))
 
     def _lag(self) -> float:
-        if self.habits.is_slow:
+        if self.conditions.is_slow:
             return self.rng.uniform(SETTLE, 4 * SETTLE)
-        return self.rng.choice((0.0, self.rng.uniform(0, self.habits.lag)))
+        return self.rng.choice((0.0, self.rng.uniform(0, self.conditions.max_lag)))
 
-    def _somebody_acts(self) -> None:
-        """Let somebody in Partner Center edit, publish, cancel, or sign off."""
-        there = self.in_progress()
+    def _act_as_somebody_else(self) -> None:
+        """Edit, publish, cancel or sign off as a person in Partner Center."""
+        record = self.in_progress()
         if self.rng.random() < 0.3:
             self.draft += 1
-        if there is not None:
+        if record is not None:
             if self.rng.random() < 0.3:
-                self._end(there, "canceled")
-        elif self.records and self.records[-1].state == "parked" and self.rng.random() < 0.5:
+                self._end(record, "canceled")
+        elif self.records and self.records[-1].state == "awaiting sign-off" and self.rng.random() < 0.5:
             self.accept(None, "golive")
         else:
             self.accept(None)
-        self.later(self.rng.expovariate(1 / (self.habits.others_every or 1.0)), self._somebody_acts)
+        self.later(self.rng.expovariate(1 / (self.conditions.others_interval or 1.0)), self._act_as_somebody_else)
 
-    def _trouble(self) -> None:
-        """Let reads and submits fail for some time, or the offer be locked by something that shows nowhere."""
+    def _cause_trouble(self) -> None:
+        """Let requests fail for some time, or lock the offer by something that no list shows."""
         seconds = self.rng.choice((10.0, 200.0, 1500.0))
-        if self.habits.faults and self.rng.random() < 0.3:
+        if self.conditions.read_fault_rate and self.rng.random() < 0.3:
             self.down_until = self.now + seconds
-        if self.habits.busy_windows:
+        if self.conditions.has_busy_periods:
             self.busy_until = self.now + seconds
-        self.later(self.rng.expovariate(1 / 6000), self._trouble)
+        self.later(self.rng.expovariate(1 / 6000), self._cause_trouble)
 
     def read(self, *, source: int) -> list[tuple[Record, float, str]]:
-        """Return the operations as the list (0) or the status (1) shows them: each with its last change and state."""
-        lag = self.rng.choice((0.0, self.rng.uniform(0, self.habits.lag))) if self.habits.is_replicated else 0.0
+        """Return the operations as the list (0) or the status (1) shows them, each with its last change and state."""
+        lag = (
+            self.rng.choice((0.0, self.rng.uniform(0, self.conditions.max_lag)))
+            if self.conditions.is_replicated
+            else 0.0
+        )
         shown = []
         for record in self.records:
-            seen = record.seen_at(self.now - record.lags[source] - lag)
-            if seen is not None:
-                shown.append((record, *seen))
+            state = record.state_at(self.now - record.lags[source] - lag)
+            if state is not None:
+                shown.append((record, *state))
         if source == 0:
             all_shown = [record for record, _, _ in shown]
             self.on_shown(all_shown, [record for record, _, state in shown if state == "running"])
         return shown
 
-    def get(self, call: Request[Any]) -> Response:
+    def get(self, request: Request[Any]) -> Response:
         """Respond to a read.
 
-        :raises MarketplaceError: where no response comes.
+        :raises MarketplaceError: if there is no response.
         """
         self.pass_time(0.5)
-        if self.down_until > self.now or self.rng.random() < self.habits.faults:
-            return respond(call, self.rng.choice(READ_FAULTS))
-        return respond(call, 200, self.body(call))
+        if self.down_until > self.now or self.rng.random() < self.conditions.read_fault_rate:
+            return respond(request, self.rng.choice(READ_FAULTS))
+        return respond(request, 200, self.body(request))
 
-    def body(self, call: Request[Any]) -> Any:
-        """Make the body of a read's response; each API has its own."""
+    def body(self, request: Request[Any]) -> Any:
+        """Return the body of the response to a read."""
         raise NotImplementedError
 
-    def post(self, call: Request[Any], run: int, *, dies: bool) -> tuple[str, Any]:
-        """Take a submit and respond: whether it was ``accepted``, ``refused`` or is ``unproven``, and with what.
+    def post(self, request: Request[Any], run: int, *, dies: bool) -> tuple[str, Any]:
+        """Respond to a submit.
 
-        :returns: the second is a reply, or the error that no response is.
+        :returns: whether it is ``accepted``, ``refused`` or ``unproven``, and the response or error.
         """
         raise NotImplementedError
 
     def find(self, operation: Any) -> Record | None:
-        """Return the record that an operation of the package names."""
+        """Return the record that an operation of the package identifies."""
         raise NotImplementedError
 
 
-def respond(call: Request[Any], status: Any, body: Any = None, headers: dict[str, str] | None = None) -> Response:
-    """Make a reply of a status, or raise what no response is.
+def respond(request: Request[Any], status: Any, body: Any = None, headers: dict[str, str] | None = None) -> Response:
+    """Make a response of a status.
 
     :raises TransportError: for ``lost`` and ``never sent``.
     """
     if status in ("lost", "never sent"):
-        raise exceptions.TransportError(call.description, text=str(status), sent=status == "lost")
+        raise exceptions.TransportError(request.description, text=str(status), sent=status == "lost")
     content = b"" if body is None else json.dumps(body).encode()
-    return Response(status, content, headers or {}, "https://x", BEGAN)
+    return Response(status, content, headers or {}, "https://x", START)

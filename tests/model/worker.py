@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A process that runs the flows of the task: it does what they ask for, and may die at any effect, before or after it."""
+"""A process that runs the task's flows: it performs their effects, and may die before or after any of them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
+from typing import Any, cast
 
-from model.ledger import Ledger
+from model.invariants import InvariantChecker
 from model.marketplace import Marketplace
 
 from airflow_provider_cpp import exceptions
@@ -16,43 +16,43 @@ from airflow_provider_cpp.core.effects import Flow, GetTime, Log, SaveCheckpoint
 from airflow_provider_cpp.core.http import Request, Response
 
 
-class Died(BaseException):
-    """The process ended: killed, out of memory, its machine gone."""
+class ProcessDied(BaseException):
+    """The process ended: it was killed, or its machine failed."""
 
 
 @dataclass
 class Worker:
     """One process.
 
-    :ivar timeout: the task's, in seconds.
-    :ivar dies: how likely the process dies before it has done its work.
-    :ivar keep: saves a checkpoint, or removes it.
-    :ivar say: takes a line of the trace.
-    :ivar believes_1xx: the planted fault that takes an interim response for a refusal.
+    :ivar timeout: the task's timeout, in seconds.
+    :ivar crash_rate: the probability that the process dies.
+    :ivar save: saves a checkpoint, or removes it.
+    :ivar log: adds a line to the trace.
+    :ivar takes_1xx_for_refusal: whether the injected fault is on that takes an interim response for a refusal.
     """
 
     rng: Random
     market: Marketplace
-    ledger: Ledger
+    checker: InvariantChecker
     timeout: float
-    dies: float
-    keep: Callable[[dict[str, Any] | None], None]
-    say: Callable[[str], None]
-    believes_1xx: bool = False
-    _death: tuple[str, int, bool] | None = field(init=False)
+    crash_rate: float
+    save: Callable[[dict[str, Any] | None], None]
+    log: Callable[[str], None]
+    takes_1xx_for_refusal: bool = False
+    _crash: tuple[str, int, bool] | None = field(init=False)
     _counted: int = 0
 
     def __post_init__(self) -> None:
-        """Draw at which effect the process dies: of a kind, the how manieth, and whether after it."""
-        self._death = None
-        if self.rng.random() < self.dies:
-            kind, most = self.rng.choice((("any", 12), ("any", 120), ("keep", 3), ("submit", 1), ("submit", 2)))
-            self._death = kind, self.rng.randint(1, most), self.rng.random() < 0.7
+        """Draw the effect at which the process dies: its kind, its number, and whether after it."""
+        self._crash = None
+        if self.rng.random() < self.crash_rate:
+            kind, most = self.rng.choice((("any", 12), ("any", 120), ("save", 3), ("submit", 1), ("submit", 2)))
+            self._crash = kind, self.rng.randint(1, most), self.rng.random() < 0.7
 
     def run(self, flow: Flow[Any]) -> Any:
-        """Drive a flow to its end, or to the process's.
+        """Drive a flow to its end.
 
-        :raises Died: if the process ends first.
+        :raises ProcessDied: if the process dies first.
         """
         resume, value = flow.send, None
         while True:
@@ -60,59 +60,57 @@ class Worker:
                 effect = resume(value)
             except StopIteration as stop:
                 return stop.value
-            self.ledger.effect()
-            self.ledger.check_time(self.timeout)
+            self.checker.count_effect()
+            self.checker.check_time(self.timeout)
             after = self._dies_at(effect)
             if after is False:
-                raise Died
+                raise ProcessDied
             try:
                 resume, value = flow.send, self._do(effect, dies=after is True)
             except exceptions.MarketplaceError as error:
                 resume, value = flow.throw, error
             if after is True:
-                raise Died
+                raise ProcessDied
 
     def _do(self, effect: Any, *, dies: bool) -> Any:
         match effect:
-            case SendRequest(call) if call.method == "GET":
-                return self.market.get(call)
-            case SendRequest(call):
-                return self._submit(call, dies=dies)
+            case SendRequest(request) if request.method == "GET":
+                return self.market.get(request)
+            case SendRequest(request):
+                return self._submit(request, dies=dies)
             case Sleep(seconds):
                 self.market.pass_time(seconds)
             case GetTime():
                 return self.market.time()
             case Log(text):
-                self.say(f"log: {text}")
-                self.ledger.told(text)
-            case SaveCheckpoint(note):
-                self.say(
-                    f"checkpoint: {note and {key: note[key] for key in ('known_ids', 'draft_version', 'operation')}}"
-                )
-                self.keep(note)
+                self.log(f"log: {text}")
+                self.checker.check_text(text)
+            case SaveCheckpoint(checkpoint):
+                keys = ("known_ids", "draft_version", "operation")
+                self.log(f"checkpoint: {checkpoint and {key: checkpoint[key] for key in keys}}")
+                self.save(checkpoint)
         return None
 
-    def _submit(self, call: Request[Any], *, dies: bool) -> Response:
-        submit = self.ledger.submitting()
-        submit.outcome, response = self.market.post(call, self.ledger.run, dies=dies)
+    def _submit(self, request: Request[Any], *, dies: bool) -> Response:
+        submit = self.checker.record_submit()
+        submit.outcome, response = self.market.post(request, self.checker.run, dies=dies)
         if dies:
             submit.outcome = "unproven"
-        said = response.status if isinstance(response, Response) else response.text
-        there = ", ".join(f"{record.id} {record.state}" for record in self.market.records) or "none"
-        self.say(f"submit: {submit.outcome}, {'died' if dies else said}; records: {there}")
+        result = response.status if isinstance(response, Response) else response.text
+        records = ", ".join(f"{record.id} {record.state}" for record in self.market.records) or "none"
+        self.log(f"submit: {submit.outcome}, {'died' if dies else result}; records: {records}")
         if isinstance(response, exceptions.MarketplaceError):
             raise response
-        reply: Response = response
-        if self.believes_1xx and reply.status < 200:
-            raise exceptions.BadRequestError(call.description, status=reply.status)
-        return reply
+        if self.takes_1xx_for_refusal and response.status < 200:
+            raise exceptions.BadRequestError(request.description, status=response.status)
+        return cast("Response", response)
 
     def _dies_at(self, effect: Any) -> bool | None:
-        """Say whether the process dies before (False) or after (True) an effect; None if it lives."""
-        if self._death is None:
+        """Return whether the process dies before (False) or after (True) an effect; None if it lives on."""
+        if self._crash is None:
             return None
-        kind, number, after = self._death
+        kind, number, after = self._crash
         is_submit = isinstance(effect, SendRequest) and effect.request.method == "POST"
-        counts = {"keep": isinstance(effect, SaveCheckpoint), "submit": is_submit}.get(kind, True)
+        counts = {"save": isinstance(effect, SaveCheckpoint), "submit": is_submit}.get(kind, True)
         self._counted += counts
         return after if counts and self._counted >= number else None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows as a run gives them, with numbers that are made up: what is made from them is tested without measuring."""
+"""Made-up rows of a benchmark run, to test what is computed from them without a measurement."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from benchmarks.plan import Plan
 from benchmarks.summary import summarize
 
 SIMULATED: dict[str, Any] = {
-    "tables": "| polls | paced |\n| --- | --- |\n| median | 130 |\n",
+    "tables": "| polls | default |\n| --- | --- |\n| median | 130 |\n",
     "polls": [
-        {"way": "paced", "publications": "of five days", "median": 130},
-        {"way": "every 300 s", "publications": "of five days", "median": 1440},
+        {"schedule": "default", "publications": "of five days", "median": 130},
+        {"schedule": "every 300 s", "publications": "of five days", "median": 1440},
     ],
     "delays": [
-        {"way": way, "step": "all steps that took less than an hour", "median": seconds}
-        for way, seconds in (("paced", 80.0), ("every 300 s", 150.0))
+        {"schedule": schedule, "step": "all steps that took less than an hour", "median": seconds}
+        for schedule, seconds in (("default", 80.0), ("every 300 s", 150.0))
     ],
 }
 
@@ -50,7 +50,7 @@ NUMBERS: dict[str, dict[str, dict[str, float]]] = {
         "limit": {"bytes_per_trigger": 2_300.0},
         "ours": {"bytes_per_trigger": 15_900.0},
     },
-    "paced": {
+    "lag": {
         "": {"lag_worst": 400.0, "lag_p99": 100.0, "interval": 30.0, "utilisation": 0.6, "bytes_per_trigger": 40_000.0},
         "idle": {"lag_worst": 10.0, "utilisation": 0.01},
         "ours": {"lag_worst": 15.0, "utilisation": 0.2},
@@ -65,34 +65,34 @@ NUMBERS: dict[str, dict[str, dict[str, float]]] = {
         "ours": {"cpu_per_1000": 0.8},
     },
 }
-"""What everybody has, and what some have instead."""
+"""The numbers of every subject, and of some subjects instead."""
 
 
 def rows(plan: Plan) -> list[dict[str, Any]]:
-    """Return what a plan's measurements give."""
-    found = []
-    for repetition, step in plan.in_turn():
+    """Return the rows of a plan's measurements."""
+    rows = []
+    for repetition, step in plan.shuffled():
         scheme, number = ("http", step.arguments[0])
         if step.kind in ("poll", "restart"):
             scheme, number = step.arguments[:2]
-        found.append(row(step.kind, step.subject, scheme, number) | {"repetition": repetition})
+        rows.append(row(step.kind, step.subject, scheme, number) | {"repetition": repetition})
     for repetition in range(plan.imports):
-        found += [row("imports", subject, "", 1) | {"repetition": repetition} for subject in DAG_FILES]
+        rows += [row("imports", subject, "", 1) | {"repetition": repetition} for subject in DAG_FILES]
     if plan.deployed:
-        found += [
+        rows += [
             row("deployed", subject, "https", plan.deployed[0]) | {"repetition": 0} for subject in ("ours", "http")
         ]
-    return found
+    return rows
 
 
 def row(benchmark: str, subject: str, scheme: object, number: object) -> dict[str, Any]:
-    """Return a row."""
+    """Return the row of one measurement."""
     numbers = NUMBERS[benchmark][""] | NUMBERS[benchmark].get(subject, {})
     return {"benchmark": benchmark, "subject": subject, "scheme": scheme, "number": number, **numbers}
 
 
 def results(plan: Plan) -> dict[str, Any]:
-    """Return what a run leaves."""
+    """Return the stored results of a run."""
     from benchmarks.goals import goals
 
     summaries = summarize(rows(plan))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An API played by hand: flows are driven without a wire, and time passes when they sleep."""
+"""A test driver for flows: no network, and time passes only when a flow sleeps."""
 
 from __future__ import annotations
 
@@ -26,24 +26,31 @@ ORIGIN = "https://cloudpartner.azure.com"
 
 
 class Player:
-    """Plays the portal and the clock for a flow.
+    """Drive flows with scripted responses and a clock of its own.
 
-    :ivar notes: what was kept, in order.
-    :ivar deadlines: what was set, in order.
-    :ivar connection: what reading the connection again raises.
-    :ivar answer: what a call is answered with: a reply, an error to raise, or JSON for a 200.
+    :ivar sent: the requests, as ``POST /path``.
+    :ivar logged: the log lines, each with its level.
+    :ivar checkpoints: the saved checkpoints.
+    :ivar deadlines: the deadlines that the flow set.
+    :ivar reload_error: what reloading the connection raises, if anything.
+    :ivar respond: returns what a request gets: a response, an error to raise, or JSON for a 200.
     """
 
     def __init__(self) -> None:
         self.now = START
         self.sent: list[str] = []
-        self.told: list[tuple[str, str]] = []
+        self.logged: list[tuple[str, str]] = []
         self.slept: list[float] = []
-        self.notes: list[dict[str, Any] | None] = []
+        self.checkpoints: list[dict[str, Any] | None] = []
         self.deadlines: list[datetime] = []
-        self.reconnects = 0
-        self.connection: MarketplaceError | None = None
-        self.answer: Callable[[Request[Any]], Any] = lambda _: {}
+        self.reloads = 0
+        self.reload_error: MarketplaceError | None = None
+        self.respond: Callable[[Request[Any]], Any] = lambda _: {}
+
+    @property
+    def posts(self) -> int:
+        """Return how many POST requests were sent."""
+        return sum(line.startswith("POST") for line in self.sent)
 
     def run(self, flow: Flow[Any]) -> Any:
         """Drive a flow to its end."""
@@ -51,41 +58,42 @@ class Player:
         value: Any = None
         while True:
             try:
-                request = resume(value)
+                effect = resume(value)
             except StopIteration as stop:
                 return stop.value
             resume, value = flow.send, None
-            match request:
-                case SendRequest(call):
-                    self.sent.append(f"{call.method} {call.path}")
-                    value = self.answer(call)
+            match effect:
+                case SendRequest(request):
+                    self.sent.append(f"{request.method} {request.path}")
+                    value = self.respond(request)
                     if isinstance(value, MarketplaceError):
                         resume = flow.throw
                     elif not isinstance(value, Response):
-                        value = reply(value)
+                        value = make_response(value)
                 case Sleep(seconds):
                     self.slept.append(seconds)
                     self.now += timedelta(seconds=seconds)
                 case GetTime():
                     value = self.now
                 case ReloadConnection():
-                    self.reconnects += 1
-                    if self.connection is not None:
-                        resume, value = flow.throw, self.connection
+                    self.reloads += 1
+                    if self.reload_error is not None:
+                        resume, value = flow.throw, self.reload_error
                 case _:
-                    self.note(request)
+                    self._record(effect)
 
-    def note(self, request: Log | SaveCheckpoint | SetDeadline) -> None:
-        """Note what a flow tells and keeps, and its deadlines."""
-        if isinstance(request, SetDeadline):
-            self.deadlines.append(request.at)
-        elif isinstance(request, SaveCheckpoint):
-            self.notes.append(request.checkpoint)
+    def _record(self, effect: Log | SaveCheckpoint | SetDeadline) -> None:
+        if isinstance(effect, SetDeadline):
+            self.deadlines.append(effect.at)
+        elif isinstance(effect, SaveCheckpoint):
+            self.checkpoints.append(effect.checkpoint)
         else:
-            self.told.append((request.text, {20: "info", 30: "warning"}[request.level]))
+            self.logged.append((effect.text, {20: "info", 30: "warning"}[effect.level]))
 
 
-def reply(body: Any, status: int = 200, headers: Mapping[str, str] | None = None, origin: str = ORIGIN) -> Response:
-    """Make an answer of JSON, or of bytes as they are."""
+def make_response(
+    body: Any, status: int = 200, headers: Mapping[str, str] | None = None, origin: str = ORIGIN
+) -> Response:
+    """Make a response; its body becomes JSON unless it is bytes."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     return Response(status, content, dict(headers or {}), origin, START)

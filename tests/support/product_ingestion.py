@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Product Ingestion API played by hand, with one product on it."""
+"""A fake Product Ingestion API for flows, with one product."""
 
 from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_cpp.core.http import Request
+from airflow_provider_cpp.apis.product_ingestion.endpoints import DEFAULT_HOST
+from airflow_provider_cpp.core.http import Request, Response
 from airflow_provider_cpp.exceptions import MarketplaceError, NotFoundError
-from support.player import reply
+from support import player
 
 SAMPLES = Path(__file__).parents[1] / "apis" / "product_ingestion" / "samples"
 GUID = "12345678-1234-4321-8765-123456789012"
@@ -23,8 +24,13 @@ def sample(name: str) -> Any:
     return json.loads((SAMPLES / f"{name}.json").read_text())
 
 
+def make_response(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Make a response of this API's host."""
+    return player.make_response(body, status, headers, DEFAULT_HOST)
+
+
 def submission(number: int, target: str, status: str = "completed/succeeded", created: str = "") -> dict[str, Any]:
-    """Make an entry of the list of submissions; the later its number, the later it was made, if not told."""
+    """Make an item of the list of submissions; by default a greater number means a later creation time."""
     progress, _, result = status.partition("/")
     return {
         "id": f"submission/{GUID}/{number}",
@@ -53,14 +59,15 @@ def job(status: str = "running/pending", errors: Any = (), started: str | None =
 DRAFT = {"id": f"submission/{GUID}/0", "product": f"product/{GUID}", "target": {"targetType": "draft"}}
 
 
-class Market:
-    """Answers calls; of several answers to the same question the last one is given for ever.
+class FakeAPI:
+    """Return scripted responses; the last one of each kind repeats.
 
-    :ivar lists: the submissions without the draft's entry, one list after the other; an error in place of one.
-    :ivar jobs: what the job says, one after the other.
-    :ivar orders: how configure requests are answered: JSON or an error, one after the other.
+    :ivar lists: the lists of submissions, without the draft's, or errors in their place.
+    :ivar jobs: the job's states.
+    :ivar post_responses: the responses to POST requests: JSON or errors.
     :ivar trees: the resources by target.
-    :ivar posted: the bodies of the orders; the path of a cancel.
+    :ivar posted: the bodies of the configure requests, and the paths of the cancels.
+    :ivar after_post: called after each POST request.
     """
 
     def __init__(self, *lists: Any) -> None:
@@ -68,29 +75,29 @@ class Market:
         self.products[0]["identity"]["externalId"] = "Contoso-VM"
         self.lists = list(lists) or [[]]
         self.jobs: list[Any] = [job()]
-        self.orders: list[Any] = [job("notStarted/pending")]
+        self.post_responses: list[Any] = [job("notStarted/pending")]
         self.trees: dict[str, Any] = {}
         self.posted: list[Any] = []
-        self.then: Callable[[Market], None] = lambda _: None
+        self.after_post: Callable[[FakeAPI], None] = lambda _: None
 
-    def __call__(self, call: Request[Any]) -> Any:
-        if call.method == "POST":
-            self.posted.append(json.loads(call.body) if call.body else call.path)
-            answer = self._next(self.orders)
-            self.then(self)
-            return reply(answer, 202) if isinstance(answer, dict) else answer
-        if call.path.startswith("/product"):
+    def __call__(self, request: Request[Any]) -> Any:
+        if request.method == "POST":
+            self.posted.append(json.loads(request.body) if request.body else request.path)
+            response = self._next(self.post_responses)
+            self.after_post(self)
+            return make_response(response, 202) if isinstance(response, dict) else response
+        if request.path.startswith("/product"):
             return {"value": copy.deepcopy(self.products)}
-        if call.path.startswith("/submission/"):
-            entries = self._next(self.lists)
-            return {"value": [DRAFT, *entries]} if isinstance(entries, list) else entries
-        if call.path.startswith("/resource-tree/"):
-            target = call.path.rpartition("=")[2]
+        if request.path.startswith("/submission/"):
+            submissions = self._next(self.lists)
+            return {"value": [DRAFT, *submissions]} if isinstance(submissions, list) else submissions
+        if request.path.startswith("/resource-tree/"):
+            target = request.path.rpartition("=")[2]
             if target not in self.trees:
-                return NotFoundError(call.description, status=404)
+                return NotFoundError(request.description, status=404)
             resources = self.trees[target]
             return resources if isinstance(resources, MarketplaceError) else {"resources": copy.deepcopy(resources)}
         return self._next(self.jobs)
 
-    def _next(self, answers: list[Any]) -> Any:
-        return answers.pop(0) if len(answers) > 1 else answers[0]
+    def _next(self, responses: list[Any]) -> Any:
+        return responses.pop(0) if len(responses) > 1 else responses[0]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How tests run tasks: as a worker and a triggerer would, without either."""
+"""Run tasks as a worker and a triggerer do, without either."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import TaskDeferred
 
 
 class TaskInstance:
-    """What the operator needs of a task instance: somewhere to push an XCom, and what Airflow 2 asks of a sensor's."""
+    """A task instance for operators: it stores XComs and has what Airflow 2 reads for a sensor."""
 
     dag_id, task_id, run_id, map_index = "release", "wait", "manual", -1
 
@@ -32,7 +32,7 @@ class TaskInstance:
 
 
 class Store:
-    """Keeps a task's state as Airflow does from 3.3 on: JSON in, JSON out."""
+    """A task state store as in Airflow 3.3: JSON in, JSON out."""
 
     def __init__(self) -> None:
         self.values: dict[str, str] = {}
@@ -48,19 +48,19 @@ class Store:
 
 
 def run_trigger(deferral: TaskDeferred) -> dict[str, Any]:
-    """Drive a trigger as a triggerer does: made again from its arguments, run until its event."""
+    """Run a trigger as a triggerer does: re-created from its arguments, until its event."""
     path, arguments = deferral.trigger.serialize()
-    remade = type(deferral.trigger)(**arguments)
-    assert path == f"{type(remade).__module__}.{type(remade).__name__}"
+    trigger = type(deferral.trigger)(**arguments)
+    assert path == f"{type(trigger).__module__}.{type(trigger).__name__}"
 
     async def first_event() -> Any:
-        return await anext(remade.run())
+        return await anext(trigger.run())
 
     return asyncio.run(first_event()).payload
 
 
 def run_to_end(task: Any, context: dict[str, Any]) -> Any:
-    """Execute a task; a deferral is followed through the trigger and the resumption."""
+    """Execute a task; after a deferral, run its trigger and resume the task."""
     try:
         return task.execute(context)
     except TaskDeferred as deferral:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How tests look for what must not be seen: in all that Airflow leaves behind, in all forms in which it may be written."""
+"""Search Airflow's logs and database for secrets, in every notation in which one may be written."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote, quote_plus, unquote
 
-from support.versions import SAYS_RENDERED_FIELDS
+from support.versions import LOGS_RENDERED_FIELDS
 
 WRITTEN_BY_THE_AUTHOR = {"dag_code", "serialized_dag"}
-"""Tables that hold the DAG file itself, with whatever its author wrote into it."""
+"""Tables with the DAG file itself."""
 
 LOUD = {
     "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
     "AIRFLOW__LOGGING__NAMESPACE_LEVELS": "urllib3=DEBUG msal=DEBUG aiohttp=DEBUG asyncio=DEBUG requests=DEBUG",
 }
-"""What makes Airflow, and the libraries below, log all that they can."""
+"""Settings that make Airflow and its libraries log as much as possible."""
 
 
 def forms_of(secret: str) -> dict[str, str]:
-    """Return the ways in which a secret may be written, by name."""
-    found = {"as it is": secret, "decoded": unquote(secret)}
-    for name, plain in tuple(found.items()):
+    """Return the notations of a secret by name."""
+    forms = {"as it is": secret, "decoded": unquote(secret)}
+    for name, plain in tuple(forms.items()):
         once = quote(plain, safe="")
-        found |= {
+        forms |= {
             f"{name}, percent": once,
             f"{name}, percent, small": "".join(_small(once)),
             f"{name}, percent, slash kept": quote(plain),
@@ -38,9 +38,9 @@ def forms_of(secret: str) -> dict[str, str]:
             f"{name}, JSON, slash escaped": plain.replace("/", "\\/"),
             f"{name}, JSON in HTML": "".join(f"\\u{ord(one):04x}" if one in "<>&'+/=" else one for one in plain),
         }
-        for shift in range(3):  # where it begins among base64's groups of three bytes
-            found |= dict(_base64(f"{name}, base64 at {shift}", plain, shift))
-    return {name: form for name, form in found.items() if form}
+        for shift in range(3):  # the offset in base64's groups of three bytes
+            forms |= dict(_base64(f"{name}, base64 at {shift}", plain, shift))
+    return {name: form for name, form in forms.items() if form}
 
 
 def _small(text: str) -> Iterator[str]:
@@ -50,37 +50,37 @@ def _small(text: str) -> Iterator[str]:
 
 def _base64(name: str, plain: str, shift: int) -> Iterator[tuple[str, str]]:
     content = b"\0" * shift + plain.encode()
-    whole = slice(-(-shift * 4 // 3), len(content) // 3 * 4)  # groups that hold nothing but the secret
+    whole = slice(-(-shift * 4 // 3), len(content) // 3 * 4)  # groups with nothing but the secret
     for kind, encode in (("", base64.b64encode), (", for URLs", base64.urlsafe_b64encode)):
         yield name + kind, encode(content).decode()[whole]
 
 
 def parts_of_token(token: str) -> list[str]:
-    """Return a token, and the parts of it that tell it from any other, for it may be shown in pieces."""
+    """Return a token and those of its parts that identify it."""
     return [token, *token.split(".")[1:]]
 
 
 def hidden_in(texts: Mapping[str, str], secrets: Iterable[str]) -> list[tuple[str, str]]:
-    """Return where a secret is found, and in which form; never the secret itself.
+    """Return where a secret is and in which notation, but never the secret itself.
 
-    :param texts: what is searched, by what it is called in a report.
+    :param texts: the texts by name.
     """
     forms: dict[str, str] = {}
     for secret in secrets:
-        assert len(secret) >= 8, "this is found everywhere"
+        assert len(secret) >= 8, "too short to search for"
         forms |= {form: f"{secret[:3]}...: {name}" for name, form in reversed(forms_of(secret).items())}
     return [(where, name) for where, text in texts.items() for form, name in forms.items() if form in text]
 
 
 def texts_of(home: Path) -> dict[str, str]:
-    """Return all that Airflow left behind: every file of its logs, every row of its database."""
+    """Return every log file and every row of Airflow's database."""
     logs = [path for path in (home / "logs").rglob("*") if path.is_file()]
     texts = {str(path.relative_to(home)): path.read_text(errors="replace") for path in logs}
     database = sqlite3.connect(f"file:{home / 'airflow.db'}?mode=ro", uri=True)
     try:
         tables = [name for (name,) in database.execute("select name from sqlite_master where type = 'table'")]
         for table in sorted(set(tables) - WRITTEN_BY_THE_AUTHOR):
-            for number, row in enumerate(database.execute(f'select * from "{table}"')):  # noqa: S608 - its own names
+            for number, row in enumerate(database.execute(f'select * from "{table}"')):  # noqa: S608 - names from the database
                 texts[f"{table} {number}"] = "\n".join(map(_text, row))
     finally:
         database.close()
@@ -88,14 +88,16 @@ def texts_of(home: Path) -> dict[str, str]:
 
 
 def without_airflows_own(output: str) -> str:
-    """Leave out lines that are Airflow's own: ``dags test``, talking to itself, logs at DEBUG what it is told to mask.
+    """Remove Airflow's own lines: ``dags test`` logs at DEBUG its internal messages with the values to mask.
 
-    A deployment's supervisor does not; nothing a provider does could change either.
+    A deployment's supervisor does not, and a provider cannot change it.
     """
-    own = ["msg=MaskSecret(", *(["msg=SetRenderedFields("] if SAYS_RENDERED_FIELDS else ())]
-    said = ("Sending request", "Received message from task runner")
+    contents = ["msg=MaskSecret(", *(["msg=SetRenderedFields("] if LOGS_RENDERED_FIELDS else ())]
+    prefixes = ("Sending request", "Received message from task runner")
     lines = output.splitlines()
-    kept = [line for line in lines if not (any(one in line for one in said) and any(one in line for one in own))]
+    kept = [
+        line for line in lines if not (any(one in line for one in prefixes) and any(one in line for one in contents))
+    ]
     return "\n".join(kept)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the Airflow that is tested has: the only place in the tests that knows versions."""
+"""Features of the tested Airflow version: the only place in the tests that compares versions."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from airflow import __version__
 AIRFLOW = tuple(int(part) for part in __version__.split(".")[:2])
 
 HAS_TASK_SDK = AIRFLOW >= (3, 0)
-"""Whether there is airflow.sdk; before, the same names stand in airflow.providers.common.compat.sdk."""
+"""Whether ``airflow.sdk`` exists; older versions have its names in ``airflow.providers.common.compat.sdk``."""
 
-A_LOUD_LINE = "urllib3.connectionpool" if AIRFLOW >= (3, 1) else "DEBUG"
-"""What a run at the level DEBUG has in its log for certain; before 3.1 what the libraries say is not in it."""
+DEBUG_LINE = "urllib3.connectionpool" if AIRFLOW >= (3, 1) else "DEBUG"
+"""A text that every log of a run at level DEBUG has; before 3.1 the libraries' own lines are missing."""
 
-SAYS_RENDERED_FIELDS = AIRFLOW == (3, 0)
-"""Whether ``dags test``, talking to itself at the level DEBUG, logs rendered fields as they are: later versions mask them."""
+LOGS_RENDERED_FIELDS = AIRFLOW == (3, 0)
+"""Whether ``dags test`` logs unmasked rendered fields at level DEBUG, in its own messages."""
 
-SENSORS_ASK_THE_DATABASE = AIRFLOW < (3, 0)
-"""Whether a sensor that reschedules reads its first try from the database itself."""
+SENSORS_READ_THE_DATABASE = AIRFLOW < (3, 0)
+"""Whether a sensor in reschedule mode reads its first start from the database itself."""
 
 HAS_APPROVALS = AIRFLOW >= (3, 1)
-"""Whether there is a task that waits for a person's answer."""
+"""Whether there is an operator that waits for a person's decision."""
 
 SHOWS_FORM = AIRFLOW != (3, 0)
-"""Whether the connection form is shown where Flask AppBuilder is not installed, as it is not with Airflow 3 itself."""
+"""Whether Airflow shows the connection form without Flask AppBuilder, which Airflow 3 does not install."""
 
 READS_FORM_FROM_PROVIDER_INFO = AIRFLOW >= (3, 2)
 """Whether the connection form comes from the provider info rather than from the hook."""
 
 DEFINES_ALL_OF_PROVIDER_INFO = AIRFLOW >= (3, 3)
-"""Whether Airflow's own definition of the provider info knows every key of it."""
+"""Whether Airflow's own schema of the provider info has all keys."""
 
 FORM_FROM_HOOK = "airflow.api_fastapi.core_api.services.ui.connections" if AIRFLOW == (3, 1) else ""
-"""The module of the web page that asks hooks for their form, where it needs no Flask AppBuilder for that."""
+"""The module that reads the form from hooks without Flask AppBuilder, if there is one."""
 
 
 def thread_for(target: Callable[..., Any], *arguments: Any, daemon: bool = False) -> threading.Thread:
-    """Return a thread in which an operator may be executed: Airflow 2 keeps a list of who does in the main one only."""
+    """Return a thread that may execute an operator, which Airflow 2 allows only in the main thread."""
 
     def run() -> None:
         if AIRFLOW < (3, 0):

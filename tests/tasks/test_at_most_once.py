@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""At most one publish, with everybody else about: persons, other tasks, lost answers, earlier tries."""
+"""At most one publish, despite people, other tasks, lost responses and earlier tries."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, TaskDeferred
 from partner_center_emulator import Emulator, Fault
+from support.run_tasks import Store
 from support.versions import thread_for
 
 from airflow_provider_cpp.operators.offer import PublishOfferOperator
@@ -26,7 +28,7 @@ def operator(**arguments: Any) -> PublishOfferOperator:
 
 @pytest.fixture
 def retry(context: dict[str, Any]) -> Callable[[], None]:
-    """Return a function that makes the context the next try's."""
+    """Return a function that turns the context into that of the next try."""
 
     def begin() -> None:
         context["ti"].try_number += 1
@@ -37,7 +39,7 @@ def retry(context: dict[str, Any]) -> Callable[[], None]:
 
 @pytest.fixture
 def clear(context: dict[str, Any]) -> Callable[[], None]:
-    """Return a function that makes the context that of a cleared task, as Airflow counts."""
+    """Return a function that turns the context into that of a cleared task."""
 
     def begin() -> None:
         context["ti"].max_tries = context["ti"].try_number + 2
@@ -51,164 +53,159 @@ def clear(context: dict[str, Any]) -> Callable[[], None]:
 LOST = {
     "timeout": Fault("hang", "publish", after=True, seconds=5),
     "reset": Fault("drop", "publish", after=True),
-    "500": Fault("answer", "publish", after=True, status=500),
-    "502 with a page": Fault("answer", "publish", after=True, status=502, body="<html>Bad gateway</html>"),
-    "503 with Retry-After": Fault("answer", "publish", after=True, status=503, headers={"Retry-After": "1"}),
+    "500": Fault("response", "publish", after=True, status=500),
+    "502 with a page": Fault("response", "publish", after=True, status=502, body="<html>Bad gateway</html>"),
+    "503 with Retry-After": Fault("response", "publish", after=True, status=503, headers={"Retry-After": "1"}),
     "202 without a location": Fault("no-location", "publish"),
 }
 
 
-def same(fault: Fault, *, taken: bool = True) -> Fault:
-    """Copy a fault, since each strikes as often as it says; one that was not taken strikes before the order."""
-    return Fault(
-        fault.kind,
-        fault.route,
-        after=fault.after and taken,
-        status=fault.status,
-        headers=fault.headers,
-        body=fault.body,
-        seconds=fault.seconds,
-    )
-
-
 @pytest.mark.parametrize("lag", [0, 1])
 @pytest.mark.parametrize("case", LOST)
-def test_a_lost_answer_is_one_publish(
+def test_a_lost_response_is_one_publish(
     serve: Callable[..., Emulator],
     connect: Callable[..., None],
     context: dict[str, Any],
-    store: Any,
+    store: Store,
     capsys: pytest.CaptureFixture[str],
     case: str,
     lag: int,
 ) -> None:
-    """Whatever becomes of the answer, and though the list lags, one publish is ordered, and it is the task's."""
-    portal = serve(lag_list=lag)
-    connect(portal, extra={"request_timeout": 3, "submit_timeout": 3})
-    portal.add_offer(OFFER, history="succeeded")
-    portal.inject(same(LOST[case]))
+    """Whatever happens to the response, and even if the list is stale, one publish is submitted, and the task returns it."""
+    emulator = serve(lag_list=lag)
+    connect(emulator, extra={"request_timeout": 3, "submit_timeout": 3})
+    emulator.add_offer(OFFER, history="succeeded")
+    emulator.inject(replace(LOST[case]))
     value = operator(settle_time=10).execute(context)
-    operations = [entry["id"] for entry in portal.operations(OFFER) if entry["submissionType"] == "publish"]
-    assert (value["operation_id"], len(operations), portal.counts["publish"] <= 1) == (operations[0], 2, True)
-    looked = "the request may still have been accepted" in capsys.readouterr().out
-    assert looked is (case != "202 without a location")
+    operations = [one["id"] for one in emulator.operations(OFFER) if one["submissionType"] == "publish"]
+    assert value["operation_id"] == operations[0]
+    assert len(operations) == 2
+    assert emulator.counts["publish"] <= 1
+    warned = "the request may still have been accepted" in capsys.readouterr().out
+    assert warned is (case != "202 without a location")
 
 
 @pytest.mark.parametrize("case", ["reset", "500", "502 with a page", "503 with Retry-After"])
-def test_an_order_that_was_not_taken_is_sent_by_the_next_try(
-    serve: Callable[..., Emulator], context: dict[str, Any], store: Any, retry: Callable[[], None], case: str
+def test_a_request_that_was_not_accepted_is_submitted_by_the_next_try(
+    serve: Callable[..., Emulator], context: dict[str, Any], store: Store, retry: Callable[[], None], case: str
 ) -> None:
-    """When nothing shows within the settle time the try fails, retryable, and the next one publishes."""
-    portal = serve()
-    portal.add_offer(OFFER, history="succeeded")
-    portal.inject(same(LOST[case], taken=False))
-    with pytest.raises(AirflowException, match="another try of the task looks once more") as caught:
+    """If no operation appears within the settle time, the try fails, is retryable, and the next try publishes."""
+    emulator = serve()
+    emulator.add_offer(OFFER, history="succeeded")
+    emulator.inject(replace(LOST[case], after=False))
+    with pytest.raises(AirflowException, match="another try of this task checks again") as caught:
         operator().execute(context)
     retry()
     value = operator().execute(context)
     assert not isinstance(caught.value, AirflowFailException)
-    assert (value["operation_id"], len(portal.operations(OFFER))) == (portal.operations(OFFER)[0]["id"], 3)
+    assert value["operation_id"] == emulator.operations(OFFER)[0]["id"]
+    assert len(emulator.operations(OFFER)) == 3
 
 
 @pytest.mark.parametrize("ended", [False, True])
 def test_a_retry_goes_on_with_its_own_operation(
-    serve: Callable[..., Emulator], context: dict[str, Any], store: Any, retry: Callable[[], None], *, ended: bool
+    serve: Callable[..., Emulator], context: dict[str, Any], store: Store, retry: Callable[[], None], *, ended: bool
 ) -> None:
-    """A retry returns the operation of the try before it, whether that runs or has ended, and orders nothing."""
-    portal = serve()
-    portal.add_offer(OFFER)
+    """A retry submits nothing and returns the operation of the previous try, in progress or ended."""
+    emulator = serve()
+    emulator.add_offer(OFFER)
     first = operator().execute(context)
     if ended:
-        portal.clock.advance(days=5)
+        emulator.clock.advance(days=5)
     retry()
-    assert (operator().execute(context), portal.counts["publish"]) == (first, 1)
+    assert operator().execute(context) == first
+    assert emulator.counts["publish"] == 1
 
 
-def test_a_cleared_task_goes_on_while_its_operation_runs_and_publishes_anew_afterwards(
-    serve: Callable[..., Emulator], context: dict[str, Any], store: Any, clear: Callable[[], None]
+def test_a_cleared_task_attaches_to_its_operation_in_progress_and_else_publishes(
+    serve: Callable[..., Emulator], context: dict[str, Any], store: Store, clear: Callable[[], None]
 ) -> None:
-    """A clear attaches to the task's own running operation; once that is parked, it publishes anew."""
-    portal = serve()
-    portal.add_offer(OFFER)
+    """A cleared task attaches to its own operation in progress, and publishes again once that awaits sign-off."""
+    emulator = serve()
+    emulator.add_offer(OFFER)
     first = operator().execute(context)
     clear()
     again = operator().execute(context)
-    portal.clock.advance(days=5)
+    emulator.clock.advance(days=5)
     clear()
     anew = operator().execute(context)
-    assert (again, portal.counts["publish"]) == (first, 2)
-    assert anew["operation_id"] == portal.operations(OFFER)[0]["id"] != first["operation_id"]
+    assert again == first
+    assert emulator.counts["publish"] == 2
+    assert anew["operation_id"] == emulator.operations(OFFER)[0]["id"] != first["operation_id"]
 
 
-def test_a_try_that_could_leave_no_note_is_not_taken_for_one_that_did_not_order(
+def test_a_try_without_checkpoint_support_may_have_submitted(
     serve: Callable[..., Emulator], context: dict[str, Any], retry: Callable[[], None]
 ) -> None:
-    """A publish before an upgrade to an Airflow with notes is not repeated by the retry after it, which stops instead."""
-    portal = serve()
-    portal.add_offer(OFFER)
+    """After an upgrade to an Airflow with checkpoints, a retry of a try without one submits nothing and fails."""
+    emulator = serve()
+    emulator.add_offer(OFFER)
     operator().execute(context)
-    portal.clock.advance(days=5)
-    context["task_state_store"] = Kept()
+    emulator.clock.advance(days=5)
+    context["task_state_store"] = Store()
     for _ in range(2):
         retry()
-        with pytest.raises(AirflowFailException, match="an earlier try of this task may have sent it"):
+        with pytest.raises(AirflowFailException, match="an earlier try of this task may have submitted it"):
             operator().execute(context)
-    assert portal.counts["publish"] == 1
+    assert emulator.counts["publish"] == 1
 
 
-def test_a_retry_after_a_first_try_that_ordered_nothing_orders_at_once(
-    serve: Callable[..., Emulator], context: dict[str, Any], store: Any, retry: Callable[[], None]
+def test_a_retry_after_a_refused_first_try_submits_at_once(
+    serve: Callable[..., Emulator], context: dict[str, Any], store: Store, retry: Callable[[], None]
 ) -> None:
-    """A first try that could note and did not, for the portal refused it with 429, lets the next one look once and order."""
-    portal = serve()
-    portal.add_offer(OFFER)
-    portal.inject(Fault("answer", "publish", status=429))
+    """After a first try that got 429 and left no checkpoint, the next try lists the operations once and submits."""
+    emulator = serve()
+    emulator.add_offer(OFFER)
+    emulator.inject(Fault("response", "publish", status=429))
     with pytest.raises(AirflowException, match="HTTP 429"):
         operator().execute(context)
-    before = portal.counts["submissions"]
+    before = emulator.counts["submissions"]
     retry()
     operator().execute(context)
-    assert (portal.counts["submissions"] - before, portal.counts["publish"]) == (1, 2)
+    assert emulator.counts["submissions"] - before == 1
+    assert emulator.counts["publish"] == 2
 
 
-def test_a_note_for_another_offer_is_refused(
-    serve: Callable[..., Emulator], context: dict[str, Any], store: Any, retry: Callable[[], None]
+def test_a_checkpoint_of_another_offer_is_refused(
+    serve: Callable[..., Emulator], context: dict[str, Any], store: Store, retry: Callable[[], None]
 ) -> None:
-    """A mapped task whose index now means another offer stops, and publishes nothing."""
-    portal = serve()
-    portal.add_offer(OFFER)
-    portal.add_offer("other")
+    """A mapped task whose index now refers to another offer fails and publishes nothing."""
+    emulator = serve()
+    emulator.add_offer(OFFER)
+    emulator.add_offer("other")
     operator().execute(context)
     retry()
-    with pytest.raises(AirflowFailException, match=r"noted a publish of offer contoso/contoso-vm.*contoso/other"):
+    with pytest.raises(
+        AirflowFailException, match=r"saved a checkpoint to publish offer contoso/contoso-vm.*contoso/other"
+    ):
         operator(offer_id="other").execute(context)
-    assert portal.counts_for("other")["publish"] == 0
+    assert emulator.counts_for("other")["publish"] == 0
 
 
-def test_a_person_s_publish_is_refused_by_name(
-    serve: Callable[..., Emulator], context: dict[str, Any], store: Any
+def test_a_person_s_publish_is_named_in_the_error(
+    serve: Callable[..., Emulator], context: dict[str, Any], store: Store
 ) -> None:
-    """With `fail`, nothing of ours is ordered while a person's publish runs, and the error names theirs."""
-    portal = serve()
-    portal.add_offer(OFFER)
-    portal.person(OFFER, "publish")
-    theirs = portal.operations(OFFER)[0]["id"]
+    """With `fail`, nothing is submitted while a person's publish is in progress, and the error names it."""
+    emulator = serve()
+    emulator.add_offer(OFFER)
+    emulator.person(OFFER, "publish")
+    theirs = emulator.operations(OFFER)[0]["id"]
     with pytest.raises(AirflowFailException, match=theirs):
         operator().execute(context)
-    assert portal.counts["publish"] == 0
+    assert emulator.counts["publish"] == 0
 
 
 @pytest.mark.parametrize("known", ["listed", "not listed yet"])
 def test_a_person_s_publish_is_waited_for(
-    serve: Callable[..., Emulator], context: dict[str, Any], store: Any, known: str
+    serve: Callable[..., Emulator], context: dict[str, Any], store: Store, known: str
 ) -> None:
-    """With `wait`, ours is ordered once theirs has ended, also where only the portal's refusal told of theirs."""
-    portal = serve(lag_list=0)
-    portal.add_offer(OFFER)
-    portal.person(OFFER, "publish")
+    """With `wait`, the task submits once the person's publish has ended, even if only the API's refusal revealed it."""
+    emulator = serve(lag_list=0)
+    emulator.add_offer(OFFER)
+    emulator.person(OFFER, "publish")
     if known == "not listed yet":
-        portal.inject(Fault("answer", "submissions", times=1, status=200, body="[]"))
-    gate = portal.gate("status") if known == "listed" else None
+        emulator.inject(Fault("response", "submissions", times=1, status=200, body="[]"))
+    gate = emulator.gate("status") if known == "listed" else None
     task = operator(if_running="wait", deferrable=False, poll_interval=0.05)
     results: list[Any] = []
     thread = thread_for(lambda: results.append(task.execute(context)))
@@ -217,41 +214,44 @@ def test_a_person_s_publish_is_waited_for(
         gate.wait_until_reached()
         gate.open()
     else:
-        while portal.counts["publish"] < 1:
+        while emulator.counts["publish"] < 1:
             assert thread.is_alive()
             thread.join(0.01)
-    portal.clock.advance(days=5)
+    emulator.clock.advance(days=5)
     thread.join(30)
-    orders = [entry["submissionType"] for entry in portal.operations(OFFER)]
-    assert (orders, results[0]["operation_id"]) == (["publish", "publish"], portal.operations(OFFER)[0]["id"])
+    types = [one["submissionType"] for one in emulator.operations(OFFER)]
+    assert types == ["publish", "publish"]
+    assert results[0]["operation_id"] == emulator.operations(OFFER)[0]["id"]
 
 
-def test_the_wait_for_others_is_the_triggerer_s(
-    serve: Callable[..., Emulator], context: dict[str, Any], store: Any
+def test_a_deferrable_task_waits_for_others_in_the_triggerer(
+    serve: Callable[..., Emulator], context: dict[str, Any], store: Store
 ) -> None:
-    """A deferrable task defers until nothing runs, orders nothing from the trigger, and publishes when it resumes."""
-    portal = serve()
-    portal.add_offer(OFFER)
-    portal.person(OFFER, "publish")
+    """A deferrable task defers until no operation is in progress, submits nothing from the trigger, and publishes when it resumes."""
+    emulator = serve()
+    emulator.add_offer(OFFER)
+    emulator.person(OFFER, "publish")
     task = operator(if_running="wait", deferrable=True, poll_interval=0.05)
     with pytest.raises(TaskDeferred) as deferral:
         task.execute(context)
-    portal.clock.advance(days=5)
+    emulator.clock.advance(days=5)
     event = asyncio.run(anext(deferral.value.trigger.run())).payload
-    before = portal.counts["publish"]
+    before = emulator.counts["publish"]
     value = task.execute_complete(context, event)
-    assert (before, portal.counts["publish"], value["operation_id"]) == (0, 1, portal.operations(OFFER)[0]["id"])
+    assert before == 0
+    assert emulator.counts["publish"] == 1
+    assert value["operation_id"] == emulator.operations(OFFER)[0]["id"]
 
 
 @pytest.mark.parametrize("if_running", ["fail", "wait"])
-def test_two_tasks_at_once(serve: Callable[..., Emulator], context: dict[str, Any], if_running: str) -> None:
-    """Two tasks that order at the same moment make never more than one publish of each, and never two at a time."""
-    portal = serve()
-    portal.add_offer(OFFER)
+def test_two_concurrent_tasks(serve: Callable[..., Emulator], context: dict[str, Any], if_running: str) -> None:
+    """Two tasks that submit at the same moment publish at most once each, and never both at a time."""
+    emulator = serve()
+    emulator.add_offer(OFFER)
     contexts = [
-        {"ti": type(context["ti"])(), "dag_run": context["dag_run"], "task_state_store": Kept()} for _ in range(2)
+        {"ti": type(context["ti"])(), "dag_run": context["dag_run"], "task_state_store": Store()} for _ in range(2)
     ]
-    gate = portal.gate("publish")
+    gate = emulator.gate("publish")
     results: list[Any] = []
 
     def run(own: dict[str, Any]) -> None:
@@ -264,144 +264,134 @@ def test_two_tasks_at_once(serve: Callable[..., Emulator], context: dict[str, An
     for thread in threads:
         thread.start()
     gate.wait_until_reached()
-    threads[0].join(1)  # so that the second one has looked, too
+    threads[0].join(1)  # so that the second task has listed the operations, too
     gate.open()
     if if_running == "wait":
         while len(results) < 1:
             threads[0].join(0.05)
-        portal.clock.advance(days=5)
+        emulator.clock.advance(days=5)
     for thread in threads:
         thread.join(30)
-    wanted = ["AirflowFailException", "publish"] if if_running == "fail" else ["publish", "publish"]
-    assert (sorted(results), len(portal.operations(OFFER))) == (wanted, wanted.count("publish"))
-
-
-class Kept:
-    """A store of a task's state for one of several tasks."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, Any] = {}
-
-    def get(self, key: str, default: Any = None) -> Any:
-        return self.values.get(key, default)
-
-    def set(self, key: str, value: Any, *, retention: Any = None) -> None:
-        self.values[key] = value
-
-    def delete(self, key: str) -> None:
-        self.values.pop(key, None)
+    expected = ["AirflowFailException", "publish"] if if_running == "fail" else ["publish", "publish"]
+    assert sorted(results) == expected
+    assert len(emulator.operations(OFFER)) == expected.count("publish")
 
 
 @pytest.mark.parametrize("header", ["Location", "Operation-Location", "both", "none"])
 @pytest.mark.parametrize("form", ["publisher", "dollar", "absolute", "dollar-guid"])
-def test_every_form_of_location_leads_to_the_operation(
-    serve: Callable[..., Emulator], context: dict[str, Any], store: Any, header: str, form: str
+def test_every_form_of_location_identifies_the_operation(
+    serve: Callable[..., Emulator], context: dict[str, Any], store: Store, header: str, form: str
 ) -> None:
-    """A location that is missing, relative, absolute, or without an API version leads to the right operation."""
-    portal = serve(location_header=header, location_form=form)
-    portal.add_offer(OFFER, history="succeeded")
+    """A location that is missing, relative, absolute, or without an API version identifies the right operation."""
+    emulator = serve(location_header=header, location_form=form)
+    emulator.add_offer(OFFER, history="succeeded")
     value = operator(settle_time=5).execute(context)
-    assert value["operation_id"] == portal.operations(OFFER)[0]["id"]
+    assert value["operation_id"] == emulator.operations(OFFER)[0]["id"]
 
 
-def test_without_notes_a_retry_does_not_take_a_foreign_operation(
+def test_without_checkpoints_a_retry_does_not_attach_to_a_foreign_operation(
     serve: Callable[..., Emulator], context: dict[str, Any], retry: Callable[[], None]
 ) -> None:
-    """Before Airflow 3.3, what runs since before the DAG run began is refused, whichever try it is."""
-    portal = serve()
-    portal.add_offer(OFFER)
-    portal.person(OFFER, "publish")
-    context["dag_run"] = SimpleNamespace(start_date=portal.clock.now().replace(year=portal.clock.now().year + 1))
+    """Before Airflow 3.3, an operation in progress since before the DAG run is refused, at every try."""
+    emulator = serve()
+    emulator.add_offer(OFFER)
+    emulator.person(OFFER, "publish")
+    context["dag_run"] = SimpleNamespace(start_date=emulator.clock.now().replace(year=emulator.clock.now().year + 1))
     retry()
-    with pytest.raises(AirflowFailException, match="is running, and an offer has one operation at a time"):
+    with pytest.raises(AirflowFailException, match="is in progress, and an offer can have only one"):
         operator().execute(context)
-    assert portal.counts["publish"] == 0
+    assert emulator.counts["publish"] == 0
 
 
 def test_a_conflict_with_another_cause_is_not_waited_for(
-    serve: Callable[..., Emulator], context: dict[str, Any], store: Any
+    serve: Callable[..., Emulator], context: dict[str, Any], store: Store
 ) -> None:
-    """With `wait`, an API that answers 409 though nothing is in progress is submitted to twice, and its words are the error."""
-    portal = serve()
-    portal.add_offer(OFFER)
+    """With `wait`, a 409 without an operation in progress is submitted twice, and its text is the error."""
+    emulator = serve()
+    emulator.add_offer(OFFER)
     body = '{"error": {"code": "Conflict", "message": "The draft has no changes"}}'
-    portal.inject(Fault("answer", "publish", times=999, status=409, body=body))
+    emulator.inject(Fault("response", "publish", times=999, status=409, body=body))
     with pytest.raises(AirflowFailException, match="The draft has no changes"):
         operator(if_running="wait", deferrable=False, poll_interval=0.05).execute(context)
-    assert portal.counts["publish"] == 2
+    assert emulator.counts["publish"] == 2
 
 
-def test_a_clear_with_fewer_retries_publishes_nothing_and_says_why(
-    serve: Callable[..., Emulator], context: dict[str, Any], store: Any
+def test_an_undecidable_clear_publishes_nothing_and_says_why(
+    serve: Callable[..., Emulator], context: dict[str, Any], store: Store
 ) -> None:
-    """Where a clear leaves what a retry leaves too, the ended operation is not taken for a success."""
-    portal = serve()
-    portal.add_offer(OFFER)
+    """Where a clear looks like a retry, the ended operation does not count as a success."""
+    emulator = serve()
+    emulator.add_offer(OFFER)
     context["ti"].max_tries = 2
     operator().execute(context)
-    portal.clock.advance(days=5)
-    context["ti"].try_number = 2  # cleared once it had ended, with one retry: max_tries is 1 + 1 as before
+    emulator.clock.advance(days=5)
+    context["ti"].try_number = 2  # cleared after its end, with one retry: max_tries is 1 + 1 as before
     with pytest.raises(AirflowFailException, match=r"retried or was cleared.*start a new DAG run"):
         operator(retries=1).execute(context)
-    assert portal.counts["publish"] == 1
+    assert emulator.counts["publish"] == 1
 
 
 @pytest.mark.parametrize("in_progress", [True, False])
 def test_a_clear_that_empties_the_store(
-    serve: Callable[..., Emulator], context: dict[str, Any], store: Any, clear: Callable[[], None], *, in_progress: bool
+    serve: Callable[..., Emulator],
+    context: dict[str, Any],
+    store: Store,
+    clear: Callable[[], None],
+    *,
+    in_progress: bool,
 ) -> None:
-    """Without its checkpoint a cleared task publishes anew, once nothing is in progress, and its next try knows that."""
-    portal = serve()
-    portal.add_offer(OFFER)
+    """Without its checkpoint a cleared task publishes again once nothing is in progress, and its next try attaches to that."""
+    emulator = serve()
+    emulator.add_offer(OFFER)
     first = operator().execute(context)
     if not in_progress:
-        portal.clock.advance(days=5)
+        emulator.clock.advance(days=5)
     store.values.clear()
     clear()
     if in_progress:
         with pytest.raises(AirflowFailException, match=first["operation_id"]):
             operator().execute(context)
-        assert portal.counts["publish"] == 1
+        assert emulator.counts["publish"] == 1
         return
     anew = operator().execute(context)
     context["ti"].try_number += 1
     assert operator().execute(context) == anew != first
-    assert portal.counts["publish"] == 2
+    assert emulator.counts["publish"] == 2
 
 
-class Broken(Kept):
+class ReadOnlyStore(Store):
     """A store that cannot be written to."""
 
     def set(self, key: str, value: Any, *, retention: Any = None) -> None:
         raise ConnectionError(key)
 
 
-def test_without_its_note_nothing_is_ordered(serve: Callable[..., Emulator], context: dict[str, Any]) -> None:
-    """Where the intent cannot be noted, the order is not sent."""
-    portal = serve()
-    portal.add_offer(OFFER)
+def test_without_its_checkpoint_nothing_is_submitted(serve: Callable[..., Emulator], context: dict[str, Any]) -> None:
+    """If the checkpoint cannot be saved, no request is sent."""
+    emulator = serve()
+    emulator.add_offer(OFFER)
     with pytest.raises(ConnectionError):
-        operator().execute(context | {"task_state_store": Broken()})
-    assert portal.counts["publish"] == 0
+        operator().execute(context | {"task_state_store": ReadOnlyStore()})
+    assert emulator.counts["publish"] == 0
 
 
 def test_a_first_try_without_a_connection_is_known_to_have_submitted_nothing(
     serve: Callable[..., Emulator],
     connect: Callable[..., None],
     context: dict[str, Any],
-    store: Any,
+    store: Store,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A first try that ends before it has read its connection, or is killed there, leaves the next one free to publish."""
-    portal = serve()
-    portal.add_offer(OFFER)
-    portal.person(OFFER, "publish")
-    portal.person(OFFER, "cancel")
-    portal.clock.advance(hours=1)
+    """After a first try that failed before it had read its connection, the next try may publish."""
+    emulator = serve()
+    emulator.add_offer(OFFER)
+    emulator.person(OFFER, "publish")
+    emulator.person(OFFER, "cancel")
+    emulator.clock.advance(hours=1)
     monkeypatch.delenv("AIRFLOW_CONN_CLOUD_PARTNER_PORTAL_DEFAULT")
     with pytest.raises(AirflowException, match="isn't defined"):
         operator().execute(context)
-    connect(portal)
+    connect(emulator)
     context["ti"].try_number = 2
     operator().execute(context)
-    assert portal.orders_for(OFFER)["publish"] == 1
+    assert emulator.submits_for(OFFER)["publish"] == 1

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Going live: only with what is parked, at most once, and watched to its end."""
+"""Going live: only with an offer that awaits sign-off, at most once, and until it is live."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, TaskDeferred
 from partner_center_emulator import Emulator, Fault
+from support.sensor_result import SensorResult
 
 from airflow_provider_cpp.operators.offer import GoLiveOfferOperator, PublishOfferOperator
 
@@ -21,182 +23,183 @@ def operator(**arguments: Any) -> GoLiveOfferOperator:
     return GoLiveOfferOperator(**{**options, "offer_id": OFFER, **arguments})
 
 
-def parked(serve: Callable[..., Emulator], **settings: Any) -> Emulator:
-    """Serve a portal on which the offer waits for its publisher."""
-    portal = serve(**settings)
-    portal.add_offer(OFFER, history=settings.get("history"))
-    portal.person(OFFER, "publish")
-    portal.clock.advance(days=4)
-    return portal
+def awaiting_sign_off(serve: Callable[..., Emulator], **settings: Any) -> Emulator:
+    """Serve an offer that awaits sign-off."""
+    emulator = serve(**settings)
+    emulator.add_offer(OFFER, history=settings.get("history"))
+    emulator.person(OFFER, "publish")
+    emulator.clock.advance(days=4)
+    return emulator
 
 
 @pytest.mark.parametrize("shown", ["status", "step-id", "step-name"])
 @pytest.mark.parametrize("golive_operation", ["new", "continues"])
-def test_what_is_parked_goes_live(
+def test_an_offer_awaiting_sign_off_goes_live(
     serve: Callable[..., Emulator], context: dict[str, Any], shown: str, golive_operation: str
 ) -> None:
-    """A parked offer goes live once, and the operation is the one that the portal has for it."""
-    portal = parked(serve, sign_off_shown_as=shown, golive_operation=golive_operation)
+    """An offer that awaits sign-off goes live once, and the task returns the API's operation for that."""
+    emulator = awaiting_sign_off(serve, sign_off_shown_as=shown, golive_operation=golive_operation)
     value = operator().execute(context)
-    assert (value["kind"], value["operation_id"]) == ("golive", portal.operations(OFFER)[0]["id"])
-    assert portal.counts["golive"] == 1
+    assert value["kind"] == "golive"
+    assert value["operation_id"] == emulator.operations(OFFER)[0]["id"]
+    assert emulator.counts["golive"] == 1
 
 
 @pytest.mark.parametrize("form", ["publisher", "dollar", "absolute", "dollar-guid"])
 @pytest.mark.parametrize("header", ["Location", "Operation-Location", "none"])
-def test_every_form_of_location_leads_to_the_operation(
+def test_every_form_of_location_identifies_the_operation(
     serve: Callable[..., Emulator], context: dict[str, Any], header: str, form: str
 ) -> None:
-    """Whatever the answer names, the operation is found."""
-    portal = parked(serve, location_header=header, location_form=form)
+    """With every form of location, or none, the operation is identified."""
+    emulator = awaiting_sign_off(serve, location_header=header, location_form=form)
     value = operator().execute(context)
-    assert (value["operation_id"], portal.counts["golive"]) == (portal.operations(OFFER)[0]["id"], 1)
+    assert value["operation_id"] == emulator.operations(OFFER)[0]["id"]
+    assert emulator.counts["golive"] == 1
 
 
-def test_nothing_parked_is_a_clear_error(serve: Callable[..., Emulator], context: dict[str, Any]) -> None:
-    """A first try that finds nothing parked fails for good and says what is there."""
-    portal = serve()
-    portal.add_offer(OFFER)
-    portal.person(OFFER, "publish")
-    with pytest.raises(AirflowFailException, match=r"its status is running, operation .* it did not go live"):
+def test_nothing_awaiting_sign_off_is_a_clear_error(serve: Callable[..., Emulator], context: dict[str, Any]) -> None:
+    """If nothing awaits sign-off at the first try, the task fails without a retry and reports the offer's state."""
+    emulator = serve()
+    emulator.add_offer(OFFER)
+    emulator.person(OFFER, "publish")
+    with pytest.raises(AirflowFailException, match=r"cannot go live: its status is running, operation "):
         operator(settle_time=0).execute(context)
-    assert portal.counts["golive"] == 0
+    assert emulator.counts["golive"] == 0
 
 
-def test_a_status_that_is_stale_for_a_moment_is_looked_at_again(
-    serve: Callable[..., Emulator], context: dict[str, Any]
-) -> None:
-    """A preview that was just reached goes live though the offer's status still shows the last publication."""
-    portal = serve(lag_status=2)
-    portal.add_offer(OFFER, history="succeeded")
+def test_a_stale_status_is_polled_again(serve: Callable[..., Emulator], context: dict[str, Any]) -> None:
+    """A preview that was just reached goes live although the offer's status still shows the previous publication."""
+    emulator = serve(lag_status=2)
+    emulator.add_offer(OFFER, history="succeeded")
     PublishOfferOperator(task_id="publish", offer_id=OFFER).execute(context)
-    portal.clock.advance(days=4)
-    assert operator(settle_time=30).execute(context)["operation_id"] == portal.operations(OFFER)[0]["id"]
+    emulator.clock.advance(days=4)
+    assert operator(settle_time=30).execute(context)["operation_id"] == emulator.operations(OFFER)[0]["id"]
 
 
-def test_another_publication_than_was_meant_does_not_go_live(
-    serve: Callable[..., Emulator], context: dict[str, Any]
-) -> None:
-    """What a person published over the approved preview is not signed off in its stead."""
-    portal = serve()
-    portal.add_offer(OFFER)
+def test_another_publication_does_not_go_live(serve: Callable[..., Emulator], context: dict[str, Any]) -> None:
+    """A person's publication that replaced the approved preview does not go live in its place."""
+    emulator = serve()
+    emulator.add_offer(OFFER)
     meant = PublishOfferOperator(task_id="publish", offer_id=OFFER).execute(context)
-    portal.clock.advance(days=4)
-    portal.person(OFFER, "publish")
-    portal.clock.advance(days=4)
-    with pytest.raises(AirflowFailException, match="was meant, but what is parked is operation"):
+    emulator.clock.advance(days=4)
+    emulator.person(OFFER, "publish")
+    emulator.clock.advance(days=4)
+    with pytest.raises(AirflowFailException, match=r"was meant, but operation .* awaits sign-off"):
         operator(offer_id=None, operation=meant, settle_time=0).execute(context)
-    assert portal.counts["golive"] == 0
+    assert emulator.counts["golive"] == 0
 
 
 LOST = {
     "reset": Fault("drop", "golive", after=True),
-    "500": Fault("answer", "golive", after=True, status=500),
-    "502 with a page": Fault("answer", "golive", after=True, status=502, body="<html>Bad gateway</html>"),
-    "503": Fault("answer", "golive", after=True, status=503, headers={"Retry-After": "1"}),
+    "500": Fault("response", "golive", after=True, status=500),
+    "502 with a page": Fault("response", "golive", after=True, status=502, body="<html>Bad gateway</html>"),
+    "503": Fault("response", "golive", after=True, status=503, headers={"Retry-After": "1"}),
     "no location": Fault("no-location", "golive"),
 }
 
 
 @pytest.mark.parametrize("golive_operation", ["new", "continues"])
 @pytest.mark.parametrize("case", LOST)
-def test_a_lost_answer_is_one_go_live(
+def test_a_lost_response_is_one_go_live(
     serve: Callable[..., Emulator], context: dict[str, Any], case: str, golive_operation: str
 ) -> None:
-    """When the order was taken and its answer lost, it is not sent again, and the operation is found."""
-    portal = parked(serve, golive_operation=golive_operation)
-    fault = LOST[case]
-    portal.inject(
-        Fault(fault.kind, "golive", after=fault.after, status=fault.status, headers=fault.headers, body=fault.body)
-    )
+    """A go-live request that was accepted is not submitted again after a lost response, and its operation is returned."""
+    emulator = awaiting_sign_off(serve, golive_operation=golive_operation)
+    emulator.inject(replace(LOST[case]))
     value = operator().execute(context)
-    assert (value["operation_id"], portal.counts["golive"]) == (portal.operations(OFFER)[0]["id"], 1)
+    assert value["operation_id"] == emulator.operations(OFFER)[0]["id"]
+    assert emulator.counts["golive"] == 1
 
 
-def test_still_parked_is_ordered_again(serve: Callable[..., Emulator], context: dict[str, Any]) -> None:
-    """When the answer was lost and the offer stays parked for the settle time, it is signed off again."""
-    portal = parked(serve)
-    portal.inject(Fault("answer", "golive", status=500))
+def test_an_offer_that_still_awaits_sign_off_is_submitted_again(
+    serve: Callable[..., Emulator], context: dict[str, Any]
+) -> None:
+    """If the response was lost and the offer still awaits sign-off after the settle time, the request is submitted again."""
+    emulator = awaiting_sign_off(serve)
+    emulator.inject(Fault("response", "golive", status=500))
     value = operator().execute(context)
-    assert (value["operation_id"], portal.counts["golive"]) == (portal.operations(OFFER)[0]["id"], 2)
+    assert value["operation_id"] == emulator.operations(OFFER)[0]["id"]
+    assert emulator.counts["golive"] == 2
 
 
-def test_a_portal_that_never_takes_it_leaves_retries(serve: Callable[..., Emulator], context: dict[str, Any]) -> None:
-    """An offer that stays parked whatever is ordered fails the try, and another try may help."""
-    portal = parked(serve)
-    portal.inject(Fault("answer", "golive", times=9, status=500))
-    with pytest.raises(AirflowException, match="it still waits for its publisher's sign-off") as caught:
+def test_a_go_live_that_is_never_accepted_is_retryable(serve: Callable[..., Emulator], context: dict[str, Any]) -> None:
+    """An offer that awaits sign-off after every request fails the try, and a retry may help."""
+    emulator = awaiting_sign_off(serve)
+    emulator.inject(Fault("response", "golive", times=9, status=500))
+    with pytest.raises(AirflowException, match="it still awaits sign-off") as caught:
         operator(settle_time=1).execute(context)
     assert not isinstance(caught.value, AirflowFailException)
 
 
 @pytest.mark.parametrize("golive_operation", ["new", "continues"])
 @pytest.mark.parametrize("days", [0, 5])
-def test_a_retry_goes_on_with_what_is_going_live(
+def test_a_retry_attaches_to_the_go_live_operation(
     serve: Callable[..., Emulator], context: dict[str, Any], golive_operation: str, days: int
 ) -> None:
-    """A retry orders nothing while the offer goes live, or once it is."""
-    portal = parked(serve, golive_operation=golive_operation)
+    """A retry submits nothing while the offer is going live, or once it is live."""
+    emulator = awaiting_sign_off(serve, golive_operation=golive_operation)
     first = operator().execute(context)
-    portal.clock.advance(days=days)
+    emulator.clock.advance(days=days)
     context["ti"].try_number = 2
     assert operator().execute(context)["operation_id"] == first["operation_id"]
-    assert portal.counts["golive"] == 1
+    assert emulator.counts["golive"] == 1
 
 
 @pytest.mark.parametrize("history", ["succeeded", "failed"])
 @pytest.mark.parametrize("golive_operation", ["new", "continues"])
 @pytest.mark.parametrize("missing", ["previous", "missing"])
-def test_stale_answers_are_not_believed(
+def test_stale_responses_are_ignored(
     serve: Callable[..., Emulator],
     context: dict[str, Any],
-    run_sensor: Callable[..., Any],
+    run_sensor: Callable[..., SensorResult],
     history: str,
     golive_operation: str,
     missing: str,
 ) -> None:
-    """While status, list and operation answer for the publication before, a sensor waits for this going live."""
+    """While status, list and operation still show the previous publication, a sensor waits for this one."""
     lags = {"lag_status": 3, "lag_list": 3, "lag_operation": 3, "lag_operation_as": missing}
-    portal = serve(golive_operation=golive_operation, **lags)
-    portal.add_offer(OFFER, history=history)
-    portal.person(OFFER, "publish")
-    portal.clock.advance(days=4)
+    emulator = serve(golive_operation=golive_operation, **lags)
+    emulator.add_offer(OFFER, history=history)
+    emulator.person(OFFER, "publish")
+    emulator.clock.advance(days=4)
     value = operator().execute(context)
-    waiting = run_sensor("poke", operation=value, patience=1)
-    portal.clock.advance(days=4)
-    reached = run_sensor("poke", operation=value, patience=5)
-    assert (waiting.kind, reached.kind) == ("waits", "reached")
+    waiting = run_sensor("poke", operation=value, timeout=1)
+    emulator.clock.advance(days=4)
+    reached = run_sensor("poke", operation=value, timeout=5)
+    assert waiting.kind == "waits"
+    assert reached.kind == "reached"
 
 
-def test_a_deferred_wait_ends_when_it_is_live(serve: Callable[..., Emulator], context: dict[str, Any]) -> None:
-    """With `wait_for_completion`, the task ends when the offer is live, and the trigger orders nothing."""
-    portal = parked(serve)
+def test_a_deferred_wait_ends_when_the_offer_is_live(serve: Callable[..., Emulator], context: dict[str, Any]) -> None:
+    """With `wait_for_completion`, the task ends when the offer is live, and the trigger submits nothing."""
+    emulator = awaiting_sign_off(serve)
     task = operator(wait_for_completion=True, deferrable=True, poll_interval=0.01)
     with pytest.raises(TaskDeferred) as deferral:
         task.execute(context)
-    portal.clock.advance(days=4)
+    emulator.clock.advance(days=4)
     event = asyncio.run(anext(deferral.value.trigger.run())).payload
-    assert (task.execute_complete(context, event)["kind"], portal.counts["golive"]) == ("golive", 1)
+    assert task.execute_complete(context, event)["kind"] == "golive"
+    assert emulator.counts["golive"] == 1
 
 
-def test_a_rejection_while_it_goes_live_fails_the_wait(serve: Callable[..., Emulator], context: dict[str, Any]) -> None:
-    """A publication that is rejected on its way to the market fails the task, with the portal's words."""
-    portal = serve()
-    portal.add_offer(OFFER, "fails-going-live")
-    portal.person(OFFER, "publish")
-    portal.clock.advance(days=4)
+def test_a_failed_go_live_fails_the_wait(serve: Callable[..., Emulator], context: dict[str, Any]) -> None:
+    """A publication that fails while it goes live fails the task, with the API's text."""
+    emulator = serve()
+    emulator.add_offer(OFFER, "fails-going-live")
+    emulator.person(OFFER, "publish")
+    emulator.clock.advance(days=4)
     task = operator(wait_for_completion=True, deferrable=True, poll_interval=0.01)
     with pytest.raises(TaskDeferred) as deferral:
         task.execute(context)
-    portal.clock.advance(days=4)
+    emulator.clock.advance(days=4)
     event = asyncio.run(anext(deferral.value.trigger.run())).payload
     with pytest.raises(AirflowFailException, match="publication failed at step Live: The image of plan gold"):
         task.execute_complete(context, event)
 
 
 @pytest.mark.parametrize("operation", [None, "publish", [{"kind": "publish"}] * 2, ("kind", "publish")])
-def test_what_is_no_operation_is_a_clear_error(context: dict[str, Any], operation: Any) -> None:
-    """A skipped task's nothing, a text, a mapped task's list and an expanded dict are errors that say so."""
+def test_an_invalid_operation_is_a_clear_error(context: dict[str, Any], operation: Any) -> None:
+    """None, a text, a list and a field of an expanded dict are errors that explain themselves."""
     task = operator(offer_id=None, operation=operation or "later")
     task.operation = operation
     with pytest.raises(AirflowFailException, match="the argument operation cannot be used"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one run of a task costs: reads of the connection, and sessions."""
+"""What one task run costs: reads of the connection, and sessions."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import BaseHook, TaskDeferred
 from partner_center_emulator import Emulator
+from support.run_tasks import Store
 
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
 from airflow_provider_cpp.operators.offer import PublishOfferOperator
@@ -23,14 +24,14 @@ OFFER = "contoso-vm"
 
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """Return what counts the reads of connections, in a worker and in a triggerer, and the sessions that are opened."""
+    """Return a counter of connection reads and opened sessions, in a worker and in a triggerer."""
     counts: Counter[str] = Counter()
 
-    def count(owner: Any, name: str, what: str) -> None:
+    def count(owner: Any, name: str, key: str) -> None:
         original = getattr(owner, name)
 
         def counting(*arguments: Any, **options: Any) -> Any:
-            counts[what] += 1
+            counts[key] += 1
             return original(*arguments, **options)
 
         monkeypatch.setattr(owner, name, counting)
@@ -43,20 +44,20 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 
 def test_a_publish_reads_the_connection_once(
-    serve: Callable[..., Emulator], context: dict[str, Any], store: Any, counted: Counter[str]
+    serve: Callable[..., Emulator], context: dict[str, Any], store: Store, counted: Counter[str]
 ) -> None:
     """A publish reads the connection once and opens one session, from the draft to the operation."""
-    portal = serve()
-    portal.add_offer(OFFER)
+    emulator = serve()
+    emulator.add_offer(OFFER)
     PublishOfferOperator(task_id="publish", offer_id=OFFER).execute(context)
-    assert portal.orders_for(OFFER)["publish"] == 1
+    assert emulator.submits_for(OFFER)["publish"] == 1
     assert counted == {"reads": 1, "sessions": 1}
 
 
 def test_a_poke_reads_the_connection_once(
     serve: Callable[..., Emulator], context: dict[str, Any], counted: Counter[str]
 ) -> None:
-    """A poke reads the connection once and opens one session; the next one, days later perhaps, does so again."""
+    """A poke reads the connection once and opens one session, and so does the next one, perhaps days later."""
     serve().add_offer(OFFER)
     sensor = OfferStatusSensor(task_id="wait", offer_id=OFFER, until="live", deferrable=False)
     for pokes in (1, 2):
@@ -68,20 +69,20 @@ def test_a_deferred_wait_reads_the_connection_once(
     serve: Callable[..., Emulator], context: dict[str, Any], counted: Counter[str]
 ) -> None:
     """A wait in the triggerer reads the connection once and opens one session, however often it polls."""
-    portal = serve()
-    portal.add_offer(OFFER)
-    portal.person(OFFER, "publish")
+    emulator = serve()
+    emulator.add_offer(OFFER)
+    emulator.person(OFFER, "publish")
     sensor = OfferStatusSensor(task_id="wait", offer_id=OFFER, until="preview", deferrable=True, poll_interval=0.05)
     with pytest.raises(TaskDeferred) as deferral:
         sensor.execute(context)
     counted.clear()
-    polls = portal.counts["status"]
+    polls = emulator.counts["status"]
 
     async def event() -> Any:
         waiting = asyncio.ensure_future(anext(deferral.value.trigger.run()))
-        while portal.counts["status"] < polls + 3:  # noqa: ASYNC110 - the emulator is in another thread
+        while emulator.counts["status"] < polls + 3:  # noqa: ASYNC110 - the emulator is in another thread
             await asyncio.sleep(0.01)
-        portal.clock.advance(days=9)
+        emulator.clock.advance(days=9)
         return (await waiting).payload
 
     assert asyncio.run(event())["result"] == "reached"

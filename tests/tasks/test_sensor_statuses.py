@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every status of the contract, in every spelling, for every way of waiting: one table."""
+"""Every status of the two APIs, in every spelling and in every mode: one table."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 from partner_center_emulator import Emulator, Fault
+from support.sensor_result import SensorResult
 
 OFFER = "contoso-vm"
 REACHED, WAITS, FAILED, CANCELED = "reached", "waits", "failed", "canceled"
 
-# The status word, and how a wait until the preview and one until live end.
+# The status, and the results of a wait until the preview and of one until live.
 STATUSES = [
     ("neverPublished", WAITS, WAITS),
     ("notStarted", WAITS, WAITS),
@@ -27,9 +28,9 @@ STATUSES = [
 ]
 SPELLINGS: dict[str, Callable[[str], str]] = {
     "camel": str,
-    "pascal": lambda word: word[0].upper() + word[1:],
-    "camel-spaces": lambda word: f"  {word} ",
-    "pascal-spaces": lambda word: f" {word[0].upper()}{word[1:]}\t",
+    "pascal": lambda status: status[0].upper() + status[1:],
+    "camel-spaces": lambda status: f"  {status} ",
+    "pascal-spaces": lambda status: f" {status[0].upper()}{status[1:]}\t",
 }
 SIGN_OFFS = {
     "by id": {"id": "publisher-signoff", "stepName": "Publisher signoff"},
@@ -39,20 +40,20 @@ SIGN_OFFS = {
 
 
 @pytest.fixture
-def answering(shared_portal: Emulator, connect: Callable[..., None]) -> Iterator[Callable[[Any], None]]:
-    """Return a function that makes the portal answer every question for a status with one body."""
-    shared_portal.add_offer(OFFER)
-    connect(shared_portal)
+def status_response(shared_emulator: Emulator, connect: Callable[..., None]) -> Iterator[Callable[[Any], None]]:
+    """Return a function that makes the CPP API respond to every status request with one body."""
+    shared_emulator.add_offer(OFFER)
+    connect(shared_emulator)
 
-    def answer(body: Any) -> None:
+    def set_response(body: Any) -> None:
         text = body if isinstance(body, bytes) else json.dumps(body)
-        shared_portal.inject(Fault("answer", "status", times=1000, status=200, body=text))
+        shared_emulator.inject(Fault("response", "status", times=1000, status=200, body=text))
 
-    yield answer
-    shared_portal.clear_faults()
+    yield set_response
+    shared_emulator.clear_faults()
 
 
-def kind_of(ending: Any) -> str:
+def kind_of(ending: SensorResult) -> str:
     if ending.kind == "AirflowFailException":
         return (
             CANCELED
@@ -67,19 +68,19 @@ def kind_of(ending: Any) -> str:
 @pytest.mark.parametrize("mode", ["poke", "reschedule", "deferred"])
 @pytest.mark.parametrize("until", ["preview", "live"])
 @pytest.mark.parametrize("spelling", SPELLINGS)
-@pytest.mark.parametrize(("word", "preview", "live"), STATUSES)
+@pytest.mark.parametrize(("status", "preview", "live"), STATUSES)
 def test_every_status_in_every_spelling(
-    answering: Callable[[Any], None],
-    run_sensor: Callable[..., Any],
+    status_response: Callable[[Any], None],
+    run_sensor: Callable[..., SensorResult],
     mode: str,
     until: str,
     spelling: str,
-    word: str,
+    status: str,
     preview: str,
     live: str,
 ) -> None:
-    """A status means the same, however it is spelt and however it is waited for."""
-    answering({"status": SPELLINGS[spelling](word), "steps": [], "messages": []})
+    """A status means the same in every spelling and in every mode."""
+    status_response({"status": SPELLINGS[spelling](status), "steps": [], "messages": []})
     ending = run_sensor(mode, offer_id=OFFER, until=until)
     assert kind_of(ending) == {"preview": preview, "live": live}[until]
 
@@ -90,26 +91,28 @@ def test_every_status_in_every_spelling(
     "casing", ["waitingForPublisherReview", "WaitingForPublisherReview", " waitingForPublisherReview "]
 )
 @pytest.mark.parametrize("sign_off", SIGN_OFFS)
-def test_a_sign_off_that_hides_behind_running(
-    answering: Callable[[Any], None],
-    run_sensor: Callable[..., Any],
+def test_a_sign_off_step_behind_a_running_status(
+    status_response: Callable[[Any], None],
+    run_sensor: Callable[..., SensorResult],
     mode: str,
     until: str,
     expected: str,
     casing: str,
     sign_off: str,
 ) -> None:
-    """An offer that says running is parked if its sign-off step waits, known by the step's id or by its name."""
-    answering({"status": "running", "steps": [SIGN_OFFS[sign_off] | {"status": casing}]})
+    """A running offer awaits sign-off if its sign-off step, known by its ID or its name, does."""
+    status_response({"status": "running", "steps": [SIGN_OFFS[sign_off] | {"status": casing}]})
     assert kind_of(run_sensor(mode, offer_id=OFFER, until=until)) == expected
 
 
 @pytest.mark.parametrize("mode", ["poke", "reschedule", "deferred"])
-def test_the_overall_status_decides_whatever_the_steps_say(
-    answering: Callable[[Any], None], run_sensor: Callable[..., Any], mode: str
+def test_the_overall_status_beats_the_steps(
+    status_response: Callable[[Any], None], run_sensor: Callable[..., SensorResult], mode: str
 ) -> None:
-    """An offer that says succeeded is live, though steps of it say that they have not begun."""
-    answering({"status": "succeeded", "steps": [{"id": "displaycertify", "stepName": "C", "status": "notStarted"}]})
+    """An offer with status succeeded is live, even if some of its steps have not started."""
+    status_response(
+        {"status": "succeeded", "steps": [{"id": "displaycertify", "stepName": "C", "status": "notStarted"}]}
+    )
     assert run_sensor(mode, offer_id=OFFER).kind == REACHED
 
 
@@ -128,28 +131,28 @@ BAD_BODIES = {
 
 @pytest.mark.parametrize("mode", ["poke", "reschedule", "deferred"])
 @pytest.mark.parametrize("body", BAD_BODIES)
-def test_an_answer_that_is_none_is_waited_through(
-    answering: Callable[[Any], None], run_sensor: Callable[..., Any], mode: str, body: str
+def test_an_invalid_response_does_not_end_the_wait(
+    status_response: Callable[[Any], None], run_sensor: Callable[..., SensorResult], mode: str, body: str
 ) -> None:
-    """An answer that is not what the API promises is neither success nor the end of a wait."""
-    answering(BAD_BODIES[body])
+    """A response that violates the contract is neither success nor the end of a wait."""
+    status_response(BAD_BODIES[body])
     assert run_sensor(mode, offer_id=OFFER).kind == WAITS
 
 
 @pytest.mark.parametrize("mode", ["poke", "reschedule", "deferred"])
-def test_odd_but_harmless_answers_are_understood(
-    answering: Callable[[Any], None], run_sensor: Callable[..., Any], mode: str
+def test_odd_but_harmless_responses_are_understood(
+    status_response: Callable[[Any], None], run_sensor: Callable[..., SensorResult], mode: str
 ) -> None:
-    """Unknown fields, null messages, long fractions, missing zones and 18 digits do not keep success from being seen."""
+    """Unknown fields, null messages, long fractions, missing time zones and 18 digits do not hide success."""
     message = {"messageHtml": None, "level": None, "timestamp": "2017-05-23T23:33:47.8802283Z", "new": 1}
     step = {"id": "live", "stepName": "Live", "status": "complete", "messages": [message, None, "text"], "more": {}}
     body = {"status": "succeeded", "messages": None, "steps": [step], "version": 636576975611768314, "extra": []}
-    answering(body | {"changedTime": "2022-06-02T12:25:56.651"})
+    status_response(body | {"changedTime": "2022-06-02T12:25:56.651"})
     assert run_sensor(mode, offer_id=OFFER).kind == REACHED
 
 
 GUID = "12345678-1234-4321-8765-123456789012"
-# What the successor lists of an offer's newest submission (target, progress, result), and how the two waits end.
+# Target, status and result of an offer's newest submission, and the results of the two waits.
 SUBMISSIONS: list[tuple[str, str, str, str, str]] = [
     ("", "", "", WAITS, WAITS),
     ("preview", "notStarted", "pending", WAITS, WAITS),
@@ -168,31 +171,31 @@ SUBMISSIONS: list[tuple[str, str, str, str, str]] = [
 ]
 
 
-def listed(target: str, progress: str, result: str, spell: Callable[[str], str]) -> dict[str, Any]:
-    """Write a list of submissions: the draft's entry, and one of these words."""
+def submission_list(target: str, progress: str, result: str, spell: Callable[[str], str]) -> dict[str, Any]:
+    """Return a list of submissions: the draft's, and one with these words."""
     draft = {"id": f"submission/{GUID}/0", "target": {"targetType": "draft"}}
-    entry = {
+    submission = {
         "id": f"submission/{GUID}/7",
         "target": {"targetType": spell(target) if target else ""},
         "status": spell(progress) if progress else "",
         "result": spell(result) if result else "",
         "created": "2026-11-03T09:00:00.1Z",
     }
-    return {"value": [draft, entry] if target else [draft]}
+    return {"value": [draft, submission] if target else [draft]}
 
 
 @pytest.fixture
-def listing(shared_portal: Emulator, connect: Callable[..., None]) -> Iterator[Callable[[Any], None]]:
-    """Return a function that makes the successor answer every question for submissions with one body."""
-    shared_portal.add_offer(OFFER)
-    connect(shared_portal, conn_type="product_ingestion")
+def list_response(shared_emulator: Emulator, connect: Callable[..., None]) -> Iterator[Callable[[Any], None]]:
+    """Return a function that makes the Product Ingestion API respond to every request for submissions with one body."""
+    shared_emulator.add_offer(OFFER)
+    connect(shared_emulator, conn_type="product_ingestion")
 
-    def answer(body: Any) -> None:
+    def set_response(body: Any) -> None:
         text = body if isinstance(body, bytes) else json.dumps(body)
-        shared_portal.inject(Fault("answer", "submission_list", times=1000, status=200, body=text))
+        shared_emulator.inject(Fault("response", "submission_list", times=1000, status=200, body=text))
 
-    yield answer
-    shared_portal.clear_faults()
+    yield set_response
+    shared_emulator.clear_faults()
 
 
 @pytest.mark.parametrize("mode", ["poke", "reschedule", "deferred"])
@@ -200,8 +203,8 @@ def listing(shared_portal: Emulator, connect: Callable[..., None]) -> Iterator[C
 @pytest.mark.parametrize("spelling", SPELLINGS)
 @pytest.mark.parametrize(("target", "progress", "result", "preview", "live"), SUBMISSIONS)
 def test_every_state_of_a_submission(
-    listing: Callable[[Any], None],
-    run_sensor: Callable[..., Any],
+    list_response: Callable[[Any], None],
+    run_sensor: Callable[..., SensorResult],
     mode: str,
     until: str,
     spelling: str,
@@ -211,8 +214,8 @@ def test_every_state_of_a_submission(
     preview: str,
     live: str,
 ) -> None:
-    """With a connection to the successor a state means the same, however it is spelt and however it is waited for."""
-    listing(listed(target, progress, result, SPELLINGS[spelling]))
+    """With the Product Ingestion API a state means the same in every spelling and in every mode."""
+    list_response(submission_list(target, progress, result, SPELLINGS[spelling]))
     ending = run_sensor(mode, offer_id=OFFER, until=until)
     assert kind_of(ending) == {"preview": preview, "live": live}[until]
 
@@ -230,9 +233,9 @@ BAD_LISTS = {
 
 @pytest.mark.parametrize("mode", ["poke", "reschedule", "deferred"])
 @pytest.mark.parametrize("body", BAD_LISTS)
-def test_a_list_that_is_none_is_waited_through(
-    listing: Callable[[Any], None], run_sensor: Callable[..., Any], mode: str, body: str
+def test_an_invalid_list_does_not_end_the_wait(
+    list_response: Callable[[Any], None], run_sensor: Callable[..., SensorResult], mode: str, body: str
 ) -> None:
-    """A list that is not what the successor promises is neither success nor the end of a wait."""
-    listing(BAD_LISTS[body])
+    """A list that violates the contract is neither success nor the end of a wait."""
+    list_response(BAD_LISTS[body])
     assert run_sensor(mode, offer_id=OFFER).kind == WAITS

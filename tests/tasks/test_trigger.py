@@ -16,14 +16,14 @@ from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
 
 GOLDEN = sorted((Path(__file__).parents[1] / "golden").glob("wait-spec-*.json"))
 SINCE = datetime(2026, 11, 3, 15, 21, tzinfo=timezone.utc)
-POLL_STATES = [None, PollState(answered=True, step_since=SINCE).to_payload(), {"x": [1]}]
+POLL_STATES = [None, PollState(responded=True, step_since=SINCE).to_payload(), {"x": [1]}]
 
 
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
 @pytest.mark.parametrize("poll_state", POLL_STATES)
-def test_what_it_was_given_comes_back(path: Path, poll_state: Any) -> None:
-    """A trigger serializes to the arguments that it was made with, and they survive JSON."""
-    given = {"conn_id": "portal", "wait_spec": json.loads(path.read_text()), "poll_state": poll_state}
+def test_a_trigger_serializes_to_its_arguments(path: Path, poll_state: Any) -> None:
+    """A trigger serializes to its own arguments, and they survive JSON."""
+    given = {"conn_id": "emulator", "wait_spec": json.loads(path.read_text()), "poll_state": poll_state}
     name, arguments = OfferStatusTrigger(**given).serialize()
     assert name.endswith(".OfferStatusTrigger")
     assert arguments == given
@@ -33,10 +33,10 @@ def test_what_it_was_given_comes_back(path: Path, poll_state: Any) -> None:
 @pytest.mark.parametrize(
     "changes", [{"version": 99}, {"deadline": "soon"}, {"operation": 7}, {"more": 1}, {"api": None}]
 )
-def test_what_cannot_be_read_is_an_outcome(changes: dict[str, Any]) -> None:
-    """A wait spec that this release cannot read is stored as it is, and ends the wait with an outcome that names the offer."""
+def test_an_unreadable_wait_spec_is_an_outcome(changes: dict[str, Any]) -> None:
+    """A wait spec that this release cannot read is stored unchanged, and ends the wait with an outcome that names the offer."""
     spec = json.loads(GOLDEN[-1].read_text()) | changes
-    trigger = OfferStatusTrigger("portal", spec)
+    trigger = OfferStatusTrigger("emulator", spec)
     assert trigger.serialize()[1]["wait_spec"] == spec
 
     async def event() -> Any:

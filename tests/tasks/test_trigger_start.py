@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Waits that a triggerer starts while their connection cannot be used: each is a failed poll, and not the wait's end."""
+"""Waits that a triggerer starts while their connection cannot be used: each attempt is a failed poll, not the end."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ CONNECTION = "cloud_partner_portal_default"
 VARIABLE = f"AIRFLOW_CONN_{CONNECTION.upper()}"
 WAITS = 50
 POLL_INTERVAL = 1.2
-"""Seconds; longer than what was read counts, so that every round of polls reads the connection."""
+"""Seconds, longer than the interval between two reads, so that every round of polls reads the connection."""
 
 
 class Vault(BaseSecretsBackend):
-    """A secrets backend as Airflow loads it, which knows no connection, and cannot even be made while it is sealed."""
+    """A secrets backend as Airflow loads it, without connections, which cannot even be constructed while it is sealed."""
 
     sealed = False
 
@@ -45,67 +45,67 @@ class Vault(BaseSecretsBackend):
 
 @pytest.fixture
 def lookups() -> Iterator[Callable[[], int]]:
-    """Return a function that says how often a connection was looked up on an event loop."""
-    found: list[logging.LogRecord] = []
+    """Return a function that returns how often a connection was looked up on an event loop."""
+    records: list[logging.LogRecord] = []
 
     class Counting(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             if record.getMessage().startswith("Get connection using"):
-                found.append(record)
+                records.append(record)
 
     log, handler = logging.getLogger("airflow.providers.common.compat.connection"), Counting()
     level = log.level
     log.addHandler(handler)
     log.setLevel(logging.DEBUG)
-    yield lambda: len(found)
+    yield lambda: len(records)
     log.setLevel(level)
     log.removeHandler(handler)
 
 
-def forget_secrets_backends() -> None:
-    """Let Airflow make its secrets backends anew, where it keeps them."""
+def clear_secrets_backends() -> None:
+    """Make Airflow construct its secrets backends again, if it caches them."""
     with contextlib.suppress(ImportError, AttributeError):
         importlib.import_module("airflow.sdk.configuration").clear_secrets_backends_cache()
 
 
 @pytest.fixture
-def portal(serve: Callable[..., Emulator]) -> Emulator:
-    """Serve a portal with one offer."""
+def emulator(serve: Callable[..., Emulator]) -> Emulator:
+    """Serve one offer."""
     made = serve()
     made.add_offer("contoso-vm")
     return made
 
 
 @pytest.fixture(params=["sealed vault", "missing connection", "missing CA bundle"])
-def fault(
+def broken_connection(
     request: pytest.FixtureRequest,
-    portal: Emulator,
+    emulator: Emulator,
     connect: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> Iterator[tuple[WaitSpec, Callable[[], None], str]]:
-    """Submit a publish, then make the connection unusable; gives what to wait for, how to repair it, and what errors say."""
+    """Publish, then break the connection; return the wait spec, a function that repairs it, and a part of the error's text."""
     bundle = tmp_path / "ca.pem"
     operation = CloudPartnerPortalHook().publish_offer("contoso-vm")
-    portal.clock.advance(days=30)
+    emulator.clock.advance(days=30)
     deadline = datetime.now(timezone.utc) + timedelta(minutes=5)
-    watch = WaitSpec(
-        operation.offer, "preview", deadline, operation, poll_interval=POLL_INTERVAL, answered=True, api=operation.api
+    wait_spec = WaitSpec(
+        operation.offer, "preview", deadline, operation, poll_interval=POLL_INTERVAL, responded=True, api=operation.api
     )
     if request.param == "sealed vault":
         Vault.sealed = True
         monkeypatch.setenv("AIRFLOW__SECRETS__BACKEND", f"{__name__}.Vault")
-        yield watch, lambda: setattr(Vault, "sealed", False), "RuntimeError"
+        yield wait_spec, lambda: setattr(Vault, "sealed", False), "RuntimeError"
     elif request.param == "missing connection":
         value = os.environ[VARIABLE]
         monkeypatch.delenv(VARIABLE)
-        yield watch, lambda: monkeypatch.setenv(VARIABLE, value), "isn't defined"
+        yield wait_spec, lambda: monkeypatch.setenv(VARIABLE, value), "isn't defined"
     else:
-        connect(portal, extra={"verify": str(bundle)})
-        yield watch, lambda: (bundle.write_bytes(portal.ca_file.read_bytes()), None)[1], "does not exist"
+        connect(emulator, extra={"verify": str(bundle)})
+        yield wait_spec, lambda: (bundle.write_bytes(emulator.ca_file.read_bytes()), None)[1], "does not exist"
     Vault.sealed = False
     monkeypatch.undo()
-    forget_secrets_backends()
+    clear_secrets_backends()
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -114,27 +114,27 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.02)
 
 
-async def start(watch: WaitSpec) -> list[asyncio.Task[Any]]:
-    """Start waits as a triggerer does that was restarted."""
+async def start(wait_spec: WaitSpec) -> list[asyncio.Task[Any]]:
+    """Start waits as a restarted triggerer does."""
 
     async def one() -> Any:
-        return (await anext(OfferStatusTrigger(CONNECTION, watch.to_payload()).run())).payload
+        return (await anext(OfferStatusTrigger(CONNECTION, wait_spec.to_payload()).run())).payload
 
     return [asyncio.create_task(one()) for _ in range(WAITS)]
 
 
-def test_waits_go_on_once_the_connection_can_be_used(
-    fault: tuple[WaitSpec, Callable[[], None], str], portal: Emulator, lookups: Callable[[], int]
+def test_waits_go_on_once_the_connection_is_repaired(
+    broken_connection: tuple[WaitSpec, Callable[[], None], str], emulator: Emulator, lookups: Callable[[], int]
 ) -> None:
-    """Waits that start while their connection cannot be used poll on, one read for all, and end well once it can be."""
-    watch, repair, _ = fault
+    """Waits with a broken connection go on polling, with one read for all, and succeed once it is repaired."""
+    wait_spec, repair, _ = broken_connection
 
     async def main() -> list[Any]:
-        waits = await start(watch)
+        waits = await start(wait_spec)
         await until(lambda: lookups() >= 2 or all(one.done() for one in waits))
         repair()
         events = await asyncio.gather(*waits)
-        await until(lambda: portal.connections_open == 0)  # before the loop ends under sockets that are being closed
+        await until(lambda: emulator.connections_open == 0)  # so that no loop ends while its sockets are closing
         return events
 
     events = asyncio.run(main())
@@ -144,36 +144,38 @@ def test_waits_go_on_once_the_connection_can_be_used(
 
 
 def test_waits_end_after_the_tolerance(
-    fault: tuple[WaitSpec, Callable[[], None], str], warnings: Callable[[], list[str]]
+    broken_connection: tuple[WaitSpec, Callable[[], None], str], warnings: Callable[[], list[str]]
 ) -> None:
-    """Where it is never repaired, the waits end after the tolerance, retryable, and say why without the error's own text."""
-    watch, _, said = fault
+    """With a connection that is never repaired, the waits end after the tolerance, retryable, without the error's own text."""
+    wait_spec, _, expected = broken_connection
 
     async def main() -> list[Any]:
         return await asyncio.gather(
-            *await start(WaitSpec.from_payload(watch.to_payload() | {"poll_failure_tolerance": 2}))
+            *await start(WaitSpec.from_payload(wait_spec.to_payload() | {"poll_failure_tolerance": 2}))
         )
 
     events = asyncio.run(main())
     assert {(event["result"], event["retryable"]) for event in events} == {("error", True)}
     messages = {event["message"] for event in events}
-    assert all("no answer from the portal for" in text and said in text for text in messages), messages
-    told = warnings()
-    assert len([text for text in told if said in text]) == WAITS
-    assert "hunter2" not in " ".join([*messages, *told])
+    assert all("every poll failed for" in text and expected in text for text in messages), messages
+    logged = warnings()
+    assert len([text for text in logged if expected in text]) == WAITS
+    assert "hunter2" not in " ".join([*messages, *logged])
 
 
-def test_a_wait_that_names_no_api_says_so(portal: Emulator) -> None:
-    """A wait that does not say which API it is for ends at once, with an error that says so."""
-    watch = WaitSpec(
+def test_a_wait_without_an_api_is_an_error(emulator: Emulator) -> None:
+    """A wait spec without an API ends the wait at once, with an error that says so."""
+    wait_spec = WaitSpec(
         CloudPartnerPortalHook().offer_ref("contoso-vm"), "live", datetime.now(timezone.utc), api="cloud_partner_portal"
     )
 
-    payload = {key: value for key, value in watch.to_payload().items() if key != "api"}
+    payload = {key: value for key, value in wait_spec.to_payload().items() if key != "api"}
 
     async def main() -> Any:
         return (await anext(OfferStatusTrigger(CONNECTION, payload).run())).payload
 
     event = asyncio.run(main())
-    assert (event["result"], event["retryable"], portal.requests) == ("error", False, [])
+    assert event["result"] == "error"
+    assert event["retryable"] is False
+    assert emulator.requests == []
     assert "another release" in event["message"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Changing a draft: whole, without losing a key or somebody else's change, and without showing a signature."""
+"""Changing a draft: without losing a key or somebody else's change, and without showing a signature."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def image(**arguments: Any) -> AddImageVersionOperator:
 
 
 def test_a_patch_keeps_every_other_key(serve: Callable[..., Emulator], context: dict[str, Any]) -> None:
-    """A merge patch changes what it names and nothing else, and the task returns nothing of the document."""
-    portal = serve()
-    portal.add_offer(OFFER)
+    """A merge patch changes only what it names, and the task returns nothing of the document."""
+    emulator = serve()
+    emulator.add_offer(OFFER)
     before = CloudPartnerPortalHook().get_offer(OFFER)
     value = UpdateOfferOperator(task_id="update", offer_id=OFFER, patch=TITLE).execute(context)
     after = CloudPartnerPortalHook().get_offer(OFFER)
@@ -46,47 +46,51 @@ def test_a_patch_keeps_every_other_key(serve: Callable[..., Emulator], context: 
     assert value == {"publisher_id": "contoso", "offer_id": OFFER, "version": 0, "written": True}
 
 
-def test_a_second_try_writes_nothing(serve: Callable[..., Emulator], context: dict[str, Any]) -> None:
-    """A draft that is as it should be is not written again."""
-    portal = serve()
-    portal.add_offer(OFFER)
+def test_an_unchanged_draft_is_not_written(serve: Callable[..., Emulator], context: dict[str, Any]) -> None:
+    """A draft that already has the change is not written again."""
+    emulator = serve()
+    emulator.add_offer(OFFER)
     task = UpdateOfferOperator(task_id="update", offer_id=OFFER, patch=TITLE)
     written = [task.execute(context)["written"] for _ in range(2)]
-    assert (written, portal.counts["put"]) == ([True, False], 1)
+    assert written == [True, False]
+    assert emulator.counts["put"] == 1
 
 
 def test_somebody_else_s_change_is_kept(serve: Callable[..., Emulator], context: dict[str, Any]) -> None:
-    """A draft that was written between reading and storing is read again, and both changes stay."""
-    portal = serve()
-    portal.add_offer(OFFER)
+    """A draft that was written between read and write is read again, and both changes are kept."""
+    emulator = serve()
+    emulator.add_offer(OFFER)
     theirs = {"definition": {"displayText": "theirs"}}
-    calls: list[int] = []
+    attempts: list[int] = []
 
     def change(document: dict[str, Any]) -> None:
-        if not calls:
+        if not attempts:
             UpdateOfferOperator(task_id="theirs", offer_id=OFFER, patch=theirs).execute(context)
-        calls.append(1)
+        attempts.append(1)
         document["definition"]["offer"]["ours"] = True
 
     UpdateOfferOperator(task_id="ours", offer_id=OFFER, change=change).execute(context)
     definition = CloudPartnerPortalHook().get_offer(OFFER)["definition"]
-    assert (definition["displayText"], definition["offer"]["ours"], len(calls)) == ("theirs", True, 2)
+    assert definition["displayText"] == "theirs"
+    assert definition["offer"]["ours"] is True
+    assert len(attempts) == 2
 
 
-def test_a_lost_answer_is_no_second_change(serve: Callable[..., Emulator], context: dict[str, Any]) -> None:
-    """After an answer that was lost the draft is read again, and found to be as it should be."""
-    portal = serve()
-    portal.add_offer(OFFER)
-    portal.inject(Fault("drop", "put", after=True))
+def test_a_lost_response_is_no_second_change(serve: Callable[..., Emulator], context: dict[str, Any]) -> None:
+    """After a lost response the draft is read again, and not written if it has the change."""
+    emulator = serve()
+    emulator.add_offer(OFFER)
+    emulator.inject(Fault("drop", "put", after=True))
     value = UpdateOfferOperator(task_id="update", offer_id=OFFER, patch=TITLE).execute(context)
-    assert (value["written"], portal.counts["put"]) == (False, 1)
+    assert value["written"] is False
+    assert emulator.counts["put"] == 1
 
 
 @pytest.mark.parametrize("overwrite", [True, False])
 def test_without_an_etag(serve: Callable[..., Emulator], context: dict[str, Any], *, overwrite: bool) -> None:
-    """A portal that gives no ETag is written to only if overwriting was asked for."""
-    portal = serve(etag_on_get=False)
-    portal.add_offer(OFFER)
+    """A draft without an ETag is written only with `overwrite`."""
+    emulator = serve(etag_on_get=False)
+    emulator.add_offer(OFFER)
     task = UpdateOfferOperator(task_id="update", offer_id=OFFER, patch=TITLE, overwrite=overwrite)
     if overwrite:
         assert task.execute(context)["written"]
@@ -97,71 +101,75 @@ def test_without_an_etag(serve: Callable[..., Emulator], context: dict[str, Any]
 
 @pytest.mark.parametrize("code", [200, 201])
 @pytest.mark.parametrize("create", [True, False])
-def test_creating_is_asked_for(
+def test_an_offer_is_created_on_request_only(
     serve: Callable[..., Emulator], context: dict[str, Any], code: int, *, create: bool
 ) -> None:
-    """An offer that is not there is created only if that was asked for, whichever good answer the portal gives."""
-    portal = serve(create_code=code)
+    """A missing offer is created only with `create`, with either success status of the API."""
+    emulator = serve(create_code=code)
     document = {"offerTypeId": "microsoft-azure-virtualmachines", "definition": {"displayText": "new", "plans": []}}
     task = UpdateOfferOperator(task_id="update", offer_id="new", patch=document, create=create)
     if create:
         assert task.execute(context)["written"]
-        assert portal.status("new")["status"] == "neverPublished"
+        assert emulator.status("new")["status"] == "neverPublished"
     else:
         with pytest.raises(AirflowFailException, match="HTTP 404"):
             task.execute(context)
 
 
-def test_others_who_never_stop_leave_retries(serve: Callable[..., Emulator], context: dict[str, Any]) -> None:
-    """When every storing meets a newer draft, the task fails and may be retried; it tried a few times."""
-    portal = serve()
-    portal.add_offer(OFFER)
-    portal.inject(Fault("answer", "put", times=99, status=412))
+def test_endless_conflicts_are_retryable(serve: Callable[..., Emulator], context: dict[str, Any]) -> None:
+    """If every write meets a newer draft, the task fails after a few attempts and may be retried."""
+    emulator = serve()
+    emulator.add_offer(OFFER)
+    emulator.inject(Fault("response", "put", times=99, status=412))
     with pytest.raises(AirflowException, match="HTTP 412") as caught:
         UpdateOfferOperator(task_id="update", offer_id=OFFER, patch=TITLE).execute(context)
-    assert (isinstance(caught.value, AirflowFailException), portal.counts["put"]) == (False, 5)
+    assert not isinstance(caught.value, AirflowFailException)
+    assert emulator.counts["put"] == 5
 
 
-def test_patch_or_change() -> None:
-    """Exactly one of the three ways to say the change is given."""
+def test_exactly_one_kind_of_change_is_required() -> None:
+    """Exactly one of the three arguments for a change must be set."""
     for arguments in ({}, {"patch": {}, "change": dict}, {"patch": {}, "product_resources": []}):
-        with pytest.raises(ValueError, match="give one of patch, change and product_resources"):
+        with pytest.raises(ValueError, match="pass exactly one of patch, change and product_resources"):
             UpdateOfferOperator(task_id="update", offer_id=OFFER, **arguments)
 
 
 def test_an_image_is_added_once(serve: Callable[..., Emulator], context: dict[str, Any]) -> None:
-    """A version is added to its plan; again, with another signature, it counts as done."""
-    portal = serve()
-    portal.add_offer(OFFER)
+    """A version is added to its plan once; with another signature it counts as present."""
+    emulator = serve()
+    emulator.add_offer(OFFER)
     first = image().execute(context)
     again = image(os_disk_url=sas(signature="YW5vdGhlcg%3D%3D")).execute(context)
     plan = CloudPartnerPortalHook().get_offer(OFFER)["definition"]["plans"][0]
-    assert (first["written"], again["written"], sorted(plan[IMAGES])) == (True, False, ["1.0.0", "1.0.1"])
+    assert first["written"] is True
+    assert again["written"] is False
+    assert sorted(plan[IMAGES]) == ["1.0.0", "1.0.1"]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "expected"),
     [
-        ({"os_disk_url": sas("other.vhd"), "version": "1.0.0"}, "has a version 1.0.0 already, with another blob"),
+        ({"os_disk_url": sas("other.vhd"), "version": "1.0.0"}, "already has version 1.0.0 with another blob"),
         ({"plan_id": "silver"}, "no plan 'silver'; its plans are: gold"),
-        ({"version": "1.0"}, "three whole numbers with dots between"),
-        ({"os_disk_url": sas(days=2)}, "publishing reads it for up to 11 days"),
+        ({"version": "1.0"}, "three integers with dots between"),
+        ({"os_disk_url": sas(days=2)}, "Partner Center reads it for up to 11 days"),
         ({"os_disk_url": sas(days=-1)}, "expired on"),
     ],
 )
-def test_what_the_portal_would_refuse_days_later_is_refused_now(
-    serve: Callable[..., Emulator], context: dict[str, Any], arguments: dict[str, Any], said: str
+def test_what_certification_would_refuse_is_refused_at_once(
+    serve: Callable[..., Emulator], context: dict[str, Any], arguments: dict[str, Any], expected: str
 ) -> None:
-    """Another blob, an unknown plan, a bad version and a URL that ends too soon fail for good, without the signature."""
-    portal = serve()
-    portal.add_offer(OFFER)
-    with pytest.raises(AirflowFailException, match=said) as caught:
+    """Another blob, an unknown plan, a bad version and a URL that expires too soon fail without a retry or a signature."""
+    emulator = serve()
+    emulator.add_offer(OFFER)
+    with pytest.raises(AirflowFailException, match=expected) as caught:
         image(**arguments).execute(context)
-    assert ("c2VjcmV0" in str(caught.value), portal.counts["put"]) == (False, 0)
+    assert "c2VjcmV0" not in str(caught.value)
+    assert emulator.counts["put"] == 0
 
 
-def test_signatures_are_masked_wherever_they_are_set() -> None:
-    """Every signature that an argument holds is masked from then on, as it is written and decoded."""
+def test_signatures_are_masked_in_every_argument() -> None:
+    """Every signature in an argument is masked, as it is written and decoded."""
     image(os_disk_url=sas(signature="bWFza2VkLW9uZQ%3D%3D"), data_disk_urls={0: sas(signature="bWFza2VkLXR3bw%2B")})
     UpdateOfferOperator(task_id="u", offer_id=OFFER, patch={"a": [{"b": sas(signature="bWFza2VkLXRocmVl")}]})
     shown = redact("bWFza2VkLW9uZQ%3D%3D bWFza2VkLW9uZQ== bWFza2VkLXR3bw%2B bWFza2VkLXR3bw+ bWFza2VkLXRocmVl")
@@ -170,6 +178,6 @@ def test_signatures_are_masked_wherever_they_are_set() -> None:
 
 @pytest.mark.parametrize("signature", ["{{ var.value.signature }}", "{{x}}", "x", "***"])
 def test_a_template_is_not_taken_for_a_signature(signature: str) -> None:
-    """What is no signature yet is not masked: every log line that has it would be defaced."""
+    """A value that is no signature yet is not masked, since that would deface every log line with it."""
     image(os_disk_url=sas(signature=signature))
     assert redact(f"before {signature} after") == f"before {signature} after"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each way to sign in against an Entra ID that checks: it gets a token, renews it, and shares it."""
+"""Every authentication method against an Entra ID that checks the credentials: get a token, renew it, share it."""
 
 from __future__ import annotations
 
@@ -12,156 +12,162 @@ from typing import Any
 
 import pytest
 from partner_center_emulator import Emulator, Fault
+from support.auth_methods import AuthMethod
 
 from airflow_provider_cpp import exceptions
+from airflow_provider_cpp.core.models import StatusReport
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
 from airflow_provider_cpp.transport.auth.token_source import TokenSource
 
 OFFER = "contoso-vm"
 
 
-def statuses(portal: Emulator) -> list[int | None]:
-    return [one.status for one in portal.requests if one.route == "status"]
+def statuses(emulator: Emulator) -> list[int | None]:
+    return [one.status for one in emulator.requests if one.route == "status"]
 
 
-def test_each_way_gets_a_token_that_was_checked(
-    sign_in_by: Callable[..., Emulator], read: Callable[[], Any], way: Any
+def test_each_method_gets_a_token(
+    sign_in_by: Callable[..., Emulator], read: Callable[[], StatusReport], method: AuthMethod
 ) -> None:
-    """Over either wire an offer is read, after one sign-in whose proof the emulator found good by what it should."""
-    portal = sign_in_by(way)
+    """With either HTTP client an offer is read after one sign-in, with a credential that the emulator has verified."""
+    emulator = sign_in_by(method)
     assert read().raw_status == "neverPublished"
-    assert [(one.kind, one.how) for one in portal.sign_ins] == [(way.kind, way.how)]
+    assert [(one.auth_type, one.detail) for one in emulator.sign_ins] == [(method.auth_type, method.detail)]
 
 
-def test_who_signed_in_is_who_was_named(sign_in_by: Callable[..., Emulator], ways: dict[str, Any]) -> None:
-    """The application's id and the ids of managed identities arrive as what they are."""
-    found = {}
+def test_the_configured_identity_signs_in(sign_in_by: Callable[..., Emulator], methods: dict[str, AuthMethod]) -> None:
+    """The application ID and the IDs of managed identities reach the emulator as what they are."""
+    identities = []
     for name in ("certificate-pem", "workload_identity", "managed_identity", "managed_identity-object_id"):
-        portal = sign_in_by(ways[name])
+        emulator = sign_in_by(methods[name])
         CloudPartnerPortalHook().get_offer_status(OFFER)
-        machine, who = portal.credentials.machine, portal.sign_ins[-1].client_id
-        known = {portal.client_id: "application", machine.system.client_id: "own", machine.user.client_id: "assigned"}
-        found[name] = known[who]
-    assert list(found.values()) == ["application", "application", "own", "assigned"]
+        machine, client_id = emulator.credentials.managed_identity, emulator.sign_ins[-1].client_id
+        known = {emulator.client_id: "application", machine.system.client_id: "own", machine.user.client_id: "assigned"}
+        identities.append(known[client_id])
+    assert identities == ["application", "application", "own", "assigned"]
 
 
-def test_a_token_that_nears_its_end_is_renewed(
-    sign_in_by: Callable[..., Emulator], read: Callable[[], Any], renewing: Any
+def test_a_token_that_is_about_to_expire_is_renewed(
+    sign_in_by: Callable[..., Emulator], read: Callable[[], StatusReport], renewable: AuthMethod
 ) -> None:
-    """A second sign-in comes before the portal could refuse the first one's token."""
-    portal = sign_in_by(renewing, token_lifetime=timedelta(seconds=3))
+    """A second sign-in comes before the API could refuse the first token."""
+    emulator = sign_in_by(renewable, token_lifetime=timedelta(seconds=3))
     read()
     time.sleep(2.8)
     read()
-    assert (len(portal.sign_ins), statuses(portal)) == (2, [200, 200])
+    assert len(emulator.sign_ins) == 2
+    assert statuses(emulator) == [200, 200]
 
 
-def test_a_token_that_was_revoked_is_replaced_once(
-    sign_in_by: Callable[..., Emulator], read: Callable[[], Any], renewing: Any
+def test_a_revoked_token_is_replaced_once(
+    sign_in_by: Callable[..., Emulator], read: Callable[[], StatusReport], renewable: AuthMethod
 ) -> None:
-    """A 401 gets one new token and one more try, whatever the way to sign in."""
-    portal = sign_in_by(renewing)
+    """A 401 is followed by one new token and one more request, with every authentication method."""
+    emulator = sign_in_by(renewable)
     read()
-    portal.revoke_tokens()
+    emulator.revoke_tokens()
     read()
-    assert (len(portal.sign_ins), statuses(portal)) == (2, [200, 401, 200])
+    assert len(emulator.sign_ins) == 2
+    assert statuses(emulator) == [200, 401, 200]
 
 
-def all_at_once(count: int, call: Callable[[], Any]) -> list[Any]:
-    """Call from many threads at the same moment, and return what each got or raised."""
-    barrier, found = threading.Barrier(count), []
+def run_concurrently(count: int, function: Callable[[], Any]) -> list[Any]:
+    """Run a function in many threads at the same moment, and return what each returned or raised."""
+    barrier, results = threading.Barrier(count), []
 
     def one() -> None:
         barrier.wait()
         try:
-            found.append(call())
+            results.append(function())
         except exceptions.MarketplaceError as error:
-            found.append(error)
+            results.append(error)
 
     threads = [threading.Thread(target=one) for _ in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
-    return found
+    return results
 
 
-def test_two_hundred_at_once_ask_once_in_each_lifetime(sign_in_by: Callable[..., Emulator], renewing: Any) -> None:
-    """There is one request for a token in a lifetime, however many want one."""
-    portal = sign_in_by(renewing, token_lifetime=timedelta(hours=1))
+def test_two_hundred_threads_send_one_token_request_per_lifetime(
+    sign_in_by: Callable[..., Emulator], renewable: AuthMethod
+) -> None:
+    """In a token's lifetime there is one token request, however many threads need the token."""
+    emulator = sign_in_by(renewable, token_lifetime=timedelta(hours=1))
     now = 0.0
     tokens = TokenSource(CloudPartnerPortalHook().get_settings(), clock=lambda: now)
-    route = "managed-identity" if renewing.kind == "managed_identity" else "token"
-    counted = []
+    counts = []
     for now in (0.0, 3600.0):  # noqa: B007 - the source's clock reads it
-        values = {token.value for token in all_at_once(200, tokens.token)}
-        counted.append((len(values), portal.counts[route]))
-    assert counted == [(1, 1), (1, 2)]
+        values = {token.value for token in run_concurrently(200, tokens.token)}
+        counts.append((len(values), emulator.counts[renewable.route]))
+    assert counts == [(1, 1), (1, 2)]
 
 
-def test_two_hundred_who_wait_for_a_service_in_trouble_share_its_answer(
-    sign_in_by: Callable[..., Emulator], renewing: Any
+def test_two_hundred_threads_share_a_failed_token_request(
+    sign_in_by: Callable[..., Emulator], renewable: AuthMethod
 ) -> None:
-    """A service that answers 503 is asked once, and each of those who waited gets an error of its own."""
-    portal = sign_in_by(renewing)
-    route = "managed-identity" if renewing.kind == "managed_identity" else "token"
-    portal.inject(Fault("answer", route, times=999, status=503))
+    """A service that responds with 503 gets one request, and each waiting thread gets its own exception."""
+    emulator = sign_in_by(renewable)
+    emulator.inject(Fault("response", renewable.route, times=999, status=503))
     tokens = TokenSource(CloudPartnerPortalHook().get_settings(), clock=lambda: 0.0)  # however slow the machine
-    found = all_at_once(200, tokens.token)
-    assert (len({id(one) for one in found}), {one.retryable for one in found}) == (200, {True})
-    assert portal.counts[route] == 1
+    errors = run_concurrently(200, tokens.token)
+    assert len({id(one) for one in errors}) == 200
+    assert {one.retryable for one in errors} == {True}
+    assert emulator.counts[renewable.route] == 1
 
 
-def test_a_rotated_federated_token_is_read_anew(
-    sign_in_by: Callable[..., Emulator], source: Callable[[], Any], ways: dict[str, Any]
+def test_a_rotated_federated_token_is_read_again(
+    sign_in_by: Callable[..., Emulator], source: Callable[[], TokenSource], methods: dict[str, AuthMethod]
 ) -> None:
-    """Each acquisition reads the file: the token that is there by then is what is sent, and the old one is not."""
-    portal = sign_in_by(ways["workload_identity"])
+    """Each token request reads the file again and sends the federated token that it holds now."""
+    emulator = sign_in_by(methods["workload_identity"])
     tokens = source()
-    portal.credentials.federated_token(lifetime=3.0)
+    emulator.credentials.federated_token(lifetime=3.0)
     first = tokens.token()
     time.sleep(3.1)
     with pytest.raises(exceptions.AuthenticationError, match="AADSTS700024"):
         tokens.token(rejected=first)
     time.sleep(1.1)
-    portal.credentials.federated_token()
+    emulator.credentials.federated_token()
     assert tokens.token(rejected=first).value != first.value
 
 
-def test_a_rotated_certificate_is_read_anew(
-    sign_in_by: Callable[..., Emulator], source: Callable[[], Any], ways: dict[str, Any]
+def test_a_rotated_certificate_is_read_again(
+    sign_in_by: Callable[..., Emulator], source: Callable[[], TokenSource], methods: dict[str, AuthMethod]
 ) -> None:
-    """A certificate that is replaced on disk and in the registration is found at the next acquisition."""
-    portal = sign_in_by(ways["certificate-pem"])
+    """The next token request uses a certificate that was replaced on disk and in the app registration."""
+    emulator = sign_in_by(methods["certificate-pem"])
     tokens = source()
     first = tokens.token()
-    portal.credentials.rotate_certificate(register=True)
+    emulator.credentials.rotate_certificate(register=True)
     assert tokens.token(rejected=first).value != first.value
 
 
 def test_a_certificate_of_the_same_subject_needs_no_registration(
-    sign_in_by: Callable[..., Emulator], source: Callable[[], Any], ways: dict[str, Any]
+    sign_in_by: Callable[..., Emulator], source: Callable[[], TokenSource], methods: dict[str, AuthMethod]
 ) -> None:
-    """With send_x5c a rotated certificate is good by its issuer and subject; without it, it is unknown."""
-    portal = sign_in_by(ways["certificate-pem"])
+    """With send_x5c a rotated certificate is accepted for its issuer and subject; without send_x5c it is unknown."""
+    emulator = sign_in_by(methods["certificate-pem"])
     source().token()
-    portal.credentials.rotate_certificate(register=False)
+    emulator.credentials.rotate_certificate(register=False)
     with pytest.raises(exceptions.AuthenticationError, match=r"AADSTS700027.*The key was not found"):
         source().token(rejected=source().token())
-    portal = sign_in_by(ways["certificate-pem-send_x5c"])
-    portal.credentials.rotate_certificate(register=False)
+    emulator = sign_in_by(methods["certificate-pem-send_x5c"])
+    emulator.credentials.rotate_certificate(register=False)
     source().token()
-    assert portal.sign_ins[-1].how == "x5c"
+    assert emulator.sign_ins[-1].detail == "x5c"
 
 
 def test_an_expired_certificate_is_refused(
-    sign_in_by: Callable[..., Emulator], read: Callable[[], Any], ways: dict[str, Any]
+    sign_in_by: Callable[..., Emulator], read: Callable[[], StatusReport], methods: dict[str, AuthMethod]
 ) -> None:
-    """Entra ID's own words say that the certificate expired, and that is final."""
-    sign_in_by(ways["certificate-pem"]).credentials.rotate_certificate(register=True, days=-1)
+    """The error contains Entra ID's message that the certificate has expired, and is not retryable."""
+    sign_in_by(methods["certificate-pem"]).credentials.rotate_certificate(register=True, days=-1)
     with pytest.raises(exceptions.AuthenticationError, match=r"AADSTS700027.*The key used is expired") as caught:
         read()
-    assert (caught.value.code, caught.value.retryable) == ("invalid_client", False)
+    assert caught.value.code == "invalid_client"
+    assert caught.value.retryable is False
 
 
 FEDERATED_REFUSALS = {
@@ -175,48 +181,58 @@ FEDERATED_REFUSALS = {
 
 
 @pytest.mark.parametrize("case", FEDERATED_REFUSALS)
-def test_a_federated_token_that_is_not_good_is_refused(
-    sign_in_by: Callable[..., Emulator], read: Callable[[], Any], ways: dict[str, Any], case: str
+def test_an_invalid_federated_token_is_refused(
+    sign_in_by: Callable[..., Emulator], read: Callable[[], StatusReport], methods: dict[str, AuthMethod], case: str
 ) -> None:
-    """Entra ID's own code reaches the error, which is final and no ground for a retry."""
+    """The error contains Entra ID's code and is not retryable."""
     claims, code = FEDERATED_REFUSALS[case]
-    portal = sign_in_by(ways["workload_identity"])
-    portal.credentials.federated_token(**claims)
+    emulator = sign_in_by(methods["workload_identity"])
+    emulator.credentials.federated_token(**claims)
     with pytest.raises(exceptions.AuthenticationError, match=f"invalid_client: {code}: ") as caught:
         read()
-    assert (caught.value.retryable, bool(caught.value.correlation_id), portal.sign_ins) == (False, True, [])
+    assert caught.value.retryable is False
+    assert caught.value.correlation_id
+    assert emulator.sign_ins == []
 
 
 def test_a_ready_made_token_cannot_be_renewed(
-    sign_in_by: Callable[..., Emulator], read: Callable[[], Any], ways: dict[str, Any]
+    sign_in_by: Callable[..., Emulator], read: Callable[[], StatusReport], methods: dict[str, AuthMethod]
 ) -> None:
-    """When the portal refuses it, the error says that a new one belongs into the connection, and nothing is retried."""
-    portal = sign_in_by(ways["access_token"])
+    """When the API refuses a ready-made token, the error asks for a new one in the connection, and no request is repeated."""
+    emulator = sign_in_by(methods["access_token"])
     assert read().raw_status == "neverPublished"
-    portal.revoke_tokens()
+    emulator.revoke_tokens()
     with pytest.raises(
-        exceptions.AuthenticationError, match=r"cannot be renewed here: put a new one into the connection"
+        exceptions.AuthenticationError, match=r"cannot be renewed: put a new one into the connection"
     ) as caught:
         read()
-    assert (caught.value.retryable, statuses(portal), portal.counts["token"]) == (False, [200, 401], 0)
+    assert caught.value.retryable is False
+    assert statuses(emulator) == [200, 401]
+    assert emulator.counts["token"] == 0
 
 
-def test_a_ready_made_token_may_stand_in_extra(
-    sign_in_by: Callable[..., Emulator], use: Callable[..., Any], read: Callable[[], Any], ways: dict[str, Any]
+def test_a_ready_made_token_may_be_in_extra(
+    sign_in_by: Callable[..., Emulator],
+    use: Callable[..., dict[str, Any]],
+    read: Callable[[], StatusReport],
+    methods: dict[str, AuthMethod],
 ) -> None:
-    """The token is found in extra as well, and a pasted header's first word is no part of it."""
-    portal = sign_in_by(ways["access_token"])
-    connection = portal.connection_for("access_token")
+    """A ready-made token is also read from extra, without the "Bearer" of a pasted header."""
+    emulator = sign_in_by(methods["access_token"])
+    connection = emulator.connection_for("access_token")
     use(connection, password=None, extra={"access_token": f"Bearer {connection['password']}"})
     assert read().raw_status == "neverPublished"
 
 
 def test_a_machine_without_that_identity(
-    sign_in_by: Callable[..., Emulator], use: Callable[..., Any], read: Callable[[], Any], ways: dict[str, Any]
+    sign_in_by: Callable[..., Emulator],
+    use: Callable[..., dict[str, Any]],
+    read: Callable[[], StatusReport],
+    methods: dict[str, AuthMethod],
 ) -> None:
-    """A managed identity that the machine does not have is refused in the machine's own words."""
-    portal = sign_in_by(ways["managed_identity-client_id"])
-    use(portal.connection_for("managed_identity"), login="nobody")
+    """The error repeats the machine's own message when the machine does not have the managed identity."""
+    emulator = sign_in_by(methods["managed_identity-client_id"])
+    use(emulator.connection_for("managed_identity"), login="nobody")
     with pytest.raises(
         exceptions.AuthenticationError, match="managed identity nobody failed: invalid_request: Identity not found"
     ):
@@ -225,28 +241,28 @@ def test_a_machine_without_that_identity(
 
 def test_app_service_with_another_header(
     sign_in_by: Callable[..., Emulator],
-    read: Callable[[], Any],
-    ways: dict[str, Any],
+    read: Callable[[], StatusReport],
+    methods: dict[str, AuthMethod],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """App Service's refusal, which has a form of its own, is said too."""
-    sign_in_by(ways["managed_identity-app-service"])
+    """The error repeats App Service's own message, which has its own format."""
+    sign_in_by(methods["managed_identity-app-service"])
     monkeypatch.setenv("IDENTITY_HEADER", "wrong")
     with pytest.raises(exceptions.AuthenticationError, match="failed: HTTP 401: Unauthorized: X-IDENTITY-HEADER"):
         read()
 
 
-def test_a_machine_that_is_none_of_azures(
+def test_a_machine_outside_azure(
     sign_in_by: Callable[..., Emulator],
-    source: Callable[[], Any],
-    ways: dict[str, Any],
+    source: Callable[[], TokenSource],
+    methods: dict[str, AuthMethod],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Where nothing answers at the machine's own address, the error says so, and asking later may help."""
-    sign_in_by(ways["managed_identity"])
+    """Where nothing listens at the managed identity's address, the error says so and is retryable."""
+    sign_in_by(methods["managed_identity"])
     monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:1")
     with pytest.raises(
-        exceptions.AuthenticationError, match="machine's own managed identity failed: ConnectionError"
+        exceptions.AuthenticationError, match="machine's system-assigned managed identity failed: ConnectionError"
     ) as caught:
         source().token()
     assert caught.value.retryable
@@ -254,14 +270,18 @@ def test_a_machine_that_is_none_of_azures(
 
 @pytest.mark.parametrize("content", [None, "", "  \n", "tokén"])
 def test_a_federated_token_that_cannot_be_read(
-    sign_in_by: Callable[..., Emulator], source: Callable[[], Any], ways: dict[str, Any], content: str | None
+    sign_in_by: Callable[..., Emulator],
+    source: Callable[[], TokenSource],
+    methods: dict[str, AuthMethod],
+    content: str | None,
 ) -> None:
-    """A file that is gone, empty or no token by the time of the sign-in is a clear error; nothing is sent."""
-    portal = sign_in_by(ways["workload_identity"])
-    tokens, file = source(), Path(portal.connection_for("workload_identity")["extra"]["token_file"])
+    """A token file that is missing, empty or no token at sign-in is an error of its own, and nothing is sent."""
+    emulator = sign_in_by(methods["workload_identity"])
+    tokens, file = source(), Path(emulator.connection_for("workload_identity")["extra"]["token_file"])
     file.unlink() if content is None else file.write_text(content)
     with pytest.raises(
         exceptions.AuthenticationError, match=r"token_file (cannot be read: No such file|holds no token)"
     ) as caught:
         tokens.token()
-    assert (caught.value.retryable, portal.counts["token"]) == (False, 0)
+    assert caught.value.retryable is False
+    assert emulator.counts["token"] == 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Responses that trickle: a byte now and then keeps every read alive, and ends none."""
+"""Response bodies that trickle: a byte now and then keeps each read alive and never ends it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"
 
 @pytest.fixture
 def trickle() -> Iterator[str]:
-    """Serve one answer of which a byte comes every 20 ms."""
+    """Serve one response of which a byte is sent every 20 ms."""
     stopped = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -41,8 +41,8 @@ def trickle() -> Iterator[str]:
         thread.join(10)
 
 
-def test_an_answer_that_trickles_has_an_end(trickle: str) -> None:
-    """It is given up at the deadline, and not when a chunk's worth of it has come."""
+def test_a_trickling_body_ends_at_the_deadline(trickle: str) -> None:
+    """The read ends at the deadline, not when a whole chunk has arrived."""
     began = time.monotonic()
     with requests.Session() as session:
         session.mount("http://", BoundedAdapter())
@@ -54,7 +54,7 @@ def test_an_answer_that_trickles_has_an_end(trickle: str) -> None:
 
 
 def test_a_chunk_with_a_negative_size_is_a_broken_body() -> None:
-    """What http.client raises for it, which is no error of a connection's, becomes one."""
+    """The exception of http.client, which is no connection error, becomes a ProtocolError."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:

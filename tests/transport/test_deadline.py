@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Servers that keep every wait for data alive, and end no exchange: the deadline does."""
+"""Servers that keep every read alive and never end the exchange: the deadline ends it."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ from airflow_provider_cpp.transport.deadline import deadline, in_time, time_left
 from airflow_provider_cpp.transport.settings import Settings
 from airflow_provider_cpp.transport.sync import SyncSession
 
-READ: Request[Any] = Request("read something", "GET", "/something", lambda reply: reply.body)
-SUBMIT: Request[Any] = Request("submit something", "POST", "/something", lambda reply: reply.body, body=b"{}")
+READ: Request[Any] = Request("read something", "GET", "/something", lambda response: response.body)
+SUBMIT: Request[Any] = Request("submit something", "POST", "/something", lambda response: response.body, body=b"{}")
 SECRET = ClientSecret("app", "tenant", "secret")
 SHORT = 1.0
-"""Seconds for each wait, so that an exchange has 3, and a byte that is 0.05 seconds away comes in time on a slow machine too."""
+"""Seconds for each read. An exchange has 3, and a byte every 0.05 seconds comes in time on a slow machine too."""
 LATE = "no response within 3 seconds"
 BOUND = 30.0
-"""Seconds, of a machine that is slow, in which something of at most 3 has ended; much less than for ever."""
+"""Seconds in which an exchange of at most 3 seconds ends on a slow machine too."""
 
 Behavior = Callable[["Server", socket.socket], None]
 
 
 class Server:
-    """Accepts connections, and does with each what it is told.
+    """Accepts connections, and handles each as its behavior says.
 
-    :ivar connections: how many there were.
+    :ivar connections: the number of accepted connections.
     """
 
     def __init__(self, behavior: Behavior, context: ssl.SSLContext | None) -> None:
@@ -81,12 +81,12 @@ class Server:
                     self._behavior(self, secured)
 
     def trickle(self, connection: socket.socket, data: bytes) -> None:
-        """Send the same again and again, each time long before anybody's patience ends."""
+        """Send the same data again and again, each time well before a read times out."""
         while not self.stopped.wait(0.05):
             connection.sendall(data)
 
     def close(self) -> None:
-        """End all that was begun."""
+        """Stop the server and join its threads."""
         self.stopped.set()
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -95,7 +95,7 @@ class Server:
 
 
 def after(head: bytes, again: bytes) -> Behavior:
-    """Answer each request with a head, and something again and again."""
+    """Respond to each request with a head, then with the same data again and again."""
 
     def behave(server: Server, connection: socket.socket) -> None:
         connection.recv(65536)
@@ -116,21 +116,21 @@ ENDLESS = {
 
 
 @pytest.fixture(autouse=True)
-def _no_thread_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _check_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
     before = set(threading.enumerate())
     yield
     began = time.monotonic()
-    while (left := set(threading.enumerate()) - before) and time.monotonic() < began + 60:
+    while (remaining := set(threading.enumerate()) - before) and time.monotonic() < began + 60:
         time.sleep(0.02)
-    assert not left
+    assert not remaining
 
 
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
-    """Return whoever gives the servers their certificates."""
+    """Return the authority that issues the servers' certificate."""
     return trustme.CA()
 
 
@@ -142,15 +142,15 @@ def certificate(authority: trustme.CA) -> trustme.LeafCert:
 
 @pytest.fixture
 def bundle(authority: trustme.CA, tmp_path: Path) -> str:
-    """Return the path of a bundle with the servers' authority."""
+    """Return the path of a CA bundle with the servers' authority."""
     path = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(path)
     return str(path)
 
 
 @pytest.fixture
-def start(_no_thread_is_left: None, certificate: trustme.LeafCert) -> Iterator[Callable[..., Server]]:
-    """Return a function that starts a server which does something with each connection."""
+def start(_check_threads: None, certificate: trustme.LeafCert) -> Iterator[Callable[..., Server]]:
+    """Return a function that starts a server with a behavior."""
     started: list[Server] = []
 
     def start(behavior: Behavior, *, tls: bool = True) -> Server:
@@ -161,7 +161,7 @@ def start(_no_thread_is_left: None, certificate: trustme.LeafCert) -> Iterator[C
         return started[-1]
 
     yield start
-    gc.collect()  # urllib3 keeps the connections of a pool in which one failed until then
+    gc.collect()  # until then urllib3 keeps the connections of a pool in which one failed
     for one in started:
         one.close()
 
@@ -180,17 +180,17 @@ def settings(bundle: str) -> Callable[..., Settings]:
     return make
 
 
-def failed(session: SyncSession, call: Request[Any] = READ) -> exceptions.TransportError:
-    """Return the error that a call ends with, in time."""
+def transport_error(session: SyncSession, request: Request[Any] = READ) -> exceptions.TransportError:
+    """Send a request, and return the error that it ends with in time."""
     began = time.monotonic()
     with session, pytest.raises(exceptions.TransportError) as caught:
-        session.send(call)
+        session.send(request)
     assert time.monotonic() - began < BOUND
     return caught.value
 
 
-def refused(settings: Settings) -> exceptions.AuthenticationError:
-    """Return the error that a sign-in ends with, in time."""
+def authentication_error(settings: Settings) -> exceptions.AuthenticationError:
+    """Sign in, and return the error that this ends with in time."""
     began = time.monotonic()
     with pytest.raises(exceptions.AuthenticationError) as caught:
         TokenSource(settings).token()
@@ -199,26 +199,39 @@ def refused(settings: Settings) -> exceptions.AuthenticationError:
 
 
 @pytest.mark.parametrize("what", ENDLESS)
-def test_a_response_that_never_ends(start: Any, settings: Any, what: str) -> None:
-    """An exchange ends after three times the wait for data, whatever of the response trickles, and counts as sent."""
-    for call in (READ, SUBMIT):
-        error = failed(SyncSession(settings(start(ENDLESS[what]))), call)
-        assert (LATE in str(error), error.sent, error.retryable) == (True, True, True), error
+def test_a_response_that_never_ends_is_aborted(
+    start: Callable[..., Server], settings: Callable[..., Settings], what: str
+) -> None:
+    """An exchange ends after three read timeouts, whatever part of the response trickles, and counts as sent."""
+    for request in (READ, SUBMIT):
+        error = transport_error(SyncSession(settings(start(ENDLESS[what]))), request)
+        assert LATE in str(error)
+        assert error.sent is True
+        assert error.retryable
 
 
 @pytest.mark.parametrize("what", ENDLESS)
-def test_a_sign_in_that_never_ends(start: Any, settings: Any, what: str) -> None:
-    """A sign-in ends after three times the wait for data, as one that may succeed later."""
-    error = refused(settings(start(ENDLESS[what]), SECRET))
-    assert (LATE in str(error), error.retryable, error.answered) == (True, True, False), error
+def test_a_sign_in_that_never_ends_is_aborted(
+    start: Callable[..., Server], settings: Callable[..., Settings], what: str
+) -> None:
+    """A sign-in ends after three read timeouts, with a retryable error."""
+    error = authentication_error(settings(start(ENDLESS[what]), SECRET))
+    assert LATE in str(error)
+    assert error.retryable
+    assert error.responded is False
 
 
 @pytest.mark.parametrize("what", ENDLESS)
 @pytest.mark.parametrize("where", ["app-service", "service-fabric"])
-def test_a_machine_s_identity_that_never_comes(
-    start: Any, settings: Any, certificate: Any, monkeypatch: pytest.MonkeyPatch, what: str, where: str
+def test_a_managed_identity_response_that_never_ends_is_aborted(
+    start: Callable[..., Server],
+    settings: Callable[..., Settings],
+    certificate: trustme.LeafCert,
+    monkeypatch: pytest.MonkeyPatch,
+    what: str,
+    where: str,
 ) -> None:
-    """It is the same in plain HTTP, and in Service Fabric, where msal sends with a session of its own."""
+    """The same holds for plain HTTP, and for Service Fabric, where msal uses its own session."""
     is_fabric = where == "service-fabric"
     server = start(ENDLESS[what], tls=is_fabric)
     monkeypatch.setenv("IDENTITY_ENDPOINT", f"{'https' if is_fabric else 'http'}://{server.address}/msi")
@@ -226,12 +239,14 @@ def test_a_machine_s_identity_that_never_comes(
     if is_fabric:
         der = ssl.PEM_cert_to_DER_cert(certificate.cert_chain_pems[0].bytes().decode())
         monkeypatch.setenv("IDENTITY_SERVER_THUMBPRINT", hashlib.sha1(der, usedforsecurity=False).hexdigest())
-    error = refused(settings(server, ManagedIdentity()))
-    assert (LATE in str(error), error.retryable, error.answered) == (True, True, False), error
+    error = authentication_error(settings(server, ManagedIdentity()))
+    assert LATE in str(error)
+    assert error.retryable
+    assert error.responded is False
 
 
-def test_a_whole_sign_in_has_one_deadline(start: Any, settings: Any) -> None:
-    """The requests of a sign-in share its time: one that is answered late leaves less for the next one."""
+def test_a_whole_sign_in_has_one_deadline(start: Callable[..., Server], settings: Callable[..., Settings]) -> None:
+    """The requests of a sign-in share one deadline: a late response leaves less time for the next request."""
 
     def behave(server: Server, connection: socket.socket) -> None:
         connection.recv(65536)
@@ -244,23 +259,28 @@ def test_a_whole_sign_in_has_one_deadline(start: Any, settings: Any) -> None:
         server.trickle(connection, b"x")
 
     began = time.monotonic()
-    error = refused(settings(start(behave), SECRET, request_timeout=1.0))
-    assert ("no response within 3 seconds" in str(error), time.monotonic() - began >= 3) == (True, True), error
+    error = authentication_error(settings(start(behave), SECRET, request_timeout=1.0))
+    assert "no response within 3 seconds" in str(error)
+    assert time.monotonic() - began >= 3
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
-def test_a_proxy_that_never_connects(start: Any, settings: Any, tls: Any) -> None:
-    """A proxy whose response to CONNECT trickles is given up at the deadline, and nothing was sent through it."""
+def test_a_proxy_that_never_connects_is_aborted(
+    start: Callable[..., Server], settings: Callable[..., Settings], *, tls: bool
+) -> None:
+    """A proxy whose response to CONNECT trickles is aborted at the deadline, and no request was sent through it."""
     proxy = start(ENDLESS["a header"], tls=tls)
     proxies = (("https", f"{'https' if tls else 'http'}://{proxy.address}"),)
-    error = failed(SyncSession(settings(proxy, proxies=proxies)))
-    assert (LATE in str(error), error.sent) == (True, False), error
-    refusal = refused(settings(proxy, SECRET, proxies=proxies))
-    assert (LATE in str(refusal), refusal.retryable) == (True, True), refusal
+    error = transport_error(SyncSession(settings(proxy, proxies=proxies)))
+    assert LATE in str(error)
+    assert error.sent is False
+    sign_in_error = authentication_error(settings(proxy, SECRET, proxies=proxies))
+    assert LATE in str(sign_in_error)
+    assert sign_in_error.retryable
 
 
-def test_an_https_proxy(start: Any, settings: Any) -> None:
-    """A proxy with TLS is tunneled through, TLS in TLS, and trusted as the server is: by the connection's own bundle."""
+def test_an_https_proxy_is_tunneled_through(start: Callable[..., Server], settings: Callable[..., Settings]) -> None:
+    """A proxy with TLS is tunneled through, TLS in TLS, and verified against the connection's own CA bundle."""
 
     def respond(_: Server, connection: socket.socket) -> None:
         while connection.recv(65536):
@@ -278,12 +298,12 @@ def test_an_https_proxy(start: Any, settings: Any) -> None:
     proxies = (("https", f"https://{start(relay).address}"),)
     with SyncSession(settings(target, proxies=proxies, request_timeout=20)) as session:
         assert [len(session.send(READ).body) for _ in range(2)] == [100_000, 100_000]
-    stranger = SyncSession(settings(target, proxies=proxies, request_timeout=20, verify=None))
-    assert isinstance(failed(stranger), exceptions.CertificateVerifyError)
+    untrusting = SyncSession(settings(target, proxies=proxies, request_timeout=20, verify=None))
+    assert isinstance(transport_error(untrusting), exceptions.CertificateVerifyError)
 
 
 def copy_both_ways(one: Any, other: socket.socket) -> None:
-    """Carry bytes until one side has no more; in one thread, since a TLS connection is not for two at a time."""
+    """Copy bytes both ways until one side closes, in one thread because a TLS connection is not thread-safe."""
     while True:
         for ready in [one] if one.pending() else select.select([one, other], [], [])[0]:
             if not (data := ready.recv(65536)):
@@ -291,66 +311,82 @@ def copy_both_ways(one: Any, other: socket.socket) -> None:
             (other if ready is one else one).sendall(data)
 
 
-def test_a_handshake_that_never_ends(start: Any, settings: Any) -> None:
-    """A server that says nothing of TLS is given up, and nothing was sent to it."""
+def test_a_handshake_that_never_ends_is_aborted(
+    start: Callable[..., Server], settings: Callable[..., Settings]
+) -> None:
+    """A server that never responds to the TLS handshake gets no request."""
     server = start(lambda server, _: server.stopped.wait(60), tls=False)
-    assert failed(SyncSession(settings(server))).sent is False
-    assert refused(settings(server, SECRET)).retryable
+    assert transport_error(SyncSession(settings(server))).sent is False
+    assert authentication_error(settings(server, SECRET)).retryable
 
 
 def read_by(at: datetime) -> Flow[Any]:
-    """Read something by a time of the flow's own."""
+    """Send a request with a deadline of the flow's own."""
     yield SetDeadline(at)
     return (yield from send(READ))
 
 
 @pytest.mark.parametrize("credentials", [AccessToken("token"), SECRET], ids=["request", "sign-in"])
 @pytest.mark.parametrize("what", ["handshake", "nothing", "name"])
-def test_a_flow_s_own_deadline(
-    start: Any, settings: Any, monkeypatch: pytest.MonkeyPatch, what: str, credentials: Any
+def test_a_flow_has_its_own_deadline(
+    start: Callable[..., Server],
+    settings: Callable[..., Settings],
+    monkeypatch: pytest.MonkeyPatch,
+    what: str,
+    credentials: Credentials,
 ) -> None:
-    """A flow's deadline ends what it waits for, be it the name, the handshake or the response, of the sign-in as well."""
+    """A flow's deadline ends name resolution, handshake and response, those of the sign-in included."""
     server = start(lambda server, _: server.stopped.wait(60), tls=what != "handshake")
     released = threading.Event()
     if what == "name":
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_: released.wait(60) and [])
-    patient = settings(server, credentials, request_timeout=60, submit_timeout=60)
+    long_timeouts = settings(server, credentials, request_timeout=60, submit_timeout=60)
     began = time.monotonic()
     with (
-        SyncSession(patient) as session,
+        SyncSession(long_timeouts) as session,
         pytest.raises((exceptions.TransportError, exceptions.AuthenticationError)) as caught,
     ):
         session.run(read_by(datetime.now(timezone.utc) + timedelta(seconds=0.7)))
     released.set()
-    assert (time.monotonic() - began < BOUND, "no response within 0." in str(caught.value)) == (True, True)
+    assert time.monotonic() - began < BOUND
+    assert "no response within 0." in str(caught.value)
     expected: Any = what == "nothing" if isinstance(credentials, AccessToken) else None
-    assert (getattr(caught.value, "sent", None), caught.value.retryable) == (expected, True)
+    assert getattr(caught.value, "sent", None) == expected
+    assert caught.value.retryable
 
 
-def test_a_name_that_is_not_resolved(start: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A resolver that hangs is waited for as long as a connection, and nothing was sent."""
+def test_a_name_resolution_that_hangs_is_aborted(
+    start: Callable[..., Server], settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A resolver that hangs is aborted after the connection timeout, and nothing was sent."""
     server, released = start(ENDLESS["a body"]), threading.Event()
     session = SyncSession(settings(server))
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_: released.wait(60) and [])
-    error = failed(session)
+    error = transport_error(session)
     released.set()
-    assert ("resolving 127.0.0.1 took longer than 1 seconds" in str(error), error.sent) == (True, False), error
+    assert "resolving 127.0.0.1 took longer than 1 seconds" in str(error)
+    assert error.sent is False
 
 
-def test_after_a_flow_s_deadline_nothing_is_sent(start: Any, settings: Any) -> None:
-    """Where no time is left the error comes at once, and says that nothing was sent; the next flow has no deadline."""
+def test_after_a_flow_s_deadline_nothing_is_sent(
+    start: Callable[..., Server], settings: Callable[..., Settings]
+) -> None:
+    """With no time left the error is immediate and says that nothing was sent; the next flow has no deadline."""
     server = start(after(OK + b"Content-Length: 2\r\n\r\n{}", b""))
     with SyncSession(settings(server, request_timeout=20)) as session:
         for ago in (0, 3600):
             with pytest.raises(exceptions.TransportError, match="nothing was sent") as caught:
                 session.run(read_by(datetime.now(timezone.utc) - timedelta(seconds=ago)))
-            assert (caught.value.sent, server.connections) == (False, 0)
+            assert caught.value.sent is False
+            assert server.connections == 0
         assert session.run(send(READ)) == b"{}"
 
 
 @pytest.mark.parametrize("status", [101, 102, 103, 199])
-def test_an_interim_response_is_no_response(start: Any, settings: Any, status: int) -> None:
-    """Only 100 is waited past; after another one the connection is closed, so that no request gets another one's response."""
+def test_an_interim_response_is_no_response(
+    start: Callable[..., Server], settings: Callable[..., Settings], status: int
+) -> None:
+    """Only 100 is skipped; any other interim response closes the connection, so that no request gets another one's response."""
 
     def behave(server: Server, connection: socket.socket) -> None:
         early, late = f"HTTP/1.1 {status} Early\r\n\r\n".encode(), b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
@@ -363,21 +399,29 @@ def test_an_interim_response_is_no_response(start: Any, settings: Any, status: i
 
     server = start(behave)
     with SyncSession(settings(server, request_timeout=20, submit_timeout=20)) as session:
-        with pytest.raises(exceptions.TransportError, match=f"HTTP {status} came instead of a response") as caught:
+        with pytest.raises(
+            exceptions.TransportError, match=f"received interim response HTTP {status} instead"
+        ) as caught:
             session.send(SUBMIT)
-        reply = session.send(READ)
-    assert (caught.value.sent, reply.status, reply.body, server.connections) == (True, 200, b"{}", 2)
+        response = session.send(READ)
+    assert caught.value.sent is True
+    assert response.status == 200
+    assert response.body == b"{}"
+    assert server.connections == 2
 
 
-def test_an_interim_response_to_a_sign_in(start: Any, settings: Any) -> None:
-    """It is no refusal: it may succeed later."""
+def test_an_interim_response_to_a_sign_in_is_retryable(
+    start: Callable[..., Server], settings: Callable[..., Settings]
+) -> None:
+    """An interim response is not a refusal."""
     server = start(after(b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", b""))
-    error = refused(settings(server, SECRET, request_timeout=20))
-    assert ("HTTP 103 came instead of a response" in str(error), error.retryable) == (True, True), error
+    error = authentication_error(settings(server, SECRET, request_timeout=20))
+    assert "received interim response HTTP 103 instead" in str(error)
+    assert error.retryable
 
 
 def test_a_sign_in_of_another_thread_is_not_waited_for_past_the_deadline() -> None:
-    """One thread signs in for all; the others wait for as long as they have, and the token is there for whoever comes then."""
+    """One thread signs in for all; the others wait until their own deadline, and the token is there for later ones."""
     begun, released = threading.Event(), threading.Event()
 
     def acquire(_: Settings, *, refused: bool) -> TokenGrant | TokenFailure:
@@ -392,10 +436,11 @@ def test_a_sign_in_of_another_thread_is_not_waited_for_past_the_deadline() -> No
     for seconds in (0.2, -1):
         with (
             deadline(seconds),
-            pytest.raises(exceptions.AuthenticationError, match="another thread's did not end") as caught,
+            pytest.raises(exceptions.AuthenticationError, match="sign-in of another thread did not end") as caught,
         ):
             source.token()
-        assert (caught.value.retryable, caught.value.answered) == (True, False)
+        assert caught.value.retryable
+        assert caught.value.responded is False
     released.set()
     thread.join(60)
     with deadline(60):
@@ -403,7 +448,7 @@ def test_a_sign_in_of_another_thread_is_not_waited_for_past_the_deadline() -> No
 
 
 def test_the_earlier_of_two_deadlines_holds() -> None:
-    """A deadline inside another one makes it shorter, never longer, and ends with its block."""
+    """A deadline inside another one shortens it, never extends it, and ends with its block."""
     with deadline(1000):
         with deadline(10):
             assert 5 < time_left() <= 10
@@ -413,8 +458,8 @@ def test_the_earlier_of_two_deadlines_holds() -> None:
     assert time_left() == math.inf
 
 
-def test_what_a_call_in_a_thread_raises() -> None:
-    """It is raised where the result is waited for, also if it is a timeout."""
+def test_an_exception_in_the_thread_is_raised_to_the_caller() -> None:
+    """The caller gets the function's own exception, even if it is a TimeoutError."""
     for error in (KeyError("x"), TimeoutError("its own")):
 
         def fail(error: Exception = error) -> None:
@@ -426,7 +471,8 @@ def test_what_a_call_in_a_thread_raises() -> None:
 
 
 @pytest.mark.parametrize(("typed", "read", "submit"), [({}, 180, 900), ({"request_timeout": 400}, 1200, 1200)])
-def test_how_long_a_whole_exchange_may_take(typed: dict[str, float], read: float, submit: float) -> None:
-    """It is three times the wait for data."""
+def test_the_exchange_timeout_is_three_read_timeouts(typed: dict[str, float], read: float, submit: float) -> None:
+    """A whole exchange may take three times as long as one read."""
     made = Settings("https://nowhere.invalid", SECRET, "scope", "1", **typed)
-    assert (made.exchange_timeout(submit=False), made.exchange_timeout(submit=True)) == (read, submit)
+    assert made.exchange_timeout(submit=False) == read
+    assert made.exchange_timeout(submit=True) == submit

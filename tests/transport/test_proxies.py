@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Proxies: what goes through them, what never does, and that their passwords are seen by nobody."""
+"""Proxies: what goes through them, what never does, and that their passwords are never shown."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ from typing import Any
 
 import pytest
 from partner_center_emulator import Emulator
+from support.auth_methods import AuthMethod
 
 from airflow_provider_cpp import exceptions
 from airflow_provider_cpp.apis.cloud_partner_portal import endpoints
 from airflow_provider_cpp.core import effects
+from airflow_provider_cpp.core.models import StatusReport
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
 from airflow_provider_cpp.transport.network_errors import without_users
 
@@ -28,11 +30,11 @@ USER = f"me:{PASSWORD}"
 
 
 class Proxy(socketserver.ThreadingTCPServer):
-    """Connects to where it is told to, whatever address is asked for, and remembers what was.
+    """Connects every request to one target, and records the requests.
 
     :ivar target: host and port.
-    :ivar asked: the addresses that were asked for, in order.
-    :ivar credentials: user and password that must be given; None for anybody.
+    :ivar requested: the requests' methods and addresses, in order.
+    :ivar credentials: the user and password that it requires; None if it requires none.
     """
 
     daemon_threads = True
@@ -40,7 +42,7 @@ class Proxy(socketserver.ThreadingTCPServer):
 
     def __init__(self, target: tuple[str, int], credentials: str | None = None) -> None:
         self.target, self.credentials = target, credentials
-        self.asked: list[str] = []
+        self.requested: list[str] = []
         super().__init__(("127.0.0.1", 0), _Connection)
 
     @property
@@ -58,20 +60,20 @@ class _Connection(socketserver.StreamRequestHandler):
         while line := self.rfile.readline().decode().strip():
             name, _, value = line.partition(":")
             headers[name.lower()] = value.strip()
-        self.server.asked.append(f"{method} {address}")
-        wanted = self.server.credentials
-        if wanted and headers.get("proxy-authorization") != f"Basic {base64.b64encode(wanted.encode()).decode()}":
+        self.server.requested.append(f"{method} {address}")
+        credentials = base64.b64encode((self.server.credentials or "").encode()).decode()
+        if credentials and headers.get("proxy-authorization") != f"Basic {credentials}":
             self.wfile.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
         elif method != "CONNECT":
             self.wfile.write(b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n")
         else:
             with socket.create_connection(self.server.target) as there:
                 self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                _pump(self.connection, there)
+                _copy_both_ways(self.connection, there)
 
 
-def _pump(one: socket.socket, other: socket.socket) -> None:
-    """Carry bytes both ways until either side has had enough."""
+def _copy_both_ways(one: socket.socket, other: socket.socket) -> None:
+    """Copy bytes both ways until one side closes."""
     ends = {one: other, other: one}
     try:
         while True:
@@ -88,8 +90,8 @@ def proxy_to() -> Iterator[Callable[..., Proxy]]:
     """Return a function that starts a proxy to an emulator."""
     started: list[Proxy] = []
 
-    def start(portal: Emulator, credentials: str | None = None) -> Proxy:
-        one = Proxy(("127.0.0.1", int(portal.url.rpartition(":")[2])), credentials)
+    def start(emulator: Emulator, credentials: str | None = None) -> Proxy:
+        one = Proxy(("127.0.0.1", int(emulator.url.rpartition(":")[2])), credentials)
         started.append(one)
         threading.Thread(target=one.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         return one
@@ -108,93 +110,98 @@ def _no_proxy_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 NOWHERE = "https://localhost:1"
-"""An address at which there is nothing: what is said there was said through the proxy, which leads elsewhere."""
+"""An address without a server: only the proxy, which connects elsewhere, can make a request to it succeed."""
 
 
-def both(portal: Emulator) -> set[str]:
-    """Return what the proxy is asked for: the way to the sign-in, which names its own address, and to the portal."""
-    return {"CONNECT localhost:1", f"CONNECT {portal.url.removeprefix('https://')}"}
+def proxied_addresses(emulator: Emulator) -> set[str]:
+    """Return the requests for a proxy: one for the sign-in, which has its own address, and one for the API."""
+    return {"CONNECT localhost:1", f"CONNECT {emulator.url.removeprefix('https://')}"}
 
 
 def test_everything_goes_through_the_proxy(
     sign_in_by: Callable[..., Emulator],
-    use: Callable[..., Any],
+    use: Callable[..., dict[str, Any]],
     proxy_to: Callable[..., Proxy],
-    read: Callable[[], Any],
-    ways: dict[str, Any],
+    read: Callable[[], StatusReport],
+    methods: dict[str, AuthMethod],
 ) -> None:
-    """The sign-in's requests and the portal's are tunnelled, TLS from end to end, with the proxy's user and password."""
+    """The requests of sign-in and API are tunneled, with TLS from end to end, and with the proxy's user and password."""
     for name in ("client_secret", "certificate-pem", "workload_identity"):
-        portal = sign_in_by(ways[name])
-        proxy = proxy_to(portal, "me:hunter2/hunter2")
+        emulator = sign_in_by(methods[name])
+        proxy = proxy_to(emulator, "me:hunter2/hunter2")
         use(
-            portal.connection_for(ways[name].kind),
+            emulator.connection_for(methods[name].auth_type),
             host=NOWHERE,
             extra={"proxies": {"https": f"http://{USER}@{proxy.address}"}},
         )
         assert read().raw_status == "neverPublished"
-        assert (set(proxy.asked), len(portal.sign_ins)) == (both(portal), 1)
+        assert set(proxy.requested) == proxied_addresses(emulator)
+        assert len(emulator.sign_ins) == 1
 
 
 def test_a_proxy_of_the_environment_is_used(
     sign_in_by: Callable[..., Emulator],
-    use: Callable[..., Any],
+    use: Callable[..., dict[str, Any]],
     proxy_to: Callable[..., Proxy],
-    read: Callable[[], Any],
-    ways: dict[str, Any],
+    read: Callable[[], StatusReport],
+    methods: dict[str, AuthMethod],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Where the connection names no proxy, the environment's is used, for the sign-in and for the portal."""
-    portal = sign_in_by(ways["client_secret"])
-    proxy = proxy_to(portal)
+    """If the connection has no proxy, sign-in and API use the environment's."""
+    emulator = sign_in_by(methods["client_secret"])
+    proxy = proxy_to(emulator)
     monkeypatch.setenv("HTTPS_PROXY", f"http://{proxy.address}")
-    use(portal.connection_for(), host=NOWHERE)
-    assert (read().raw_status, set(proxy.asked)) == ("neverPublished", both(portal))
+    use(emulator.connection_for(), host=NOWHERE)
+    assert read().raw_status == "neverPublished"
+    assert set(proxy.requested) == proxied_addresses(emulator)
 
 
-@pytest.mark.parametrize("kind", ["client_secret", "access_token"])
-def test_a_proxy_of_the_connection_beats_the_environment_s(
+@pytest.mark.parametrize("auth_type", ["client_secret", "access_token"])
+def test_the_connection_s_proxy_beats_the_environment_s(
     sign_in_by: Callable[..., Emulator],
-    use: Callable[..., Any],
+    use: Callable[..., dict[str, Any]],
     proxy_to: Callable[..., Proxy],
-    read: Callable[[], Any],
-    ways: dict[str, Any],
+    read: Callable[[], StatusReport],
+    methods: dict[str, AuthMethod],
     monkeypatch: pytest.MonkeyPatch,
-    kind: str,
+    auth_type: str,
 ) -> None:
-    """Where the connection names a proxy for all, nothing goes through the environment's, which is for https alone."""
-    portal = sign_in_by(ways[kind])
-    proxy, other = proxy_to(portal), proxy_to(portal)
+    """If the connection has a proxy for all schemes, nothing goes through the environment's HTTPS proxy."""
+    emulator = sign_in_by(methods[auth_type])
+    proxy, other = proxy_to(emulator), proxy_to(emulator)
     monkeypatch.setenv("HTTPS_PROXY", f"http://{other.address}")
-    use(portal.connection_for(kind), host=NOWHERE, extra={"proxies": {"all": f"http://{proxy.address}"}})
-    wanted = both(portal) if kind == "client_secret" else {"CONNECT localhost:1"}
-    assert (read().raw_status, set(proxy.asked), other.asked) == ("neverPublished", wanted, [])
+    use(emulator.connection_for(auth_type), host=NOWHERE, extra={"proxies": {"all": f"http://{proxy.address}"}})
+    expected = proxied_addresses(emulator) if auth_type == "client_secret" else {"CONNECT localhost:1"}
+    assert read().raw_status == "neverPublished"
+    assert set(proxy.requested) == expected
+    assert other.requested == []
 
 
-def test_a_managed_identity_s_token_is_seen_by_no_proxy(
+def test_a_managed_identity_request_bypasses_proxies(
     sign_in_by: Callable[..., Emulator],
-    use: Callable[..., Any],
+    use: Callable[..., dict[str, Any]],
     proxy_to: Callable[..., Proxy],
-    read: Callable[[], Any],
-    ways: dict[str, Any],
+    read: Callable[[], StatusReport],
+    methods: dict[str, AuthMethod],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What a machine is given in plain HTTP never leaves it, whatever proxies connection and environment name."""
+    """A plain HTTP request for the machine's token never goes through a proxy of the connection or the environment."""
     for name in ("managed_identity", "managed_identity-app-service"):
-        portal = sign_in_by(ways[name])
-        proxy = proxy_to(portal)
+        emulator = sign_in_by(methods[name])
+        proxy = proxy_to(emulator)
         url = f"http://{proxy.address}"
         monkeypatch.setenv("HTTP_PROXY", url)
         monkeypatch.setenv("ALL_PROXY", url)
         use(
-            portal.connection_for("managed_identity"),
+            emulator.connection_for("managed_identity"),
             host=NOWHERE,
             extra={"proxies": {"http": url, "https": url, "all": url}},
         )
-        assert (read().raw_status, set(proxy.asked)) == ("neverPublished", {"CONNECT localhost:1"})
+        assert read().raw_status == "neverPublished"
+        assert set(proxy.requested) == {"CONNECT localhost:1"}
 
 
-def all_of(error: BaseException | None) -> str:
+def everything_in(error: BaseException | None) -> str:
     text = "" if error is None else "".join(traceback.format_exception(error))
     while error is not None:
         text += f"{error}{error!r}{error.args!r}"
@@ -202,45 +209,46 @@ def all_of(error: BaseException | None) -> str:
     return text
 
 
-def test_an_address_loses_its_user_whatever_stands_in_it() -> None:
-    """User and password go to the last @ of an address, and an address without them stays as it is."""
+def test_user_and_password_are_removed_from_an_address() -> None:
+    """User and password are removed up to the last @ of an address, and an address without them stays unchanged."""
     text = "at http://me:p@ss'word@proxy:1/x, https://host/a@b and (url=//u@h)"
     assert without_users(text) == "at http://***@proxy:1/x, https://host/a@b and (url=//***@h)"
 
 
-WRONG = {
+FAILURES = {
     "another password": "managed_identity",
-    "nobody there": "managed_identity",
+    "unreachable": "managed_identity",
     "from the environment": "managed_identity",
     "for the sign-in": "client_secret",
 }
 
 
-@pytest.mark.parametrize("wire", ["requests", "aiohttp"])
-@pytest.mark.parametrize("wrong", WRONG)
-def test_a_proxy_s_password_is_seen_by_nobody(
+@pytest.mark.parametrize("http_client", ["requests", "aiohttp"])
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_proxy_s_password_is_never_shown(
     sign_in_by: Callable[..., Emulator],
-    use: Callable[..., Any],
+    use: Callable[..., dict[str, Any]],
     proxy_to: Callable[..., Proxy],
-    ways: dict[str, Any],
+    methods: dict[str, AuthMethod],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
-    wrong: str,
-    wire: str,
+    failure: str,
+    http_client: str,
 ) -> None:
-    """A proxy that refuses, or is not there, is an error that says so without its password, in logs as well."""
+    """A proxy that refuses or is unreachable is an error without its password, in logs as well."""
     caplog.set_level(logging.DEBUG)
-    kind = WRONG[wrong]
-    portal = sign_in_by(ways[kind])
-    proxy = proxy_to(portal, "me:another")
-    url = f"http://{USER}@{'127.0.0.1:1' if wrong == 'nobody there' else proxy.address}"
-    proxies = None if wrong == "from the environment" else {"https": url}
+    auth_type = FAILURES[failure]
+    emulator = sign_in_by(methods[auth_type])
+    proxy = proxy_to(emulator, "me:another")
+    url = f"http://{USER}@{'127.0.0.1:1' if failure == 'unreachable' else proxy.address}"
+    proxies = None if failure == "from the environment" else {"https": url}
     monkeypatch.setenv("HTTPS_PROXY", url)
-    use(portal.connection_for(kind), host=NOWHERE, extra={"proxies": proxies})
+    use(emulator.connection_for(auth_type), host=NOWHERE, extra={"proxies": proxies})
     hook = CloudPartnerPortalHook()
     once = effects.send(endpoints.get_offer_status(hook.offer_ref("contoso-vm")))
     with pytest.raises(exceptions.MarketplaceError) as caught:
-        hook.run(once) if wire == "requests" else asyncio.run(hook.arun(once))
-    assert "hunter2" not in all_of(caught.value) + caplog.text
-    expected = exceptions.AuthenticationError if kind == "client_secret" else exceptions.TransportError
-    assert (type(caught.value), caught.value.retryable) == (expected, True)
+        hook.run(once) if http_client == "requests" else asyncio.run(hook.arun(once))
+    assert "hunter2" not in everything_in(caught.value) + caplog.text
+    expected = exceptions.AuthenticationError if auth_type == "client_secret" else exceptions.TransportError
+    assert type(caught.value) is expected
+    assert caught.value.retryable

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a connection's fields become, kind by kind, and what is said of those that cannot work."""
+"""Each authentication type's connection fields, and the errors for fields that cannot work."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ def settings(login: str | None = None, password: str | None = None, **extra: Any
 
 @pytest.fixture
 def files(tmp_path: Path) -> dict[str, str]:
-    """Return files that exist, which is all that is asked of them here."""
-    found = {name: tmp_path / name for name in ("certificate", "key", "token")}
-    for path in found.values():
+    """Return existing, empty files."""
+    paths = {name: tmp_path / name for name in ("certificate", "key", "token")}
+    for path in paths.values():
         path.touch()
-    return {name: str(path) for name, path in found.items()}
+    return {name: str(path) for name, path in paths.items()}
 
 
-def test_each_kind_reads_its_own_fields(files: dict[str, str]) -> None:
-    """Login, password and extra become the value of the kind that is named; a client secret is meant where none is."""
+def test_each_auth_type_reads_its_own_fields(files: dict[str, str]) -> None:
+    """Login, password and extra become the credentials of the authentication type, by default a client secret."""
     tenant = {"tenant_id": "contoso.example"}
     certificate = {"certificate_path": files["certificate"], "private_key_path": files["key"], "send_x5c": "True"}
-    found = [
+    read = [
         settings("app", " secret ", **tenant),
         settings("app", " pass phrase ", auth="certificate", thumbprint="AB:" * 19 + "ab", **certificate, **tenant),
         settings(auth="managed_identity"),
@@ -51,7 +51,7 @@ def test_each_kind_reads_its_own_fields(files: dict[str, str]) -> None:
         settings(auth="access_token", access_token="Bearer one.two"),
     ]
     paths = files["certificate"], files["key"]
-    assert [one.credentials for one in found] == [
+    assert [one.credentials for one in read] == [
         ClientSecret("app", "contoso.example", "secret"),
         Certificate("app", "contoso.example", *paths, None, " pass phrase ", "ab" * 20, send_x5c=True),
         ManagedIdentity(),
@@ -61,10 +61,10 @@ def test_each_kind_reads_its_own_fields(files: dict[str, str]) -> None:
     ]
 
 
-def test_a_workload_identity_may_stand_in_the_environment(
+def test_a_workload_identity_may_come_from_the_environment(
     files: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the connection leaves empty is taken from where Azure's webhook puts it, and the connection comes first."""
+    """Azure's environment variables fill the fields that the connection leaves empty, and the connection takes precedence."""
     for name, value in (("CLIENT_ID", "their-app"), ("TENANT_ID", "their-tenant"), ("FEDERATED_TOKEN_FILE", "x")):
         monkeypatch.setenv(f"AZURE_{name}", files["token"] if value == "x" else value)
     assert settings(auth="workload_identity").credentials == WorkloadIdentity(
@@ -74,7 +74,7 @@ def test_a_workload_identity_may_stand_in_the_environment(
     assert own.credentials == WorkloadIdentity("app", "tenant", files["key"])
 
 
-LACKS = {
+MISSING = {
     "client_secret": "login (application id), password (client secret), tenant_id in extra",
     "certificate": "login (application id), tenant_id in extra, certificate_path or private_key in extra",
     "workload_identity": "login (application id) or AZURE_CLIENT_ID, tenant_id in extra or AZURE_TENANT_ID,"
@@ -83,33 +83,33 @@ LACKS = {
 }
 
 
-@pytest.mark.parametrize("kind", LACKS)
-def test_all_that_a_kind_lacks_is_said_at_once(kind: str) -> None:
-    """One error names every field that the kind needs, and the kind."""
+@pytest.mark.parametrize("auth_type", MISSING)
+def test_all_missing_fields_are_in_one_error(auth_type: str) -> None:
+    """One error names the authentication type and every field that it lacks."""
     with pytest.raises(ConfigurationError) as caught:
-        settings(auth=kind)
-    assert caught.value.problems == (f"for auth {kind} it lacks {LACKS[kind]}",)
+        settings(auth=auth_type)
+    assert caught.value.problems == (f"for auth {auth_type} it lacks {MISSING[auth_type]}",)
 
 
-def test_a_path_that_cannot_be_looked_for_is_not_there() -> None:
-    """A path that the file system refuses to look for is an error of the connection, like one that is not there."""
-    with pytest.raises(ConfigurationError, match="certificate_path in extra must be the path of a"):
+def test_an_impossible_path_is_a_missing_file() -> None:
+    """A path that the file system rejects is a configuration error, like a path without a file."""
+    with pytest.raises(ConfigurationError, match="certificate_path in extra must be the path of an"):
         settings("a", auth="certificate", tenant_id="t", private_key="x", certificate_path="x" * 5000)
 
 
 @pytest.mark.parametrize("path", ["/nowhere", "x" * 5000, "\0"])
-def test_a_bundle_is_looked_at_when_it_is_used(path: str) -> None:
-    """A bundle that is not there, or not yet, is no mistake of the connection's; what cannot be a path is."""
+def test_a_ca_bundle_is_read_when_it_is_used(path: str) -> None:
+    """A CA bundle that does not exist, or not yet, is no configuration error; a value that is no path is one."""
     assert settings("a", auth="access_token", access_token="x", verify=path).verify == path
-    for wrong in (False, "false", 7, ["/nowhere"]):
+    for invalid in (False, "false", 7, ["/nowhere"]):
         with pytest.raises(ConfigurationError, match="verify in extra must be the path of a CA bundle"):
-            settings("a", auth="access_token", access_token="x", verify=wrong)
+            settings("a", auth="access_token", access_token="x", verify=invalid)
     with pytest.raises(CABundleError, match="CA bundle "):
         ssl_context_for(path)
 
 
-def test_all_that_is_wrong_is_said_at_once() -> None:
-    """What is missing and what is wrong come together, whatever part of the connection it is of."""
+def test_all_problems_are_in_one_error() -> None:
+    """Missing and invalid fields of the whole connection are in one error."""
     with pytest.raises(ConfigurationError) as caught:
         settings(
             auth="certificate",
@@ -123,8 +123,8 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
             verify=7,
             proxies={"https": 1},
         )
-    said = [problem.split(" must ")[0] for problem in caught.value.problems]
-    assert said == [
+    subjects = [problem.split(" must ")[0] for problem in caught.value.problems]
+    assert subjects == [
         "for auth certificate it lacks login (application id)",
         "tenant_id",
         "certificate_path in extra",
@@ -138,27 +138,33 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
     ]
 
 
-WRONG = [
+INVALID = [
     ({"auth": "password"}, "auth in extra is 'password', not one of: client_secret, certificate"),
     ({"auth": 7}, "auth in extra must be text"),
-    ({"auth": "managed_identity", "login": "a", "object_id": "b"}, "each name a managed identity: give one of them"),
-    ({"auth": "managed_identity", "object_id": "b", "resource_id": "c"}, "each name a managed identity"),
-    ({"auth": "access_token", "password": "one", "access_token": "two"}, "are two tokens: give one of them"),
-    ({"auth": "access_token", "password": "one two"}, "the access token has blanks or letters in it"),
-    ({"auth": "access_token", "password": "one\r\ntwo"}, "the access token has blanks or letters in it"),
-    ({"auth": "workload_identity", "login": "a", "tenant_id": "b", "token_file": "/nowhere"}, "exists here"),
-    ({"auth": "managed_identity", "host": "http://portal.example"}, "host must be an https address"),
-    ({"auth": "managed_identity", "host": "https://portal.example:port"}, "host must be an https address"),
+    (
+        {"auth": "managed_identity", "login": "a", "object_id": "b"},
+        "each select a managed identity: set only one of them",
+    ),
+    ({"auth": "managed_identity", "object_id": "b", "resource_id": "c"}, "each select a managed identity"),
+    ({"auth": "access_token", "password": "one", "access_token": "two"}, "hold two tokens: set only one of them"),
+    ({"auth": "access_token", "password": "one two"}, "the access token contains blanks"),
+    ({"auth": "access_token", "password": "one\r\ntwo"}, "the access token contains blanks"),
+    (
+        {"auth": "workload_identity", "login": "a", "tenant_id": "b", "token_file": "/nowhere"},
+        "must be the path of an existing file",
+    ),
+    ({"auth": "managed_identity", "host": "http://portal.example"}, "host must be an https URL"),
+    ({"auth": "managed_identity", "host": "https://portal.example:port"}, "host must be an https URL"),
 ]
 
 
-@pytest.mark.parametrize(("fields", "said"), WRONG)
-def test_what_cannot_work_is_refused(fields: dict[str, Any], said: str) -> None:
-    """Fields that contradict each other or cannot be what they should are named, and their values are not repeated."""
+@pytest.mark.parametrize(("fields", "expected"), INVALID)
+def test_invalid_fields_are_refused(fields: dict[str, Any], expected: str) -> None:
+    """Fields that are invalid or contradict each other are named, and their values are not repeated."""
     outer = {name: fields.pop(name, None) for name in ("host", "login", "password")}
     with pytest.raises(ConfigurationError) as caught:
         Settings.from_fields(CLOUD_PARTNER_PORTAL_API.endpoint, **outer, extra=fields)
-    assert said in str(caught.value)
+    assert expected in str(caught.value)
     assert "two" not in str(caught.value).replace("two tokens", "")
 
 
@@ -177,7 +183,7 @@ PROXIES = [
 
 @pytest.mark.parametrize(("typed", "read"), PROXIES)
 def test_proxies_are_read(typed: object, read: object) -> None:
-    """An object, or one that an older form made text of, becomes pairs that both wires read alike."""
+    """An object, or the text that an older form made of one, becomes pairs that both HTTP clients read the same way."""
     assert settings(auth="managed_identity", proxies=typed).proxies == read
 
 
@@ -195,15 +201,15 @@ def test_proxies_are_read(typed: object, read: object) -> None:
         {"https": ["hunter2"]},
     ],
 )
-def test_a_proxy_that_is_none_is_not_shown(typed: object) -> None:
-    """A proxy that cannot be one is an error of the connection, without the password that may be in it."""
+def test_an_invalid_proxy_is_not_shown(typed: object) -> None:
+    """An invalid proxy is a configuration error without the password that may be in it."""
     with pytest.raises(ConfigurationError, match=r"prox(y|ies)") as caught:
         settings(auth="managed_identity", proxies=typed)
     assert "hunter2" not in str(caught.value)
 
 
 def test_settings_are_values_that_show_no_secret(files: dict[str, str]) -> None:
-    """Settings of every kind are hashable, equal to others made alike, and print nothing that is secret."""
+    """Settings of every authentication type are hashable, equal if made from equal fields, and print no secret."""
     for fields in (
         {"login": "a", "password": "hunter2", "tenant_id": "t"},
         {"login": "a", "password": "hunter2", "tenant_id": "t", "auth": "certificate", "private_key": "hunter2"},
@@ -212,11 +218,13 @@ def test_settings_are_values_that_show_no_secret(files: dict[str, str]) -> None:
         {"login": "a", "auth": "workload_identity", "tenant_id": "t", "token_file": files["token"]},
     ):
         one, other = settings(**fields), settings(**fields)
-        assert (one, hash(one), "hunter2" in repr(one)) == (other, hash(other), False)
+        assert one == other
+        assert hash(one) == hash(other)
+        assert "hunter2" not in repr(one)
 
 
-def test_the_form_offers_every_way_to_sign_in() -> None:
-    """The form's list of ways is the code's, and Airflow masks the fields that hold a secret by their names."""
+def test_the_form_offers_every_auth_type() -> None:
+    """The form lists the code's authentication types, and Airflow masks the fields with secrets by their names."""
     assert CONNECTION_FIELDS["auth"]["schema"]["enum"] == list(AUTH_TYPES)
     assert {"private_key", "access_token", "token_file", "certificate_path"} <= set(CONNECTION_FIELDS)
     masked = ("token", "secret", "private_key", "proxies")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When a connection that many wait on is read again, and that whoever leaves leaves nothing."""
+"""When a shared connection is read again, and that a wait that leaves releases everything."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from airflow_provider_cpp.transport.settings import Settings
 
 FIRST = Settings("https://first.invalid", AccessToken("x"), "scope", "1")
 SECOND, THIRD = (replace(FIRST, base_url=f"https://{name}.invalid") for name in ("second", "third"))
-AGAIN = 3600.0
-"""Seconds between two readings, by a clock that the tests move: however slow the machine, none passes by itself."""
+INTERVAL = 3600.0
+"""Seconds between two reads, by a clock that only the tests move."""
 
 
 class Loop(asyncio.SelectorEventLoop):
@@ -34,168 +34,176 @@ class Loop(asyncio.SelectorEventLoop):
         return super().time() + self.ahead
 
 
-def let_pass(seconds: float) -> None:
+def advance(seconds: float) -> None:
     """Move the clock of the running loop."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, Loop)
     loop.ahead += seconds
 
 
-class Reader:
-    """Reads a connection that says what it is told to, counts, and keeps what is logged."""
+class FakeSource:
+    """A connection source with a configurable result, which counts its reads and records the log lines.
+
+    :ivar result: the settings that the next read returns, or the exception that it raises.
+    """
 
     cache_key = where = "a connection"
 
     def __init__(self) -> None:
-        self.says: Settings | Exception = FIRST
+        self.result: Settings | Exception = FIRST
         self.reads = 0
-        self.told: list[tuple[str, int]] = []
+        self.logged: list[tuple[str, int]] = []
 
     async def aget_settings(self) -> Settings:
         self.reads += 1
-        if isinstance(self.says, Exception):
-            raise self.says
-        return replace(self.says)
+        if isinstance(self.result, Exception):
+            raise self.result
+        return replace(self.result)
 
     def log_line(self, text: str, level: int) -> None:
-        self.told.append((text, level))
+        self.logged.append((text, level))
 
 
 @pytest.fixture
-def reader() -> Reader:
-    """Return a reader."""
-    return Reader()
+def connection_source() -> FakeSource:
+    return FakeSource()
 
 
-def waiting(
-    reader: Reader, then: Callable[[LoopRegistry, shared_connection.SharedConnection], Awaitable[None]]
+def run_wait(
+    connection_source: FakeSource, then: Callable[[LoopRegistry, shared_connection.SharedConnection], Awaitable[None]]
 ) -> None:
-    """Let one wait use the connection, with a token that is good, and see that nothing is left of it."""
+    """Let one wait use the connection, with a valid token, and check that it releases everything."""
 
     async def main() -> None:
-        lines = LoopRegistry()
-        lines.failure_interval = AGAIN
-        entered = lines.join(reader)
+        registry = LoopRegistry()
+        registry.failure_interval = INTERVAL
+        connection = registry.join(connection_source)
         try:
-            await entered.acquire()
-            await then(lines, entered)
-        finally:  # a test that fails leaves no session to the next one
-            await lines.leave(entered)
-        assert (lines.pool._sessions, lines._connections) == ({}, {})
+            await connection.acquire()
+            await then(registry, connection)
+        finally:  # a failed test leaves no session for the next one
+            await registry.leave(connection)
+        assert registry.pool._sessions == {}
+        assert registry._connections == {}
 
     with asyncio.Runner(loop_factory=Loop) as runner:
         runner.run(main())
 
 
-def test_what_was_changed_and_changed_back_is_read_again(reader: Reader) -> None:
-    """A look that fails finds what the connection says by now, however often that changed before anybody looked."""
+def test_every_change_of_a_connection_is_read(connection_source: FakeSource) -> None:
+    """A failed poll reads the current connection, however often it changed since the last read."""
 
-    async def then(lines: LoopRegistry, entered: shared_connection.SharedConnection) -> None:
-        for says in (SECOND, FIRST, THIRD):
-            reader.says = says
-            let_pass(AGAIN)
-            await (entered.reload_if_stale() if says is FIRST else entered.reload())
-        assert (await entered.acquire())[0].settings == THIRD
+    async def then(registry: LoopRegistry, connection: shared_connection.SharedConnection) -> None:
+        for result in (SECOND, FIRST, THIRD):
+            connection_source.result = result
+            advance(INTERVAL)
+            await (connection.reload_if_stale() if result is FIRST else connection.reload())
+        assert (await connection.acquire())[0].settings == THIRD
 
-    waiting(reader, then)
-
-
-def test_looks_that_fail_read_now_and_then(reader: Reader) -> None:
-    """A thousand looks that fail at once read the connection once, also where Airflow does not give it."""
-
-    async def then(lines: LoopRegistry, entered: shared_connection.SharedConnection) -> None:
-        for says in (FIRST, ConnectionNotFoundError(("it isn't defined",))):
-            reader.says, before = says, reader.reads
-            let_pass(AGAIN)
-            await asyncio.gather(*(entered.reload() for _ in range(1000)), return_exceptions=True)
-            assert reader.reads - before == 1
-        assert (await entered.acquire())[0].settings == FIRST  # its token is good
-
-    waiting(reader, then)
+    run_wait(connection_source, then)
 
 
-def test_an_airflow_that_is_away_is_told_once(reader: Reader) -> None:
-    """However often the connection cannot be read, that is one line, until it could be in between."""
+def test_failed_polls_read_the_connection_once_per_interval(connection_source: FakeSource) -> None:
+    """A thousand polls that fail at once read the connection once, even if Airflow cannot find it."""
 
-    async def then(lines: LoopRegistry, entered: shared_connection.SharedConnection) -> None:
-        away = RuntimeError("https://user:secret@airflow is away")
-        for says in (away, away, away, FIRST, away, away):
-            reader.says = says
-            let_pass(AGAIN)
-            await entered.reload()
+    async def then(registry: LoopRegistry, connection: shared_connection.SharedConnection) -> None:
+        for result in (FIRST, ConnectionNotFoundError(("it isn't defined",))):
+            connection_source.result, before = result, connection_source.reads
+            advance(INTERVAL)
+            await asyncio.gather(*(connection.reload() for _ in range(1000)), return_exceptions=True)
+            assert connection_source.reads - before == 1
+        assert (await connection.acquire())[0].settings == FIRST  # its token is valid
 
-    waiting(reader, then)
-    said = "the connection cannot be read now (RuntimeError); it is used as it was"
-    assert reader.told == [(said, logging.WARNING)] * 2
+    run_wait(connection_source, then)
 
 
-def test_a_wait_that_is_canceled_while_it_moves_leaves_nothing(reader: Reader) -> None:
-    """One who is canceled while the old session is closed has the new one counted already."""
+def test_an_unreadable_connection_is_logged_once(connection_source: FakeSource) -> None:
+    """A connection that cannot be read is logged once, and again only after a successful read."""
+
+    async def then(registry: LoopRegistry, connection: shared_connection.SharedConnection) -> None:
+        unavailable = RuntimeError("https://user:secret@airflow is unavailable")
+        for result in (unavailable, unavailable, unavailable, FIRST, unavailable, unavailable):
+            connection_source.result = result
+            advance(INTERVAL)
+            await connection.reload()
+
+    run_wait(connection_source, then)
+    expected = "the connection cannot be read now (RuntimeError); the settings read before stay in use"
+    assert connection_source.logged == [(expected, logging.WARNING)] * 2
+
+
+def test_a_wait_that_is_canceled_while_it_moves_releases_all(connection_source: FakeSource) -> None:
+    """A wait that is canceled while the old session closes holds the new session already."""
 
     class Slow(SessionPool):
-        async def close(self, line: PooledSession) -> None:
-            await super().close(line)
-            if line.settings == FIRST:
+        async def release(self, session: PooledSession) -> None:
+            await super().release(session)
+            if session.settings == FIRST:
                 closing.set()
                 await asyncio.sleep(60)
 
     async def main() -> None:
-        lines = LoopRegistry()
-        lines.pool = Slow()
-        lines.failure_interval = 0.0
-        entered = lines.join(reader)
-        await entered.acquire()
-        reader.says = SECOND
-        await entered.reload()
-        mover = asyncio.create_task(entered.acquire())
+        registry = LoopRegistry()
+        registry.pool = Slow()
+        registry.failure_interval = 0.0
+        connection = registry.join(connection_source)
+        await connection.acquire()
+        connection_source.result = SECOND
+        await connection.reload()
+        mover = asyncio.create_task(connection.acquire())
         await closing.wait()
         mover.cancel()
         await asyncio.gather(mover, return_exceptions=True)
-        assert (await entered.acquire())[0].settings == SECOND
-        await lines.leave(entered)
-        assert (lines.pool._sessions, lines._connections) == ({}, {})
+        assert (await connection.acquire())[0].settings == SECOND
+        await registry.leave(connection)
+        assert registry.pool._sessions == {}
+        assert registry._connections == {}
 
     closing = asyncio.Event()
     asyncio.run(main())
 
 
-def test_a_flow_that_begins_uses_a_token_that_is_good(reader: Reader) -> None:
-    """A flow that begins reads the connection once within a while; one that cannot be read is used as long as its token is good."""
+def test_a_new_flow_uses_a_valid_token(connection_source: FakeSource) -> None:
+    """New flows read the connection once per interval, and use the known one while its token is valid if it cannot be read."""
 
-    async def then(lines: LoopRegistry, entered: shared_connection.SharedConnection) -> None:
-        reader.says = ConnectionNotFoundError(("it isn't defined",))
-        let_pass(AGAIN)
-        await asyncio.gather(*(entered.reload_if_stale() for _ in range(100)))
-        assert ((await entered.acquire())[0].settings, reader.reads) == (FIRST, 2)
-        await entered.reload_if_stale()
-        assert reader.reads == 2
+    async def then(registry: LoopRegistry, connection: shared_connection.SharedConnection) -> None:
+        connection_source.result = ConnectionNotFoundError(("it isn't defined",))
+        advance(INTERVAL)
+        await asyncio.gather(*(connection.reload_if_stale() for _ in range(100)))
+        assert (await connection.acquire())[0].settings == FIRST
+        assert connection_source.reads == 2
+        await connection.reload_if_stale()
+        assert connection_source.reads == 2
 
-    waiting(reader, then)
+    run_wait(connection_source, then)
 
 
 @pytest.mark.parametrize(
-    ("says", "said"),
+    ("result", "expected"),
     [
         (RuntimeError("https://user:secret@vault is sealed"), r"a connection .*it cannot be read now: RuntimeError$"),
         (replace(FIRST, verify="/nowhere/ca.pem"), "ca.pem'? does not exist"),
     ],
 )
-def test_what_cannot_be_used_at_first_is_read_again(reader: Reader, says: Settings | Exception, said: str) -> None:
-    """What cannot be used when it is read first is an error that may pass, is read once for all, and again a moment later."""
+def test_a_failed_first_read_is_repeated(
+    connection_source: FakeSource, result: Settings | Exception, expected: str
+) -> None:
+    """A connection that cannot be used at first is a retryable error, read once for all, and read again a moment later."""
 
     async def main() -> None:
-        lines = LoopRegistry()
-        entered = lines.join(reader)
-        reader.says = says
-        failures = await asyncio.gather(*(entered.acquire() for _ in range(100)), return_exceptions=True)
+        registry = LoopRegistry()
+        connection = registry.join(connection_source)
+        connection_source.result = result
+        failures = await asyncio.gather(*(connection.acquire() for _ in range(100)), return_exceptions=True)
         assert {getattr(failure, "retryable", None) for failure in failures} == {True}
-        assert re.search(said, str(failures[0]))
-        assert reader.reads == 1
-        reader.says = FIRST
-        let_pass(2 * FAILURE_CACHE_TIME)
-        assert (await entered.acquire())[0].settings == FIRST
-        await lines.leave(entered)
-        assert (lines.pool._sessions, lines._connections) == ({}, {})
+        assert re.search(expected, str(failures[0]))
+        assert connection_source.reads == 1
+        connection_source.result = FIRST
+        advance(2 * FAILURE_CACHE_TIME)
+        assert (await connection.acquire())[0].settings == FIRST
+        await registry.leave(connection)
+        assert registry.pool._sessions == {}
+        assert registry._connections == {}
 
     with asyncio.Runner(loop_factory=Loop) as runner:
         runner.run(main())

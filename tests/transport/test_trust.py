@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CA bundles that are broken for a while, or replaced: one error says so, and the next connection looks again."""
+"""CA bundles that are broken for a while, or replaced: a clear error, and the next connection reads the bundle again."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import trustme
 from partner_center_emulator import Emulator
+from support.auth_methods import AuthMethod
 
 from airflow_provider_cpp import exceptions
 from airflow_provider_cpp.apis.cloud_partner_portal import endpoints
@@ -53,28 +54,28 @@ def empty_folder(path: Path, _: bytes) -> None:
     path.mkdir()
 
 
-BROKEN: dict[Callable[[Path, bytes], None], str] = {
+PROBLEMS: dict[Callable[[Path, bytes], None], str] = {
     missing: "does not exist",
     below_a_file: "does not exist",
     empty: "is empty",
-    half_written: "holds no certificate that can be read",
-    half_of_two: "holds no certificate that can be read",
-    not_certificates: "holds no certificate that can be read",
+    half_written: "contains no readable certificate",
+    half_of_two: "contains no readable certificate",
+    not_certificates: "contains no readable certificate",
     empty_folder: "is empty",
 }
 
 
-def ask(wire: str) -> Any:
+def read_status(http_client: str) -> Any:
     hook = CloudPartnerPortalHook()
     once = effects.send(endpoints.get_offer_status(hook.offer_ref("contoso-vm")))
-    return hook.run(once) if wire == "requests" else asyncio.run(hook.arun(once))
+    return hook.run(once) if http_client == "requests" else asyncio.run(hook.arun(once))
 
 
 @pytest.fixture(params=["verify", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
 def named(
-    request: pytest.FixtureRequest, use: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest, use: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[dict[str, Any], Path], None]:
-    """Return a function that names a bundle for a connection, in each of the places where it can be named."""
+    """Return a function that configures a connection's CA bundle, in each of the places for it."""
     monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
 
     def name(connection: dict[str, Any], bundle: Path) -> None:
@@ -87,60 +88,70 @@ def named(
     return name
 
 
-@pytest.mark.parametrize("wire", ["requests", "aiohttp"])
-@pytest.mark.parametrize("kind", ["access_token", "client_secret"])
-def test_a_broken_bundle_is_one_error_and_passes(
+@pytest.mark.parametrize("http_client", ["requests", "aiohttp"])
+@pytest.mark.parametrize("auth_type", ["access_token", "client_secret"])
+def test_a_broken_ca_bundle_is_a_retryable_error(
     sign_in_by: Callable[..., Emulator],
     named: Callable[..., None],
-    ways: dict[str, Any],
+    methods: dict[str, AuthMethod],
     tmp_path: Path,
-    kind: str,
-    wire: str,
+    auth_type: str,
+    http_client: str,
 ) -> None:
-    """It names the file and what is wrong with it, in one line; nothing was sent, and with a whole file all is well."""
-    portal = sign_in_by(ways[kind])
-    whole = portal.ca_file.read_bytes()
-    for number, (break_it, problem) in enumerate(BROKEN.items()):
+    """The error names the file and the problem in one line, nothing was sent, and the repaired file works."""
+    emulator = sign_in_by(methods[auth_type])
+    whole = emulator.ca_file.read_bytes()
+    for number, (break_it, problem) in enumerate(PROBLEMS.items()):
         path = tmp_path / str(number) / "ca.pem"
         path.parent.mkdir()
         break_it(path, whole)
-        named(portal.connection_for(kind), path)
+        named(emulator.connection_for(auth_type), path)
         with pytest.raises(exceptions.CABundleError) as caught:
-            ask(wire)
+            read_status(http_client)
         text = str(caught.value)
-        assert (f"CA bundle {path} {problem}" in text, "\n" in text, "verify" in text) == (True, False, True), text
-        assert (caught.value.path, caught.value.retryable, portal.requests) == (str(path), True, [])
+        assert f"CA bundle {path} {problem}" in text
+        assert "\n" not in text
+        assert "verify" in text
+        assert caught.value.path == str(path)
+        assert caught.value.retryable
+        assert emulator.requests == []
     path = tmp_path / "0" / "ca.pem"
-    named(portal.connection_for(kind), path)
+    named(emulator.connection_for(auth_type), path)
     path.write_bytes(whole)
-    assert ask(wire).raw_status == "neverPublished"
+    assert read_status(http_client).raw_status == "neverPublished"
 
 
-def test_a_replaced_bundle_counts_for_the_next_connection(
-    sign_in_by: Callable[..., Emulator], use: Callable[..., Any], ways: dict[str, Any], tmp_path: Path
+def test_a_replaced_ca_bundle_is_used_for_the_next_connection(
+    sign_in_by: Callable[..., Emulator],
+    use: Callable[..., dict[str, Any]],
+    methods: dict[str, AuthMethod],
+    tmp_path: Path,
 ) -> None:
-    """Whoever is taken out of the bundle is not trusted any more, and whoever comes back is."""
-    portal, path = sign_in_by(ways["access_token"]), tmp_path / "ca.pem"
-    use(portal.connection_for("access_token"), extra={"verify": str(path)})
+    """An authority that is removed from the bundle is not trusted anymore, and is trusted again once it is back."""
+    emulator, path = sign_in_by(methods["access_token"]), tmp_path / "ca.pem"
+    use(emulator.connection_for("access_token"), extra={"verify": str(path)})
     for own in (True, False, True):
         other = tmp_path / "next"
-        other.write_bytes(portal.ca_file.read_bytes() if own else trustme.CA().cert_pem.bytes())
+        other.write_bytes(emulator.ca_file.read_bytes() if own else trustme.CA().cert_pem.bytes())
         other.replace(path)
         if own:
-            assert ask("requests").raw_status == "neverPublished"
+            assert read_status("requests").raw_status == "neverPublished"
         else:
             with pytest.raises(exceptions.CertificateVerifyError):
-                ask("requests")
+                read_status("requests")
 
 
-def test_a_name_that_is_not_the_certificate_s(
-    sign_in_by: Callable[..., Emulator], use: Callable[..., Any], ways: dict[str, Any], tmp_path: Path
+def test_a_certificate_for_another_host_is_not_trusted(
+    sign_in_by: Callable[..., Emulator],
+    use: Callable[..., dict[str, Any]],
+    methods: dict[str, AuthMethod],
+    tmp_path: Path,
 ) -> None:
-    """A certificate of a trusted authority is no good for another host."""
+    """A certificate of a trusted authority is not valid for another host."""
     authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("else.example", common_name="127.0.0.1").configure_cert(context)
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    portal = sign_in_by(ways["access_token"])
+    emulator = sign_in_by(methods["access_token"])
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
@@ -151,31 +162,34 @@ def test_a_name_that_is_not_the_certificate_s(
         thread = threading.Thread(target=serve)
         thread.start()
         host = f"https://127.0.0.1:{listener.getsockname()[1]}"
-        use(portal.connection_for("access_token"), host=host, extra={"verify": str(tmp_path / "ca.pem")})
+        use(emulator.connection_for("access_token"), host=host, extra={"verify": str(tmp_path / "ca.pem")})
         with pytest.raises(exceptions.CertificateVerifyError, match="IP address mismatch"):
-            ask("requests")
+            read_status("requests")
         thread.join(30)
 
 
 def test_a_folder_of_authorities_is_trusted(
-    sign_in_by: Callable[..., Emulator], use: Callable[..., Any], ways: dict[str, Any], tmp_path: Path
+    sign_in_by: Callable[..., Emulator],
+    use: Callable[..., dict[str, Any]],
+    methods: dict[str, AuthMethod],
+    tmp_path: Path,
 ) -> None:
-    """A folder as OpenSSL makes it serves both ways, and one without the authority does not."""
-    portal = sign_in_by(ways["access_token"])
-    use(portal.connection_for("access_token"), extra={"verify": str(tmp_path)})
+    """Both HTTP clients trust the authorities in a folder that OpenSSL prepared, and no others."""
+    emulator = sign_in_by(methods["access_token"])
+    use(emulator.connection_for("access_token"), extra={"verify": str(tmp_path)})
     (tmp_path / "README").touch()
-    for wire in ("requests", "aiohttp"):
+    for http_client in ("requests", "aiohttp"):
         with pytest.raises(exceptions.CertificateVerifyError):
-            ask(wire)
-    command = ["openssl", "x509", "-subject_hash", "-noout", "-in", str(portal.ca_file)]
+            read_status(http_client)
+    command = ["openssl", "x509", "-subject_hash", "-noout", "-in", str(emulator.ca_file)]
     name = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-    (tmp_path / f"{name}.0").write_bytes(portal.ca_file.read_bytes())
-    for wire in ("requests", "aiohttp"):
-        assert ask(wire).raw_status == "neverPublished"
+    (tmp_path / f"{name}.0").write_bytes(emulator.ca_file.read_bytes())
+    for http_client in ("requests", "aiohttp"):
+        assert read_status(http_client).raw_status == "neverPublished"
 
 
-def test_authorities_are_read_once_for_all_connections(tmp_path: Path) -> None:
-    """The context is one for all who trust the same file as it is now."""
+def test_a_ca_bundle_is_read_once_for_all_connections(tmp_path: Path) -> None:
+    """All connections with the same unchanged file share one SSL context."""
     path = tmp_path / "ca.pem"
     trustme.CA().cert_pem.write_to_path(path)
     first = ssl_context_for(str(path))

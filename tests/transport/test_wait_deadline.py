@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A flow's deadline in a triggerer: whatever does not respond, the flow ends, and what others share goes on."""
+"""A flow's deadline in a triggerer: the flow ends even if nothing responds, and shared resources stay usable."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
 
 REF = OfferRef("contoso", "contoso-vm")
 LONG = 40.0
-"""Seconds that no test here takes, and a request without a deadline does."""
+"""Seconds that a request without a deadline takes, and no test here does."""
 
 
 @pytest.fixture
-def portal(serve: Callable[..., Emulator]) -> Emulator:
-    """Serve a portal with one offer."""
+def emulator(serve: Callable[..., Emulator]) -> Emulator:
+    """Serve one offer."""
     made = serve()
     made.add_offer(REF.offer_id)
     return made
 
 
 def poll(seconds: float | None = None) -> Flow[Any]:
-    """Ask for the offer's status once, for so many seconds at most."""
+    """Read the offer's status once, with an optional deadline."""
     if seconds is not None:
         yield SetDeadline(datetime.now(timezone.utc) + timedelta(seconds=seconds))
     return (yield from send(get_offer_status(REF)))
@@ -60,44 +60,47 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def closed(portal: Emulator) -> None:
-    """Wait until all connections are closed: no loop should end under them."""
-    await until(lambda: portal.connections_open == 0)
+async def wait_until_closed(emulator: Emulator) -> None:
+    """Wait until all connections are closed: no loop should end before they are."""
+    await until(lambda: emulator.connections_open == 0)
 
 
-def assert_nothing_is_left() -> None:
+def assert_nothing_is_shared() -> None:
+    """Check that no event loop has a session or a shared connection."""
     for shared in loop_registry._registries.values():
-        assert (shared.pool._sessions, shared._connections) == ({}, {})
+        assert shared.pool._sessions == {}
+        assert shared._connections == {}
 
 
-def test_a_sign_in_that_hangs_ends_no_wait_late(portal: Emulator) -> None:
-    """Ten waits time out soon after their deadline while the sign-in that they share gets no response, and the loop can close."""
-    gate = portal.gate("token")
+def test_waits_time_out_while_their_sign_in_hangs(emulator: Emulator) -> None:
+    """Ten waits time out soon after their deadline while their shared sign-in gets no response, and the loop can close."""
+    gate = emulator.gate("token")
     deadline = datetime.now(timezone.utc) + timedelta(seconds=1)
-    watch = WaitSpec(REF, "live", deadline, poll_interval=0.5, answered=True, api=CloudPartnerPortalHook.conn_type)
+    wait_spec = WaitSpec(REF, "live", deadline, poll_interval=0.5, responded=True, api=CloudPartnerPortalHook.conn_type)
 
     async def one() -> Any:
-        async with aclosing(OfferStatusTrigger("cloud_partner_portal_default", watch.to_payload()).run()) as events:
+        async with aclosing(OfferStatusTrigger("cloud_partner_portal_default", wait_spec.to_payload()).run()) as events:
             return (await anext(events)).payload
 
     async def main() -> list[Any]:
         events = await asyncio.gather(*(one() for _ in range(10)))
         gate.open()  # asyncio waits for its threads
-        await closed(portal)
+        await wait_until_closed(emulator)
         return events
 
     began = time.monotonic()
     events = asyncio.run(main())
     took = time.monotonic() - began
-    assert ({event["result"] for event in events}, took < LONG) == ({"timed_out"}, True), took
-    assert portal.counts["token"] <= 1
-    assert_nothing_is_left()
+    assert {event["result"] for event in events} == {"timed_out"}
+    assert took < LONG
+    assert emulator.counts["token"] <= 1
+    assert_nothing_is_shared()
 
 
 @pytest.mark.parametrize("route", ["token", "status"])
-def test_a_poll_ends_with_the_deadline_and_the_next_one_sends_nothing(portal: Emulator, route: str) -> None:
-    """A poll that gets no response, be it to its sign-in, fails at the deadline; one after the deadline fails at once."""
-    gate = portal.gate(route)
+def test_a_poll_ends_with_the_deadline_and_the_next_one_sends_nothing(emulator: Emulator, route: str) -> None:
+    """A poll without a response, of the API or the sign-in, fails at the deadline; a poll after the deadline fails at once."""
+    gate = emulator.gate(route)
 
     def flow() -> Flow[list[TransportError]]:
         failures = []
@@ -113,18 +116,20 @@ def test_a_poll_ends_with_the_deadline_and_the_next_one_sends_nothing(portal: Em
             return await run(flow())
         finally:
             gate.open()
-            await closed(portal)
+            await wait_until_closed(emulator)
 
     first, second = asyncio.run(main())
-    assert (first.text, first.sent) == ("no response within 0.5 seconds", True)
-    assert (second.text, second.sent) == ("the deadline has passed", False)
-    assert portal.counts["status"] <= 1
-    assert_nothing_is_left()
+    assert first.text == "no response within 0.5 seconds"
+    assert first.sent is True
+    assert second.text == "the deadline has passed"
+    assert second.sent is False
+    assert emulator.counts["status"] <= 1
+    assert_nothing_is_shared()
 
 
-def test_one_who_gives_up_leaves_the_sign_in_to_the_others(portal: Emulator) -> None:
-    """A flow whose deadline passes while it signs in for others cancels neither the sign-in nor them."""
-    gate = portal.gate("token")
+def test_a_deadline_does_not_cancel_the_shared_sign_in(emulator: Emulator) -> None:
+    """A flow whose deadline passes while it signs in for others cancels neither the sign-in nor the other flows."""
+    gate = emulator.gate("token")
 
     async def main() -> Any:
         first = asyncio.ensure_future(run(poll(0.5)))
@@ -132,37 +137,39 @@ def test_one_who_gives_up_leaves_the_sign_in_to_the_others(portal: Emulator) -> 
         await asyncio.wait([first])
         gate.open()
         reports = await asyncio.gather(*others)
-        await closed(portal)
+        await wait_until_closed(emulator)
         return first.exception(), reports
 
     failure, reports = asyncio.run(main())
-    assert (type(failure), {report.raw_status for report in reports}) == (TransportError, {"neverPublished"})
-    assert portal.counts["token"] == 1
-    assert_nothing_is_left()
+    assert type(failure) is TransportError
+    assert {report.raw_status for report in reports} == {"neverPublished"}
+    assert emulator.counts["token"] == 1
+    assert_nothing_is_shared()
 
 
-def test_one_who_queues_gives_its_place_back(portal: Emulator) -> None:
-    """A flow whose deadline passes before a connection is free fails, and all connections are used by others afterwards."""
+def test_a_deadline_in_the_queue_frees_its_place(emulator: Emulator) -> None:
+    """A flow whose deadline passes before a connection is free fails, and other flows can use all connections afterwards."""
     CloudPartnerPortalHook().get_offer_status(REF.offer_id)
-    gate = portal.gate("status")
+    gate = emulator.gate("status")
 
     async def main() -> Any:
         busy = [asyncio.ensure_future(run(poll())) for _ in range(MAX_CONNECTIONS)]
-        await until(lambda: portal.connections_open >= MAX_CONNECTIONS)
+        await until(lambda: emulator.connections_open >= MAX_CONNECTIONS)
         late = await asyncio.gather(*(run(poll(0.5)) for _ in range(5)), return_exceptions=True)
         gate.open()
         await asyncio.gather(*busy)
         reports = await asyncio.gather(*(run(poll()) for _ in range(2 * MAX_CONNECTIONS)))
-        await closed(portal)
+        await wait_until_closed(emulator)
         return late, reports
 
     late, reports = asyncio.run(main())
-    assert ({type(one) for one in late}, len(reports)) == ({TransportError}, 2 * MAX_CONNECTIONS)
-    assert_nothing_is_left()
+    assert {type(one) for one in late} == {TransportError}
+    assert len(reports) == 2 * MAX_CONNECTIONS
+    assert_nothing_is_shared()
 
 
-def test_reading_the_connection_ends_with_the_deadline(portal: Emulator) -> None:
-    """A connection that Airflow does not give in time is one that cannot be read now."""
+def test_reading_the_connection_ends_with_the_deadline(emulator: Emulator) -> None:
+    """An Airflow connection that cannot be read before the deadline is an error of its own."""
 
     class Slow(CloudPartnerPortalHook):
         async def aget_settings(self) -> Any:
@@ -179,30 +186,31 @@ def test_reading_the_connection_ends_with_the_deadline(portal: Emulator) -> None
             yield from poll()
 
     asyncio.run(Slow().arun(flow()))
-    assert portal.requests == []
-    assert_nothing_is_left()
+    assert emulator.requests == []
+    assert_nothing_is_shared()
 
 
 def test_a_sign_in_is_not_awaited_forever() -> None:
-    """Without a deadline, too, waiting for a sign-in ends; and however often it is waited for, it takes one thread."""
+    """Waiting for a sign-in ends without a deadline too, and takes one thread, however often it is repeated."""
     settings = Settings("https://nowhere.invalid", AccessToken("x"), "scope", "1", request_timeout=0.05)
-    go, begun = threading.Event(), []
+    released, threads = threading.Event(), []
 
     def acquire(*_: Any, **__: Any) -> TokenGrant:
-        begun.append(threading.get_ident())
-        go.wait(LONG)
+        threads.append(threading.get_ident())
+        released.wait(LONG)
         return TokenGrant("token", 3600.0)
 
     async def main() -> str:
-        line = PooledSession(settings, ssl.create_default_context())
-        line.token_source = TokenSource(replace(settings), acquire=acquire)
+        session = PooledSession(settings, ssl.create_default_context())
+        session.token_source = TokenSource(replace(settings), acquire=acquire)
         for _ in range(3):
             with pytest.raises(AuthenticationError, match=r"no response within 0.2 seconds") as caught:
-                await line.token(None)
+                await session.token(None)
             assert caught.value.retryable
-        go.set()
-        token = await line.token(None)
-        await line.client.close()
+        released.set()
+        token = await session.token(None)
+        await session.client.close()
         return token.value
 
-    assert (asyncio.run(main()), len(begun)) == ("token", 1)
+    assert asyncio.run(main()) == "token"
+    assert len(threads) == 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Airflow's web page in a real browser: one deployment, one portal and one Chromium for all tests."""
+"""Airflow's UI in a real browser: one deployment, one emulator and one Chromium for all tests."""
 
 from __future__ import annotations
 
@@ -21,40 +21,40 @@ from support.search import hidden_in, parts_of_token
 from web.pages import DEFAULT, OFFER, ConnectionForm
 
 ROOT = Path(__file__).parents[2]
-KEPT = ROOT / ".e2e/web"
-"""Airflow's home, what the page looked like at the end of each test, and what came from Airflow meanwhile."""
+OUTPUT = ROOT / ".e2e/web"
+"""Airflow's home, a screenshot of the page at the end of each test, and the responses that the page received."""
 
-PICTURES = Path(os.environ.get("SCREENSHOTS") or KEPT / "pictures")
-"""Where the pictures go that the documentation shows; only ``make screenshots`` names its folder."""
+SCREENSHOTS = Path(os.environ.get("SCREENSHOTS") or OUTPUT / "screenshots")
+"""The folder for screenshots; ``make screenshots`` sets it to that of the documentation."""
 
 REQUIRED = bool(os.environ.get("E2E_REQUIRE_ALL"))
-"""Whether what would be skipped fails instead."""
+"""Whether a test fails instead of being skipped."""
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 INSTALL = "apt-get install chromium"
 VIEWPORT = {"width": 1280, "height": 800}
-PATIENCE = 60.0
-"""Seconds to wait for something on a page: a machine may be busy."""
+TIMEOUT = 60.0
+"""Seconds to wait for an element of a page: a machine may be busy."""
 
 
 class WithTestButton(OneMachine):
-    """Airflow on one machine, with the button that tests a connection."""
+    """Airflow on one machine, with the Test button for connections enabled."""
 
     def settings(self) -> dict[str, str]:
-        """Return the settings that are this deployment's own."""
+        """Return this deployment's own settings."""
         return super().settings() | {"AIRFLOW__CORE__TEST_CONNECTION": "Enabled"}
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Run Debian's Chromium, without a window."""
+    """Run Debian's Chromium without a window."""
     program = next(filter(None, map(shutil.which, BROWSERS)), None)
     if program is None:
         text = f"chromium is missing: {INSTALL}"
         if REQUIRED:
             pytest.fail(text)
         pytest.skip(text)
-    expect.set_options(timeout=PATIENCE * 1000)
+    expect.set_options(timeout=TIMEOUT * 1000)
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=program, args=arguments)
@@ -63,31 +63,31 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def portal(browser: Browser) -> Iterator[Emulator]:
-    """Serve a portal with one offer; days pass when a test says so, and nobody but a test signs off."""
-    with Emulator(Settings(), ScaledClock(1.0), directory=KEPT / "portal") as emulator:
+def emulator(browser: Browser) -> Iterator[Emulator]:
+    """Serve an emulator with one offer; only a test advances its clock by days, and only a test signs off."""
+    with Emulator(Settings(), ScaledClock(1.0), directory=OUTPUT / "emulator") as emulator:
         emulator.add_offer(OFFER, history="succeeded")
         yield emulator
 
 
 @pytest.fixture(scope="session")
-def deployment(portal: Emulator) -> Iterator[Deployment]:
-    """Serve Airflow with the examples; its first connection is still to be made."""
+def deployment(emulator: Emulator) -> Iterator[Deployment]:
+    """Serve Airflow with the examples, and without a connection."""
     for name in ("pages", "received"):
-        shutil.rmtree(KEPT / name, ignore_errors=True)
-    with WithTestButton(KEPT / "airflow", ROOT / "example_dags") as airflow:
+        shutil.rmtree(OUTPUT / name, ignore_errors=True)
+    with WithTestButton(OUTPUT / "airflow", ROOT / "example_dags") as airflow:
         yield airflow
 
 
 @pytest.fixture(scope="session")
 def visit(
-    browser: Browser, deployment: Deployment, portal: Emulator
+    browser: Browser, deployment: Deployment, emulator: Emulator
 ) -> Callable[[str], contextlib.AbstractContextManager[Page]]:
-    """Return what opens a page as somebody new sees it; whatever Airflow sent to it must be without secrets."""
+    """Return a function that opens a page in a new session, and checks that no response to it contains a secret."""
 
     @contextlib.contextmanager
     def opened(name: str) -> Iterator[Page]:
-        received = KEPT / f"received/{name}.har"
+        received = OUTPUT / f"received/{name}.har"
         context = browser.new_context(
             base_url=deployment.api.url,
             viewport=VIEWPORT,
@@ -100,18 +100,19 @@ def visit(
             record_har_content="embed",
             record_har_url_filter=re.compile(r"/(api|ui)/"),
         )
-        context.set_default_timeout(PATIENCE * 1000)
+        context.set_default_timeout(TIMEOUT * 1000)
         page = context.new_page()
         try:
             yield page
         finally:
             is_opened = page.url != "about:blank"
-            page.screenshot(path=KEPT / f"pages/{name}.png")
+            page.screenshot(path=OUTPUT / f"pages/{name}.png")
             context.close()
-        answers = json.loads(received.read_text())["log"]["entries"]
-        texts = {one["request"]["url"]: one["response"]["content"].get("text", "") for one in answers}
-        secrets = [portal.client_secret, *(part for token in portal.tokens for part in parts_of_token(token))]
-        assert (bool(texts), hidden_in(texts, secrets)) == (is_opened, [])
+        entries = json.loads(received.read_text())["log"]["entries"]
+        texts = {one["request"]["url"]: one["response"]["content"].get("text", "") for one in entries}
+        secrets = [emulator.client_secret, *(part for token in emulator.tokens for part in parts_of_token(token))]
+        assert bool(texts) == is_opened
+        assert hidden_in(texts, secrets) == []
 
     return opened
 
@@ -126,15 +127,18 @@ def page(
 
 
 @pytest.fixture(scope="session")
-def connected(visit: Callable[[str], contextlib.AbstractContextManager[Page]], portal: Emulator) -> Emulator:
-    """Make the default connection as a person does, in the form; returns the portal behind it."""
-    made = portal.connection
-    host, _, port = made["host"].rpartition(":")
+def connected(visit: Callable[[str], contextlib.AbstractContextManager[Page]], emulator: Emulator) -> Emulator:
+    """Create the default connection in the form, and return the emulator that it is for."""
+    connection = emulator.connection
+    host, _, port = connection["host"].rpartition(":")
     with visit("connecting") as page:
         form = ConnectionForm(page, DEFAULT)
-        form.fill_standard({"Portal address": host, "Portal port": port})
+        form.fill_standard({"API address": host, "API port": port})
         form.fill_standard(
-            {"Application (client) ID": made["login"], "Client secret, passphrase or token": made["password"]}
+            {
+                "Application (client) ID": connection["login"],
+                "Client secret, passphrase or token": connection["password"],
+            }
         )
         labels = {
             "Tenant ID": "tenant_id",
@@ -142,20 +146,20 @@ def connected(visit: Callable[[str], contextlib.AbstractContextManager[Page]], p
             "Authority": "authority",
             "CA bundle": "verify",
         }
-        form.fill_extra({label: made["extra"][key] for label, key in labels.items()})
+        form.fill_extra({label: connection["extra"][key] for label, key in labels.items()})
         form.save()
-    return portal
+    return emulator
 
 
 @pytest.fixture
-def picture(page: Page) -> Callable[..., None]:
-    """Return what takes a picture of a part of the page."""
+def screenshot(page: Page) -> Callable[..., None]:
+    """Return a function that takes a screenshot of a part of the page."""
 
     def take(name: str, *parts: Locator, margin: int = 8) -> None:
-        """Take it.
+        """Take a screenshot.
 
-        :param name: of its file.
-        :param parts: what is on it, whole.
+        :param name: the name of its file.
+        :param parts: the elements to include.
         :param margin: pixels around them.
         """
         page.evaluate("document.activeElement.blur()")
@@ -165,17 +169,17 @@ def picture(page: Page) -> Callable[..., None]:
             max(box[side] + box[length] for box in boxes) + margin for side, length in (("x", "width"), ("y", "height"))
         )
         clip = {"x": left, "y": top, "width": right - left, "height": bottom - top}
-        page.screenshot(path=PICTURES / f"{name}.png", clip=clip, animations="disabled", scale="css")
+        page.screenshot(path=SCREENSHOTS / f"{name}.png", clip=clip, animations="disabled", scale="css")
 
     def settled(parts: Sequence[Locator]) -> list[dict[str, float]]:
-        """Return where parts of the page are, once they stay there."""
-        found: list[Any] = []
+        """Return the positions of elements, once they are stable."""
+        boxes: list[Any] = []
 
-        def stay() -> bool:
-            before, found[:] = list(found), [part.bounding_box() for part in parts]
-            return before == found and None not in found
+        def is_stable() -> bool:
+            before, boxes[:] = list(boxes), [part.bounding_box() for part in parts]
+            return before == boxes and None not in boxes
 
-        wait_until(stay, "the page stays as it is", pause=0.3)
-        return found
+        wait_until(is_stable, "the page is stable", interval=0.3)
+        return boxes
 
     return take

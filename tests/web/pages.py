@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Airflow 3.3's pages, as far as the tests use them, by what a person reads on them."""
+"""The pages of Airflow 3.3's UI that the tests use, by the texts that a person reads."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ TESTED = re.compile("Test Connection (Successful|Failed)")
 
 
 class ConnectionForm:
-    """The form for a new connection of our type, opened.
+    """The opened form for a new connection of this package's type.
 
-    :param page: where.
-    :param conn_id: what the connection will be called.
+    :param page: the page to open it on.
+    :param conn_id: the id of the connection.
     """
 
     def __init__(self, page: Page, conn_id: str) -> None:
@@ -34,7 +34,7 @@ class ConnectionForm:
         self._is_open = "Standard Fields"
 
     def section(self, name: str) -> None:
-        """Open a section: one is open at a time."""
+        """Open a section; only one is open at a time."""
         if self._is_open != name:
             self._button(name).click()
             self._is_open = name
@@ -43,24 +43,24 @@ class ConnectionForm:
         return self.page.get_by_role("button", name=section, exact=True)
 
     def field(self, label: str) -> Locator:
-        """Return the field that has a label; Airflow names most of them for the eye only."""
+        """Return the field with a label; most labels have no accessible name."""
         named = self.page.locator("label", has_text=re.compile(rf"^\s*{re.escape(label)}\s*\*?$"))
         return self.dialog.locator("[data-scope=field][data-part=root]").filter(has=named)
 
     def fields(self, section: str) -> list[Locator]:
-        """List the fields of a section, without what is around it."""
+        """List the fields of a section."""
         self.section(section)
         part = self.sections.locator("[data-part=item]").filter(has=self._button(section))
-        found = part.locator("[data-scope=field][data-part=root]")
-        expect(found.last).to_be_visible()
-        return found.all()
+        fields = part.locator("[data-scope=field][data-part=root]")
+        expect(fields.last).to_be_visible()
+        return fields.all()
 
     def fill_standard(self, values: Mapping[str, str]) -> None:
         """Type values into fields by their labels."""
         self._fill("Standard Fields", values)
 
     def fill_extra(self, values: Mapping[str, str]) -> None:
-        """Type values into our own fields by their labels."""
+        """Type values into the extra fields by their labels."""
         self._fill("Extra Fields", values)
 
     def _fill(self, section: str, values: Mapping[str, str]) -> None:
@@ -80,9 +80,9 @@ def row_of(page: Page, conn_id: str) -> Locator:
 
 
 def press_test(page: Page, conn_id: str) -> tuple[bool, str]:
-    """Press the Test button of a connection in the list; returns whether it was a success, and what was said."""
+    """Press the Test button of a connection in the list, and return whether the test succeeded, and its message."""
     row_of(page, conn_id).get_by_role("button", name="Test Connection").click()
-    said = page.get_by_role("status").filter(has_text=TESTED)
-    expect(said).to_be_visible()
-    title, _, text = said.inner_text().partition("\n")
+    message = page.get_by_role("status").filter(has_text=TESTED)
+    expect(message).to_be_visible()
+    title, _, text = message.inner_text().partition("\n")
     return title == "Test Connection Successful", text.strip()

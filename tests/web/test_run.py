@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A run of the first example on Airflow's web page: its log, its operation, its links."""
+"""A run of the first example in Airflow's UI: its log, its operation, its links."""
 
 from __future__ import annotations
 
@@ -22,77 +22,78 @@ PAGE = f"/dags/{DAG}/runs/{RUN}"
 
 @pytest.fixture(scope="module")
 def operation(connected: Emulator, deployment: Deployment) -> dict[str, Any]:
-    """Run the example with the connection that was made in the form; returns what the portal knows of its publish."""
-    api, portal = deployment.api, connected
+    """Run the example with the connection from the form, and return its publish operation from the emulator."""
+    api, emulator = deployment.api, connected
 
     def states() -> dict[str, str]:
-        found = {one["task_id"]: one["state"] for one in api.task_instances(DAG, RUN)}
-        assert "failed" not in found.values(), found
-        return found
+        by_task = {one["task_id"]: one["state"] for one in api.task_instances(DAG, RUN)}
+        assert "failed" not in by_task.values(), by_task
+        return by_task
 
-    def reaches(task: str, state: str) -> None:
+    def wait_for(task: str, state: str) -> None:
         wait_until(lambda: states().get(task) == state, f"{task} is {state}", 240)
 
-    def looks() -> int:
-        return portal.counts_for(OFFER)["operation"]
+    def polls() -> int:
+        return emulator.counts_for(OFFER)["operation"]
 
     api.trigger(DAG, RUN)
-    wait_until(lambda: states() and portal.counts_for(OFFER)["publish"], "the offer is published", 240)
-    portal.clock.jump(hours=20)
-    reaches("preview", "deferred")
-    before = looks()
-    wait_until(lambda: looks() > before + 1, "the triggerer looks")
-    portal.clock.jump(days=4)
-    reaches("live", "deferred")
-    (publish,) = [one for one in portal.operations(OFFER) if one["submissionState"] == "running"]
-    portal.person(OFFER, "sign-off")
-    portal.clock.jump(days=3)
-    wait_until(lambda: api.run(DAG, RUN)["state"] == "success", "the run ends well", 240)
+    wait_until(lambda: states() and emulator.counts_for(OFFER)["publish"], "the offer is published", 240)
+    emulator.clock.jump(hours=20)
+    wait_for("preview", "deferred")
+    before = polls()
+    wait_until(lambda: polls() > before + 1, "the triggerer polls")
+    emulator.clock.jump(days=4)
+    wait_for("live", "deferred")
+    (publish,) = [one for one in emulator.operations(OFFER) if one["submissionState"] == "running"]
+    emulator.person(OFFER, "sign-off")
+    emulator.clock.jump(days=3)
+    wait_until(lambda: api.run(DAG, RUN)["state"] == "success", "the run succeeds", 240)
     return publish
 
 
-def test_the_log_says_what_happens(page: Page, operation: dict[str, Any], picture: Callable[..., None]) -> None:
-    """The publish names its operation, and the wait tells step by step until the preview is ready."""
+def test_the_log_shows_the_progress(page: Page, operation: dict[str, Any], screenshot: Callable[..., None]) -> None:
+    """The publish logs its operation, and the wait logs each step until the preview is ready."""
     page.goto(f"{PAGE}/tasks/publish")
     lines = page.get_by_role("code").first
     expect(lines).to_contain_text(f"offer contoso/{OFFER}: publish accepted as operation {operation['id']}")
     page.goto(f"{PAGE}/tasks/preview")
     expect(lines).to_contain_text(f"offer contoso/{OFFER}: its preview is ready; not live yet")
     expect(lines).to_contain_text(f"offer contoso/{OFFER}: Certification: Step completed.")
-    picture("run-log", lines)
+    screenshot("run-log", lines)
     page.goto(f"{PAGE}/tasks/live")
     expect(lines).to_contain_text(f"offer contoso/{OFFER}: it is live")
 
 
-def test_the_operation_is_in_xcom(page: Page, operation: dict[str, Any], picture: Callable[..., None]) -> None:
-    """What the publish returned is shown as the operation that the portal knows, with nothing else in it."""
+def test_the_operation_is_in_xcom(page: Page, operation: dict[str, Any], screenshot: Callable[..., None]) -> None:
+    """The XCom page shows the returned operation with its id, and no other fields."""
     page.goto(f"{PAGE}/tasks/publish/xcom")
     page.get_by_role("button", name="Expand all extra JSON").click()
     row = page.get_by_role("row").filter(has_text="return_value")
     expect(row).to_contain_text(operation["id"])
     shown = json.loads(re.sub(r"\s+", "", row.get_by_role("cell").nth(2).inner_text()).partition("}")[0] + "}")
-    assert (shown["operation_id"], list(shown)) == (operation["id"], FIELDS)
-    picture("run-xcom", page.get_by_role("table"))
+    assert shown["operation_id"] == operation["id"]
+    assert list(shown) == FIELDS
+    screenshot("run-xcom", page.get_by_role("table"))
 
 
 def test_the_links_lead_to_the_offer(
-    page: Page, operation: dict[str, Any], connected: Emulator, picture: Callable[..., None]
+    page: Page, operation: dict[str, Any], connected: Emulator, screenshot: Callable[..., None]
 ) -> None:
-    """A task that has ended has a button for each of its links, which opens the right page."""
+    """An ended task has a button for each of its links, with the right URL."""
     page.goto(f"{PAGE}/tasks/publish/details")
     targets = {
         "Azure Marketplace": f"https://azuremarketplace.microsoft.com/marketplace/apps/contoso.{OFFER}",
-        "Publisher's portal": f"{connected.url}/?offer={OFFER}",
+        "Partner Center": f"{connected.url}/?offer={OFFER}",
     }
     for name, target in targets.items():
         expect(page.get_by_role("link", name=name)).to_have_attribute("href", target)
     links = [page.get_by_role("link", name=name) for name in (*targets, "Logs", "Details")]
-    picture("run-links", page.get_by_role("heading", name="publish"), *links)
+    screenshot("run-links", page.get_by_role("heading", name="publish"), *links)
 
 
 @pytest.mark.parametrize("tab", ["rendered_templates", "task-state-store", "code", "events"])
-def test_nothing_else_of_the_task_shows_a_secret(page: Page, operation: dict[str, Any], tab: str) -> None:
-    """Every other page of the task is drawn, and, as for each page of these tests, no secret came with it."""
+def test_no_other_page_of_the_task_shows_a_secret(page: Page, operation: dict[str, Any], tab: str) -> None:
+    """Every other page of the task is shown, and no response to it contains a secret."""
     page.goto(f"{PAGE}/tasks/publish/{tab}")
     expect(page.get_by_role("heading", name="publish")).to_be_visible()
     page.wait_for_load_state("networkidle")

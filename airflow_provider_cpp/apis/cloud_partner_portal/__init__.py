@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rules of the Cloud Partner Portal: statuses, models, calls, flows. Standard library only, no I/O."""
+"""The CPP API: statuses, models, endpoints, flows. Standard library only, no I/O."""

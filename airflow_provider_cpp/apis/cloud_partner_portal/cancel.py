@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Canceling: the one thing here that ends an operation, and only the one that was meant.
+"""Cancel through the CPP API: only the operation that is meant.
 
-The portal's call names no operation, answers yes whether or not anything ran, and takes some minutes. So the one
-that runs is looked at before, and awaited after.
+The API's request names no operation, is accepted even if none is in progress, and takes some minutes. So the operation in
+progress is checked before, and waited for after it.
 
 `Cancel an operation <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-cancel-operations>`_
 """
@@ -13,11 +13,11 @@ import logging
 from datetime import datetime, timedelta
 
 from airflow_provider_cpp.apis.cloud_partner_portal import endpoints
-from airflow_provider_cpp.apis.cloud_partner_portal.location import operation_id_from_location
-from airflow_provider_cpp.apis.cloud_partner_portal.poll import get_state, get_state_or_none
+from airflow_provider_cpp.apis.cloud_partner_portal.endpoints import operation_id_from_location
+from airflow_provider_cpp.apis.cloud_partner_portal.poll import find_operation, get_state, get_state_or_none
 from airflow_provider_cpp.core.checkpoint import Checkpoint, TaskRun
-from airflow_provider_cpp.core.effects import Flow, GetTime, Log, SaveCheckpoint, Sleep, send
-from airflow_provider_cpp.core.offer_state import OfferState, find_operation
+from airflow_provider_cpp.core.effects import Flow, Log, SaveCheckpoint, Sleep, get_time, send
+from airflow_provider_cpp.core.offer_state import OfferState
 from airflow_provider_cpp.core.operations import Operation, OperationSummary
 from airflow_provider_cpp.core.params import CancelParams
 from airflow_provider_cpp.core.submit_backend import may_have_been_accepted
@@ -30,22 +30,25 @@ from airflow_provider_cpp.exceptions import (
 
 
 def cancel(params: CancelParams) -> Flow[Operation | None]:
-    """Cancel what runs, and wait until nothing runs.
+    """Cancel an operation, and wait until it has ended.
 
     :returns: the cancel; None if there was nothing to cancel.
-    :raises OperationInProgressError: if another operation runs than the one that was meant; nothing was ordered.
-    :raises SubmitOutcomeUnknownError: if an earlier try may have canceled, and left no note of what.
-    :raises CancelFailedError: if it ended otherwise, or runs still when the time is over.
+    :raises OperationInProgressError: if another operation is in progress than the one that was meant; nothing was submitted.
+    :raises SubmitOutcomeUnknownError: if an earlier try may have canceled, and left no checkpoint.
+    :raises CancelFailedError: if the operation ended otherwise, or has not ended in time.
     """
-    began: datetime = yield GetTime()
+    began = yield from get_time()
     state = yield from get_state(params.offer)
     target = _find_target(params, state)
     if target is None:
-        is_unseen = state.has_unlisted_operation or (state.report.awaits_sign_off and not state.operations)
-        if is_unseen and not _has_ended(params, state):
-            reason = f"its status is {state.report.raw_status}, but its operations do not show what runs; nothing was ordered"
+        is_unlisted = state.has_unlisted_operation or (state.report.awaits_sign_off and not state.operations)
+        if is_unlisted and not _has_ended(params, state):
+            reason = (
+                f"its status is {state.report.raw_status}, but its list of operations does not show what is in progress;"
+                " nothing was canceled"
+            )
             raise CancelFailedError(str(params.offer), reason, may_pass=True)
-        yield Log(f"offer {params.offer}: no operation in progress to cancel; nothing was ordered")
+        yield Log(f"offer {params.offer}: no operation in progress to cancel")
         return None
     if params.try_context.can_checkpoint:
         checkpoint = Checkpoint(params.offer, "cancel", began, params.try_context.counts, (target.id,))
@@ -63,10 +66,10 @@ def cancel(params: CancelParams) -> Flow[Operation | None]:
 
 
 def _find_target(params: CancelParams, state: OfferState) -> OperationSummary | None:
-    """Find what to cancel: what runs or is parked, if it is what was meant, and not what came after it.
+    """Return what to cancel: what is in progress or awaits sign-off, if it is what was meant.
 
-    :raises OperationInProgressError: if another operation runs than the one that was meant.
-    :raises SubmitOutcomeUnknownError: if what runs may have begun after an earlier try's cancel.
+    :raises OperationInProgressError: if another operation is in progress than the one that was meant.
+    :raises SubmitOutcomeUnknownError: if what is in progress may have started after an earlier try's cancel.
     """
     running, try_context = state.in_progress_operation, params.try_context
     target = running or (_awaiting_sign_off(state) if state.report.awaits_sign_off else None)
@@ -89,27 +92,27 @@ def _find_target(params: CancelParams, state: OfferState) -> OperationSummary | 
 
 
 def _own_checkpoint(params: CancelParams) -> Checkpoint | None:
-    """Return the note of an earlier try: of what may be a retry too, since that cancels nothing but what it noted."""
+    """Return the checkpoint of an earlier try, unless the task was cleared since; only what it names is canceled."""
     return params.try_context.checkpoint if params.try_context.task_run is not TaskRun.CLEARED else None
 
 
 def _check_earlier_cancel(params: CancelParams, target: OperationSummary, state: OfferState) -> None:
-    """Refuse to cancel what may be somebody's new beginning, after an earlier try canceled what ran then."""
+    """Reject what may have started after an earlier try's cancel."""
     canceled = [entry for entry in state.operations if entry.status.is_canceled]
     recent = next((entry for entry in canceled if params.try_context.changed_in_dag_run(entry.changed_at)), None)
     if recent is not None:
-        reason = f"an earlier try may have canceled {recent.description}, and now {target.description} is there"
+        reason = f"an earlier try may have canceled {recent.description}, and now the offer has {target.description}"
         raise SubmitOutcomeUnknownError(str(params.offer), "cancel", reason)
 
 
 def _awaiting_sign_off(state: OfferState) -> OperationSummary | None:
-    """Find the operation that is parked: one that has not ended, or the newest, where publishing counts as done."""
-    open_ones = (e for e in state.operations if e.status.is_under_way or e.status.waits_for_publisher)
+    """Return the operation that awaits sign-off: one that has not ended, or else the newest."""
+    open_ones = (e for e in state.operations if e.status.is_pending_or_in_progress or e.status.awaits_sign_off)
     return next(open_ones, next(iter(state.operations), None))
 
 
 def _has_ended(params: CancelParams, state: OfferState) -> bool:
-    """Say whether what is meant is known to have ended, so that whatever the portal is at is something else."""
+    """Return whether what is meant is known to have ended, so that what is in progress is something else."""
     checkpoint = _own_checkpoint(params)
     known = checkpoint.known_ids if checkpoint is not None else ()
     meant = [entry for entry in state.operations if entry.id in known]
@@ -120,7 +123,7 @@ def _has_ended(params: CancelParams, state: OfferState) -> bool:
 
 
 def _is_target(operation: Operation, target: OperationSummary, state: OfferState) -> bool:
-    """Say whether what runs is the operation, or the going live of the publication that it began."""
+    """Return whether the target is the operation, or the go-live of the publication that it started."""
     if find_operation(operation, [target]) is not None:
         return True
     own = find_operation(operation, state.operations)
@@ -129,7 +132,7 @@ def _is_target(operation: Operation, target: OperationSummary, state: OfferState
 
 
 def _wait_until_ended(params: CancelParams, target: OperationSummary, until: datetime) -> Flow[None]:
-    """Wait until what ran has ended.
+    """Wait until the target has ended.
 
     :raises CancelFailedError: if it ended in another way than by a cancel, or has not ended in time.
     """
@@ -139,7 +142,9 @@ def _wait_until_ended(params: CancelParams, target: OperationSummary, until: dat
         if state is not None:
             entry = next((entry for entry in state.operations if entry.id == target.id), target)
             description = entry.description
-            was_done = target.status.is_terminal  # a parked publish may count as done; then the offer tells
+            was_done = (
+                target.status.is_terminal
+            )  # a publish that awaits sign-off may be listed so; then the offer decides
             if entry.status.is_canceled or (was_done and state.report.status.is_canceled):
                 yield Log(f"offer {params.offer}: {description} has ended")
                 return
@@ -147,7 +152,7 @@ def _wait_until_ended(params: CancelParams, target: OperationSummary, until: dat
                 raise CancelFailedError(
                     str(params.offer), f"{description} ended before it was canceled", may_pass=False
                 )
-        now: datetime = yield GetTime()
+        now = yield from get_time()
         if now >= until:
             reason = f"{description} has not ended within {params.timeout:g} s after its cancel"
             raise CancelFailedError(str(params.offer), reason, may_pass=True)

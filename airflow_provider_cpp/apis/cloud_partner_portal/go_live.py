@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Going live: the offer's own state says whether it was ordered already, so no note is needed.
+"""Go live through the CPP API: the offer's own state shows whether that was submitted before, so no checkpoint is needed.
 
-It is ordered only while the offer is parked at its publisher's sign-off. Where the answer is lost, still parked
-after the settle time means that it was not taken, and no longer parked means that it was.
+It is submitted only while the offer awaits sign-off. If the response is lost, an offer that still awaits sign-off after the settle
+time shows that it was not accepted; an offer that does not, that it was.
 
 `Go live <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-go-live>`_
 """
@@ -13,10 +13,10 @@ import logging
 from datetime import datetime
 
 from airflow_provider_cpp.apis.cloud_partner_portal import endpoints
-from airflow_provider_cpp.apis.cloud_partner_portal.location import operation_id_from_location
-from airflow_provider_cpp.apis.cloud_partner_portal.poll import get_state, get_state_or_none
-from airflow_provider_cpp.core.effects import Flow, GetTime, Log, send
-from airflow_provider_cpp.core.offer_state import OfferState, SettleWindow, find_operation, is_of_kind
+from airflow_provider_cpp.apis.cloud_partner_portal.endpoints import operation_id_from_location
+from airflow_provider_cpp.apis.cloud_partner_portal.poll import find_operation, get_state, get_state_or_none
+from airflow_provider_cpp.core.effects import Flow, Log, get_time, send
+from airflow_provider_cpp.core.offer_state import OfferState, SettleWindow, is_of_kind
 from airflow_provider_cpp.core.operations import Operation, OperationSummary
 from airflow_provider_cpp.core.params import MAX_STALENESS, MAX_SUBMITS, GoLiveParams
 from airflow_provider_cpp.core.submit_backend import may_have_been_accepted
@@ -30,69 +30,70 @@ from airflow_provider_cpp.exceptions import (
 
 
 def go_live(params: GoLiveParams) -> Flow[Operation]:
-    """Sign off what is parked, or find the operation by which an earlier try did.
+    """Go live with what awaits sign-off, or return the operation of an earlier try.
 
-    :raises PreviewNotReadyError: if nothing is parked, or another publication than was meant.
-    :raises SubmitOutcomeUnknownError: if the offer stays parked though it was ordered, or what became of the order cannot be seen.
+    :raises PreviewNotReadyError: if nothing awaits sign-off, or another publication than was meant.
+    :raises SubmitOutcomeUnknownError: if the offer still awaits sign-off, or does not show what became of the submit.
     """
-    began: datetime = yield GetTime()
-    ordered = not params.try_context.is_first
-    if ordered:
-        # An earlier try's order may be on its way: parked counts only once it had the time to show.
-        before, taken = yield from _wait_for_earlier_effect(params, began)
-        if taken is not None:
-            yield Log(f"offer {params.offer}: an earlier try of this task went live with it, going on with that")
-            return taken
+    began = yield from get_time()
+    submitted = not params.try_context.is_first
+    if submitted:
+        # An earlier try's submit may need the settle time to show.
+        before, operation = yield from _wait_for_earlier_effect(params, began)
+        if operation is not None:
+            yield Log(f"offer {params.offer}: an earlier try of this task went live with it; continuing with that")
+            return operation
     else:
         before = yield from _wait_for_sign_off_step(
             params, SettleWindow(began, min(params.try_context.settle_time, MAX_STALENESS))
         )
     lost: MarketplaceError | None = None
     for _ in range(MAX_SUBMITS):
-        operation, lost = yield from _submit(params, before, ordered=ordered)
+        operation, lost = yield from _submit(params, before, submitted=submitted)
         if operation is not None:
             return operation
-        ordered = True
-    reason = f"it still waits for its publisher's sign-off; last: {lost or 'the answer named no operation'}"
+        submitted = True
+    reason = f"it still awaits sign-off; last: {lost or 'the response named no operation'}"
     raise SubmitOutcomeUnknownError(str(params.offer), "golive", reason, may_settle=True) from lost
 
 
 def _wait_for_sign_off_step(params: GoLiveParams, window: SettleWindow) -> Flow[OfferState]:
-    """Look until what is meant is parked, but not for long.
+    """Poll until what is meant awaits sign-off, but not for long.
 
-    :raises PreviewNotReadyError: if it is not.
+    :raises PreviewNotReadyError: if it does not.
     """
     while True:
         state = yield from get_state(params.offer)
         try:
             _ensure_meant_publication(params, state)
         except PreviewNotReadyError:
-            if not (yield from window.sleep()):
+            is_open = yield from window.sleep()
+            if not is_open:
                 raise
         else:
             return state
 
 
 def _submit(
-    params: GoLiveParams, before: OfferState, *, ordered: bool
+    params: GoLiveParams, before: OfferState, *, submitted: bool
 ) -> Flow[tuple[Operation | None, MarketplaceError | None]]:
-    """Order once; returns the operation, or None with what was lost if the offer stayed parked all the same.
+    """Submit once; return the operation, or None and the error if the offer still awaits sign-off.
 
-    :param before: how the offer stood.
-    :param ordered: whether an order before this one may yet be taken: then it is no refusal that the offer left.
+    :param before: the offer's state before.
+    :param submitted: whether an earlier submit may have been accepted: then the offer may have left sign-off by that.
     """
-    now: datetime = yield GetTime()
+    now = yield from get_time()
     lost: MarketplaceError | None = None
     try:
         location = yield from send(endpoints.go_live_offer(params.offer))
     except MarketplaceError as error:
-        may_be_taken = may_have_been_accepted(error)
+        may_be_accepted = may_have_been_accepted(error)
         if isinstance(error, (ConflictError, BadRequestError)):
             state = yield from get_state(params.offer)
-            may_be_taken = ordered and not state.report.awaits_sign_off
-            if not may_be_taken:
+            may_be_accepted = submitted and not state.report.awaits_sign_off
+            if not may_be_accepted:
                 _ensure_meant_publication(params, state)
-        if not may_be_taken:
+        if not may_be_accepted:
             raise
         yield Log(f"{error}; the request may still have been accepted; checking the offer's status", logging.WARNING)
         lost, location = error, None
@@ -106,9 +107,9 @@ def _submit(
 
 
 def _wait_for_effect(params: GoLiveParams, before: OfferState, began: datetime) -> Flow[Operation | None]:
-    """Look what an order of this try began, whose answer was lost; None if the offer is parked all the same.
+    """Poll for the operation of a submit whose response was lost; None if the offer still awaits sign-off.
 
-    :raises SubmitOutcomeUnknownError: if the offer left, and how cannot be told.
+    :raises SubmitOutcomeUnknownError: if it does not, and the operation is not known.
     """
     window = SettleWindow(began, params.try_context.settle_time)
     while True:
@@ -116,27 +117,28 @@ def _wait_for_effect(params: GoLiveParams, before: OfferState, began: datetime) 
         entry = _new_operation(state, before) if state is not None else None
         if entry is not None:
             return Operation(params.offer, "golive", began, entry.id)
-        if not (yield from window.sleep()):
+        is_open = yield from window.sleep()
+        if not is_open:
             break
     if state is None:
         raise SubmitOutcomeUnknownError(
-            str(params.offer), "golive", "the portal does not say where it stands", may_settle=True
+            str(params.offer), "golive", "the offer's state cannot be read", may_settle=True
         )
     if state.report.awaits_sign_off:
         return None
-    # It went live without an operation of its own, as far as the list shows: the publication's goes on.
+    # As far as the list shows, going live has no operation of its own: the publish operation continues.
     entry = _newest_publish(state)
     if entry is None or entry.id not in _operation_ids(before) or not _is_going_live(state):
-        there = entry.description if entry is not None else "no operation"
-        reason = f"it does not wait for its publisher any more, its status is {state.report.raw_status}, with {there}"
+        newest = entry.description if entry is not None else "no operation"
+        reason = f"it no longer awaits sign-off; its status is {state.report.raw_status}, with {newest}"
         raise SubmitOutcomeUnknownError(str(params.offer), "golive", reason)
     return Operation(params.offer, "golive", began, entry.id)
 
 
 def _wait_for_earlier_effect(params: GoLiveParams, began: datetime) -> Flow[tuple[OfferState, Operation | None]]:
-    """Look what an earlier try may have begun; None if the offer is parked when the settle time is over.
+    """Poll for the operation of an earlier try; None if the offer awaits sign-off when the settle time is over.
 
-    :raises PreviewNotReadyError: if nothing is parked, and nothing shows that an earlier try went live.
+    :raises PreviewNotReadyError: if nothing awaits sign-off, and no earlier try went live.
     """
     window = SettleWindow(began, params.try_context.settle_time)
     while True:
@@ -144,9 +146,10 @@ def _wait_for_earlier_effect(params: GoLiveParams, began: datetime) -> Flow[tupl
         entry = _recent_operation(params, state)
         if entry is not None:
             return state, Operation(params.offer, "golive", began, entry.id)
-        if not state.report.awaits_sign_off and not state.report.status.is_at_work:
+        if not state.report.awaits_sign_off and not state.report.status.is_in_progress:
             break
-        if not (yield from window.sleep()):
+        is_open = yield from window.sleep()
+        if not is_open:
             break
     _ensure_meant_publication(params, state)
     return state, None
@@ -161,25 +164,26 @@ def _newest_publish(state: OfferState) -> OperationSummary | None:
 
 
 def _is_going_live(state: OfferState) -> bool:
-    """Say whether an offer that is not parked any more went live, or is on its way; else it was canceled, say."""
+    """Return whether an offer that no longer awaits sign-off is live or going live, and not canceled for example."""
     report = state.report
-    return report.status.is_at_work or report.status.is_success or report.is_past_sign_off
+    return report.status.is_in_progress or report.status.is_success or report.is_past_sign_off
 
 
 def _new_operation(state: OfferState, before: OfferState) -> OperationSummary | None:
-    """Find the going live that was not there before the order."""
+    """Return the go-live operation that did not exist before the submit."""
     new = (entry for entry in state.operations if entry.id not in _operation_ids(before))
     return next((entry for entry in new if is_of_kind(entry, "golive")), None)
 
 
 def _recent_operation(params: GoLiveParams, state: OfferState) -> OperationSummary | None:
-    """Find what an earlier try may have begun: a going live of this DAG run, or a publication beyond its sign-off.
+    """Return what an earlier try may have started: a go-live of this DAG run, or a publication past its sign-off.
 
-    Only of the publication that is meant, or else the newest: the DAG run may have gone live with others before.
+    Only of the publication that is meant, or else of the newest one: the DAG run may have gone live with others before.
     """
     meant, number = _newest_publish(state), None
     if params.operation is not None:
-        meant, number = find_operation(params.operation, state.operations), params.operation.publishing_version
+        meant = find_operation(params.operation, state.operations)
+        number = endpoints.publication_number(params.operation)
     number = meant.publishing_version if meant is not None else number
     recent = [entry for entry in state.operations if params.try_context.changed_in_dag_run(entry.changed_at)]
     own = next(
@@ -187,22 +191,22 @@ def _recent_operation(params: GoLiveParams, state: OfferState) -> OperationSumma
     )
     report = state.report
     if report.awaits_sign_off:
-        return own if own is not None and own.status.is_under_way else None  # one that ended is not what waits now
+        return own if own is not None and own.status.is_pending_or_in_progress else None
     if own is not None:
         return own
-    goes_live = report.is_past_sign_off and report.status.is_at_work and meant is _newest_publish(state)
+    goes_live = report.is_past_sign_off and report.status.is_in_progress and meant is _newest_publish(state)
     return meant if goes_live or (report.status.is_success and meant in recent) else None
 
 
 def _ensure_meant_publication(params: GoLiveParams, state: OfferState) -> None:
-    """Refuse to go live with what is not parked, or not meant."""
+    """Reject going live if nothing awaits sign-off, or another publication than was meant."""
     if not state.report.awaits_sign_off:
-        newest = state.operations[0].description if state.operations else "it has no operation"
+        newest = state.operations[0].description if state.operations else "it has no operations"
         raise PreviewNotReadyError(str(params.offer), f"its status is {state.report.raw_status}, {newest}")
     if params.operation is None:
         return
     newest_publish = _newest_publish(state)
     if newest_publish is None or find_operation(params.operation, [newest_publish]) is None:
         meant = params.operation.operation_id or params.operation.location
-        there = newest_publish.description if newest_publish else "none that is listed"
-        raise PreviewNotReadyError(str(params.offer), f"operation {meant} was meant, but what is parked is {there}")
+        awaiting = newest_publish.description if newest_publish else "no operation that is listed"
+        raise PreviewNotReadyError(str(params.offer), f"operation {meant} was meant, but {awaiting} awaits sign-off")

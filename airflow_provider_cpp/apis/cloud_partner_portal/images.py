@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Adding a version of a virtual machine image to a plan of the portal's document.
+"""Add a version of a virtual machine image to a plan of an offer's document.
 
-Images stand in the plan, or in one of its disk generations, by version, each with the SAS URL of its disk.
+A plan, or one of its disk generations, has its images by version, each with the SAS URL of its disk.
 """
 
 from __future__ import annotations
@@ -12,16 +12,17 @@ from typing import Any
 from airflow_provider_cpp.core.json_fields import as_int, as_text, json_type_name
 from airflow_provider_cpp.core.params import ImageVersion
 from airflow_provider_cpp.core.redaction import sanitize_line
+from airflow_provider_cpp.core.urls import same_blob
 from airflow_provider_cpp.exceptions import ConfigurationError
 
 IMAGE_KEYS = ("microsoft-azure-virtualmachines.vmImages", "microsoft-azure-corevm.vmImagesPublicAzure")
-"""Where a plan keeps its images, by the kind of offer."""
+"""The key of a plan's images, by offer type."""
 
 
 def add_image_version(image: ImageVersion, document: dict[str, Any]) -> dict[str, Any]:
-    """Put the version into its plan, in place; the same version with the same blobs counts as done.
+    """Add the version to its plan, in place; the same version with the same blobs counts as done.
 
-    :raises ConfigurationError: if there is no such plan, or another blob stands under the version.
+    :raises ConfigurationError: if there is no such plan, or it has the version with another blob.
     """
     plan = _plan(image, document)
     key = _images_key(document, plan)
@@ -29,17 +30,17 @@ def add_image_version(image: ImageVersion, document: dict[str, Any]) -> dict[str
     if images is None:
         images = plan[key] = {}
     if not isinstance(images, dict):
-        problem = f"plan {image.plan_id} keeps {json_type_name(images)} where its images belong, under {key}"
+        problem = f"plan {image.plan_id} has {json_type_name(images)} instead of images under {key}"
         raise ConfigurationError((problem,), "the offer's draft")
-    there = images.get(image.version)
-    if there is None:
+    existing = images.get(image.version)
+    if existing is None:
         images[image.version] = _version_entry(image)
         return document
-    blobs, params = _blobs(there), _blobs(_version_entry(image))
-    if blobs != params:
+    blobs, new = _blobs(existing), _blobs(_version_entry(image))
+    if blobs.keys() != new.keys() or not all(same_blob(blobs[disk], new[disk]) for disk in new):
         problem = (
-            f"plan {image.plan_id} has a version {image.version} already, with another blob:"
-            f" {_shown(blobs)} instead of {_shown(params)}"
+            f"plan {image.plan_id} already has version {image.version} with another blob:"
+            f" {_shown(blobs)} instead of {_shown(new)}"
         )
         raise ConfigurationError((problem,), "the offer's draft")
     return document
@@ -52,17 +53,17 @@ def _version_entry(image: ImageVersion) -> dict[str, Any]:
 
 
 def _plan(image: ImageVersion, document: dict[str, Any]) -> dict[str, Any]:
-    found = list(_plans(document))
-    for identifier, plan in found:
+    plans = list(_plans(document))
+    for identifier, plan in plans:
         if identifier and identifier.casefold() == image.plan_id.casefold():
             return plan
-    known = ", ".join(sanitize_line(identifier, 80) for identifier, _ in found if identifier) or "none at all"
+    known = ", ".join(sanitize_line(identifier, 80) for identifier, _ in plans if identifier) or "none"
     problem = f"the offer has no plan {sanitize_line(repr(image.plan_id), 80)}; its plans are: {known}"
     raise ConfigurationError((problem,), "the task's arguments")
 
 
 def _plans(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Walk through the plans and the disk generations in them, each with its id."""
+    """Yield the plans and their disk generations, each with its id."""
     definition = document.get("definition")
     plans = definition.get("plans") if isinstance(definition, dict) else None
     for plan in plans if isinstance(plans, list) else []:
@@ -76,7 +77,7 @@ def _plans(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _images_key(document: dict[str, Any], plan: dict[str, Any]) -> str:
-    """Choose the key by what the plan, its neighbours or the offer's type have."""
+    """Return the key of the plan's images: the one that it, another plan or the offer type uses."""
     for holder in (plan, *(other for _, other in _plans(document))):
         for key in IMAGE_KEYS:
             if key in holder:
@@ -85,7 +86,7 @@ def _images_key(document: dict[str, Any], plan: dict[str, Any]) -> str:
 
 
 def _blobs(entry: Any) -> dict[str, str]:
-    """Return the blobs of a version, by disk, without what signs them: scheme, host and path."""
+    """Return the blobs of a version by disk."""
     fields = entry if isinstance(entry, dict) else {}
     blobs = {"os": fields.get("osVhdUrl")}
     disks = fields.get("lunVhdDetails")
@@ -94,8 +95,8 @@ def _blobs(entry: Any) -> dict[str, str]:
             number = as_int(disk.get("lun"))
             url = next((value for key, value in disk.items() if key.lower().endswith("url")), None)
             blobs[f"lun {len(blobs) - 1 if number is None else number}"] = url
-    return {name: str(url).split("?")[0] for name, url in sorted(blobs.items()) if url}
+    return {name: str(url) for name, url in sorted(blobs.items()) if url}
 
 
 def _shown(blobs: dict[str, str]) -> str:
-    return ", ".join(f"{name} {sanitize_line(url, 300)}" for name, url in blobs.items()) or "none"
+    return ", ".join(f"{name} {sanitize_line(url.split('?')[0], 300)}" for name, url in blobs.items()) or "none"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the portal says, read once, at the edge; nothing checks later.
+"""Parsers of the CPP API's responses: everything is validated here, once.
 
-A misreading raises :class:`ValueError`, which becomes an error that names the call.
+They raise :class:`ValueError`, which becomes an error that names the request.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from airflow_provider_cpp.apis.cloud_partner_portal.status import parse_status
+from airflow_provider_cpp.apis.cloud_partner_portal.status import LIVE_STEP, SIGN_OFF_STEP, parse_status
 from airflow_provider_cpp.core.json_fields import as_int, as_list, as_object, as_text, parse_timestamp
 from airflow_provider_cpp.core.models import Message, StatusReport, Step
 from airflow_provider_cpp.core.operations import OperationSummary
 from airflow_provider_cpp.core.redaction import sanitize_line
-from airflow_provider_cpp.core.status import LIVE_STEP, SIGN_OFF_STEP, Status
+from airflow_provider_cpp.core.status import Status
 
 
 def parse_message(data: Any) -> Message:
-    """Read a message: an object, or the bare text that the documents speak of."""
+    """Parse a message: an object, or a text as in the documents."""
     if isinstance(data, dict):
         return Message(
             text=sanitize_line(as_text(data.get("messageHtml"))),
@@ -30,7 +30,7 @@ def parse_message(data: Any) -> Message:
 
 
 def parse_step(data: Any) -> Step:
-    """Read a step; the sign-off's spelling may be its id or its name, and so may the live step's.
+    """Parse a step; the sign-off and live steps are known by their id or their name.
 
     :raises ValueError: if it is not an object.
     """
@@ -52,16 +52,16 @@ def parse_step(data: Any) -> Step:
 
 
 def parse_status_report(data: Any) -> StatusReport:
-    """Read the body of an offer's status, or of an operation, which may come as a one-element list.
+    """Parse the status of an offer or of an operation, which may be in a list of one.
 
-    :raises ValueError: if there is no object with a status word in it.
+    :raises ValueError: if it is not an object with a status.
     """
     if isinstance(data, list) and len(data) == 1:
         data = data[0]
-    fields = as_object(data, "the answer")
+    fields = as_object(data, "the response")
     word = fields.get("status")
     if not isinstance(word, str) or not word.strip():
-        msg = "the answer has no status"
+        msg = "the response has no status"
         raise ValueError(msg)
     return StatusReport(
         status=parse_status(word),
@@ -73,7 +73,7 @@ def parse_status_report(data: Any) -> StatusReport:
 
 
 def parse_operation_summary(data: Any) -> OperationSummary:
-    """Read an entry of an offer's list of operations.
+    """Parse an entry of an offer's list of operations.
 
     :raises ValueError: if it is not an object with an id.
     """
@@ -108,7 +108,7 @@ class OfferSummary:
 
     @classmethod
     def from_json(cls, data: Any) -> OfferSummary:
-        """Read an entry.
+        """Parse an entry.
 
         :raises ValueError: if it is not an object.
         """
@@ -136,7 +136,7 @@ class PublisherSummary:
 
     @classmethod
     def from_json(cls, data: Any) -> PublisherSummary:
-        """Read an entry.
+        """Parse an entry.
 
         :raises ValueError: if it is not an object.
         """

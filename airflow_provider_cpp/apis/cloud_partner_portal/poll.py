@@ -1,22 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one look at the portal sees: of an offer, of its operations, of one of them."""
+"""One poll of the CPP API: of an offer, or of one of its operations.
+
+`Retrieve offer status <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-retrieve-offer-status>`_
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
 
 from airflow_provider_cpp.apis.cloud_partner_portal import endpoints
-from airflow_provider_cpp.core.effects import Flow, GetTime, Log, send, send_if_changed, send_with_retry
+from airflow_provider_cpp.core.effects import Flow, Log, get_response, get_time, send, send_with_retry
+from airflow_provider_cpp.core.http import Request, Response, decode_response
 from airflow_provider_cpp.core.models import OfferRef, StatusReport
 from airflow_provider_cpp.core.offer_state import (
+    IDLE,
     OfferState,
     Target,
     evaluate_offer,
     failure_result,
-    find_operation,
+    find_by_id,
     preview_is_ready,
 )
 from airflow_provider_cpp.core.operations import VISIBILITY_DELAY, Operation, OperationSummary, newest_first
@@ -29,56 +33,92 @@ from airflow_provider_cpp.exceptions import ConfigurationError, MarketplaceError
 
 
 def get_state(offer: OfferRef) -> Flow[OfferState]:
-    """Look at an offer's operations and at its status."""
-    entries = newest_first((yield from send_with_retry(endpoints.list_operations(offer))))
-    return OfferState(tuple(entries), (yield from send_with_retry(endpoints.get_offer_status(offer))))
+    """Read an offer's operations and status."""
+    operations = yield from send_with_retry(endpoints.list_operations(offer))
+    report = yield from send_with_retry(endpoints.get_offer_status(offer))
+    return OfferState(tuple(newest_first(operations)), report)
 
 
 def get_state_or_none(offer: OfferRef) -> Flow[OfferState | None]:
-    """Look after an order: a look that fails is told, and None, since the order may be with the portal."""
+    """Read an offer's state after a submit; a failed read is logged, since the request may still have been accepted."""
     try:
         return (yield from get_state(offer))
     except MarketplaceError as error:
-        yield Log(f"{error}; the order may be with the portal, asking again", logging.WARNING)
+        yield Log(f"{error}; the request may still have been accepted; polling again", logging.WARNING)
         return None
 
 
-def poll(spec: WaitSpec, poll_state: PollState) -> Flow[PollResult]:
-    """Look once; what fails raises.
+def find_operation(operation: Operation, entries: Iterable[OperationSummary]) -> OperationSummary | None:
+    """Find an operation in the offer's list: by its id, or by the number of its publication."""
+    if operation.operation_id is not None:
+        return find_by_id(operation, entries)
+    number, kinds = endpoints.publication_number(operation), ("", operation.kind)
+    of_kind = (entry for entry in newest_first(entries) if entry.kind in kinds)
+    return next((entry for entry in of_kind if number is not None and entry.publishing_version == number), None)
 
-    :param poll_state: what earlier looks of the wait saw: while what goes live is an operation of its own, it is asked alone;
-        and an answer that said that the wait goes on says so again while it is the same, since no clock changes that.
-    :raises MarketplaceError: if the portal did not answer, or not as it promises.
+
+def poll_request(spec: WaitSpec, state: PollState) -> Request[StatusReport] | None:
+    """Build the request that begins each poll: of the go-live operation, of the operation, or of the offer.
+
+    An idle wait needs the list of operations first.
     """
-    if spec.operation is not None:
-        seen = yield from _poll_go_live(spec, poll_state)
-        return (
-            seen if seen is not None else (yield from _poll_operation(spec, spec.operation, poll_state.response_digest))
-        )
-    if spec.until == "idle":
-        state = yield from get_state(spec.offer)
-        is_idle = state.in_progress_operation is None and not state.has_unlisted_operation
-        return poll_result(spec, state.report, WaitResult.REACHED if is_idle else None)
-    report, mark = yield from send_if_changed(endpoints.get_offer_status(spec.offer), poll_state.response_digest)
-    if report is None:
-        return PollResult(None, response_digest=mark)
-    return poll_result(spec, report, evaluate_offer(report, spec.until), mark)
+    if spec.operation is None:
+        return None if spec.until == IDLE else endpoints.get_offer_status(spec.offer)
+    if state.go_live_operation_id:
+        return _get_go_live_operation(spec.operation, state.go_live_operation_id)
+    return endpoints.get_operation(spec.operation)
 
 
-def _poll_operation(spec: WaitSpec, operation: Operation, seen: bytes) -> Flow[PollResult]:
+def poll(spec: WaitSpec, state: PollState, response: Response | None) -> Flow[PollResult]:
+    """Evaluate a poll.
+
+    :raises MarketplaceError: if a request failed.
+    """
+    request = state.request
+    if request is None or response is None:
+        return (yield from _poll_idle(spec))
+    if spec.operation is None:
+        report = decode_response(request, response)
+        return poll_result(spec, report, evaluate_offer(report, spec.until), is_final=True)
+    if state.go_live_operation_id:
+        try:
+            report = decode_response(request, response)
+        except NotFoundError:
+            state.set_go_live_operation(None)
+        else:
+            if not report.status.is_terminal and not report.live_step_is_done:
+                name = state.go_live_operation_id
+                return replace(poll_result(spec, report, None, is_final=True), go_live_operation_id=name)
+        request = endpoints.get_operation(spec.operation)
+        response = yield from get_response(request)
+        result = yield from _poll_operation(spec, spec.operation, request, response)
+        return replace(result, is_final=False)  # the next poll begins with another request
+    return (yield from _poll_operation(spec, spec.operation, request, response))
+
+
+def _get_go_live_operation(operation: Operation, operation_id: str) -> Request[StatusReport]:
+    return endpoints.get_operation(Operation(operation.offer, "golive", operation.submitted_at, operation_id))
+
+
+def _poll_idle(spec: WaitSpec) -> Flow[PollResult]:
+    state = yield from get_state(spec.offer)
+    is_idle = state.in_progress_operation is None and not state.has_unlisted_operation
+    return poll_result(spec, state.report, WaitResult.REACHED if is_idle else None)
+
+
+def _poll_operation(
+    spec: WaitSpec, operation: Operation, request: Request[StatusReport], response: Response
+) -> Flow[PollResult]:
     try:
-        report, mark = yield from send_if_changed(endpoints.get_operation(operation), seen)
+        report = decode_response(request, response)
     except NotFoundError:
         return (yield from _not_listed_yet(operation))
-    if report is None:
-        return PollResult(None, response_digest=mark)
     result = evaluate_operation(operation, report, spec.until)
     if result is None:
-        return poll_result(spec, report, None, mark)
+        return poll_result(spec, report, None, is_final=True)
     entries = yield from send(endpoints.list_operations(spec.offer))
     if not is_confirmed_by_list(find_operation(operation, entries), report, result):
-        # Perhaps the publication before this one: neither believed nor told.
-        return PollResult(None, is_ending=True)
+        return PollResult(None, is_ending=True)  # it may be the status of the previous publication
     if result is WaitResult.REACHED and spec.until == "live":
         return (yield from _poll_offer_as_well(spec, operation, report, entries))
     return poll_result(spec, report, result)
@@ -87,70 +127,53 @@ def _poll_operation(spec: WaitSpec, operation: Operation, seen: bytes) -> Flow[P
 def _poll_offer_as_well(
     spec: WaitSpec, operation: Operation, report: StatusReport, entries: tuple[OperationSummary, ...]
 ) -> Flow[PollResult]:
-    """Ask the second witness: the operation is done, and the offer is live only if it says so itself."""
+    """Cross-check the offer's own status: the operation has succeeded, but the offer is live only if its status says so."""
     offer_report = yield from send(endpoints.get_offer_status(spec.offer))
-    successor = find_go_live_operation(operation, entries)
-    if successor is not None and not successor.status.is_success:
-        return replace(
-            poll_result(spec, offer_report, failure_result(successor.status)), go_live_operation_id=successor.id
-        )
+    go_live = find_go_live_operation(operation, entries)
+    if go_live is not None and not go_live.status.is_success:
+        result = poll_result(spec, offer_report, failure_result(go_live.status))
+        return replace(result, go_live_operation_id=go_live.id if _can_be_polled(operation, go_live.id) else "")
     if offer_report.status.is_success:
         return poll_result(spec, report if report.status.is_success else offer_report, WaitResult.REACHED)
-    told = offer_report if not offer_report.status.is_terminal else None
-    return PollResult(told, is_ending=report.live_step_is_done or told is None)
+    if offer_report.status.is_terminal:
+        return PollResult(None, is_ending=True)  # it may be the status of the previous publication
+    return PollResult(offer_report, is_ending=report.live_step_is_done)
 
 
-def _poll_go_live(spec: WaitSpec, poll_state: PollState) -> Flow[PollResult | None]:
-    """Look at the operation that goes live, if it is known; while it says itself that it has not ended, nothing has.
-
-    :returns: None if there is more to look at.
-    """
-    name = poll_state.go_live_operation_id
-    if spec.operation is None or not name:
-        return None
+def _can_be_polled(operation: Operation, operation_id: str) -> bool:
+    """Return whether an id of the list is safe in a path."""
     try:
-        request = endpoints.get_operation(Operation(spec.offer, "golive", spec.operation.submitted_at, name))
-    except ConfigurationError:  # the list's ids are the portal's, and need not fit into a path
-        poll_state.set_go_live_operation(None)
-        return None
-    try:
-        report, mark = yield from send_if_changed(request, poll_state.response_digest)
-    except NotFoundError:
-        poll_state.set_go_live_operation(None)
-        return None
-    if report is None:
-        return PollResult(None, go_live_operation_id=name, response_digest=mark)
-    if report.status.is_terminal or report.live_step_is_done:
-        return None
-    return replace(poll_result(spec, report, None, mark), go_live_operation_id=name)
+        _get_go_live_operation(operation, operation_id)
+    except ConfigurationError:
+        return False
+    return True
 
 
 def _not_listed_yet(operation: Operation) -> Flow[PollResult]:
-    """Let some minutes pass for an operation that was just accepted; after them, its absence is an error."""
-    now: datetime = yield GetTime()
+    """Tolerate for some minutes that a new operation is not found; after that, it is an error."""
+    now = yield from get_time()
     if operation.may_not_be_listed_yet(now):
         return PollResult(None)
-    name = operation.operation_id or operation.location
-    text = f"the portal does not know it, {VISIBILITY_DELAY.total_seconds() / 60:g} minutes after its order"
-    raise NotFoundError(f"operation {name} of offer {operation.offer}", status=404, text=text)
+    text = f"the API does not show it, {VISIBILITY_DELAY.total_seconds() / 60:g} minutes after its submit"
+    raise endpoints.get_operation(operation).error(NotFoundError, status=404, text=text)
 
 
 def evaluate_operation(operation: Operation, report: StatusReport, until: Target) -> WaitResult | None:
-    """Judge what an operation says of itself: what the wait would end with, if this is no stale answer."""
+    """Return what the wait ends with according to the operation itself, if the response is not stale; None if it goes on."""
     if (ended := failure_result(report.status)) is not None:
         return ended
     if until == "preview":
-        is_there = report.status.is_success or operation.kind == "golive" or preview_is_ready(report)
+        is_reached = report.status.is_success or operation.kind == "golive" or preview_is_ready(report)
     else:
-        is_there = report.status.is_success or report.live_step_is_done
-    return WaitResult.REACHED if is_there else None
+        is_reached = report.status.is_success or report.live_step_is_done
+    return WaitResult.REACHED if is_reached else None
 
 
 def is_confirmed_by_list(entry: OperationSummary | None, report: StatusReport, result: WaitResult) -> bool:
-    """Say whether the list agrees that this operation ended, or got there, as it says of itself.
+    """Return whether the list agrees that the operation has ended, or reached its target.
 
-    Both must speak of the same publication, and the list must not contradict. An operation that the list does
-    not show yet has not ended: the answer may be the one before it.
+    Both must be about the same publication. An operation that the list does not show yet has not ended: the response may be
+    about the previous one.
     """
     if entry is None:
         return False
@@ -166,10 +189,10 @@ def is_confirmed_by_list(entry: OperationSummary | None, report: StatusReport, r
     return entry.status.is_success or entry.status in (Status.RUNNING, Status.WAITING_FOR_PUBLISHER_REVIEW)
 
 
-def find_go_live_operation(operation: Operation, submissions: Iterable[OperationSummary]) -> OperationSummary | None:
-    """Find the go-live operation that follows a publish operation, where the portal makes it one of its own."""
-    entries = newest_first(submissions)
+def find_go_live_operation(operation: Operation, operations: Iterable[OperationSummary]) -> OperationSummary | None:
+    """Find the go-live operation of a publish operation, if the API lists it as an operation of its own."""
+    entries = newest_first(operations)
     own = find_operation(operation, entries)
     number = own.publishing_version if own is not None else None
-    found = (entry for entry in entries if entry.kind == "golive" and entry is not own)
-    return next((entry for entry in found if number is None or entry.publishing_version in (None, number)), None)
+    go_lives = (entry for entry in entries if entry.kind == "golive" and entry is not own)
+    return next((entry for entry in go_lives if number is None or entry.publishing_version in (None, number)), None)

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every status word of the Cloud Partner Portal, and what each means.
+"""Every status word of the CPP API, and what it means. No other file has a status word of this API.
 
-The rule of this file: no other file holds a status word of this API. Offers, their steps and their operations share one
-vocabulary, because the portal spells the same fact differently in each (an offer has ``succeeded``, its operation is
-``complete``, a list says ``completed``).
+Offers, steps and operations share one table, because the API spells the same status differently in each: an offer has
+``succeeded``, its operation ``complete``, a list ``completed``.
 
 `Retrieve offer status <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-retrieve-offer-status>`_
 """
@@ -14,7 +13,7 @@ from airflow_provider_cpp.core.status import Status
 
 
 def parse_status(word: str) -> Status:
-    """Say what a word of the portal means, whatever its case, spaces, hyphens and underscores."""
+    """Return the status for a word of the API, whatever its case, spaces, hyphens and underscores."""
     return _MEANINGS.get(word) or _MEANINGS.get(_normalize(word), Status.UNKNOWN)
 
 
@@ -34,8 +33,14 @@ SPELLINGS: dict[Status, tuple[str, ...]] = {
     Status.FAILED: ("failed",),
     Status.CANCELED: ("canceled", "cancelled"),
 }
-"""What the portal writes, in documents and on the wire, for each status."""
+"""The words of the documents and of real responses for each status."""
 
 _MEANINGS = {
     spelling: status for status, words in SPELLINGS.items() for word in words for spelling in (word, _normalize(word))
 }
+
+SIGN_OFF_STEP = "publisher-signoff"
+"""The step at which an offer awaits sign-off: its id in the documents, its name in real responses."""
+
+LIVE_STEP = "live"
+"""The step that going live begins."""

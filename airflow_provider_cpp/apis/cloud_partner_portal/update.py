@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Changing a draft: read, change, store, as one step on the raw document, so that no key is lost.
+"""Change a draft: read, change and store the raw document, so that no key is lost.
 
 `Create or modify an offer <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-creating-offer>`_
 """
@@ -25,32 +25,32 @@ from airflow_provider_cpp.exceptions import (
 )
 
 MAX_TRIES = 5
-"""How often a draft is read, changed and stored anew in all, because somebody else wrote or an answer was lost."""
+"""How often a draft is read, changed and stored in all, if another writer was faster or a response was lost."""
 
 RETRY_DELAY = 1.0
 
 
 def update(params: UpdateParams) -> Flow[UpdateResult]:
-    """Change an offer's draft; the change is made anew on what is there now if somebody else wrote meanwhile.
+    """Change an offer's draft; if another writer was faster, make the change again on the new draft.
 
-    :raises PreconditionFailedError: if others wrote each time.
-    :raises ConfigurationError: if the portal gives no ETag, and overwriting was not asked for; or the change
-        leaves no JSON object.
+    :raises PreconditionFailedError: if another writer was faster each time.
+    :raises ConfigurationError: if the API returns no ETag and ``overwrite`` is not set, or the change does not leave a JSON
+        object.
     """
     tries = 0
     while True:
         before = yield from _get_draft(params)
         after = _apply_change(params, before)
         if before is not None and _as_text(after) == _as_text(before.content):
-            yield Log(f"offer {params.offer}: its draft is as it should be, nothing was written")
+            yield Log(f"offer {params.offer}: the draft already is as it should be; nothing was written")
             return UpdateResult(before, written=False)
         try:
             stored = yield from send(endpoints.put_offer(params.offer, after, _if_match(params, before)))
         except MarketplaceError as error:
             tries += 1
-            # A lost answer is no risk: if the draft was stored, the next reading finds it changed.
-            somebody_wrote = isinstance(error, ConflictError if before is None else PreconditionFailedError)
-            if not (somebody_wrote or may_have_been_accepted(error)) or tries >= MAX_TRIES:
+            # A lost response is no risk: if the draft was stored, the next read shows the change.
+            was_overtaken = isinstance(error, ConflictError if before is None else PreconditionFailedError)
+            if not (was_overtaken or may_have_been_accepted(error)) or tries >= MAX_TRIES:
                 raise
             yield Log(f"{error}; reading the draft again", logging.WARNING)
             yield Sleep(RETRY_DELAY * tries)
@@ -69,23 +69,23 @@ def _get_draft(params: UpdateParams) -> Flow[OfferDocument | None]:
 
 def _apply_change(params: UpdateParams, before: OfferDocument | None) -> dict[str, Any]:
     document = copy.deepcopy(before.content) if before is not None else {}
-    if params.change is None:
-        raise ConfigurationError(("give patch or change",), "the task's arguments")
     returned: object = params.change(document)
     after = document if returned is None else returned
     if not isinstance(after, dict) or not after:
-        problem = f"the change left {type(after).__name__ if after else 'an empty document'}, not an offer's document"
+        problem = (
+            f"the change returned {type(after).__name__ if after else 'an empty document'}, not an offer's document"
+        )
         raise ConfigurationError((problem,), "the task's arguments")
     try:
         json.dumps(after, ensure_ascii=False, allow_nan=False, sort_keys=True).encode()
     except (TypeError, ValueError, RecursionError) as error:
-        problem = f"the change left what JSON cannot hold ({type(error).__name__})"
+        problem = f"the change returned what JSON cannot hold ({type(error).__name__})"
         raise ConfigurationError((problem,), "the task's arguments") from None
     return after
 
 
 def _as_text(document: dict[str, Any]) -> str:
-    """Write a document for comparison: Python takes 1 and True for equal, and JSON does not."""
+    """Return a document as text to compare: for Python 1 and True are equal, for JSON they are not."""
     return json.dumps(document, sort_keys=True)
 
 
@@ -94,7 +94,7 @@ def _if_match(params: UpdateParams, before: OfferDocument | None) -> str | None:
         return None
     if before.etag is None and not params.overwrite:
         problem = (
-            "the portal gave no ETag with the draft, so that somebody else's change in between would be lost unseen;"
+            "the API returned no ETag with the draft, so another writer's change could be lost unnoticed;"
             " overwrite=True accepts that"
         )
         raise ConfigurationError((problem,), f"offer {params.offer}")

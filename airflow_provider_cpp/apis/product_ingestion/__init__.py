@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rules of the Product Ingestion API: statuses, models, calls, flows. Standard library only, no I/O."""
+"""The Product Ingestion API: statuses, models, endpoints, flows. Standard library only, no I/O."""

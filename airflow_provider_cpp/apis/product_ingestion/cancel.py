@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Canceling a job, by its id: it names what is meant, so that nothing else can be hit.
+"""Cancel an operation's job by its id, so that no other can be canceled.
 
-This API cannot be asked to cancel whatever runs, and a publication that waits in preview has ended: it is published
-over, and not canceled.
+This API cannot cancel whichever operation is in progress. A publication that awaits sign-off has ended here: it is replaced by the
+next publish, and cannot be canceled.
 """
 
 from __future__ import annotations
@@ -11,20 +11,19 @@ import logging
 from datetime import datetime, timedelta
 
 from airflow_provider_cpp.apis.product_ingestion import endpoints
-from airflow_provider_cpp.apis.product_ingestion.models import Job
-from airflow_provider_cpp.core.effects import Flow, GetTime, Log, Sleep, send, send_with_retry
+from airflow_provider_cpp.core.effects import Flow, Log, Sleep, get_time, send, send_with_retry
 from airflow_provider_cpp.core.operations import PRODUCT_INGESTION, Operation
 from airflow_provider_cpp.core.params import CancelParams
 from airflow_provider_cpp.core.submit_backend import may_have_been_accepted
 from airflow_provider_cpp.exceptions import BadRequestError, CancelFailedError, ConfigurationError, MarketplaceError
 
 NO_OPERATION = (
-    "this API cancels the job of an operation, and cannot be asked to cancel whatever runs: give operation, as a"
-    " publish or go-live task returned it"
+    "the Product Ingestion API cancels an operation's job, and cannot cancel whichever is in progress: pass the operation that a"
+    " publish or go-live task returned"
 )
 NO_JOB = (
-    "its job is not known, since the answer to its order was lost, and this API cancels nothing else; a person can"
-    " cancel it in Partner Center"
+    "its job is not known, because the response to its submit was lost, and this API cancels nothing else; cancel it in"
+    " Partner Center"
 )
 
 
@@ -33,62 +32,62 @@ def cancel(params: CancelParams) -> Flow[Operation | None]:
 
     :returns: the cancel; None if there was nothing to cancel.
     :raises ConfigurationError: if no operation is given, or one whose job is not known.
-    :raises CancelFailedError: if it ended otherwise, or runs still when the time is over.
+    :raises CancelFailedError: if it ended otherwise, or has not ended in time.
     """
     operation = params.operation
     if operation is None:
         raise ConfigurationError((NO_OPERATION,), "the task's arguments")
     if endpoints.job_id(operation) is None:
         raise ConfigurationError((NO_JOB,), "the argument operation")
-    began: datetime = yield GetTime()
-    job: Job = yield from send_with_retry(endpoints.get_job(operation))
+    began = yield from get_time()
+    job = yield from send_with_retry(endpoints.get_job(operation))
     canceled = Operation(params.offer, "cancel", began, operation.operation_id, operation.location, PRODUCT_INGESTION)
     if job.state.is_canceled and not params.try_context.is_first:
-        yield Log(f"offer {params.offer}: job {job.id} is canceled, by an earlier try perhaps")
+        yield Log(f"offer {params.offer}: job {job.id} is canceled, probably by an earlier try")
         return canceled
     if job.state.is_terminal:
-        yield Log(f"offer {params.offer}: job {job.id} has ended ({job.raw_status}), there is nothing to cancel")
+        yield Log(f"offer {params.offer}: job {job.id} has ended ({job.raw_status}); nothing to cancel")
         return None
-    refused: MarketplaceError | None = None
+    rejected: MarketplaceError | None = None
     try:
         yield from send(endpoints.cancel_job(operation))
     except MarketplaceError as error:
         if not may_have_been_accepted(error) and not isinstance(error, BadRequestError):
             raise
-        refused = error if isinstance(error, BadRequestError) else None
-        yield Log(f"{error}; looking what became of job {job.id}", logging.WARNING)
-    yield from _wait_until_ended(params, operation, began + timedelta(seconds=params.timeout), refused)
+        rejected = error if isinstance(error, BadRequestError) else None
+        yield Log(f"{error}; polling job {job.id}", logging.WARNING)
+    yield from _wait_until_ended(params, operation, began + timedelta(seconds=params.timeout), rejected)
     return canceled
 
 
 def _wait_until_ended(
-    params: CancelParams, operation: Operation, until: datetime, refused: MarketplaceError | None
+    params: CancelParams, operation: Operation, until: datetime, rejected: MarketplaceError | None
 ) -> Flow[None]:
     """Wait until a job has ended.
 
-    :param refused: the refusal of the cancel, if it was refused: then the job is not waited for.
+    :param rejected: the error, if the API rejected the cancel: then the job is not waited for.
     :raises CancelFailedError: if it ended in another way than by a cancel, or has not ended in time.
     """
-    word = "is running"
+    status = "in progress"
     while True:
         try:
-            job: Job = yield from send_with_retry(endpoints.get_job(operation))
+            job = yield from send_with_retry(endpoints.get_job(operation))
         except MarketplaceError as error:
-            yield Log(f"{error}; the order may be with the API, asking again", logging.WARNING)
+            yield Log(f"{error}; the request may still have been accepted; polling again", logging.WARNING)
         else:
-            word = f"says {job.raw_status}"
+            status = job.raw_status
             if job.state.is_canceled:
                 yield Log(f"offer {params.offer}: job {job.id} has ended")
                 return
             if job.state.is_terminal:
-                reason = f"job {job.id} ended before it was canceled, it {word}"
+                reason = f"job {job.id} ended before it was canceled: {status}"
                 raise CancelFailedError(str(params.offer), reason, may_pass=False)
-            if refused is not None:
+            if rejected is not None:
                 raise CancelFailedError(
-                    str(params.offer), f"{refused}; job {job.id} goes on", may_pass=False
-                ) from refused
-        now: datetime = yield GetTime()
+                    str(params.offer), f"{rejected}; job {job.id} continues", may_pass=False
+                ) from rejected
+        now = yield from get_time()
         if now >= until:
-            reason = f"job {endpoints.job_id(operation)} {word} {params.timeout:g} s after its cancel"
+            reason = f"job {endpoints.job_id(operation)} is still {status} {params.timeout:g} s after its cancel"
             raise CancelFailedError(str(params.offer), reason, may_pass=True)
         yield Sleep(min(params.poll_interval, (until - now).total_seconds()))

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One builder per endpoint of the Product Ingestion API.
+"""One function per endpoint of the Product Ingestion API: the only place for its paths, parameters and bodies.
 
-What is this API's own (paths, parameters, bodies) stands here and nowhere else. A job is never asked for at its
-``resourceUri``, which is on another host: a token goes to the host that it is for, and to no other.
+A job's ``resourceUri`` is never used: it is on another host, and a token is sent only to the host that it is for.
 
 `Product Ingestion API <https://learn.microsoft.com/azure/marketplace/product-ingestion-api>`_
 """
@@ -14,7 +13,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote
 
 from airflow_provider_cpp import exceptions
 from airflow_provider_cpp.apis.product_ingestion.models import (
@@ -26,16 +25,16 @@ from airflow_provider_cpp.apis.product_ingestion.models import (
 )
 from airflow_provider_cpp.apis.product_ingestion.schemas import CONFIGURE, SUBMISSION, to_writable
 from airflow_provider_cpp.apis.product_ingestion.status import Target
-from airflow_provider_cpp.core.http import Request, Response
+from airflow_provider_cpp.core.http import Request, Response, parse_json
 from airflow_provider_cpp.core.json_fields import as_list, as_object
 from airflow_provider_cpp.core.models import OfferRef, validate_identifier
-from airflow_provider_cpp.core.operations import OPERATION_FORMATS, PRODUCT_INGESTION, Operation, ensure_same_api
-from airflow_provider_cpp.core.urls import is_safe_api_path
+from airflow_provider_cpp.core.operations import PRODUCT_INGESTION, Operation, ensure_same_api
+from airflow_provider_cpp.core.urls import is_safe_api_path, resolve_same_origin
 
 T = TypeVar("T")
 
 API_VERSION = "2022-07-01"
-"""The highest version of a schema in which resources are wanted."""
+"""The highest schema version to return resources in."""
 
 DEFAULT_HOST = "https://graph.microsoft.com/rp/product-ingestion"
 DEFAULT_SCOPE = "https://graph.microsoft.com/.default"
@@ -48,8 +47,8 @@ _LOCATION = re.compile(r"/configure/([A-Za-z0-9-]{1,100})/status")
 class Page(Generic[T]):
     """One page of a list.
 
-    :param entries: what is on it.
-    :param next: path and query of the next one; None on the last.
+    :param items: its items.
+    :param next: path and query of the next page; None on the last one.
     """
 
     items: tuple[T, ...]
@@ -57,60 +56,62 @@ class Page(Generic[T]):
 
 
 def list_products(external_id: str | None = None, page: str | None = None) -> Request[Page[Product]]:
-    """Ask for products: all, or the one that has an external id. An unknown one is an empty list, not a 404.
+    """List products: all, or the one with an external id. For an unknown id the API returns an empty list, not 404.
 
-    :param page: the page to ask for, as the page before named it.
+    :param page: the page to read, as the page before it returned it.
     """
-    words = "products" if external_id is None else f"product of offer {external_id}"
+    description = "products" if external_id is None else f"product of offer {external_id}"
     query = "" if external_id is None else f"?externalId={quote(validate_identifier('offer_id', external_id), safe='')}"
-    return _request(words, _page_query(page) or f"/product{query}", _page(Product.from_json))
+    return _request(description, _page_query(page) or f"/product{query}", _page(Product.from_json))
 
 
 def list_submissions(product: str, offer: OfferRef, page: str | None = None) -> Request[Page[Submission]]:
-    """Ask for the submissions of a product, the draft's entry among them.
+    """List the submissions of a product, including the entry for the draft.
 
     :param product: its bare id.
-    :param page: the page to ask for, as the page before named it.
+    :param page: the page to read, as the page before it returned it.
     """
     path = _page_query(page) or f"/submission/{_segment(product)}"
     return _request(f"submissions of offer {offer}", path, _page(Submission.from_json), offer)
 
 
 def get_tree(product: str, offer: OfferRef, target: Target = Target.DRAFT) -> Request[tuple[dict[str, Any], ...]]:
-    """Ask for a product whole: its draft, its preview, or what is live."""
+    """Read all resources of a product: of its draft, its preview, or what is live."""
     path = f"/resource-tree/product/{_segment(product)}?targetType={target.value}"
-    return _request(f"{target.value} of offer {offer}", path, lambda response: resources_of(_parse(response)), offer)
+    return _request(
+        f"{target.value} of offer {offer}", path, lambda response: resources_of(parse_json(response)), offer
+    )
 
 
 def get_job(operation: Operation) -> Request[Job]:
-    """Ask where a job stands.
+    """Read the status of an operation's job.
 
-    :raises ConfigurationError: if the operation has none: it was found by its submission alone.
+    :raises ConfigurationError: if it has none, because it was found by its submission alone.
     """
     ensure_same_api(PRODUCT_INGESTION, operation.api, "the operation")
     job = job_id(operation)
     if job is None:
-        problem = f"operation {operation.display_id} of offer {operation.offer} names no job of this API"
+        problem = f"operation {operation.display_id} of offer {operation.offer} has no job of this API"
         raise exceptions.ConfigurationError((problem,), "the operation")
-    words = f"job {job} of offer {operation.offer}"
-    return _request(words, f"/configure/{_segment(job)}/status", _job, operation.offer, operation.display_id)
+    description = f"job {job} of offer {operation.offer}"
+    return _request(description, f"/configure/{_segment(job)}/status", _job, operation.offer, operation.display_id)
 
 
 def configure(offer: OfferRef, resources: Iterable[dict[str, Any]]) -> Request[Job]:
-    """Order that a draft becomes what these resources say, which is a job."""
+    """Configure resources of a draft, which starts a job."""
     return _configure_request(f"configure offer {offer}", offer, resources, _job)
 
 
 def publish_product(offer: OfferRef, product: str, resources: Iterable[dict[str, Any]] = ()) -> Request[str | None]:
-    """Order that the draft is published to preview, these resources with it; the result is the job's location."""
+    """Publish the draft to preview, with these resources; returns the job's location."""
     submission = {"$schema": SUBMISSION, "product": f"product/{product}", "target": _target(Target.PREVIEW)}
     return _configure_request(f"publish offer {offer}", offer, [*resources, submission], _job_location)
 
 
 def go_live_submission(offer: OfferRef, product: str, submission: str) -> Request[str | None]:
-    """Order that the submission that is in preview goes live; the result is the job's location.
+    """Go live with the submission in preview; returns the job's location.
 
-    :param submission: its durable id: without one, or with the draft's, this API does nothing.
+    :param submission: its durable id; without it, or with the draft's, the API does nothing.
     """
     resource = {
         "$schema": SUBMISSION,
@@ -122,7 +123,7 @@ def go_live_submission(offer: OfferRef, product: str, submission: str) -> Reques
 
 
 def cancel_job(operation: Operation) -> Request[Job]:
-    """Order that a job is canceled."""
+    """Cancel an operation's job."""
     path = get_job(operation).path.removesuffix("/status")
     return Request(
         f"cancel job {job_id(operation)} of offer {operation.offer}",
@@ -138,29 +139,33 @@ def cancel_job(operation: Operation) -> Request[Job]:
 
 def job_id(operation: Operation) -> str | None:
     """Return the id of an operation's job; None if it is known by its submission alone."""
-    found = _LOCATION.fullmatch(operation.location or "")
-    return found.group(1) if found else None
+    match = _LOCATION.fullmatch(operation.location or "")
+    return match.group(1) if match else None
 
 
 def location_of_job(job: Job) -> str:
-    """Return the path under which a job reports."""
-    return f"{OPERATION_FORMATS[PRODUCT_INGESTION].below}{job.id}/status"
+    """Return the path of a job's status."""
+    return f"/configure/{job.id}/status"
 
 
 def _request(
-    words: str, path: str, read: Callable[[Response], T], offer: OfferRef | None = None, operation: str | None = None
+    description: str,
+    path: str,
+    read: Callable[[Response], T],
+    offer: OfferRef | None = None,
+    operation: str | None = None,
 ) -> Request[T]:
-    about = None if offer is None else str(offer)
-    return Request(words, "GET", path, read, offer=about, operation=operation, version=VERSION)
+    name = None if offer is None else str(offer)
+    return Request(description, "GET", path, read, offer=name, operation=operation, version=VERSION)
 
 
 def _configure_request(
-    words: str, offer: OfferRef, resources: Iterable[dict[str, Any]], read: Callable[[Response], T]
+    description: str, offer: OfferRef, resources: Iterable[dict[str, Any]], read: Callable[[Response], T]
 ) -> Request[T]:
     content = {"$schema": CONFIGURE, "resources": [to_writable(resource) for resource in resources]}
     body = json.dumps(content, ensure_ascii=False).encode()
     return Request(
-        words, "POST", "/configure", read, body, offer=str(offer), version=VERSION, classify_error=_classify_error
+        description, "POST", "/configure", read, body, offer=str(offer), version=VERSION, classify_error=_classify_error
     )
 
 
@@ -173,7 +178,7 @@ def _target(target: Target) -> dict[str, str]:
 
 
 def _page_query(page: str | None) -> str | None:
-    """Return path and query of a page, which stay below the API's address whoever reads them."""
+    """Return the path and query of a page if they are safe for every URL parser."""
     if page is not None and not is_safe_api_path(page, "/"):
         raise exceptions.ConfigurationError(("it is not a path of the API",), "the page")
     return page
@@ -183,15 +188,8 @@ def _segment(identifier: str) -> str:
     return quote(validate_identifier("id", identifier), safe="")
 
 
-def _parse(response: Response) -> Any:
-    try:
-        return json.loads(response.body)
-    except ValueError as error:
-        raise ValueError("the answer is not JSON") from error
-
-
 def _job(response: Response) -> Job:
-    return Job.from_json(_parse(response))
+    return Job.from_json(parse_json(response))
 
 
 def _job_location(response: Response) -> str:
@@ -200,39 +198,18 @@ def _job_location(response: Response) -> str:
 
 def _page(read: Callable[[Any], T]) -> Callable[[Response], Page[T]]:
     def read_page(response: Response) -> Page[T]:
-        fields = as_object(_parse(response), "the answer")
+        fields = as_object(parse_json(response), "the response")
         if "value" not in fields:
-            msg = "the answer has no value"
+            msg = "the response has no value"
             raise ValueError(msg)
         entries = tuple(read(entry) for entry in as_list(fields["value"], "value"))
         link = fields.get("@nextLink")
-        return Page(entries, None if link in (None, "") else _resolve_page_link(link, response.origin))
+        if link in (None, ""):
+            return Page(entries)
+        page = resolve_same_origin(link, response.base_url)
+        if page is None:  # to leave out the rest of the list silently would be wrong
+            msg = "the next page is not on this host, and no token is sent elsewhere"
+            raise ValueError(msg)
+        return Page(entries, page)
 
     return read_page
-
-
-def _resolve_page_link(link: Any, base: str) -> str:
-    """Return path and query of a further page below the API's own address.
-
-    :raises ValueError: if it is on another host, where a token must not go; to leave the rest away unsaid would be
-        to say that it does not exist.
-    """
-    try:
-        target, home = urlsplit(urljoin(f"{base}/", str(link))), urlsplit(base)
-        same = isinstance(link, str) and (target.scheme, target.hostname, target.port or 443) == (
-            home.scheme,
-            home.hostname,
-            home.port or 443,
-        )
-    except ValueError:
-        same = False
-    else:
-        path = target.path.removeprefix(home.path)
-        page = f"{path}?{target.query}" if target.query else path
-        same = (
-            same and target.username is None and target.path.startswith(f"{home.path}/") and is_safe_api_path(page, "/")
-        )
-    if not same:
-        msg = "the next page is not on this host, and no token goes elsewhere"
-        raise ValueError(msg)
-    return page

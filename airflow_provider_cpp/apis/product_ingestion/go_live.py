@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Going live with the submission that is in preview, by its id: that id is what makes it happen once.
+"""Go live with the submission in preview, by its id, which makes that happen once.
 
-It goes from preview to the market under its one id, so the list says whether an order was taken: while it is in
-preview, no; once it is listed for the market, yes. Which one it was is noted before it is ordered.
+A submission keeps its id from preview to the market, so the list shows whether a submit was accepted: once it is listed as live.
+Its id is saved in a checkpoint before.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from airflow_provider_cpp.apis.product_ingestion import endpoints
-from airflow_provider_cpp.apis.product_ingestion.models import Job, Submission
+from airflow_provider_cpp.apis.product_ingestion.models import Submission
 from airflow_provider_cpp.apis.product_ingestion.poll import find_submission
 from airflow_provider_cpp.apis.product_ingestion.publish import polls_within, raise_if_failed
 from airflow_provider_cpp.apis.product_ingestion.status import Target
 from airflow_provider_cpp.apis.product_ingestion.submissions import find_product, published_submissions, status_report
 from airflow_provider_cpp.core.checkpoint import Checkpoint
-from airflow_provider_cpp.core.effects import Flow, GetTime, Log, SaveCheckpoint, Sleep, send, send_with_retry
+from airflow_provider_cpp.core.effects import Flow, Log, SaveCheckpoint, Sleep, get_time, send, send_with_retry
 from airflow_provider_cpp.core.models import OfferRef
 from airflow_provider_cpp.core.offer_state import SettleWindow
 from airflow_provider_cpp.core.operations import PRODUCT_INGESTION, Operation
@@ -36,10 +36,10 @@ from airflow_provider_cpp.exceptions import (
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """A product as it stands.
+    """The state of a product.
 
     :param product: its bare id.
-    :param entries: its submissions, the newest first.
+    :param submissions: its submissions, the newest first.
     """
 
     product: str
@@ -47,138 +47,144 @@ class _State:
 
     @property
     def awaiting_sign_off(self) -> Submission | None:
-        """The submission that waits in preview: the newest one, if it is complete and nothing else is open."""
+        """The submission that awaits sign-off: the newest one, if it is complete and no other is in progress."""
         newest = next(iter(self.submissions), None)
         if newest is None or newest.target is not Target.PREVIEW or not newest.state.is_success:
             return None
-        return None if any(entry.state.is_open for entry in self.submissions) else newest
+        return newest if all(entry.state.is_terminal for entry in self.submissions) else None
 
     def live(self, submission: str) -> Submission | None:
-        """Find a submission as it is listed for the market."""
+        """Return a submission as it is listed as live."""
         return next((e for e in self.submissions if e.id == submission and e.target is Target.LIVE), None)
 
     @property
     def description(self) -> str:
-        """Say where it stands."""
-        there = (
-            f"{self.submissions[0].id} {self.submissions[0].raw_status}" if self.submissions else "nothing but a draft"
-        )
-        return f"its status is {status_report(self.submissions).raw_status}, the newest is {there}"
+        """Its status, for errors."""
+        newest = f"{self.submissions[0].id} {self.submissions[0].raw_status}" if self.submissions else "the draft"
+        return f"its status is {status_report(self.submissions).raw_status}, the newest is {newest}"
 
 
 def go_live(params: GoLiveParams) -> Flow[Operation]:
-    """Let what is in preview go live, or find the operation by which an earlier try did.
+    """Go live with what is in preview, or return the operation of an earlier try.
 
-    :raises PreviewNotReadyError: if nothing waits in preview, or another publication than was meant.
-    :raises OperationInProgressError: if another submission is in the way.
-    :raises SubmitOutcomeUnknownError: if it stays in preview though it was ordered.
+    :raises PreviewNotReadyError: if nothing awaits sign-off, or another publication than was meant.
+    :raises OperationInProgressError: if another submission is in progress.
+    :raises SubmitOutcomeUnknownError: if it still awaits sign-off after the submits.
     """
     try_context, checkpoint = params.try_context, params.try_context.checkpoint
     if checkpoint is not None:
         checkpoint.ensure_matches(params.offer, "golive")
         if try_context.own_checkpoint is not None and checkpoint.operation is not None:
             yield Log(
-                f"offer {params.offer}: an earlier try went live with it, going on with {checkpoint.operation.display_id}"
+                f"offer {params.offer}: an earlier try went live with it; continuing with {checkpoint.operation.display_id}"
             )
             return checkpoint.operation
-    began: datetime = yield GetTime()
+    began = yield from get_time()
     if checkpoint is not None or not (try_context.is_first or try_context.history_is_known):
-        found = yield from _operation_of_earlier_try(params, began)
-        if found is not None:
-            if checkpoint is not None:  # it is this run's from now on, also where the task was cleared since
-                yield SaveCheckpoint(replace(checkpoint, counts=try_context.counts, operation=found).to_payload())
-            yield Log(f"offer {params.offer}: an earlier try went live with it, going on with {found.display_id}")
-            return found
-    sight, meant = yield from _wait_for_sign_off(
+        earlier = yield from _operation_of_earlier_try(params, began)
+        if earlier is not None:
+            if checkpoint is not None:  # from now on it belongs to this run of the task
+                yield SaveCheckpoint(replace(checkpoint, counts=try_context.counts, operation=earlier).to_payload())
+            yield Log(f"offer {params.offer}: an earlier try went live with it; continuing with {earlier.display_id}")
+            return earlier
+    state, meant = yield from _wait_for_sign_off(
         params, SettleWindow(began, min(try_context.settle_time, MAX_STALENESS))
     )
     lost: MarketplaceError | None = None
     for _ in range(MAX_SUBMITS):
-        operation, lost = yield from _submit(params, sight, meant)
+        operation, lost = yield from _submit(params, state, meant)
         if operation is not None:
             return operation
-    reason = f"it still waits in preview; last: {lost}"
+    reason = f"it still awaits sign-off; last: {lost}"
     raise SubmitOutcomeUnknownError(str(params.offer), "golive", reason, may_settle=True) from lost
 
 
 def _get_state(offer: OfferRef) -> Flow[_State]:
     product = yield from find_product(offer)
-    return _State(product.guid, (yield from published_submissions(product.guid, offer)))
+    submissions = yield from published_submissions(product.guid, offer)
+    return _State(product.guid, submissions)
 
 
 def _get_state_or_none(offer: OfferRef) -> Flow[_State | None]:
     try:
         return (yield from _get_state(offer))
     except MarketplaceError as error:
-        yield Log(f"{error}; the order may be with the API, asking again", logging.WARNING)
+        yield Log(f"{error}; the request may still have been accepted; polling again", logging.WARNING)
         return None
 
 
 def _operation_of_earlier_try(params: GoLiveParams, began: datetime) -> Flow[Operation | None]:
-    """Look for the settle time what an earlier try may have begun; None if nothing shows, or another preview waits."""
+    """Poll for the operation of an earlier try; None if none shows, or another preview awaits sign-off."""
     checkpoint = params.try_context.checkpoint
     window = SettleWindow(checkpoint.created_at if checkpoint is not None else began, params.try_context.settle_time)
     while True:
-        sight = yield from _get_state(params.offer)
-        meant = (
-            checkpoint.known_ids[0]
-            if checkpoint is not None and checkpoint.known_ids
-            else (yield from _meant_submission(params, sight))
-        )
-        entry = sight.live(meant) if meant is not None else _recent_submission(params, sight)
-        if sight.awaiting_sign_off is not None and meant not in (None, sight.awaiting_sign_off.id):
+        state = yield from _get_state(params.offer)
+        meant: str | None
+        if checkpoint is not None and checkpoint.known_ids:
+            meant = checkpoint.known_ids[0]
+        else:
+            meant = yield from _meant_submission(params, state)
+        entry = state.live(meant) if meant is not None else _recent_submission(params, state)
+        if state.awaiting_sign_off is not None and meant not in (None, state.awaiting_sign_off.id):
             return None
         if entry is not None:
-            noted = checkpoint.operation if checkpoint is not None else None
-            return noted or _operation(params, window.start, entry.id)
-        if sight.awaiting_sign_off is None or not (yield from window.sleep()):
+            saved = checkpoint.operation if checkpoint is not None else None
+            return saved or _operation(params, window.start, entry.id)
+        is_open = state.awaiting_sign_off is not None
+        if is_open:
+            is_open = yield from window.sleep()
+        if not is_open:
             return None
 
 
-def _recent_submission(params: GoLiveParams, sight: _State) -> Submission | None:
-    """Find what an earlier try without a note may have begun: what is going live, or did in this DAG run."""
-    newest = next(iter(sight.submissions), None)
+def _recent_submission(params: GoLiveParams, state: _State) -> Submission | None:
+    """Return what an earlier try without a checkpoint may have started: what is going live, or did in this DAG run."""
+    newest = next(iter(state.submissions), None)
     if newest is None or newest.target is not Target.LIVE:
         return None
-    return newest if newest.state.is_open or params.try_context.changed_in_dag_run(newest.created) else None
+    return newest if not newest.state.is_terminal or params.try_context.changed_in_dag_run(newest.created) else None
 
 
-def _meant_submission(params: GoLiveParams, sight: _State) -> Flow[str | None]:
-    """Return the id of the submission that a publish operation made; None if none is meant, or it is not to be found."""
+def _meant_submission(params: GoLiveParams, state: _State) -> Flow[str | None]:
+    """Return the id of a publish operation's submission: None if no operation is given, empty if it is not goes_live."""
     operation = params.operation
     if operation is None or operation.operation_id is not None:
         return operation.operation_id if operation is not None else None
-    job: Job = yield from send_with_retry(endpoints.get_job(operation))
-    entry = find_submission(operation, job, sight.submissions)
+    job = yield from send_with_retry(endpoints.get_job(operation))
+    entry = find_submission(operation, job, state.submissions)
     return entry.id if entry is not None else ""
 
 
 def _wait_for_sign_off(params: GoLiveParams, window: SettleWindow) -> Flow[tuple[_State, Submission]]:
-    """Look until what is meant waits in preview, but not for long.
+    """Poll until what is meant awaits sign-off, but not for long.
 
     :raises PreviewNotReadyError: if it does not.
     """
     while True:
-        sight = yield from _get_state(params.offer)
-        parked, meant = sight.awaiting_sign_off, (yield from _meant_submission(params, sight))
-        if parked is not None and meant in (None, parked.id):
-            return sight, parked
-        if not (yield from window.sleep()):
-            if parked is None:
-                raise PreviewNotReadyError(str(params.offer), sight.description)
+        state = yield from _get_state(params.offer)
+        awaiting = state.awaiting_sign_off
+        meant = yield from _meant_submission(params, state)
+        if awaiting is not None and meant in (None, awaiting.id):
+            return state, awaiting
+        is_open = yield from window.sleep()
+        if not is_open:
+            if awaiting is None:
+                raise PreviewNotReadyError(str(params.offer), state.description)
             name = params.operation.display_id if params.operation is not None else meant
-            raise PreviewNotReadyError(str(params.offer), f"operation {name} was meant, but what waits is {parked.id}")
+            raise PreviewNotReadyError(
+                str(params.offer), f"operation {name} was meant, but {awaiting.id} awaits sign-off"
+            )
 
 
 def _submit(
-    params: GoLiveParams, sight: _State, meant: Submission
+    params: GoLiveParams, state: _State, meant: Submission
 ) -> Flow[tuple[Operation | None, MarketplaceError | None]]:
-    """Order once; returns the operation, or None with what was lost if it stays in preview all the same."""
-    now: datetime = yield GetTime()
+    """Submit once; return the operation, or None and the error if it still awaits sign-off."""
+    now = yield from get_time()
     checkpoint = Checkpoint(params.offer, "golive", now, params.try_context.counts, (meant.id,))
     yield SaveCheckpoint(checkpoint.to_payload())
     try:
-        location = yield from send(endpoints.go_live_submission(params.offer, sight.product, meant.id))
+        location = yield from send(endpoints.go_live_submission(params.offer, state.product, meant.id))
     except MarketplaceError as error:
         if not may_have_been_accepted(error):
             yield from _handle_conflict(params, error)
@@ -186,8 +192,8 @@ def _submit(
         yield Log(
             f"{error}; the request may still have been accepted; checking whether the offer goes live", logging.WARNING
         )
-        found = yield from _wait_for_effect(params, meant.id, SettleWindow(now, params.try_context.settle_time))
-        operation = _operation(params, now, meant.id) if found else None
+        goes_live = yield from _wait_for_effect(params, meant.id, SettleWindow(now, params.try_context.settle_time))
+        operation = _operation(params, now, meant.id) if goes_live else None
         if operation is not None:
             yield SaveCheckpoint(replace(checkpoint, operation=operation).to_payload())
         return operation, error
@@ -198,58 +204,57 @@ def _submit(
 
 
 def _wait_for_effect(params: GoLiveParams, submission: str, window: SettleWindow) -> Flow[bool]:
-    """Look whether a submission goes live, until a time."""
+    """Poll until a submission goes live, or the window ends."""
     while True:
-        sight = yield from _get_state_or_none(params.offer)
-        if sight is not None and sight.live(submission) is not None:
+        state = yield from _get_state_or_none(params.offer)
+        if state is not None and state.live(submission) is not None:
             return True
-        if not (yield from window.sleep()):
+        is_open = yield from window.sleep()
+        if not is_open:
             break
-    if sight is not None and sight.awaiting_sign_off is None:
-        reason = (
-            f"{submission} does not wait in preview any more, and is not listed for the market; {sight.description}"
-        )
+    if state is not None and state.awaiting_sign_off is None:
+        reason = f"{submission} no longer awaits sign-off, and is not listed as live; {state.description}"
         raise SubmitOutcomeUnknownError(str(params.offer), "golive", reason)
-    if sight is None:
+    if state is None:
         raise SubmitOutcomeUnknownError(
-            str(params.offer), "golive", "the API does not say where it stands", may_settle=True
+            str(params.offer), "golive", "the offer's state cannot be read", may_settle=True
         )
     return False
 
 
 def _wait_for_job(params: GoLiveParams, operation: Operation) -> Flow[None]:
-    """Look after an order for a minute, since this API refuses one only some seconds after it took it."""
-    for pause in polls_within(params.try_context.settle_time):
-        if pause:
-            yield Sleep(pause)
+    """Poll a job for a minute, since this API rejects a submit only some seconds after it accepted it."""
+    for delay in polls_within(params.try_context.settle_time):
+        if delay:
+            yield Sleep(delay)
         try:
-            job: Job = yield from send_with_retry(endpoints.get_job(operation))
-            sight = yield from _get_state(params.offer)
+            job = yield from send_with_retry(endpoints.get_job(operation))
+            state = yield from _get_state(params.offer)
         except MarketplaceError as error:
-            yield Log(f"{error}; the order is with the API, and goes on", logging.WARNING)
+            yield Log(f"{error}; the API accepted the go-live, which goes on", logging.WARNING)
             return
         try:
             raise_if_failed(operation, job)
         except RequestError as error:
             yield from _handle_conflict(params, error)
             raise
-        if sight.live(operation.operation_id or "") is not None:
+        if state.live(operation.operation_id or "") is not None:
             return
 
 
 def _handle_conflict(params: GoLiveParams, error: MarketplaceError) -> Flow[None]:
-    """Take the note of an order back that certainly was not taken, and say what is in its way.
+    """Restore the checkpoint after a submit that certainly was not accepted, and raise the reason of a conflict.
 
-    :raises PreviewNotReadyError: if another publication has taken its place.
-    :raises OperationInProgressError: if another submission is at work.
+    :raises PreviewNotReadyError: if another publication has replaced it.
+    :raises OperationInProgressError: if another submission is in progress.
     """
     yield SaveCheckpoint(
         params.try_context.checkpoint.to_payload() if params.try_context.checkpoint is not None else None
     )
     if not isinstance(error, ConflictError):
         return
-    sight = yield from _get_state_or_none(params.offer)
-    running = next((e for e in sight.submissions if e.state.is_open), None) if sight is not None else None
+    state = yield from _get_state_or_none(params.offer)
+    running = next((e for e in state.submissions if not e.state.is_terminal), None) if state is not None else None
     if running is not None:
         raise OperationInProgressError(str(params.offer), f"operation {running.id} ({running.raw_status})") from error
     raise PreviewNotReadyError(str(params.offer), str(error)) from error

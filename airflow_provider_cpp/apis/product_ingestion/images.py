@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Adding a version of a virtual machine image to a plan's technical configuration.
+"""Add a version of a virtual machine image to a plan's technical configuration.
 
-What is there goes back as it is: every version, the deprecated ones too, since one that is missing would count as
-deleted; and the SKUs, whose ids are locked once they are published.
+Everything else is sent back unchanged: every version, since one that is missing would count as deleted, deprecated ones included;
+and the SKUs, whose ids are locked once they are published.
 """
 
 from __future__ import annotations
@@ -11,45 +11,46 @@ import copy
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from airflow_provider_cpp.apis.product_ingestion.resources import Resource, same_blob
+from airflow_provider_cpp.apis.product_ingestion.resources import Resource
 from airflow_provider_cpp.apis.product_ingestion.schemas import schema_type
 from airflow_provider_cpp.core.json_fields import as_int, as_text
 from airflow_provider_cpp.core.params import ImageVersion
 from airflow_provider_cpp.core.redaction import sanitize_line
+from airflow_provider_cpp.core.urls import same_blob
 from airflow_provider_cpp.exceptions import ConfigurationError
 
 CONFIGURATIONS = (
     "virtual-machine-plan-technical-configuration",
     "core-virtual-machine-plan-technical-configuration",
 )
-"""The types of the resource that holds images: the usual one, and Microsoft's own publishers'."""
+"""The resource types that have images: the usual one, and the one of Microsoft's own publishers."""
 
-FIRST_CHOICE = "x64"
-"""How the image types of the machines begin that a plan's image is for, where none is named."""
+DEFAULT_IMAGE_TYPES = "x64"
+"""The prefix of the image types that an image for a whole plan is added for."""
 
 
 def with_image_version(
     image: ImageVersion, draft: Iterable[Resource], published: Iterable[Resource]
 ) -> Resource | None:
-    """Return the technical configuration with the version in it; None if it is there already.
+    """Return the technical configuration with the version; None if it already has it.
 
     :param draft: the draft's resources.
-    :param published: those in preview and live, where a version may be that is not in the draft.
-    :raises ConfigurationError: if there is no such plan, or another blob stands under the version.
+    :param published: the resources in preview and live, which may have versions that the draft lacks.
+    :raises ConfigurationError: if there is no such plan, or it has the version with another blob.
     """
-    doubled = sorted({"versionNumber", "vmImages"} & set(image.details))
-    if doubled:
-        problems = tuple(f"details must not hold {key}, which the other arguments are for" for key in doubled)
+    reserved = sorted({"versionNumber", "vmImages"} & set(image.details))
+    if reserved:
+        problems = tuple(f"details must not contain {key}, which is made from the other arguments" for key in reserved)
         raise ConfigurationError(problems, "the task's arguments")
     configuration, types = _find_sku(image, list(draft))
-    elsewhere = [one for one in published if one.get("id") == configuration.get("id")]
-    missing = [one for one in types if not _is_there(image, one, [configuration, *elsewhere])]
+    same_published = [one for one in published if one.get("id") == configuration.get("id")]
+    missing = [one for one in types if not _is_there(image, one, [configuration, *same_published])]
     if not missing:
         return None
     changed = copy.deepcopy(configuration)
     versions = changed.setdefault("vmImageVersions", [])
     if not isinstance(versions, list):
-        raise _wrong(f"plan {image.plan_id} keeps something else than a list where its images belong", "the draft")
+        raise _error(f"the images of plan {image.plan_id} are not a list", "the draft")
     version = next((one for one in _objects(versions) if one.get("versionNumber") == image.version), None)
     if version is None:
         version = {"versionNumber": image.version, "vmImages": [], "lifecycleState": "generallyAvailable"}
@@ -60,45 +61,45 @@ def with_image_version(
 
 
 def _find_sku(image: ImageVersion, draft: list[Resource]) -> tuple[Resource, list[str]]:
-    """Find the technical configuration that is meant, and for which image types: a SKU's, or a plan's first choice."""
+    """Find the technical configuration and the image types: those of a SKU, or a plan's default ones."""
     configurations = [one for one in draft if schema_type(one) in CONFIGURATIONS]
-    params = image.plan_id.casefold()
+    plan_id = image.plan_id.casefold()
     for configuration in configurations:
         for sku in _objects(configuration.get("skus")):
-            if as_text(sku.get("skuId")).casefold() == params:
+            if as_text(sku.get("skuId")).casefold() == plan_id:
                 return configuration, [as_text(sku.get("imageType"))]
     plans = {as_text(one.get("id")): _external_id(one) for one in draft if schema_type(one) == "plan"}
     for configuration in configurations:
-        if plans.get(as_text(configuration.get("plan")), "").casefold() == params:
+        if plans.get(as_text(configuration.get("plan")), "").casefold() == plan_id:
             types = [as_text(sku.get("imageType")) for sku in _objects(configuration.get("skus"))]
-            chosen = [one for one in types if one.casefold().startswith(FIRST_CHOICE)] or types
+            chosen = [one for one in types if one.casefold().startswith(DEFAULT_IMAGE_TYPES)] or types
             if chosen:
                 return configuration, chosen
-            raise _wrong(f"plan {image.plan_id} has no SKU yet, so that it is not known for which machines it is")
+            raise _error(f"plan {image.plan_id} has no SKU yet, so its image types are not known")
     skus = [as_text(sku.get("skuId")) for one in configurations for sku in _objects(one.get("skus"))]
-    known = ", ".join(dict.fromkeys(sanitize_line(one, 80) for one in (*plans.values(), *skus) if one)) or "none at all"
-    raise _wrong(f"the offer has no plan or SKU {sanitize_line(repr(image.plan_id), 80)}; it has: {known}")
+    known = ", ".join(dict.fromkeys(sanitize_line(one, 80) for one in (*plans.values(), *skus) if one)) or "none"
+    raise _error(f"the offer has no plan or SKU {sanitize_line(repr(image.plan_id), 80)}; it has: {known}")
 
 
 def _is_there(image: ImageVersion, image_type: str, places: Iterable[Resource]) -> bool:
-    """Say whether a version has its image for a type already, somewhere.
+    """Return whether a version already has its image for a type.
 
     :raises ConfigurationError: if it has another blob.
     """
-    params = _blobs(_image(image, image_type))
+    new = _blobs(_image(image, image_type))
     for place in places:
         for version in _objects(place.get("vmImageVersions")):
             if version.get("versionNumber") != image.version:
                 continue
-            for there in _objects(version.get("vmImages")):
-                if as_text(there.get("imageType")).casefold() != image_type.casefold():
+            for existing in _objects(version.get("vmImages")):
+                if as_text(existing.get("imageType")).casefold() != image_type.casefold():
                     continue
-                blobs = _blobs(there)
-                if blobs.keys() == params.keys() and all(same_blob(blobs[key], params[key]) for key in params):
+                blobs = _blobs(existing)
+                if blobs.keys() == new.keys() and all(same_blob(blobs[disk], new[disk]) for disk in new):
                     return True
-                raise _wrong(
-                    f"plan {image.plan_id} has a version {image.version} for {image_type} already, with another blob:"
-                    f" {_shown(blobs)} instead of {_shown(params)}",
+                raise _error(
+                    f"plan {image.plan_id} already has version {image.version} for {image_type} with another blob:"
+                    f" {_shown(blobs)} instead of {_shown(new)}",
                     "the offer's draft",
                 )
     return False
@@ -115,7 +116,7 @@ def _image(image: ImageVersion, image_type: str) -> dict[str, Any]:
 
 
 def _blobs(image: dict[str, Any]) -> dict[str, str]:
-    """Return the blobs of an image, by disk; an image of another kind of source is one blob by its own id."""
+    """Return the blobs of an image by disk; a shared image counts as one blob with its resource id."""
     source = image.get("source")
     source = source if isinstance(source, dict) else {}
     disk, shared = source.get("osDisk"), source.get("sharedImage")
@@ -144,5 +145,5 @@ def _objects(value: Any) -> Iterator[dict[str, Any]]:
     return (one for one in value if isinstance(one, dict)) if isinstance(value, list) else iter(())
 
 
-def _wrong(problem: str, where: str = "the task's arguments") -> ConfigurationError:
+def _error(problem: str, where: str = "the task's arguments") -> ConfigurationError:
     return ConfigurationError((problem,), where)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the Product Ingestion API says, as frozen values, checked once where it comes in.
+"""Parsers of the Product Ingestion API's responses: everything is validated here, once.
 
-A misreading raises :class:`ValueError`, which becomes an error that names the call.
+They raise :class:`ValueError`, which becomes an error that names the request.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ MAX_DETAILS = 50
 
 IN_PROGRESS = "in progress submission already exists"
 NOT_LATEST = "not the latest"
-"""How the API says that somebody else's submission is in the way, in a 400 or in a job that failed."""
+"""Texts of the API, in a 400 or in a failed job, for a conflict with another submission."""
 
 
 def is_conflict_message(text: str) -> bool:
-    """Say whether the words of a refusal mean that another submission is in the way."""
-    return any(words in text.casefold() for words in (IN_PROGRESS, NOT_LATEST))
+    """Return whether the text of an error means a conflict with another submission."""
+    return any(phrase in text.casefold() for phrase in (IN_PROGRESS, NOT_LATEST))
 
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """A product, which is what the portal calls an offer.
+    """A product: this API's name for an offer.
 
     :param guid: the bare id, without ``product/``.
     :param external_id: the offer's id.
-    :param type: ``azureVirtualMachine`` for example.
-    :param alias: its name for its publisher.
+    :param type: for example ``azureVirtualMachine``.
+    :param alias: the publisher's own name for it.
     """
 
     guid: str
@@ -58,13 +58,13 @@ class Product:
 
     @classmethod
     def from_json(cls, data: Any) -> Product:
-        """Read a product.
+        """Parse a product.
 
         :raises ValueError: if it is not an object with an id.
         """
         fields = as_object(data, "a product")
-        found = PRODUCT.fullmatch(as_text(fields.get("id")))
-        if found is None:
+        match = PRODUCT.fullmatch(as_text(fields.get("id")))
+        if match is None:
             msg = "a product has no id"
             raise ValueError(msg)
         identity = fields.get("identity")
@@ -72,7 +72,7 @@ class Product:
         external, kind, alias = (
             sanitize_line(as_text(one), 200) for one in (external, fields.get("type"), fields.get("alias"))
         )
-        return cls(found.group(1), external, kind, alias)
+        return cls(match.group(1), external, kind, alias)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +80,10 @@ class Submission:
     """One submission of a product, for one target; a submission that went live may be listed for both.
 
     :param id: its durable id.
-    :param target: for whom it is; None for a target that is not of the marketplace.
-    :param state: where it stands.
-    :param word: that in the API's words.
-    :param created: when it began.
+    :param target: its target; None for one that is not of the marketplace.
+    :param state: its status.
+    :param raw_status: target, progress and result as the API spells them.
+    :param created: when it was created.
     """
 
     id: str
@@ -94,12 +94,12 @@ class Submission:
 
     @property
     def is_draft(self) -> bool:
-        """Whether it is the entry that stands for the draft, which is no publication."""
+        """Whether it is the entry for the draft, which is not a publication."""
         return self.target is Target.DRAFT or self.id.endswith("/0")
 
     @classmethod
     def from_json(cls, data: Any) -> Submission:
-        """Read a submission.
+        """Parse a submission.
 
         :raises ValueError: if it is not an object with the durable id of a submission.
         """
@@ -115,19 +115,19 @@ class Submission:
             id=identifier,
             target=Target.parse(target_word),
             state=parse_state(progress, result),
-            raw_status=_words(target_word, progress, result),
-            created=_starts_with(fields.get("created")),
+            raw_status=_raw_status(target_word, progress, result),
+            created=_time(fields.get("created")),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class JobError:
-    """An error of a job, with those that it comes of, to any depth.
+    """An error of a job, with its details to any depth.
 
     :param code: the API's code.
-    :param message: its words, one line of plain text.
-    :param resource: the durable id or the name of the resource that is wrong.
-    :param details: what it comes of.
+    :param message: its message, one line of plain text.
+    :param resource: the durable id or the name of the resource that has the error.
+    :param details: the errors that caused it.
     """
 
     code: str
@@ -136,19 +136,19 @@ class JobError:
     details: tuple[JobError, ...] = ()
 
     def walk(self) -> Iterator[JobError]:
-        """Walk through the tree, this one first."""
+        """Yield this error and all of its details."""
         yield self
         for detail in self.details:
             yield from detail.walk()
 
     @property
     def is_certification(self) -> bool:
-        """Whether the certification team said no, which looks like a fault of the server: asking again is useless."""
+        """Whether certification failed, which the API reports like a server error; another try cannot help."""
         return any(e.code.casefold() == "invalidstate" and "certification" in e.message.casefold() for e in self.walk())
 
     @property
     def is_conflict(self) -> bool:
-        """Whether another submission is in the way."""
+        """Whether it is a conflict with another submission."""
         return any(is_conflict_message(e.message) for e in self.walk())
 
     @property
@@ -161,7 +161,7 @@ class JobError:
 
     @classmethod
     def from_json(cls, data: Any, depth: int = 0) -> JobError:
-        """Read an error, whatever is missing: a bare text, a leaf without details, an object where a list belongs."""
+        """Parse an error, also a text, one without details, or one with an object instead of a list."""
         if not isinstance(data, dict):
             return cls("", sanitize_line(as_text(data)))
         details = data.get("details") if depth < MAX_DEPTH else None
@@ -169,7 +169,7 @@ class JobError:
             code=sanitize_line(as_text(data.get("code")), 100),
             message=sanitize_line(as_text(data.get("message"))),
             resource=sanitize_line(as_text(data.get("resourceId") or data.get("resourceName")), 300),
-            details=tuple(cls.from_json(one, depth + 1) for one in _listed(details)),
+            details=tuple(cls.from_json(one, depth + 1) for one in _entries(details)),
         )
 
 
@@ -178,10 +178,10 @@ class Job:
     """A configure job.
 
     :param id: its id.
-    :param state: where it stands: ``jobStatus`` first, its result only then, and its end never.
-    :param word: that in the API's words.
+    :param state: its status by ``jobStatus`` and, once that is completed, ``jobResult``; never by ``jobEnd``.
+    :param raw_status: both as the API spells them.
     :param errors: why it failed.
-    :param started_at: when it began, on the API's own clock.
+    :param started_at: when it began, by the API's clock.
     """
 
     id: str
@@ -192,25 +192,25 @@ class Job:
 
     @property
     def is_conflict(self) -> bool:
-        """Whether it failed because another submission is in the way, and so began none."""
+        """Whether it failed because of a conflict with another submission, and so started none."""
         return self.state.is_failure and any(error.is_conflict for error in self.errors)
 
     @property
     def is_certification(self) -> bool:
-        """Whether it failed because the certification team said no."""
+        """Whether it failed because certification failed."""
         return self.state.is_failure and any(error.is_certification for error in self.errors)
 
     @property
     def reason(self) -> str:
         """Why it failed, as one line."""
-        said = sanitize_line("; ".join(error.text for error in self.errors)) or "and the API gave no message"
+        reason = sanitize_line("; ".join(error.text for error in self.errors)) or "the API returned no message"
         if self.is_certification:
-            return f"certification failed: {said}; the team's report comes by mail and stands in Partner Center"
-        return said
+            return f"certification failed: {reason}; the report is in Partner Center, and is sent by email"
+        return reason
 
     @classmethod
     def from_json(cls, data: Any) -> Job:
-        """Read a job.
+        """Parse a job.
 
         :raises ValueError: if it is not an object with an id and a status.
         """
@@ -223,34 +223,34 @@ class Job:
         return cls(
             id=identifier,
             state=parse_state(progress, result),
-            raw_status=_words("job", progress, result),
-            errors=tuple(JobError.from_json(error) for error in _listed(fields.get("errors"))),
-            started_at=_starts_with(fields.get("jobStart")),
+            raw_status=_raw_status("job", progress, result),
+            errors=tuple(JobError.from_json(error) for error in _entries(fields.get("errors"))),
+            started_at=_time(fields.get("jobStart")),
         )
 
 
 def resources_of(data: Any) -> tuple[dict[str, Any], ...]:
-    """Read a resource tree: its resources raw, so that no key that nobody modelled is lost, in no order.
+    """Return the raw resources of a resource tree, in any order, so that no unknown key is lost.
 
     :raises ValueError: if there is no list of objects.
     """
-    entries = as_list(as_object(data, "the answer").get("resources"), "resources")
+    entries = as_list(as_object(data, "the response").get("resources"), "resources")
     return tuple(as_object(entry, "a resource") for entry in entries)
 
 
-def _words(*words: str) -> str:
-    """Write a state as people read it: ``preview running/pending``."""
-    what, *state = (sanitize_line(word, 60) for word in words)
-    said = "/".join(word for word in state if word) or "without a status"
-    return f"{what} {said}".strip()
+def _raw_status(*words: str) -> str:
+    """Return a status as one text: ``preview running/pending``."""
+    target, *rest = (sanitize_line(word, 60) for word in words)
+    status = "/".join(word for word in rest if word) or "without a status"
+    return f"{target} {status}".strip()
 
 
-def _starts_with(value: Any) -> datetime | None:
-    """Read a beginning; the year 1 is how the API writes that there is none."""
+def _time(value: Any) -> datetime | None:
+    """Parse a time; the API sends the year 1 if there is none."""
     moment = parse_timestamp(value)
     return moment if moment is not None and moment.year > 1 else None
 
 
-def _listed(data: Any) -> list[Any]:
-    """Return the entries of a list; whatever stands in its place is none."""
+def _entries(data: Any) -> list[Any]:
+    """Return the entries of a list; anything else has none."""
     return [one for one in data[:MAX_DETAILS] if one is not None] if isinstance(data, list) else []

@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one look at the Product Ingestion API sees: the job and the submission, and the submission decides.
+"""One poll of the Product Ingestion API: of an operation's job and submission; the submission decides.
 
-A job can lag behind its submission, and may run for as long as certification takes. It decides where there is no
-submission to ask: it failed before it made one, or was canceled.
+A job can lag behind its submission, and may be in progress for as long as certification takes. It decides only if there is no
+submission: it failed before it made one, or was canceled.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from airflow_provider_cpp.apis.product_ingestion import endpoints
 from airflow_provider_cpp.apis.product_ingestion.models import Job, Submission
@@ -20,7 +19,7 @@ from airflow_provider_cpp.apis.product_ingestion.submissions import (
     published_submissions,
     status_report,
 )
-from airflow_provider_cpp.core.effects import Flow, GetTime, Sleep, send
+from airflow_provider_cpp.core.effects import Flow, Sleep, get_time, send
 from airflow_provider_cpp.core.models import StatusReport
 from airflow_provider_cpp.core.offer_state import IDLE, evaluate_offer, failure_result
 from airflow_provider_cpp.core.offer_state import Target as Until
@@ -33,13 +32,13 @@ from airflow_provider_cpp.exceptions import NotFoundError
 
 LATE_POLLS = 5
 LATE_POLL_DELAY = 60.0
-"""How often, and after how many seconds each, a job is asked why, whose submission has failed before it."""
+"""How often, and after how many seconds each, a job is polled for its reason after its submission has failed."""
 
 
 def poll(spec: WaitSpec) -> Flow[PollResult]:
-    """Look once; what fails raises.
+    """Poll once.
 
-    :raises MarketplaceError: if the API did not answer, or not as it promises.
+    :raises MarketplaceError: if a request failed.
     """
     if spec.operation is not None:
         return (yield from _poll_operation(spec, spec.operation))
@@ -51,11 +50,11 @@ def poll(spec: WaitSpec) -> Flow[PollResult]:
 
 @dataclass(frozen=True, slots=True)
 class OperationState:
-    """What is there of one operation.
+    """The state of one operation.
 
     :param operation: the operation.
-    :param job: its job; None if it is not known any more, or never was.
-    :param entry: its submission; None if it is not listed.
+    :param job: its job; None if it is not known.
+    :param submission: its submission; None if it is not listed.
     """
 
     operation: Operation
@@ -63,7 +62,7 @@ class OperationState:
     submission: Submission | None
 
     def evaluate(self, until: Until) -> WaitResult | None:
-        """Say what the wait ends with; None if it goes on."""
+        """Return what the wait ends with; None if it goes on."""
         entry, job = self.submission, self.job
         if entry is not None:
             is_live = entry.target is Target.LIVE
@@ -71,19 +70,19 @@ class OperationState:
                 return WaitResult.REACHED
             if entry.state.is_terminal:
                 return failure_result(entry.state)
-        # A canceled job ends what it began; one that failed may have had a submission that goes on all the same.
+        # A canceled job ends its submission; the submission of a failed job may continue.
         if job is not None and job.state.is_canceled:
             return WaitResult.CANCELED
         return WaitResult.FAILED if job is not None and job.state.is_failure and entry is None else None
 
     @property
     def lacks_reason(self) -> bool:
-        """Whether the submission failed, and its job, which knows why, lags behind."""
+        """Whether the submission failed, and its job, which has the reason, lags behind."""
         failed = self.submission is not None and self.submission.state.is_failure
         return failed and self.job is not None and not self.job.state.is_terminal
 
     def report(self, result: WaitResult | None) -> StatusReport:
-        """Say where the operation stands."""
+        """Return the operation's status."""
         entry = self.submission
         if self.job is None or (entry is not None and (result is not WaitResult.CANCELED or entry.state.is_terminal)):
             return status_report(() if entry is None else (entry,), self.job)
@@ -91,8 +90,8 @@ class OperationState:
             return StatusReport(
                 Status.RUNNING, Status.RUNNING.value, status_report((_as_submission(self.operation, self.job),)).steps
             )
-        said = status_report((_as_submission(self.operation, self.job),), self.job)
-        return StatusReport(self.job.state, self.job.raw_status, said.steps)
+        report = status_report((_as_submission(self.operation, self.job),), self.job)
+        return StatusReport(self.job.state, self.job.raw_status, report.steps)
 
 
 def find_submission(operation: Operation, job: Job | None, entries: Iterable[Submission]) -> Submission | None:
@@ -100,21 +99,21 @@ def find_submission(operation: Operation, job: Job | None, entries: Iterable[Sub
 
     :param entries: the newest first.
     """
-    listed = list(entries)
+    submissions = list(entries)
     if operation.operation_id is not None:
-        found = next((entry for entry in listed if entry.id == operation.operation_id), None)
-        if found is not None and (operation.kind != "golive" or found.target is Target.LIVE):
-            return found
+        entry = next((entry for entry in submissions if entry.id == operation.operation_id), None)
+        if entry is not None and (operation.kind != "golive" or entry.target is Target.LIVE):
+            return entry
         if operation.kind != "golive":
             return None
     if job is None or job.started_at is None:
         return None
     targets = (Target.LIVE,) if operation.kind == "golive" else (Target.PREVIEW, Target.LIVE)
-    # What began long after a job that failed is somebody else's: that job made none.
+    # What was created long after a job that failed is another submission: that job made none.
     until = job.started_at + VISIBILITY_DELAY if job.state.is_failure else None
     later = [
         e
-        for e in listed
+        for e in submissions
         if e.target in targets
         and e.created is not None
         and e.created >= job.started_at
@@ -124,14 +123,14 @@ def find_submission(operation: Operation, job: Job | None, entries: Iterable[Sub
 
 
 def get_operation_state(operation: Operation) -> Flow[OperationState]:
-    """Ask for an operation's job and for its submission.
+    """Read an operation's job and submission.
 
-    :raises NotFoundError: if the API knows neither, some minutes after the order.
+    :raises NotFoundError: if the API shows neither some minutes after the submit.
     """
     job = yield from _job(operation)
     product = yield from product_id_of(operation, send)
     entries = yield from published_submissions(product, operation.offer, send)
-    # What is there while its job failed over it is somebody else's.
+    # A job that failed because of a conflict has no submission of its own.
     entry = None if job is not None and job.is_conflict else find_submission(operation, job, entries)
     if entry is None and (job is None or job.state.is_success):
         yield from _missing(operation, entries)
@@ -139,43 +138,43 @@ def get_operation_state(operation: Operation) -> Flow[OperationState]:
 
 
 def _poll_operation(spec: WaitSpec, operation: Operation) -> Flow[PollResult]:
-    seen = yield from get_operation_state(operation)
-    if seen.job is None and seen.submission is None:
+    state = yield from get_operation_state(operation)
+    if state.job is None and state.submission is None:
         return PollResult(None)
-    for _ in range(LATE_POLLS if seen.lacks_reason else 0):
+    for _ in range(LATE_POLLS if state.lacks_reason else 0):
         yield Sleep(LATE_POLL_DELAY)
-        seen = replace(seen, job=(yield from _job(operation)))
-        if not seen.lacks_reason:
+        job = yield from _job(operation)
+        state = replace(state, job=job)
+        if not state.lacks_reason:
             break
-    result = seen.evaluate(spec.until)
-    return poll_result(spec, seen.report(result), result)
+    result = state.evaluate(spec.until)
+    return poll_result(spec, state.report(result), result)
 
 
 def _job(operation: Operation) -> Flow[Job | None]:
     if endpoints.job_id(operation) is None:
         return None
     try:
-        job: Job = yield from send(endpoints.get_job(operation))
-    except NotFoundError:  # the submission may be there all the same
+        job = yield from send(endpoints.get_job(operation))
+    except NotFoundError:  # the submission may still be listed
         return None
     return job
 
 
 def _missing(operation: Operation, entries: tuple[Submission, ...]) -> Flow[None]:
-    """Let some minutes pass for a submission that is not listed yet; after them, its absence is an error."""
-    now: datetime = yield GetTime()
+    """Tolerate for some minutes that a new submission is not listed; after that, it is an error."""
+    now = yield from get_time()
     if operation.may_not_be_listed_yet(now):
         return
-    there = f"the newest is {entries[0].id}, {entries[0].raw_status}" if entries else "there is none"
+    newest = f"the newest is {entries[0].id}, {entries[0].raw_status}" if entries else "there are none"
     text = (
-        f"it is not among the submissions, {VISIBILITY_DELAY.total_seconds() / 60:g} minutes after its order; {there}"
+        f"it is not among the submissions, {VISIBILITY_DELAY.total_seconds() / 60:g} minutes after its submit; {newest}"
     )
-    error = NotFoundError(f"operation {operation.display_id} of offer {operation.offer}", text=text)
-    error.offer, error.operation = str(operation.offer), operation.display_id
-    raise error
+    description = f"operation {operation.display_id} of offer {operation.offer}"
+    raise NotFoundError(description, text=text, offer=str(operation.offer), operation=operation.display_id)
 
 
 def _as_submission(operation: Operation, job: Job) -> Submission:
-    """Write a job as the submission that it has not made."""
+    """Return a job as the submission that it has not made."""
     target = Target.LIVE if operation.kind == "golive" else Target.PREVIEW
     return Submission("", target, job.state, job.raw_status)

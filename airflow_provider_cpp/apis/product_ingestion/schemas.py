@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The schemas that resources name, and what a resource needs before it is sent back.
+"""The schemas of resources, and what the API requires before it takes back a resource that it returned.
 
-The address of the schemas has moved once, and the API still hands out resources that name the old one, which it does
-not take back. A few other values that it hands out it does not take back either.
+The schemas moved to another host; the API still returns resources with the old one, and rejects them. It also rejects a few other
+values that it returns itself.
 """
 
 from __future__ import annotations
@@ -16,37 +16,37 @@ from airflow_provider_cpp.core.json_fields import as_text
 
 SCHEMAS = "https://schema.mp.microsoft.com/schema"
 RETIRED = frozenset({"product-ingestion.azureedge.net"})
-"""Hosts on which the schemas were once: a request that names one is refused."""
+"""Former hosts of the schemas: the API rejects requests that name one."""
 
 CONFIGURE = f"{SCHEMAS}/configure/2022-03-01-preview2"
 SUBMISSION = f"{SCHEMAS}/submission/2022-03-01-preview2"
-"""Later versions of a submission want sources that nobody outside of Microsoft has."""
+"""Later versions of a submission require sources that only Microsoft has."""
 
-_PLACE = re.compile(r"/schema/([A-Za-z0-9-]+)/([A-Za-z0-9.-]+)/?")
+_SCHEMA_PATH = re.compile(r"/schema/([A-Za-z0-9-]+)/([A-Za-z0-9.-]+)/?")
 
 
 def schema_type(resource: dict[str, Any]) -> str:
-    """Return the type of a resource: by its schema, whatever the host, or else by its id; empty if neither tells."""
-    found = _PLACE.search(urlsplit_path(as_text(resource.get("$schema"))))
-    return (found.group(1) if found else as_text(resource.get("id")).partition("/")[0]).casefold()
+    """Return the type of a resource: by its schema, whatever the host, or else by its id; empty if it has neither."""
+    match = _SCHEMA_PATH.search(urlsplit_path(as_text(resource.get("$schema"))))
+    return (match.group(1) if match else as_text(resource.get("id")).partition("/")[0]).casefold()
 
 
 def to_writable(resource: dict[str, Any]) -> dict[str, Any]:
-    """Return a copy of a resource that the API takes back; every key that nobody here knows stays as it is."""
-    ready: dict[str, Any] = _with_current_schemas(copy.deepcopy(resource))
-    properties = ready.get("vmProperties")
+    """Return a copy of a resource that the API accepts; unknown keys stay as they are."""
+    writable: dict[str, Any] = _with_current_schemas(copy.deepcopy(resource))
+    properties = writable.get("vmProperties")
     if isinstance(properties, dict):
-        ready["vmProperties"] = {key: value for key, value in properties.items() if value is not None}
-    versions = ready.get("vmImageVersions")
+        writable["vmProperties"] = {key: value for key, value in properties.items() if value is not None}
+    versions = writable.get("vmImageVersions")
     for version in versions if isinstance(versions, list) else []:
         schedule = version.get("deprecationSchedule") if isinstance(version, dict) else None
         if isinstance(schedule, dict) and "reason" in schedule and schedule["reason"] is None:
             schedule["reason"] = "other"
-    return ready
+    return writable
 
 
 def urlsplit_path(address: str) -> str:
-    """Return the path of an address; empty if it is none."""
+    """Return the path of a URL; empty if it is not a URL."""
     try:
         return urlsplit(address).path
     except ValueError:
@@ -54,7 +54,7 @@ def urlsplit_path(address: str) -> str:
 
 
 def _with_current_schemas(value: Any) -> Any:
-    """Name today's host in every schema that names a retired one, at any depth."""
+    """Replace a retired host in every schema, at any depth."""
     if isinstance(value, dict):
         return {
             key: _current_schema(entry) if key == "$schema" and isinstance(entry, str) else _with_current_schemas(entry)
@@ -68,7 +68,7 @@ def _current_schema(schema: str) -> str:
         parts = urlsplit(schema)
     except ValueError:
         return schema
-    found = _PLACE.fullmatch(parts.path)
-    if parts.hostname not in RETIRED or found is None:
+    match = _SCHEMA_PATH.fullmatch(parts.path)
+    if parts.hostname not in RETIRED or match is None:
         return schema
-    return f"{SCHEMAS}/{found.group(1)}/{found.group(2)}"
+    return f"{SCHEMAS}/{match.group(1)}/{match.group(2)}"

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every status word of the Product Ingestion API, and what each means in the words of this package.
+"""Every status word of the Product Ingestion API, and what it means. No other file has a status word of this API.
 
-The rule of this file: no other file holds a status word of this API. A job and a submission say two words, how far
-they are and with what result; a submission also says for whom it is, the preview or the market. What the three make of
-an offer stands in one table.
+Jobs and submissions have a progress and a result; a submission also has a target, the preview or the market. One table has what
+the three mean for an offer.
 
 `Product Ingestion API <https://learn.microsoft.com/azure/marketplace/product-ingestion-api>`_
 """
@@ -16,7 +15,7 @@ from airflow_provider_cpp.core.status import Status
 
 
 class Target(str, Enum):
-    """For whom a submission is, in the API's own word."""
+    """The target of a submission, as the API spells it."""
 
     DRAFT = "draft"
     PREVIEW = "preview"
@@ -24,14 +23,14 @@ class Target(str, Enum):
 
     @classmethod
     def parse(cls, word: str) -> Target | None:
-        """Read a target; None for one that is not of the marketplace."""
+        """Return a target, or None for one that is not of the marketplace."""
         return next((target for target in cls if target.value == _normalize(word)), None)
 
 
 def parse_state(progress: str, result: str) -> Status:
-    """Say where a job or a submission stands, by its two words, whatever their case.
+    """Return the status of a job or a submission by its progress and result, whatever their case.
 
-    Its result counts only once it says that it is complete; words that nobody knows end nothing.
+    The result counts only if the progress is complete; unknown words end nothing.
     """
     if _normalize(progress) != _normalize(COMPLETE):
         return _PROGRESS.get(_normalize(progress), Status.UNKNOWN)
@@ -39,7 +38,7 @@ def parse_state(progress: str, result: str) -> Status:
 
 
 def offer_status(target: Target | None, state: Status) -> Status:
-    """Say where an offer stands whose newest submission has this target and this state."""
+    """Return the status of an offer whose newest submission has this target and state."""
     if state is Status.SUCCEEDED:
         return _DONE.get(target, Status.UNKNOWN)
     return Status.RUNNING if state is Status.NOT_STARTED else state
@@ -52,17 +51,17 @@ def _normalize(word: str) -> str:
 COMPLETE = "completed"
 
 PROGRESS: dict[Status, tuple[str, ...]] = {Status.NOT_STARTED: ("notStarted",), Status.RUNNING: ("running",)}
-"""What ``jobStatus``, and the ``status`` of a submission, say beside ``completed``."""
+"""Values of ``jobStatus``, and of a submission's ``status``, beside ``completed``."""
 
 RESULTS: dict[Status, tuple[str, ...]] = {
     Status.SUCCEEDED: ("succeeded",),
     Status.FAILED: ("failed",),
     Status.CANCELED: ("cancelled", "canceled"),
 }
-"""What ``jobResult``, and the ``result`` of a submission, say then."""
+"""Values of ``jobResult``, and of a submission's ``result``, once it is completed."""
 
 NO_RESULT = "pending"
-"""What they say until then."""
+"""Their value until then."""
 
 _PROGRESS = {_normalize(word): status for status, words in PROGRESS.items() for word in words}
 _RESULTS = {_normalize(word): status for status, words in RESULTS.items() for word in words}
@@ -80,4 +79,4 @@ SPELLINGS: dict[Status, tuple[str, ...]] = {
     Status.FAILED: ("preview completed/failed", "live completed/failed"),
     Status.CANCELED: ("job completed/cancelled",),
 }
-"""What the API says for each status of an offer: target, progress and result of its newest submission, or its job's."""
+"""Target, progress and result of the newest submission, or of its job, for each status of an offer."""

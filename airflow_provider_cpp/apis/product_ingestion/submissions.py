@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finding out where an offer stands, from the list of its submissions."""
+"""The state of an offer, from the list of its submissions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any, TypeVar
 
@@ -20,7 +21,7 @@ from airflow_provider_cpp.exceptions import InvalidResponseError, NotFoundError
 
 T = TypeVar("T")
 Sender = Callable[[Request[Any]], Flow[Any]]
-"""How a call is sent: :func:`~.effects.send` once, or :func:`~.effects.send_with_retry` again where that may help."""
+"""How a request is sent: :func:`~.effects.send` or :func:`~.effects.send_with_retry`."""
 
 MAX_PAGES = 1000
 
@@ -31,60 +32,57 @@ _KINDS: dict[Target | None, str] = {Target.PREVIEW: "publish", Target.LIVE: "gol
 def list_all_pages(
     page_of: Callable[[str | None], Request[endpoints.Page[T]]], send: Sender = send_with_retry
 ) -> Flow[tuple[T, ...]]:
-    """Read a list to its end.
+    """Read all pages of a list.
 
-    :param page_of: makes the call for a page; None for the first.
-    :raises InvalidResponseError: if the pages lead in a circle, or nowhere.
+    :param page_of: builds the request for a page; None for the first.
+    :raises InvalidResponseError: if the pages form a circle, or never end.
     """
-    entries: list[T] = []
-    seen: set[str] = set()
+    items: list[T] = []
+    links: set[str] = set()
     request = page_of(None)
     while True:
         page: endpoints.Page[T] = yield from send(request)
-        entries.extend(page.items)
+        items.extend(page.items)
         if page.next is None:
-            return tuple(entries)
-        if page.next in seen or len(seen) >= MAX_PAGES:
-            raise InvalidResponseError(request.description, text="its pages have no end")
-        seen.add(page.next)
+            return tuple(items)
+        if page.next in links or len(links) >= MAX_PAGES:
+            raise request.error(InvalidResponseError, text="its pages never end")
+        links.add(page.next)
         request = page_of(page.next)
 
 
 def find_product(offer: OfferRef, send: Sender = send_with_retry) -> Flow[Product]:
-    """Find the product that an offer is, by its external id.
+    """Find an offer's product by its external id.
 
     :raises NotFoundError: if the account has none.
     """
-    params = offer.offer_id.casefold()
+    external_id = offer.offer_id.casefold()
     products: tuple[Product, ...] = yield from list_all_pages(
         lambda page: endpoints.list_products(offer.offer_id, page), send
     )
-    found = {product.guid: product for product in products if product.external_id.casefold() == params}
-    if len(found) == 1:
-        return next(iter(found.values()))
-    words = f"product of offer {offer}"
-    error = NotFoundError(words, text="the account that the token is for has no product with this external id")
-    if found:
-        raise InvalidResponseError(words, text=f"{len(found)} products have this external id")
-    error.offer = str(offer)
-    raise error
+    matches = {product.guid: product for product in products if product.external_id.casefold() == external_id}
+    if len(matches) == 1:
+        return next(iter(matches.values()))
+    request = replace(endpoints.list_products(offer.offer_id), offer=str(offer))
+    if matches:
+        raise request.error(InvalidResponseError, text=f"{len(matches)} products have this external id")
+    raise request.error(NotFoundError, text="the token's account has no product with this external id")
 
 
 def product_id_of(operation: Operation, send: Sender = send_with_retry) -> Flow[str]:
-    """Return the bare id of an operation's product, which the durable id of its submission holds."""
-    found = SUBMISSION.fullmatch(operation.operation_id or "")
-    if found is not None:
-        return found.group(1)
+    """Return the bare id of an operation's product, which is a part of its submission's durable id."""
+    match = SUBMISSION.fullmatch(operation.operation_id or "")
+    if match is not None:
+        return match.group(1)
     return (yield from find_product(operation.offer, send)).guid
 
 
 def published_submissions(
     product: str, offer: OfferRef, send: Sender = send_with_retry
 ) -> Flow[tuple[Submission, ...]]:
-    """List the submissions of a product, the newest first: by its beginning, since the API promises no order.
+    """List the submissions of a product, the newest first by their creation, since the API documents no order.
 
-    The entry that stands for the draft is left away, and so is the preview of what is listed as live as well: that one
-    waits for nobody any more.
+    The entry for the draft is left out, and so is the preview of a submission that is also listed as live.
     """
     entries: tuple[Submission, ...] = yield from list_all_pages(
         lambda page: endpoints.list_submissions(product, offer, page), send
@@ -95,31 +93,31 @@ def published_submissions(
 
 
 def get_state(offer: OfferRef, send: Sender = send_with_retry) -> Flow[OfferState]:
-    """Look at an offer's submissions, and what they say of the offer."""
+    """Read an offer's submissions, and its status by them."""
     product = yield from find_product(offer, send)
     entries = yield from published_submissions(product.guid, offer, send)
     return OfferState(as_operations(entries), status_report(entries))
 
 
 def as_operations(entries: Iterable[Submission]) -> tuple[OperationSummary, ...]:
-    """Write submissions as the operations that this package knows.
+    """Return submissions as operations.
 
-    A submission has one id from its publication to the market. It is one publication, and one going live more as soon
-    as it is listed as live.
+    A submission has one id from its publication to the market. It is a publish operation and, once it is listed as live, a
+    go-live operation too.
     """
-    found: list[OperationSummary] = []
+    operations: list[OperationSummary] = []
     for entry in entries:
-        found.append(_operation(entry, _KINDS.get(entry.target, ""), entry.state))
+        operations.append(_operation(entry, _KINDS.get(entry.target, ""), entry.state))
         if entry.target is Target.LIVE:  # it was in preview before
-            found.append(_operation(entry, _KINDS[Target.PREVIEW], Status.SUCCEEDED))
-    return tuple(found)
+            operations.append(_operation(entry, _KINDS[Target.PREVIEW], Status.SUCCEEDED))
+    return tuple(operations)
 
 
 def status_report(entries: tuple[Submission, ...], job: Job | None = None) -> StatusReport:
-    """Say where an offer stands, or one publication of it: by the newest of its submissions.
+    """Return the status of an offer, or of one publication of it, by the newest submission.
 
     :param entries: the newest first, without the draft's.
-    :param job: the job that it is about, whose errors say why.
+    :param job: the publication's job, whose errors are the reason of a failure.
     """
     if not entries:
         return StatusReport(Status.NEVER_PUBLISHED, Status.NEVER_PUBLISHED.value)
@@ -141,7 +139,7 @@ def _step(target: Target, entry: Submission | None, why: tuple[Message, ...], *,
     if done or entry is None:
         status = Status.SUCCEEDED if done else Status.NOT_STARTED
         return Step(name, name, status, status.value, is_live=is_live)
-    # A submission for the market is there because going live was ordered, whether or not it is at work already.
+    # A submission for the market exists because of a go-live, whether it has started or not.
     state = Status.RUNNING if is_live and entry.state is Status.NOT_STARTED else entry.state
     return Step(name, name, state, entry.raw_status.partition(" ")[2], why, is_live=is_live)
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a connection gets its tokens."""
+"""Sign-in to Microsoft Entra ID and to managed identities."""

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One sign-in, of whatever kind, as a value: a token was granted or refused. The protocol is msal's."""
+"""Sign in once, with any authentication type; msal implements the protocol."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +25,12 @@ from airflow_provider_cpp.transport.credentials import (
 from airflow_provider_cpp.transport.deadline import deadline, in_time
 from airflow_provider_cpp.transport.settings import DEFAULT_AUTHORITY, Settings
 
-Application = ClientSecret | Certificate | WorkloadIdentity
-
 
 @dataclass(frozen=True, slots=True)
 class TokenGrant:
-    """A token.
+    """A new token.
 
-    :param value: the token; never shown.
-    :param lifetime: seconds for which it is good.
+    :param lifetime: seconds until it expires.
     """
 
     value: str = field(repr=False)
@@ -42,15 +39,14 @@ class TokenGrant:
 
 @dataclass(frozen=True, slots=True)
 class TokenFailure:
-    """Why there is none; a value, so that each of those who waited for it gets an exception of their own.
+    """A failed sign-in; a value, so that each waiting caller raises its own exception.
 
-    :param message: what was tried, and what was said.
-    :param code: Entra's own error code, where it gave one.
-    :param transient: whether it was the network or the service.
-    :param correlation_id: the id that Microsoft's support asks for.
-    :param retry_after: seconds for which nobody is to ask again.
-    :param problems: what is the matter with the connection, if that is what it is.
-    :param answered: False where no answer came, or from somebody who is not trusted.
+    :param code: Entra ID's error code.
+    :param transient: whether a later sign-in may succeed.
+    :param correlation_id: the ID that Microsoft support asks for.
+    :param retry_after: seconds to wait before the next sign-in.
+    :param problems: what is wrong with the connection; empty if the service rejected the sign-in.
+    :param responded: False without a response, or with one from a server that is not trusted.
     """
 
     message: str
@@ -59,10 +55,10 @@ class TokenFailure:
     correlation_id: str | None = None
     retry_after: float = 0.0
     problems: tuple[str, ...] = ()
-    answered: bool = True
+    responded: bool = True
 
     def error(self) -> AuthenticationError | ConfigurationError:
-        """Make the exception."""
+        """Return a new exception."""
         if self.problems:
             return ConfigurationError(self.problems)
         return AuthenticationError(
@@ -70,115 +66,107 @@ class TokenFailure:
             code=self.code,
             transient=self.transient,
             correlation_id=self.correlation_id,
-            answered=self.answered,
+            responded=self.responded,
         )
 
 
 def acquire_token(settings: Settings, *, refused: bool = False) -> TokenGrant | TokenFailure:
-    """Sign in, once, with nothing kept from the last time: a rotated file is found, and no answer is msal's cached one.
+    """Sign in once. Nothing is cached: rotated files are read again, and msal returns no cached token.
 
-    It takes at most the settings' :meth:`~.settings.Settings.exchange_timeout`, with all of its requests.
+    All requests together take at most :meth:`~.settings.Settings.exchange_timeout`.
 
-    :param refused: whether the portal refused the last token.
+    :param refused: whether the API rejected the last token.
     :raises CABundleError: if the CA bundle cannot be used now.
     """
-    who = settings.credentials
-    if isinstance(who, AccessToken):
-        return _static_token(who, refused=refused)
-    with deadline(settings.exchange_timeout(submit=False)), MsalSession(settings) as wire:
+    credentials = settings.credentials
+    if isinstance(credentials, AccessToken):
+        return _static_token(credentials, refused=refused)
+    with deadline(settings.exchange_timeout(submit=False)), MsalSession(settings) as session:
         try:
             body = (
-                _managed_identity_token(who, settings, wire)
-                if isinstance(who, ManagedIdentity)
-                else _application_token(who, settings, wire)
+                _managed_identity_token(credentials, settings, session)
+                if isinstance(credentials, ManagedIdentity)
+                else _application_token(credentials, settings, session)
             )
-            answer = wire.read(body)
-        except RejectedResponse as unfit:
-            answer = unfit.answer
+            response = session.read(body)
+        except RejectedResponse as rejected:
+            response = rejected.response
         except CABundleError:
-            raise  # it is no refusal, and is not kept: the next one looks at the file again
+            raise  # not cached: the next sign-in checks the file again
         except ConfigurationError as error:
             return TokenFailure(str(error), problems=error.problems)
-        except _TokenFileError as error:
-            answer = AuthResponse(text=str(error), transient=error.transient)
         except (requests.RequestException, TimeoutError) as error:
-            answer = wire.unreachable(error)
+            response = session.from_network_error(error)
         except (ValueError, TypeError, KeyError, AttributeError, RuntimeError, OSError) as error:
-            answer = AuthResponse(text=wire.clean(f"{type(error).__name__}: {error}"))
-    if answer.token is not None:
-        return TokenGrant(answer.token, answer.lifetime)
-    where = "" if isinstance(who, ManagedIdentity) else f" at {settings.authority}"
-    support = answer.correlation_id
-    suffix = f" (correlation id {support})" if support and support not in answer.text else ""
+            response = AuthResponse(text=session.redact(f"{type(error).__name__}: {error}"))
+    if response.token is not None:
+        return TokenGrant(response.token, response.lifetime)
+    where = "" if isinstance(credentials, ManagedIdentity) else f" at {settings.authority}"
+    correlation_id = response.correlation_id
+    suffix = f" (correlation id {correlation_id})" if correlation_id and correlation_id not in response.text else ""
     return TokenFailure(
-        f"sign-in of {who.principal}{where} failed: {answer.text}{suffix}",
-        answer.code,
-        answer.transient,
-        support,
-        answer.retry_after,
-        answered=answer.answered,
+        f"sign-in of {credentials.principal}{where} failed: {response.text}{suffix}",
+        response.code,
+        response.transient,
+        correlation_id,
+        response.retry_after,
+        responded=response.responded,
     )
 
 
-def _application_token(who: Application, settings: Settings, wire: MsalSession) -> Any:
+def _application_token(
+    credentials: ClientSecret | Certificate | WorkloadIdentity, settings: Settings, session: MsalSession
+) -> Any:
     credential: str | dict[str, Callable[[], str]]
-    if isinstance(who, ClientSecret):
-        credential = who.secret
-    elif isinstance(who, Certificate):
-        signer = client_assertion.load(who)
-        # The statement is for an endpoint that msal finds out only while it makes the application.
-        credential = {"client_assertion": lambda: signer.sign(who.client_id, application.authority.token_endpoint)}
+    if isinstance(credentials, ClientSecret):
+        credential = credentials.secret
+    elif isinstance(credentials, Certificate):
+        signer = client_assertion.load(credentials)
+        client_id = credentials.client_id
+        # msal discovers the audience, the token endpoint, only in the application's constructor.
+        credential = {"client_assertion": lambda: signer.sign(client_id, application.authority.token_endpoint)}
     else:
-        assertion = _read_federated_token(who.token_file)
+        assertion = _read_federated_token(credentials.token_file)
         credential = {"client_assertion": lambda: assertion}
     application: Any = msal.ConfidentialClientApplication(
-        who.client_id,
+        credentials.client_id,
         client_credential=credential,
-        authority=f"{settings.authority}/{who.tenant_id}",
+        authority=f"{settings.authority}/{credentials.tenant_id}",
         instance_discovery=None if settings.authority == DEFAULT_AUTHORITY else False,
-        http_client=wire,
-        azure_region=False,  # or a variable of the environment would move the sign-in to another host
+        http_client=session,
+        azure_region=False,  # else an environment variable could move the sign-in to another host
     )
     return application.acquire_token_for_client(scopes=[settings.scope])
 
 
-def _managed_identity_token(who: ManagedIdentity, settings: Settings, wire: MsalSession) -> Any:
-    names = {"client_id": who.client_id, "object_id": who.object_id, "resource_id": who.resource_id}
-    given = {name: value for name, value in names.items() if value is not None}
-    identity = msal.UserAssignedManagedIdentity(**given) if given else msal.SystemAssignedManagedIdentity()
-    client = msal.ManagedIdentityClient(identity, http_client=wire)
+def _managed_identity_token(identity: ManagedIdentity, settings: Settings, session: MsalSession) -> Any:
+    ids = {name: value for name, value in asdict(identity).items() if value is not None}
+    msal_identity = msal.UserAssignedManagedIdentity(**ids) if ids else msal.SystemAssignedManagedIdentity()
+    client = msal.ManagedIdentityClient(msal_identity, http_client=session)
     resource = settings.scope.removesuffix("/.default")
     if "IDENTITY_SERVER_THUMBPRINT" in os.environ:
-        # In Service Fabric, newer msal sends with a session of its own, without any timeout.
+        # In Service Fabric, newer msal uses its own session, without a timeout.
         return in_time("the sign-in", lambda: client.acquire_token_for_client(resource=resource))
     return client.acquire_token_for_client(resource=resource)
 
 
-def _static_token(who: AccessToken, *, refused: bool) -> TokenGrant | TokenFailure:
+def _static_token(credentials: AccessToken, *, refused: bool) -> TokenGrant | TokenFailure:
     if not refused:
-        return TokenGrant(who.value, float("inf"))
+        return TokenGrant(credentials.value, float("inf"))
     return TokenFailure(
-        f"the portal refused {who.principal}: it expired, was revoked, or is not for this portal. A ready-made token cannot"
-        " be renewed here: put a new one into the connection (password, or access_token in extra), or let it sign in"
-        " by itself with another auth"
+        f"the API rejected {credentials.principal}: it expired, was revoked, or is not for this API. An access token cannot"
+        " be renewed: put a new one into the connection (password, or access_token in extra), or use another auth"
     )
 
 
-class _TokenFileError(Exception):
-    def __init__(self, text: str, *, transient: bool) -> None:
-        self.transient = transient
-        super().__init__(text)
-
-
 def _read_federated_token(path: str) -> str:
-    """Read the token that the application trusts."""
     problem, transient = "token_file holds no token", False
     try:
         text = Path(path).read_bytes().decode("ascii", "replace").strip()
     except OSError as error:
-        # Whoever rotates it puts a whole file in its place; one that is not there is a mistake, not a moment.
+        # The file is replaced atomically when it is rotated, so a missing file is a configuration error.
         transient = not isinstance(error, (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError))
         problem, text = f"token_file cannot be read: {error.strerror or type(error).__name__}", ""
     if not text.isascii() or not text:
-        raise _TokenFileError(problem, transient=transient)
+        raise RejectedResponse(AuthResponse(text=problem, transient=transient))
     return text

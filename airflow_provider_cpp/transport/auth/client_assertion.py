@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a certificate's files to the signed statement by which an application signs in."""
+"""Loads a certificate with its key, and signs client assertions with it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from airflow_provider_cpp.exceptions import ConfigurationError
 from airflow_provider_cpp.transport.credentials import Certificate
 
 LIFETIME = 600
-"""Seconds for which a statement is good; it is used once, at once."""
+"""Seconds until an assertion expires; it is used once, at once."""
 
 SHA1_DIGITS = 40
 BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.+?)-----END \1-----", re.DOTALL)
@@ -31,43 +31,42 @@ BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.+?)-----END \1-----", re.DOTA
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """A key, and by what Entra ID finds its certificate.
+    """Signs client assertions.
 
-    :param key: signs; never shown.
-    :param header: goes into each statement, ``x5t#S256`` or ``x5t`` and perhaps ``x5c``.
+    :param header: identifies the certificate: ``x5t#S256`` or ``x5t``, optionally ``x5c``.
     """
 
     key: rsa.RSAPrivateKey = field(repr=False)
     header: dict[str, Any]
 
     def sign(self, client_id: str, audience: str) -> str:
-        """Return a statement, good for one sign-in.
+        """Return an assertion for one sign-in.
 
-        :param audience: the token endpoint that it is for.
+        :param audience: the token endpoint.
         """
         now = int(time.time())
         claims = {"aud": audience, "iss": client_id, "sub": client_id, "jti": str(uuid.uuid4())}
         times = {"iat": now, "exp": now + LIFETIME}
-        # SHA-1 names the certificate for servers that know no other way; they know no PSS either.
+        # SHA-1 thumbprints are for servers without SHA-256 support; they do not support PSS either.
         algorithm = "PS256" if "x5t#S256" in self.header else "RS256"
         return jwt.encode(claims | times, self.key, algorithm=algorithm, headers=self.header)
 
 
 def load(credentials: Certificate) -> Signer:
-    """Read key and certificate.
+    """Load key and certificate.
 
-    :raises ConfigurationError: saying what is the matter with them, and nothing that stands in them.
+    :raises ConfigurationError: names the problem, never the content.
     """
     key, certificates = _parse(credentials)
     if not isinstance(key, rsa.RSAPrivateKey):
-        raise _unusable("the certificate's key is not RSA, which is all that Entra ID takes")
+        raise _unusable("the certificate's key is not an RSA key; Entra ID accepts no other")
     leaf = next((one for one in certificates if _belongs(one, key)), None)
     if certificates and leaf is None:
         raise _unusable("the certificate does not belong to the key")
     header: dict[str, Any] = {"typ": "JWT", **_thumbprint(credentials.thumbprint, leaf)}
     if credentials.send_x5c:
         if leaf is None:
-            raise _unusable("send_x5c is set, and there is no certificate to send")
+            raise _unusable("send_x5c is set, but there is no certificate to send")
         chain = [leaf, *(one for one in certificates if one != leaf)]
         header["x5c"] = [base64.b64encode(one.public_bytes(Encoding.DER)).decode() for one in chain]
     return Signer(key, header)
@@ -76,19 +75,19 @@ def load(credentials: Certificate) -> Signer:
 def _belongs(certificate: x509.Certificate, key: rsa.RSAPrivateKey) -> bool:
     try:
         return certificate.public_key() == key.public_key()
-    except (ValueError, UnsupportedAlgorithm):  # another authority's, with a key of a kind that is not known here
+    except (ValueError, UnsupportedAlgorithm):  # an issuer's, with a key of an unsupported type
         return False
 
 
 def _thumbprint(given: str | None, leaf: x509.Certificate | None) -> dict[str, str]:
     sha1 = given is not None and len(given) == SHA1_DIGITS
     if leaf is not None:
-        found = leaf.fingerprint(SHA1() if sha1 else SHA256()).hex()  # noqa: S303 - it names a certificate, as is asked
-        if given not in (None, found):
+        actual = leaf.fingerprint(SHA1() if sha1 else SHA256()).hex()  # noqa: S303 - a thumbprint, no protection
+        if given not in (None, actual):
             raise _unusable("thumbprint is not that of the certificate")
-        given = found
+        given = actual
     if given is None:
-        raise _unusable("there is no certificate beside the key: add it, or give its thumbprint")
+        raise _unusable("there is a key but no certificate: add the certificate, or set its thumbprint")
     return {"x5t" if sha1 else "x5t#S256": base64.urlsafe_b64encode(bytes.fromhex(given)).rstrip(b"=").decode()}
 
 
@@ -103,7 +102,7 @@ def _parse(credentials: Certificate) -> tuple[Any, list[x509.Certificate]]:
         elif name == "certificate_path" and len(texts) == 0 and credentials.key_path is None:
             return _parse_pfx(data, credentials.passphrase)
         else:
-            raise _unusable(f"{name} is no PEM file")
+            raise _unusable(f"{name} is not a PEM file")
     return _parse_pem("\n".join(texts), credentials.passphrase)
 
 
@@ -120,49 +119,48 @@ def _parse_pfx(data: bytes, passphrase: str | None) -> tuple[Any, list[x509.Cert
     try:
         store = load_pkcs12(data, passphrase.encode() if passphrase else None)
     except UnsupportedAlgorithm:
-        problem = "certificate_path is encrypted in a way that is not known here: export it anew, with AES"
+        problem = "certificate_path has an unsupported encryption: export it again with AES"
     except (ValueError, TypeError):
         pass
     else:
         if store.key is None:
             raise _unusable("there is no private key in certificate_path")
-        found = [one.certificate for one in (store.cert, *store.additional_certs) if one is not None]
-        return store.key, found
+        return store.key, [one.certificate for one in (store.cert, *store.additional_certs) if one is not None]
     raise _unusable(problem)
 
 
 def _parse_pem(text: str, passphrase: str | None) -> tuple[Any, list[x509.Certificate]]:
-    # One-line fields of forms turn the ends of lines into blanks, and some shells write them as \n.
-    blocks = [(found[1], _wrapped(found[2])) for found in BLOCK.finditer(text.replace("\\n", "\n"))]
+    # One-line form fields turn line breaks into blanks, and some shells write them as \n.
+    blocks = [(match[1], _restore_lines(match[2])) for match in BLOCK.finditer(text.replace("\\n", "\n"))]
     keys = [_block(label, body) for label, body in blocks if label.endswith("PRIVATE KEY")]
     if len(keys) != 1:
-        raise _unusable(f"there are {len(keys) or 'no'} private keys for the certificate, and one is needed")
+        raise _unusable(f"there are {len(keys) or 'no'} private keys for the certificate; exactly one is needed")
     try:
         certificates = [x509.load_pem_x509_certificate(_block(*one)) for one in blocks if one[0] == "CERTIFICATE"]
     except ValueError:
         certificates = None
     if certificates is None:
         raise _unusable("the certificate is damaged")
-    return _open(keys[0], passphrase), certificates
+    return _load_key(keys[0], passphrase), certificates
 
 
-def _open(block: bytes, passphrase: str | None) -> Any:
-    """Open a PEM key; a passphrase for a key that lies open is no harm."""
+def _load_key(block: bytes, passphrase: str | None) -> Any:
+    """Load a PEM key; ignore the passphrase if the key is not encrypted."""
     encrypted = b"ENCRYPTED" in block
     if encrypted and not passphrase:
-        raise _unusable("the certificate's key is encrypted, and there is no passphrase (password)")
+        raise _unusable("the certificate's key is encrypted, but there is no passphrase (password)")
     problem = "the certificate's key is damaged"
     try:
         return load_pem_private_key(block, passphrase.encode() if passphrase and encrypted else None)
     except UnsupportedAlgorithm:
-        problem = "the certificate's key is of a kind that is not known here"
+        problem = "the certificate's key has an unsupported type"
     except (ValueError, TypeError):
         if encrypted:
             problem = "the passphrase (password) does not open the certificate's key"
     raise _unusable(problem)
 
 
-def _wrapped(body: str) -> str:
+def _restore_lines(body: str) -> str:
     return body if "\n" in body.strip() else body.replace(" ", "\n")
 
 

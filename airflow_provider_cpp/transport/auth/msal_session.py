@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What msal sends with, and what is read of the answers, before msal could log one or keep it."""
+"""The HTTP session of msal; it validates each response before msal can log or cache it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote_plus, urlsplit
+from urllib.parse import unquote, urlsplit
 
 import requests
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
@@ -26,34 +26,37 @@ from airflow_provider_cpp.transport.network_errors import network_text, untruste
 from airflow_provider_cpp.transport.settings import Settings
 
 MANAGED_IDENTITY_CONNECT_TIMEOUT = 5.0
-"""Seconds for connecting to what gives a machine its identity: it is on the machine, or this is not one of Azure's."""
+"""Seconds for connecting to the managed identity endpoint: it is local, or absent outside Azure."""
 
 MAX_RESPONSE_SIZE = 1024**2
-"""Bytes: a token of somebody in hundreds of groups has some ten thousand."""
+"""Bytes: a token with hundreds of groups has some 10,000."""
 
 DISCOVERY = "/.well-known/openid-configuration"
 MAX_TEXT = 600
 SECRETS = frozenset({"client_secret", "client_assertion", "authorization", "x-identity-header", "secret"})
-"""Names of what is sent and must not be seen: fields of a form, and headers."""
+"""Form fields and headers of requests whose values must not be shown."""
 
+MAX_ENCODINGS = 8
+"""How often a secret may be encoded, one encoding on top of another, and is still masked."""
+
+JSON_ESCAPE = re.compile(r'\\+(?:u([0-9A-Fa-f]{4})|(["/\\]))')
 TOKEN = re.compile(r"\beyJ[\w-]{6,}(?:\.[\w-]*)*")
-TOO_MANY, TIMED_OUT, UNAUTHORIZED, SERVER_FAULT, BAD, REDIRECT = 429, 408, 401, 500, 400, 300
+TOO_MANY_REQUESTS, REQUEST_TIMEOUT, UNAUTHORIZED, SERVER_ERROR, BAD_REQUEST, REDIRECT = 429, 408, 401, 500, 400, 300
 UPDATING = frozenset({404, 410})
-"""What a virtual machine's identity service answers for a minute or so while it is updated."""
+"""Statuses of a virtual machine's identity service during an update, which takes about a minute."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuthResponse:
-    """What was said to a sign-in.
+    """The outcome of a sign-in.
 
-    :param token: the token; None if there is none; never shown.
-    :param lifetime: seconds for which it is good.
-    :param text: in words, why there is none.
-    :param code: the service's own error code.
-    :param transient: whether it may be given later.
-    :param correlation_id: the id that Microsoft's support asks for.
-    :param retry_after: seconds for which not to ask again.
-    :param answered: False where no answer came, or from somebody who is not trusted.
+    :param lifetime: seconds until the token expires.
+    :param text: without a token, the reason.
+    :param code: the service's error code.
+    :param transient: whether a later sign-in may succeed.
+    :param correlation_id: the ID that Microsoft support asks for.
+    :param retry_after: seconds to wait before the next sign-in.
+    :param responded: False without a response, or with one from a server that is not trusted.
     """
 
     token: str | None = field(default=None, repr=False)
@@ -63,188 +66,195 @@ class AuthResponse:
     transient: bool = False
     correlation_id: str | None = None
     retry_after: float = 0.0
-    answered: bool = True
+    responded: bool = True
 
 
-class RejectedResponse(Exception):  # noqa: N818 - it carries an answer past msal, and ends there
-    """An answer that msal is not shown: it would log what is no JSON, and keep what is a server's fault."""
+class RejectedResponse(Exception):  # noqa: N818 - it only carries a response past msal
+    """A response that msal must not see: it would log one that is not JSON, and cache a server error."""
 
-    def __init__(self, answer: AuthResponse) -> None:
-        self.answer = answer
+    def __init__(self, response: AuthResponse) -> None:
+        self.response = response
         super().__init__()
 
 
 class MsalSession(requests.Session):
-    """A session for one sign-in: what the connection wishes goes with each request, where the environment cannot beat it.
-
-    :param settings: whose sign-in.
-    """
+    """A session for one sign-in; each request has the connection's settings, which the environment cannot override."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
         for scheme in ("https://", "http://"):
             self.mount(scheme, BoundedAdapter())
-        self._sent: set[str] = set()
+        self._sent_secrets: set[str] = set()
         self._authority = settings.authority.lower().removesuffix(":443")
-        self._is_machine = isinstance(settings.credentials, ManagedIdentity)
-        # A machine's identity is asked for in plain HTTP, on the machine itself: no proxy may see it. Proxies of the
-        # connection count alone.
-        self.trust_env = not self._is_machine and not settings.proxies
+        self._is_managed_identity = isinstance(settings.credentials, ManagedIdentity)
+        # Managed identities use plain HTTP on this machine, which no proxy may see. A connection's proxies replace the
+        # environment's.
+        self.trust_env = not self._is_managed_identity and not settings.proxies
         self.headers["Accept-Encoding"] = "gzip"
-        # For Service Fabric msal makes a session of its own, which takes over this one's hooks, but not its methods.
-        self.hooks["response"] = [self._fit]
-        connect = min(settings.request_timeout, MANAGED_IDENTITY_CONNECT_TIMEOUT if self._is_machine else float("inf"))
+        # For Service Fabric msal creates its own session, which copies the hooks of this one, but not its methods.
+        self.hooks["response"] = [self._filter]
+        connect = settings.request_timeout
+        if self._is_managed_identity:
+            connect = min(connect, MANAGED_IDENTITY_CONNECT_TIMEOUT)
         self._options: dict[str, Any] = {
             "verify": settings.ca_bundle() or DEFAULT_CA_BUNDLE_PATH,
-            "proxies": None if self._is_machine else dict(settings.proxies) or None,
+            "proxies": None if self._is_managed_identity else dict(settings.proxies) or None,
             "timeout": (connect, settings.request_timeout),
             "allow_redirects": False,
-            "auth": _as_it_is,
+            "auth": lambda request: request,  # without one, requests adds credentials from ~/.netrc
         }
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **options: Any) -> requests.Response:
-        """Send, and let through only what msal can make something of.
+        """Send a request of msal, and return a JSON object that is not an error.
 
-        :raises RejectedResponse: if there is no answer, or it is no JSON object, or an error; or if it would go elsewhere.
+        :raises RejectedResponse: for any other response, without a response, and if the URL is not on the authority.
         """
-        if not self._may_go_to(url):
-            raise RejectedResponse(
-                AuthResponse(text=self.clean(f"{url!r} is another address than the authority's: nothing was sent"))
-            )
-        self._note(options.get("headers"))
-        self._note(options.get("data"))
+        if not self._is_allowed(url):
+            text = self.redact(f"{url!r} is not an address of the authority: nothing was sent")
+            raise RejectedResponse(AuthResponse(text=text))
+        self._collect_secrets(options.get("headers"))
+        self._collect_secrets(options.get("data"))
         try:
             return super().request(method, url, *args, **(options | self._options))
         except (requests.RequestException, HTTPError) as error:
-            # Some are ValueErrors as well, which msal would take for a mistake in the tenant's name.
-            unreachable = self.unreachable(error)
-        raise RejectedResponse(unreachable)
+            # Some are also ValueErrors, which msal reports as an invalid tenant name.
+            failure = self.from_network_error(error)
+        raise RejectedResponse(failure)
 
-    def _may_go_to(self, url: object) -> bool:
-        """Say whether an address is the authority's own; those of machines come from the environment.
+    def _is_allowed(self, url: object) -> bool:
+        """Return whether a URL is on the authority; those of managed identities come from the environment.
 
-        The texts are compared as they begin, since two parsers may find two hosts in one address.
+        Compares prefixes, since two parsers may read two different hosts from one URL.
         """
-        own = (f"{self._authority}/", f"{self._authority}:443/")
-        return self._is_machine or (isinstance(url, str) and url.lower().startswith(own))
+        prefixes = (f"{self._authority}/", f"{self._authority}:443/")
+        return self._is_managed_identity or (isinstance(url, str) and url.lower().startswith(prefixes))
 
-    def unreachable(self, error: Exception) -> AuthResponse:
-        """Read what the network did instead of an answer."""
+    def from_network_error(self, error: Exception) -> AuthResponse:
+        """Return the outcome of a sign-in that got no response."""
         if isinstance(error, requests.exceptions.InvalidHeader):
-            return AuthResponse(text="a header that belongs to the sign-in has letters in it that cannot be sent")
+            return AuthResponse(text="a header of the sign-in contains characters that cannot be sent")
         if (untrusted := untrusted_text(error)) is not None:
-            return AuthResponse(text=self.clean(f"{untrusted}; {CertificateVerifyError.hint}"), answered=False)
-        return AuthResponse(text=self.clean(overdue_text() or network_text(error)), transient=True, answered=False)
+            return AuthResponse(text=self.redact(f"{untrusted}; {CertificateVerifyError.hint}"), responded=False)
+        return AuthResponse(text=self.redact(overdue_text() or network_text(error)), transient=True, responded=False)
 
-    def _note(self, sent: object) -> None:
+    def _collect_secrets(self, sent: object) -> None:
         if isinstance(sent, Mapping):
-            self._sent |= {str(value) for name, value in sent.items() if str(name).lower() in SECRETS and value}
+            secrets = {str(value) for name, value in sent.items() if str(name).lower() in SECRETS and value}
+            self._sent_secrets |= secrets | {secret.replace(" ", "+") for secret in secrets}  # as forms encode blanks
 
-    def _fit(self, response: requests.Response, **_options: Any) -> requests.Response:
-        """Make of what came an answer that has nothing in it but an object of a reasonable size, already read."""
-        self._note(response.request.headers)
+    def _filter(self, response: requests.Response, **_options: Any) -> requests.Response:
+        """Return a new response whose only content is a validated JSON object of limited size."""
+        self._collect_secrets(response.request.headers)
         with response:
-            body, why = self._object(response)
-        # A machine joined to Azure from elsewhere is asked to prove that it can read a file, which msal does.
+            body, problem = self._read_object(response)
+        # Azure Arc sends a challenge, which msal answers with the content of a local file.
         challenge = response.headers.get("WWW-Authenticate")
-        is_challenge = self._is_machine and response.status_code == UNAUTHORIZED and challenge is not None
+        is_challenge = self._is_managed_identity and response.status_code == UNAUTHORIZED and challenge is not None
         if not is_challenge and (body is None or response.status_code >= REDIRECT):
-            raise RejectedResponse(self._refused(response, body, why))
-        if body is not None and not self._is_machine and urlsplit(response.url).path.endswith(DISCOVERY):
-            self._check(body.get("token_endpoint"))
+            raise RejectedResponse(self._from_error_response(response, body, problem))
+        if body is not None and not self._is_managed_identity and urlsplit(response.url).path.endswith(DISCOVERY):
+            self._check_token_endpoint(body.get("token_endpoint"))
         if body is not None and "access_token" in body:
-            if (odd := token_response.problem_in(body)) is not None:
-                raise RejectedResponse(AuthResponse(text=f"HTTP {response.status_code}: {odd}"))
+            if (invalid := token_response.problem_in(body)) is not None:
+                raise RejectedResponse(AuthResponse(text=f"HTTP {response.status_code}: {invalid}"))
             body = token_response.without_unknown_fields(body)
-        fit = requests.Response()
-        fit.status_code, fit.url, fit.request = response.status_code, response.url, response.request
-        fit.headers["Content-Type"], fit.encoding = "application/json", "utf-8"
+        filtered = requests.Response()
+        filtered.status_code, filtered.url, filtered.request = response.status_code, response.url, response.request
+        filtered.headers["Content-Type"], filtered.encoding = "application/json", "utf-8"
         if challenge is not None:
-            fit.headers["WWW-Authenticate"] = challenge
-        fit.raw = io.BytesIO(json.dumps(body or {}).encode())
-        return fit
+            filtered.headers["WWW-Authenticate"] = challenge
+        filtered.raw = io.BytesIO(json.dumps(body or {}).encode())
+        return filtered
 
-    def _check(self, endpoint: object) -> None:
-        """Let a discovery pass only if it sends nobody elsewhere: a secret, or a statement, would follow."""
+    def _check_token_endpoint(self, endpoint: object) -> None:
+        """Reject a token endpoint on another host, which would receive a secret or an assertion."""
         if not isinstance(endpoint, str) or not endpoint:
-            raise RejectedResponse(AuthResponse(text="the authority's discovery names no address for tokens"))
-        if not self._may_go_to(endpoint):
-            text = f"the authority's discovery names another address than its own for tokens, {endpoint!r}"
-            raise RejectedResponse(AuthResponse(text=self.clean(f"{text}: nothing was sent there")))
+            raise RejectedResponse(AuthResponse(text="the authority's discovery document has no token_endpoint"))
+        if not self._is_allowed(endpoint):
+            text = f"the token_endpoint in the authority's discovery document is not on the authority, {endpoint!r}"
+            raise RejectedResponse(AuthResponse(text=self.redact(f"{text}: nothing was sent there")))
 
-    def _object(self, response: requests.Response) -> tuple[dict[str, Any] | None, str]:
-        """Read the object that an answer is; None if it is none, and why."""
-        if REDIRECT <= response.status_code < BAD:
+    def _read_object(self, response: requests.Response) -> tuple[dict[str, Any] | None, str]:
+        """Return the JSON object of a response, or None and the problem."""
+        if REDIRECT <= response.status_code < BAD_REQUEST:
             return None, "a redirect, which is not followed"
-        lost = None
+        value: Any = None
+        failure: AuthResponse | None = None
         try:
-            body = BoundedBody(response.headers.get("Content-Encoding"), _Untaken, largest=MAX_RESPONSE_SIZE)
+            body = BoundedBody(response.headers.get("Content-Encoding"), _BodyError, max_size=MAX_RESPONSE_SIZE)
             drain(response.raw, body)
-            found = json.loads(body.content)
-        except _Untaken as error:
+            value = json.loads(body.content)
+        except _BodyError as error:
             return None, str(error)
         except (HTTPError, OSError) as error:
-            lost = self.unreachable(error)
+            failure = self.from_network_error(error)
         except (ValueError, RecursionError):
-            found = None
-        if lost is not None:
-            raise RejectedResponse(lost)
-        return (found, "") if isinstance(found, dict) else (None, "the answer is no JSON object")
+            pass
+        if failure is not None:
+            raise RejectedResponse(failure)
+        return (value, "") if isinstance(value, dict) else (None, "the response is not a JSON object")
 
     def read(self, body: object) -> AuthResponse:
-        """Read what msal made of the answers."""
+        """Return the outcome of a sign-in from msal's result."""
         values = body if isinstance(body, dict) else {}
         token = values.get("access_token")
         if token is not None:
             return AuthResponse(str(token), max(0.0, float(values.get("expires_in") or 0)))
-        return self._said(values)
+        return self._parse_error(values)
 
-    def clean(self, text: str) -> str:
-        """Make one plain line of a text, without anything that was sent, a token, or the user of an address."""
-        text = sanitize_line(without_users(TOKEN.sub("***", self._unsaid(text))))
-        return sanitize_line(self._unsaid(text), MAX_TEXT)  # once more: what was escaped for HTML is plain now
+    def redact(self, text: str) -> str:
+        """Return a text as one line, without sent secrets, tokens, and users in URLs."""
+        text = sanitize_line(without_users(self._mask_secrets(text)))
+        return sanitize_line(self._mask_secrets(text), MAX_TEXT)  # a secret that was HTML-escaped is plain now
 
-    def _unsaid(self, text: str) -> str:
-        for secret in self._sent:
-            text = text.replace(secret, "***").replace(quote_plus(secret), "***")
-        return text
+    def _mask_secrets(self, text: str) -> str:
+        """Mask sent secrets and tokens; if they are percent-encoded or escaped for JSON, return the decoded text."""
+        result = text
+        for _ in range(MAX_ENCODINGS):
+            masked = text
+            for secret in self._sent_secrets:
+                masked = masked.replace(secret, "***")
+            masked = TOKEN.sub("***", masked)
+            if masked != text:
+                result = masked
+            text = unquote(JSON_ESCAPE.sub(lambda match: match[2] or chr(int(match[1], 16)), masked))
+        return result
 
-    def _refused(self, response: requests.Response, body: dict[str, Any] | None, why: str) -> AuthResponse:
+    def _from_error_response(
+        self, response: requests.Response, body: dict[str, Any] | None, problem: str
+    ) -> AuthResponse:
         status = response.status_code
-        said = self._said(body or {})
-        if body is None and status < BAD:
-            text, transient = f"HTTP {status}: {why}", True
+        error = self._parse_error(body or {})
+        if body is None and status < BAD_REQUEST:
+            text, transient = f"HTTP {status}: {problem}", True
         else:
-            text = f"HTTP {status}: {said.text}" if said.code is None else said.text
-            transient = status >= SERVER_FAULT or status in (TOO_MANY, TIMED_OUT)
-            path = urlsplit(response.url).path
-            transient = transient or (self._is_machine and status in UPDATING and path.startswith("/metadata/"))
-        given = response.headers.get("Retry-After", "")
+            text = f"HTTP {status}: {error.text}" if error.code is None else error.text
+            is_updating = status in UPDATING and urlsplit(response.url).path.startswith("/metadata/")
+            transient = status >= SERVER_ERROR or status in (TOO_MANY_REQUESTS, REQUEST_TIMEOUT)
+            transient = transient or (self._is_managed_identity and is_updating)
+        retry_after = response.headers.get("Retry-After", "")
         return AuthResponse(
             text=text,
-            code=said.code,
+            code=error.code,
             transient=transient,
-            correlation_id=said.correlation_id or response.headers.get("x-ms-request-id"),
-            retry_after=float(given) if given.isdecimal() else 0.0,
+            correlation_id=error.correlation_id or response.headers.get("x-ms-request-id"),
+            retry_after=float(retry_after) if retry_after.isdecimal() else 0.0,
         )
 
-    def _said(self, body: dict[str, Any]) -> AuthResponse:
-        """Read an error in the forms that Entra ID, machines and App Service give it."""
+    def _parse_error(self, body: dict[str, Any]) -> AuthResponse:
+        """Parse an error in the formats of Entra ID, virtual machines and App Service."""
         error = body.get("error")
         inner = error if isinstance(error, dict) else {}
         code = inner.get("code") if inner else error
-        words = body.get("error_description") or inner.get("message") or body.get("message")
-        text = ": ".join(str(part) for part in (code, words) if part) or "no token, and no reason"
-        support = body.get("correlation_id") or inner.get("correlationId")
+        message = body.get("error_description") or inner.get("message") or body.get("message")
+        text = ": ".join(str(part) for part in (code, message) if part) or "no token, and no reason"
+        correlation_id = body.get("correlation_id") or inner.get("correlationId")
         return AuthResponse(
-            text=self.clean(text), code=str(code) if code else None, correlation_id=str(support) if support else None
+            text=self.redact(text),
+            code=str(code) if code else None,
+            correlation_id=str(correlation_id) if correlation_id else None,
         )
 
 
-def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Add nothing: without an auth of its own, a request would get what ~/.netrc has for the host."""
-    return request
-
-
-class _Untaken(Exception):  # noqa: N818 - it never leaves this file
-    """Why an answer's bytes are not taken."""
+class _BodyError(Exception):
+    """The body cannot be read."""

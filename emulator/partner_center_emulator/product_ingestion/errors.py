@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How this API says no: at once, or by a job that fails."""
+"""Errors of the Product Ingestion API: of a request, or of a job."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ CODES = {
 
 
 class ApiError(Exception):
-    """The API refuses a request at once.
+    """The API rejects a request at once.
 
-    :param status: the HTTP status, which has one code.
-    :param details: what stands below the error.
+    :param status: the HTTP status, which determines the code.
+    :param details: the nested errors.
     """
 
     def __init__(self, status: int, message: str, details: list[dict[str, Any]] | None = None) -> None:
@@ -31,38 +31,38 @@ class ApiError(Exception):
 
     @property
     def body(self) -> dict[str, Any]:
-        """The answer's body."""
+        """The response's body."""
         return {"error": {"code": CODES[self.status], "message": self.message, "details": self.details}}
 
 
 class JobError(Exception):
-    """What was ordered cannot be done; the job that was to do it fails, with these errors."""
+    """A configure request cannot be carried out; its job fails with these errors."""
 
     def __init__(self, errors: list[dict[str, Any]]) -> None:
         self.errors = errors
         super().__init__(str(errors[0]["message"]))
 
 
-def trouble(code: str, message: str, *details: dict[str, Any], about: str | None = None) -> dict[str, Any]:
-    """Write an error of a job, with those below it.
+def error_detail(code: str, message: str, *details: dict[str, Any], about: str | None = None) -> dict[str, Any]:
+    """Return an error with nested errors.
 
-    :param about: the id of the resource that it is about.
+    :param about: id of the resource.
     """
     named = {} if about is None else {"resourceId": about}
     return {**named, "code": code, "message": message, "details": list(details)}
 
 
 def in_progress(about: str) -> JobError:
-    """Refuse since another submission is on its way."""
-    return JobError([trouble("conflict", "An In Progress submission already exists", about=about)])
+    """Return the error for a submission while another one is in progress."""
+    return JobError([error_detail("conflict", "An In Progress submission already exists", about=about)])
 
 
 def not_latest(about: str, target: str) -> JobError:
-    """Refuse since there is a newer submission, or this one has arrived already."""
+    """Return the error for a submission that has a newer one, or that already reached its target."""
     text = f"The submission cannot be pushed to {target} as its not the latest"
-    return JobError([trouble("conflict", text, about=about)])
+    return JobError([error_detail("conflict", text, about=about)])
 
 
 def invalid(about: str, *details: dict[str, Any]) -> JobError:
-    """Refuse what a resource says."""
-    return JobError([trouble("badRequest", "Validation failed.", *details, about=about)])
+    """Return the error for an invalid resource."""
+    return JobError([error_detail("badRequest", "Validation failed.", *details, about=about)])

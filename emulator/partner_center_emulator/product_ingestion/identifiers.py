@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How this API names things: durable ids, schemas, versions, and the places of its calls."""
+"""Durable ids, schemas and versions of the Product Ingestion API."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ VERSIONS = {
     VM_CONFIGURATION: "2022-03-01-preview5",
     CORE_CONFIGURATION: "2022-03-01-preview5",
 }
-"""The newest version of each type; those that are not named have only the oldest."""
+"""The newest version of each type; other types have only the oldest one."""
 
 VERSION = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:-preview([0-9]+))?")
 
 
 def schema(kind: str, highest: str | None = None) -> str:
-    """Return the schema of a type, in the highest version that is asked for or the nearest older one."""
+    """Return the schema of a type, in the newest version up to ``highest``, or else in the oldest one."""
     newest = VERSIONS.get(kind, OLDEST)
-    wanted = newest if highest is None or _rank(highest) >= _rank(newest) else max(highest, OLDEST, key=_rank)
-    return f"{SCHEMAS}/{kind}/{wanted}"
+    version = newest if highest is None or _rank(highest) >= _rank(newest) else max(highest, OLDEST, key=_rank)
+    return f"{SCHEMAS}/{kind}/{version}"
 
 
 def kind_of(url: Any) -> str:
-    """Return the type that a schema's URL names, whatever its host; empty if it names none."""
+    """Return the type in a schema's URL, on any host; empty if there is none."""
     parts = str(url).rstrip("/").split("/")
     return parts[-2].lower() if len(parts) > 2 else ""  # noqa: PLR2004 - a host, a type, a version
 
@@ -50,12 +50,12 @@ def product_id(offer: Offer) -> str:
 
 
 def plan_guid(offer: Offer, plan_id: str) -> str:
-    """Return the GUID of a plan, which stays the same whichever API the plan came through."""
+    """Return the GUID of a plan, which is the same in both APIs."""
     return str(uuid.uuid5(uuid.UUID(offer.guid), plan_id.lower()))
 
 
 def configuration_kind(document: dict[str, Any]) -> str | None:
-    """Return the type of a plan's technical configuration in an offer like this; None where it has no images."""
+    """Return the type of a plan's technical configuration for the offer's type, None if plans have no images."""
     kinds = {"microsoft-azure-virtualmachines": VM_CONFIGURATION, "microsoft-azure-corevm": CORE_CONFIGURATION}
     return kinds.get(str(document.get("offerTypeId")))
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The images of a plan, as both APIs write them: a map of versions for each generation, or a list of versions."""
+"""The images of a plan in both APIs: a map of versions for each generation, and a list of versions."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ GEN1, GEN2, ARM = "x64Gen1", "x64Gen2", "arm64Gen2"
 AVAILABLE, DEPRECATED, DELETED = "generallyAvailable", "deprecated", "deleted"
 
 
-def written(plan: dict[str, Any], key: str, kept: dict[str, Any]) -> dict[str, Any]:
-    """Write what the portal's document says of a plan's images as this API has it.
+def images_of(plan: dict[str, Any], key: str, kept: dict[str, Any]) -> dict[str, Any]:
+    """Convert the images of a plan in the offer's document to the resources of the Product Ingestion API.
 
-    :param key: the document's key for images.
-    :param kept: the resource as it was last configured; what the document does not know comes from there.
-    :return: the ``skus`` and ``vmImageVersions`` of a technical configuration.
+    :param key: key of the images in the document.
+    :param kept: the stored resource, for data that the document lacks.
+    :return: ``skus`` and ``vmImageVersions`` of a technical configuration.
     """
     generations = _generations(plan, kept)
     before = {one["versionNumber"]: one for one in _entries(kept.get("vmImageVersions"), "versionNumber")}
@@ -33,12 +33,12 @@ def written(plan: dict[str, Any], key: str, kept: dict[str, Any]) -> dict[str, A
             image["source"] = _source(_mapping(fields), _mapping(image.get("source")))
             version["vmImages"].append(image)
             version["lifecycleState"] = _state(version.get("lifecycleState"), _mapping(fields).get("showInGui"))
-    ordered = sorted(versions.values(), key=lambda one: _rank(one["versionNumber"]))
+    ordered = sorted(versions.values(), key=lambda one: _version_key(one["versionNumber"]))
     return {"skus": [sku for sku, _ in generations], "vmImageVersions": copy.deepcopy(ordered)}
 
 
-def store(plan: dict[str, Any], key: str, configuration: dict[str, Any]) -> None:
-    """Change a plan of the portal's document to what a technical configuration says; unknown fields stay."""
+def store_images(plan: dict[str, Any], key: str, configuration: dict[str, Any]) -> None:
+    """Write the images of a technical configuration into a plan of the offer's document; unknown fields stay."""
     skus = _entries(configuration.get("skus"), "skuId")
     if not skus:
         return
@@ -61,7 +61,7 @@ def store(plan: dict[str, Any], key: str, configuration: dict[str, Any]) -> None
 
 
 def _generations(plan: dict[str, Any], kept: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Return the SKU of each generation with the part of the document that holds its images."""
+    """Return each generation's SKU with the part of the document that holds its images."""
     known = {sku["skuId"]: sku for sku in _entries(kept.get("skus"), "skuId")}
     disks = _disks(plan)
     plan_id = str(plan["planId"])
@@ -69,12 +69,12 @@ def _generations(plan: dict[str, Any], kept: dict[str, Any]) -> list[tuple[dict[
         (sku for key, sku in known.items() if key not in {one["planId"] for one in disks}), None
     )
     first = own or {"imageType": _image_type(plan, plan_id, other=_hint(disks)), "skuId": plan_id}
-    found = [(first, plan)]
+    generations = [(first, plan)]
     for disk in disks:
         sku_id = disk["planId"]
         guessed = {"imageType": _image_type(disk, sku_id, other=first["imageType"]), "skuId": sku_id}
-        found.append((known.get(sku_id, guessed), disk))
-    return [(copy.deepcopy(sku), holder) for sku, holder in found]
+        generations.append((known.get(sku_id, guessed), disk))
+    return [(copy.deepcopy(sku), holder) for sku, holder in generations]
 
 
 def _hint(disks: list[dict[str, Any]]) -> str:
@@ -82,12 +82,12 @@ def _hint(disks: list[dict[str, Any]]) -> str:
 
 
 def _image_type(holder: dict[str, Any], sku_id: str, *, other: str) -> str:
-    """Tell a generation by what it says of itself, or by its id, or as what the other one is not."""
-    said = {name.rpartition(".")[2]: value for name, value in holder.items()}
-    if str(said.get("vmImagesArchitecture")).lower() == "arm64" or sku_id.endswith("-arm64"):
+    """Infer a generation from its fields, else from its id, else as the opposite of the other generation."""
+    fields = {name.rpartition(".")[2]: value for name, value in holder.items()}
+    if str(fields.get("vmImagesArchitecture")).lower() == "arm64" or sku_id.endswith("-arm64"):
         return ARM
     for image_type, number in ((GEN1, "1"), (GEN2, "2")):
-        if str(said.get("generation")) == number or sku_id.endswith(f"gen{number}"):
+        if str(fields.get("generation")) == number or sku_id.endswith(f"gen{number}"):
             return image_type
     return GEN2 if other == GEN1 else GEN1
 
@@ -112,14 +112,14 @@ def _source(fields: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
 def _fields(image: dict[str, Any], state: Any, before: dict[str, Any]) -> dict[str, Any]:
     source = _mapping(image.get("source"))
     if source.get("sourceType") == "sharedImageGallery":
-        found = {**before, "osVhdUrl": "", "lunVhdDetails": [], "sharedImage": source.get("sharedImage")}
+        fields = {**before, "osVhdUrl": "", "lunVhdDetails": [], "sharedImage": source.get("sharedImage")}
     else:
         disks = [{"lun": one.get("lunNumber"), "vhdUrl": one.get("uri")} for one in _list(source.get("dataDisks"))]
-        found = {**before, "osVhdUrl": _mapping(source.get("osDisk")).get("uri", ""), "lunVhdDetails": disks}
-        found.pop("sharedImage", None)
+        fields = {**before, "osVhdUrl": _mapping(source.get("osDisk")).get("uri", ""), "lunVhdDetails": disks}
+        fields.pop("sharedImage", None)
     if state == DEPRECATED or "showInGui" in before:
-        found["showInGui"] = state != DEPRECATED
-    return found
+        fields["showInGui"] = state != DEPRECATED
+    return fields
 
 
 def _entries(value: Any, key: str) -> list[dict[str, Any]]:
@@ -127,8 +127,8 @@ def _entries(value: Any, key: str) -> list[dict[str, Any]]:
 
 
 def _disks(plan: dict[str, Any]) -> list[dict[str, Any]]:
-    found = _list(plan.get("diskGenerations"))
-    return [one for one in found if isinstance(one, dict) and isinstance(one.get("planId"), str)]
+    disks = _list(plan.get("diskGenerations"))
+    return [one for one in disks if isinstance(one, dict) and isinstance(one.get("planId"), str)]
 
 
 def _list(value: Any) -> list[Any]:
@@ -139,5 +139,5 @@ def _mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _rank(number: str) -> list[tuple[int, str]]:
+def _version_key(number: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in number.split(".")]

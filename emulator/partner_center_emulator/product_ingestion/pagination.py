@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lists that come in pages: the next one is behind a link that means nothing to whoever follows it."""
+"""Paginated lists, with an opaque link to the next page."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from partner_center_emulator.product_ingestion.errors import ApiError
 from partner_center_emulator.product_ingestion.requests import MANY, ApiRequest
 
 
-def page_of(entries: list[dict[str, Any]], call: ApiRequest, most: int, address: str) -> dict[str, Any]:
-    """Write a page of a list.
+def page_of(entries: list[dict[str, Any]], request: ApiRequest, most: int, address: str) -> dict[str, Any]:
+    """Return a page of a list.
 
-    :param most: how many entries a page has at most, whatever is asked for.
-    :param address: where the next page is, but for its query.
-    :raises ApiError: 400, for a size or token that is none.
+    :param most: maximum number of entries, whatever the request asks for.
+    :param address: URL of the next page without its query.
+    :raises ApiError: 400, for an invalid size or token.
     """
-    size = min(call.number(lambda query: query.get("$maxpagesize", query.get("$top")), MANY), most) or most
-    start = _start(call)
+    size = min(request.number(lambda query: query.get("$maxpagesize", query.get("$top")), MANY), most) or most
+    start = _start(request)
     body: dict[str, Any] = {"value": entries[start : start + size]}
     if start + size < len(entries):
-        rest = {name: value for name, value in call.query.items() if name not in ("continuationtoken", "$skip")}
+        rest = {name: value for name, value in request.query.items() if name not in ("continuationtoken", "$skip")}
         token = base64.urlsafe_b64encode(f"after:{start + size}".encode()).decode()
         body["@nextLink"] = f"{address}?{urlencode(rest | {'continuationToken': token}, safe='$')}"
     return body
 
 
-def _start(call: ApiRequest) -> int:
-    token = call.query.get("continuationtoken")
+def _start(request: ApiRequest) -> int:
+    token = request.query.get("continuationtoken")
     if token is None:
-        return call.number(lambda query: query.get("$skip"), 0)
+        return request.number(lambda query: query.get("$skip"), 0)
     try:
         name, _, number = base64.urlsafe_b64decode(token).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):

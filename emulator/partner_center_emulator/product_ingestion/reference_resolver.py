@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a request's resources mean: whose they are, and the durable id of each."""
+"""Resolves the references of a request's resources: their product, and the durable id of each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from partner_center_emulator.offer import Offer
 from partner_center_emulator.offer_store import OfferStore
-from partner_center_emulator.product_ingestion.errors import ApiError, trouble
+from partner_center_emulator.product_ingestion.errors import ApiError, error_detail
 from partner_center_emulator.product_ingestion.identifiers import (
     CORE_CONFIGURATION,
     VM_CONFIGURATION,
@@ -18,14 +18,14 @@ from partner_center_emulator.product_ingestion.identifiers import (
 )
 from partner_center_emulator.product_ingestion.resources import Draft
 
-OF_A_PLAN = (VM_CONFIGURATION, CORE_CONFIGURATION)
+PLAN_CONFIGURATIONS = (VM_CONFIGURATION, CORE_CONFIGURATION)
 Resources = list[dict[str, Any]]
 
 
 class Products:
-    """Finds products, which are a market's offers.
+    """Finds and creates products, which are offers.
 
-    :param publisher_id: whose the offers are that are made here.
+    :param publisher_id: publisher of the products that are created.
     """
 
     def __init__(self, offers: OfferStore, publisher_id: str) -> None:
@@ -33,15 +33,15 @@ class Products:
         self._publisher_id = publisher_id
 
     def by_guid(self, guid: str) -> Offer | None:
-        """Find a product by its GUID."""
+        """Return the product with this GUID, or None."""
         return self._offers.by_guid(guid)
 
     def by_external_id(self, external_id: str) -> Offer | None:
-        """Find a product by its external id."""
+        """Return the product with this external id, or None."""
         return next((offer for offer in self._offers.all() if offer.offer_id.lower() == external_id.lower()), None)
 
-    def make(self, product: dict[str, Any]) -> Offer:
-        """Make a product that was configured for the first time."""
+    def create(self, product: dict[str, Any]) -> Offer:
+        """Create a product that is configured for the first time."""
         external_id = str(_mapping(product.get("identity")).get("externalId"))
         kind = {"coreVirtualMachine": "microsoft-azure-corevm"}.get(
             str(product.get("type")), "microsoft-azure-virtualmachines"
@@ -50,7 +50,7 @@ class Products:
         return self._offers.add(self._publisher_id, external_id, document=document)
 
     def named_in(self, resources: Resources) -> Offer | None:
-        """Find the product that a request's resources belong to; None if it does not exist, or none is named."""
+        """Return the product of a request's resources, None if it does not exist, or no resource names one."""
         for resource in resources:
             identifier = str(resource.get("id") or "").split("/")
             reference = resource.get("product")
@@ -59,7 +59,7 @@ class Products:
             if isinstance(reference, str):
                 identifier = reference.split("/")
             elif "externalId" in _mapping(reference):
-                if (offer := self.by_external_id(str(reference["externalId"]))) is not None:  # type: ignore[index]  # a mapping
+                if (offer := self.by_external_id(str(reference["externalId"]))) is not None:  # type: ignore[index]  # a dict, as checked
                     return offer
                 continue
             if len(identifier) > 1 and (offer := self.by_guid(identifier[1])) is not None:
@@ -67,10 +67,10 @@ class Products:
         return None
 
 
-def resolved(offer: Offer, resources: Resources) -> Resources:
-    """Return the resources with durable ids, their own and those that they refer to.
+def resolve_references(offer: Offer, resources: Resources) -> Resources:
+    """Return the resources with durable ids, in place of all references.
 
-    :raises ApiError: 400, if one of them refers to what does not exist.
+    :raises ApiError: 400, for a reference to something that does not exist.
     """
     draft = Draft(offer, offer.document, offer.resources)
     plans = {str(plan["planId"]).lower() for plan in draft.plans()}
@@ -95,7 +95,7 @@ def resolved(offer: Offer, resources: Resources) -> Resources:
         if kind == "plan":
             guid = str(own.get("id") or "").rpartition("/")[2].lower() or plan_guid(offer, _external_id(own))
             own["id"] = f"plan/{offer.guid}/{plan_of(f'plan/{guid}')}"
-        elif own.get("plan") is not None or kind in OF_A_PLAN:
+        elif own.get("plan") is not None or kind in PLAN_CONFIGURATIONS:
             guid = plan_of(own.get("plan", own.get("id")))
             own |= {"plan": f"plan/{offer.guid}/{guid}", "id": own.get("id") or f"{kind}/{offer.guid}/{guid}"}
         own["id"] = own.get("id") or _own_id(kind, offer, own)
@@ -119,7 +119,7 @@ def _own_id(kind: str, offer: Offer, resource: dict[str, Any]) -> str:
 def _check(offer: Offer, kind: str, identifier: str) -> None:
     parts = identifier.lower().split("/")
     if parts[:2] != [kind, offer.guid]:
-        detail = trouble("invalidId", f"'{identifier}' is no id of a {kind} of this product.")
+        detail = error_detail("invalidId", f"'{identifier}' is no id of a {kind} of this product.")
         raise ApiError(400, "Invalid configuration: an id is not valid", [detail])
 
 
@@ -128,7 +128,9 @@ def _external_id(resource: dict[str, Any]) -> str:
 
 
 def _not_found(text: str) -> ApiError:
-    return ApiError(400, "Invalid configuration: a reference cannot be resolved", [trouble("resourceNotFound", text)])
+    return ApiError(
+        400, "Invalid configuration: a reference cannot be resolved", [error_detail("resourceNotFound", text)]
+    )
 
 
 def _mapping(value: Any) -> dict[str, Any]:

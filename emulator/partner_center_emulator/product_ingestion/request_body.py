@@ -1,31 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is looked at before a configure request is taken: its form, and the schemas that it names."""
+"""Parses the body of a configure request: its form, and the schemas of its resources."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from partner_center_emulator.product_ingestion.errors import ApiError, trouble
+from partner_center_emulator.product_ingestion.errors import ApiError, error_detail
 from partner_center_emulator.product_ingestion.identifiers import DRAFT, LIVE, PREVIEW, RETIRED_SCHEMAS, kind_of
 from partner_center_emulator.product_ingestion.images import AVAILABLE
-from partner_center_emulator.product_ingestion.type_checks import wrong_in
+from partner_center_emulator.product_ingestion.type_checks import type_errors
 
 MISSING_SOURCES = 'Required properties ["sources"] were not present #'
 
 
 def resources_of(body: bytes) -> list[dict[str, Any]]:
-    """Return the resources that a body holds; none if it is not one."""
+    """Return the resources in a body, none if the body is invalid."""
     try:
-        found = json.loads(body or b"null")
+        content = json.loads(body or b"null")
     except ValueError:
         return []
-    entries = found.get("resources") if isinstance(found, dict) else None
+    entries = content.get("resources") if isinstance(content, dict) else None
     return [one for one in entries if isinstance(one, dict)] if isinstance(entries, list) else []
 
 
 def target_of(resources: list[dict[str, Any]]) -> str:
-    """Say what a request is for: the draft, or a publish to preview or live."""
+    """Return the target of a request: the draft, or a publication to preview or live."""
     for resource in resources:
         target = resource.get("target")
         word = str(target.get("targetType")).lower() if isinstance(target, dict) else ""
@@ -34,20 +34,20 @@ def target_of(resources: list[dict[str, Any]]) -> str:
     return DRAFT
 
 
-def checked(body: bytes, *, check_hosts: bool) -> list[dict[str, Any]]:
-    """Return the resources of a request that has the right form.
+def parse_request(body: bytes, *, check_hosts: bool) -> list[dict[str, Any]]:
+    """Return the resources of a valid request.
 
-    :param check_hosts: whether schemas of the retired host are refused.
-    :raises ApiError: 400, if it has not; 501 for what is not emulated.
+    :param check_hosts: whether to reject schemas of the retired host.
+    :raises ApiError: 400, if the body is invalid; 501 for what is not emulated.
     """
     try:
-        found = json.loads(body or b"null")
+        content = json.loads(body or b"null")
     except ValueError:
-        found = None
-    resources = found.get("resources") if isinstance(found, dict) else None
-    if not isinstance(found, dict) or not isinstance(resources, list) or not resources:
+        content = None
+    resources = content.get("resources") if isinstance(content, dict) else None
+    if not isinstance(content, dict) or not isinstance(resources, list) or not resources:
         raise _invalid("the body is no configuration with at least one resource")
-    urls = [found.get("$schema"), *(one.get("$schema") for one in resources if isinstance(one, dict))]
+    urls = [content.get("$schema"), *(one.get("$schema") for one in resources if isinstance(one, dict))]
     if check_hosts and (old := [url for url in urls if str(url).lower().startswith(RETIRED_SCHEMAS)]):
         raise ApiError(400, f"Schema {old[0]} could not be accessed")
     if kind_of(urls[0]) != "configure":
@@ -62,7 +62,7 @@ def checked(body: bytes, *, check_hosts: bool) -> list[dict[str, Any]]:
 def _check(resource: Any, place: int) -> None:
     if not isinstance(resource, dict) or not kind_of(resource.get("$schema")):
         raise _invalid(f'#/resources/{place}: Required properties ["$schema"] were not present')
-    if wrong := list(wrong_in(resource, f"#/resources/{place}")):
+    if wrong := list(type_errors(resource, f"#/resources/{place}")):
         raise _invalid(*wrong)
     url = str(resource["$schema"])
     if kind_of(url) == "submission" and url.endswith("preview7") and "sources" not in resource:
@@ -76,5 +76,5 @@ def _check(resource: Any, place: int) -> None:
 
 
 def _invalid(*texts: str) -> ApiError:
-    details = [trouble("schemaValidationError", text) for text in texts]
+    details = [error_detail("schemaValidationError", text) for text in texts]
     return ApiError(400, "Invalid configuration: schema validation failed", details)

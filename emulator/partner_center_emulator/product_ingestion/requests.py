@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A request, taken apart: which of the API's calls it is, what it names, what it asks for."""
+"""Parses a request: its endpoint, the ids in its path, its query."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from partner_center_emulator.product_ingestion.identifiers import (
 
 GUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 PRODUCT, JOB = f"(?P<product>{GUID})", "(?P<job>[^/]+)"
-CALLS = [
+ENDPOINTS = [
     ("GET", "product", "products"),
     ("GET", f"product/{PRODUCT}", "product"),
     ("GET", "plan", "plans"),
@@ -35,20 +35,20 @@ CALLS = [
     ("POST", f"configure/{JOB}/cancel", "configure_cancel"),
     ("GET", f"[a-z][a-z0-9-]*/{PRODUCT}(?:/.+)?", "resource"),
 ]
-"""Every call: its method, the path below the base, in any case, and its name."""
+"""Every endpoint: its method, the path below the base URL in any case, and its name."""
 
 MANY = 100
-"""How many products are on a page if nobody says."""
+"""Default size of a page of products."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
     """One request.
 
-    :param name: which call it is; ``unknown`` and ``method`` if it is none.
-    :param path: the path below the base, without slashes that are too many.
-    :param names: what the path names.
-    :param query: the query's parameters, by their names in small letters.
+    :param name: name of the endpoint; ``unknown`` or ``method`` if there is none for the path or the method.
+    :param path: path below the base URL, without superfluous slashes.
+    :param names: ids in the path.
+    :param query: query parameters, by their names in lowercase.
     """
 
     name: str
@@ -59,26 +59,26 @@ class ApiRequest:
 
     @classmethod
     def of(cls, request: Request, body: bytes) -> ApiRequest:
-        """Take a request apart."""
+        """Parse a request."""
         path = "/".join(part for part in request.path_params["rest"].split("/") if part)
         query = {name.lower(): value for name, value in request.query_params.items()}
         name = "unknown"
-        for method, pattern, known in CALLS:
-            if (found := re.fullmatch(pattern, path, re.IGNORECASE)) is not None:
+        for method, pattern, known in ENDPOINTS:
+            if (match := re.fullmatch(pattern, path, re.IGNORECASE)) is not None:
                 if method == request.method:
                     return cls(
-                        known, path, {key: value.lower() for key, value in found.groupdict().items()}, query, body
+                        known, path, {key: value.lower() for key, value in match.groupdict().items()}, query, body
                     )
                 name = "method"
         return cls(name, path, {}, query, body)
 
     @property
     def version(self) -> str | None:
-        """The highest schema version that is asked for."""
+        """The highest schema version that the client accepts."""
         return self.query.get("$version")
 
     def check_version(self, *, required: bool) -> None:
-        """Check that parameter.
+        """Check the query parameter ``$version``.
 
         :raises ApiError: 400.
         """
@@ -88,9 +88,9 @@ class ApiRequest:
             raise ApiError(400, f"'{self.version}' is no schema version.")
 
     def target(self, default: str | None) -> str | None:
-        """Return the target that is asked for.
+        """Return the target in the query.
 
-        :raises ApiError: 400, if there is no such target.
+        :raises ApiError: 400, for an unknown target.
         """
         target = self.query.get("targettype", default)
         if target is None or target.lower() in (DRAFT, PREVIEW, LIVE):
@@ -98,9 +98,9 @@ class ApiRequest:
         raise ApiError(400, f"The target type '{target}' is not valid.")
 
     def number(self, read: Callable[[dict[str, str]], str | None], default: int) -> int:
-        """Return a number of the query.
+        """Return a number in the query.
 
-        :raises ApiError: 400, if it is none.
+        :raises ApiError: 400, if it is not a number.
         """
         text = read(self.query)
         if text is None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The resources of a product: what the portal's document says, and what only this API knows."""
+"""The resources of a product, from the offer's document and from what only the Product Ingestion API stores."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from partner_center_emulator.product_ingestion.identifiers import (
     product_id,
     schema,
 )
-from partner_center_emulator.product_ingestion.images import DELETED, IMAGE_KEYS, store, written
+from partner_center_emulator.product_ingestion.images import DELETED, IMAGE_KEYS, images_of, store_images
 
 TYPES = {"microsoft-azure-virtualmachines": "azureVirtualMachine", "microsoft-azure-corevm": "coreVirtualMachine"}
 Kept = dict[str, dict[str, Any]]
 
 
 class Draft:
-    """An offer's document together with the resources that were configured, of its draft or of a publication.
+    """An offer's document with the configured resources, of the draft or of a publication.
 
-    :param kept: resources as they were configured, by durable id.
+    :param kept: the configured resources, by durable id.
     """
 
     def __init__(self, offer: Offer, document: dict[str, Any], kept: Kept) -> None:
@@ -36,32 +36,32 @@ class Draft:
         self.kept = kept
 
     def resources(self) -> list[dict[str, Any]]:
-        """Write every resource but the submission."""
-        found = [self.product(), self._property(), self._audience()]
+        """Return every resource except the submission."""
+        resources = [self.product(), self._property(), self._audience()]
         for plan in self.plans():
-            found.append(self._plan(plan))
+            resources.append(self._plan(plan))
             if (kind := configuration_kind(self.document)) is not None:
-                found.append(self._configuration(kind, plan))
-        known = {resource["id"] for resource in found}
+                resources.append(self._configuration(kind, plan))
+        known = {resource["id"] for resource in resources}
         others = [one for one in self.kept.values() if one["id"] not in known and self._has_plan_of(one["id"])]
-        return copy.deepcopy([*found, *others])
+        return copy.deepcopy([*resources, *others])
 
     def find(self, identifier: str) -> dict[str, Any] | None:
-        """Write one resource; None if there is none of this id."""
+        """Return the resource with this id, None if there is none."""
         return next((one for one in self.resources() if one["id"].lower() == identifier.lower()), None)
 
     def plans(self) -> list[dict[str, Any]]:
         """Return the document's plans that have an id."""
         plans = _mapping(self.document.get("definition")).get("plans")
-        found = [plan for plan in plans if isinstance(plan, dict)] if isinstance(plans, list) else []
-        return [plan for plan in found if plan.get("planId") and isinstance(plan["planId"], str)]
+        plans = [plan for plan in plans if isinstance(plan, dict)] if isinstance(plans, list) else []
+        return [plan for plan in plans if plan.get("planId") and isinstance(plan["planId"], str)]
 
     def plan_of(self, guid: str) -> dict[str, Any] | None:
-        """Return the document's plan that has this GUID."""
+        """Return the document's plan with this GUID, None if there is none."""
         return next((plan for plan in self.plans() if plan_guid(self.offer, plan["planId"]) == guid.lower()), None)
 
     def apply(self, resources: list[dict[str, Any]]) -> None:
-        """Make the draft what these resources say; each has its durable id."""
+        """Apply these resources, which have durable ids, to the draft."""
         for resource in resources:
             own = {name: value for name, value in resource.items() if name != "resourceName"}
             self.kept[own["id"]] = copy.deepcopy(own)
@@ -75,7 +75,7 @@ class Draft:
             elif kind == configuration_kind(self.document):
                 plan = self.plan_of(own["id"].rpartition("/")[2])
                 if plan is not None:
-                    store(plan, self._image_key(), own)
+                    store_images(plan, self._image_key(), own)
 
     def _store_product(self, product: dict[str, Any]) -> None:
         if isinstance(product.get("alias"), str):
@@ -104,49 +104,53 @@ class Draft:
             self._definition()["offer"] = texts | {name: ids}
 
     def product(self) -> dict[str, Any]:
-        """Write the product itself."""
+        """Return the product resource."""
         alias = _mapping(self.document.get("definition")).get("displayText") or self.offer.offer_id
         kind = str(self.document.get("offerTypeId"))
         own = {"identity": {"externalId": self.offer.offer_id}, "type": TYPES.get(kind, kind), "alias": alias}
         return self._resource("product", product_id(self.offer), own)
 
     def _property(self) -> dict[str, Any]:
-        own = self._resource("property", f"property/{self.offer.guid}/public/main", self._belongs())
+        own = self._resource("property", f"property/{self.offer.guid}/public/main", self._product_reference())
         return {"kind": "azureVM", "termsConditions": "custom", **own}
 
     def _audience(self) -> dict[str, Any]:
         identifier = f"price-and-availability-offer/{self.offer.guid}"
-        said = _mapping(_mapping(self.document.get("definition")).get("offer")).get(self._audience_key())
-        ids = said if isinstance(said, list) else []
+        subscriptions = _mapping(_mapping(self.document.get("definition")).get("offer")).get(self._audience_key())
+        ids = subscriptions if isinstance(subscriptions, list) else []
         before = self.kept.get(identifier, {}).get("previewAudiences") or []
         people = [one for one in before if one.get("type") != "subscription" or one.get("id") in ids]
         known = {one.get("id") for one in people}
         people += [{"type": "subscription", "id": one, "label": ""} for one in ids if one not in known]
         return self._resource(
-            "price-and-availability-offer", identifier, self._belongs() | {"previewAudiences": people}
+            "price-and-availability-offer", identifier, self._product_reference() | {"previewAudiences": people}
         )
 
     def _plan(self, plan: dict[str, Any]) -> dict[str, Any]:
         own = {"identity": {"externalId": plan["planId"]}, "alias": plan.get(self._title_key(), plan["planId"])}
-        return {"azureRegions": ["azureGlobal"]} | self._resource("plan", self._plan_id(plan), self._belongs() | own)
+        return {"azureRegions": ["azureGlobal"]} | self._resource(
+            "plan", self._plan_id(plan), self._product_reference() | own
+        )
 
     def _configuration(self, kind: str, plan: dict[str, Any]) -> dict[str, Any]:
         identifier = self._plan_id(plan).replace("plan/", f"{kind}/", 1)
-        own = written(plan, self._image_key(), self.kept.get(identifier, {}))
+        own = images_of(plan, self._image_key(), self.kept.get(identifier, {}))
         system = {"family": "linux", "friendlyName": plan["planId"], "type": "other"}
         defaults: dict[str, Any] = {"operatingSystem": system, "recommendedVmSizes": [], "openPorts": []}
-        return defaults | self._resource(kind, identifier, self._belongs() | {"plan": self._plan_id(plan)} | own)
+        return defaults | self._resource(
+            kind, identifier, self._product_reference() | {"plan": self._plan_id(plan)} | own
+        )
 
     def _definition(self) -> dict[str, Any]:
-        """Return the document's definition, for changes."""
+        """Return the document's definition, to change it."""
         self.document["definition"] = _mapping(self.document.get("definition"))
-        return self.document["definition"]  # type: ignore[no-any-return]  # it has just been made one
+        return self.document["definition"]  # type: ignore[no-any-return]  # a dict, as assigned above
 
     def _resource(self, kind: str, identifier: str, own: dict[str, Any]) -> dict[str, Any]:
-        """Write a resource: what is kept of it, and over it what the document says."""
+        """Return a resource: the stored one, updated with what the document has."""
         return self.kept.get(identifier, {}) | {"$schema": schema(kind), "id": identifier} | own
 
-    def _belongs(self) -> dict[str, Any]:
+    def _product_reference(self) -> dict[str, Any]:
         return {"product": product_id(self.offer)}
 
     def _plan_id(self, plan: dict[str, Any]) -> str:
@@ -167,11 +171,11 @@ class Draft:
         return f"{'microsoft-azure-corevm' if core else 'microsoft-azure-marketplace'}.allowedSubscriptions"
 
 
-def shown(resource: dict[str, Any], highest: str | None, *, retired: bool) -> dict[str, Any]:
-    """Return a resource with its schema as it is given out.
+def with_version(resource: dict[str, Any], highest: str | None, *, retired: bool) -> dict[str, Any]:
+    """Return a resource with the schema of the requested version.
 
-    :param highest: the version that was asked for.
-    :param retired: whether some types still come with the host that is no longer taken.
+    :param highest: the highest version that the client accepts.
+    :param retired: whether some types still have a schema of the retired host.
     """
     kind = kind_of(resource.get("$schema"))
     url = schema(kind, highest)
@@ -181,15 +185,15 @@ def shown(resource: dict[str, Any], highest: str | None, *, retired: bool) -> di
 
 
 def with_nulls(resource: dict[str, Any]) -> dict[str, Any]:
-    """Return a resource as some are given out: with nulls that are not taken back."""
+    """Return a resource with the nulls that the API returns but rejects when they are sent back."""
     if kind_of(resource.get("$schema")) not in (VM_CONFIGURATION, CORE_CONFIGURATION):
         return resource
-    found = copy.deepcopy(resource)
-    found["vmProperties"] = {"supportsHibernation": None, **found.get("vmProperties", {})}
-    for version in found["vmImageVersions"]:
+    content = copy.deepcopy(resource)
+    content["vmProperties"] = {"supportsHibernation": None, **content.get("vmProperties", {})}
+    for version in content["vmImageVersions"]:
         if version.get("deprecationSchedule", {}).get("reason") == "other":
             version["deprecationSchedule"]["reason"] = None
-    return found
+    return content
 
 
 def _mapping(value: Any) -> dict[str, Any]:

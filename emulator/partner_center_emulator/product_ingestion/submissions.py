@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A product's submissions: what this API lists of an offer's publications."""
+"""A product's submissions, which are an offer's publications."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from partner_center_emulator.offer import Offer
 from partner_center_emulator.offer_store import OfferStore
 from partner_center_emulator.product_ingestion.identifiers import DRAFT, LIVE, PREVIEW, product_id, schema
 from partner_center_emulator.publications import (
+    AWAITING_SIGN_OFF,
     CANCELED,
     FAILED,
-    PARKED,
-    STRANGE,
     SUCCEEDED,
+    UNKNOWN,
     Publication,
     PublicationState,
 )
@@ -21,60 +21,60 @@ from partner_center_emulator.serializers import SIGN_OFF, Serializers
 
 
 class Submissions:
-    """Writes the submissions of a market's offers."""
+    """Serializes the submissions of offers."""
 
-    def __init__(self, offers: OfferStore, views: Serializers) -> None:
+    def __init__(self, offers: OfferStore, serializers: Serializers) -> None:
         self._offers = offers
         self._settings = offers.settings
-        self._views = views
+        self._serializers = serializers
 
     def entries(self, offer: Offer) -> list[dict[str, Any]]:
-        """Write all that are listed, the draft first and the newest last."""
-        found = [self._entry(offer, DRAFT, None)]
-        live = next((one for one in reversed(offer.publications) if self._standing(one).status == SUCCEEDED), None)
+        """Return all listed submissions, the draft first and the newest last."""
+        entries = [self._entry(offer, DRAFT, None)]
+        live = next((one for one in reversed(offer.publications) if self._state(one).status == SUCCEEDED), None)
         current = offer.current
-        is_listed = current is not None and current is not live and self._standing(current).status != CANCELED
+        is_listed = current is not None and current is not live and self._state(current).status != CANCELED
         if live is not None and not (is_listed and self._replaces(current)):
             if self._settings.live_listing == "same-id" and not is_listed:
-                found.append(self._entry(offer, PREVIEW, live, "completed", "succeeded"))
-            found.append(self._entry(offer, LIVE, live, "completed", "succeeded"))
+                entries.append(self._entry(offer, PREVIEW, live, "completed", "succeeded"))
+            entries.append(self._entry(offer, LIVE, live, "completed", "succeeded"))
         if current is not None and is_listed:
             if self._target(current) == LIVE and self._settings.live_listing == "same-id":
-                found.append(self._entry(offer, PREVIEW, current, "completed", "succeeded"))
-            found.append(self._entry(offer, self._target(current), current, *self._words(current)))
-        return found
+                entries.append(self._entry(offer, PREVIEW, current, "completed", "succeeded"))
+            entries.append(self._entry(offer, self._target(current), current, *self._words(current)))
+        return entries
 
     def arrived(self, offer: Offer, target: str, publication: Publication) -> dict[str, Any]:
-        """Write the submission of a publication that is at a target."""
+        """Return the submission of a publication that has reached a target."""
         return self._entry(offer, target, publication, "completed", "succeeded")
 
     def is_in_progress(self, offer: Offer) -> bool:
-        """Say whether a submission is on its way, which stands in the way of others."""
+        """Return whether a submission is in progress, which blocks others."""
         return any(entry.get("status", "completed").lower() != "completed" for entry in self.entries(offer))
 
-    def parked(self, offer: Offer) -> Publication | None:
-        """Return the preview that could go live."""
+    def awaiting_sign_off(self, offer: Offer) -> Publication | None:
+        """Return the publication that awaits sign-off, None if there is none."""
         current = offer.current
-        return current if current is not None and self._standing(current).status == PARKED else None
+        return current if current is not None and self._state(current).status == AWAITING_SIGN_OFF else None
 
     def _replaces(self, current: Publication | None) -> bool:
-        """Say whether the old live entry is gone while this one goes live."""
+        """Return whether the old live entry is hidden while this publication goes live."""
         if current is None or self._settings.going_live_listing == "two-live" or self._target(current) != LIVE:
             return False
-        return self._standing(current).status != FAILED
+        return self._state(current).status != FAILED
 
-    def _standing(self, publication: Publication) -> PublicationState:
-        return publication.standing(self._settings, self._offers.clock.now())
+    def _state(self, publication: Publication) -> PublicationState:
+        return publication.state_at(self._settings, self._offers.clock.now())
 
     def _target(self, publication: Publication) -> str:
-        return LIVE if self._standing(publication).steps[SIGN_OFF].status == "complete" else PREVIEW
+        return LIVE if self._state(publication).steps[SIGN_OFF].status == "complete" else PREVIEW
 
     def _words(self, publication: Publication) -> tuple[str, str]:
-        standing = self._standing(publication)
-        if standing.status in (PARKED, FAILED):
-            return "completed", "succeeded" if standing.status == PARKED else "failed"
-        if standing.status == STRANGE:
-            return STRANGE, "pending"
+        state = self._state(publication)
+        if state.status in (AWAITING_SIGN_OFF, FAILED):
+            return "completed", "succeeded" if state.status == AWAITING_SIGN_OFF else "failed"
+        if state.status == UNKNOWN:
+            return UNKNOWN, "pending"
         since = self._offers.clock.now() - publication.began
         return "notStarted" if since < self._settings.submission_waits else "running", "pending"
 
@@ -91,5 +91,5 @@ class Submissions:
         }
         if publication is None:
             return entry
-        words = {"status": self._views.word(status), "result": self._views.word(result)}
-        return entry | words | {"created": self._views.time(publication.began)}
+        words = {"status": self._serializers.word(status), "result": self._serializers.word(result)}
+        return entry | words | {"created": self._serializers.time(publication.began)}

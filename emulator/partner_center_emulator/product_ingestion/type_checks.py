@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Of what kind the parts of a resource are that are read here; whatever else a resource has is taken as it is."""
+"""Expected JSON types of the fields that the emulator reads; other fields are not checked."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 REFERENCE: tuple[type, ...] = (str, dict)
-SHAPES: dict[str, tuple[type, ...]] = {
+EXPECTED_TYPES: dict[str, tuple[type, ...]] = {
     "$schema": (str,),
     "id": (str, type(None)),
     "product": REFERENCE,
@@ -36,8 +36,8 @@ SHAPES: dict[str, tuple[type, ...]] = {
     "uri": (str,),
     "dataDisks": (list,),
 }
-OF_OBJECTS = ("previewAudiences", "skus", "vmImageVersions", "vmImages", "dataDisks")
-NAMES = {
+OBJECT_LISTS = ("previewAudiences", "skus", "vmImageVersions", "vmImages", "dataDisks")
+TYPE_NAMES = {
     str: "string",
     dict: "object",
     list: "array",
@@ -48,21 +48,21 @@ NAMES = {
 }
 
 
-def wrong_in(value: Any, place: str = "#") -> Iterator[str]:
-    """Say of everything that is of a wrong kind where it is, and what was expected."""
+def type_errors(value: Any, place: str = "#") -> Iterator[str]:
+    """Return a message for each field of a wrong type."""
     if not isinstance(value, dict):
         yield f"{place}: Expected type object but found type {_name(value)}"
         return
     for name, part in value.items():
         at = f"{place}/{name}"
-        if name in SHAPES and not isinstance(part, SHAPES[name]):
-            yield f"{at}: Expected type {NAMES[SHAPES[name][0]]} but found type {_name(part)}"
-        elif name in OF_OBJECTS:
+        if name in EXPECTED_TYPES and not isinstance(part, EXPECTED_TYPES[name]):
+            yield f"{at}: Expected type {TYPE_NAMES[EXPECTED_TYPES[name][0]]} but found type {_name(part)}"
+        elif name in OBJECT_LISTS:
             for number, entry in enumerate(part):
-                yield from wrong_in(entry, f"{at}/{number}")
-        elif name in SHAPES and isinstance(part, dict):
-            yield from wrong_in(part, at)
+                yield from type_errors(entry, f"{at}/{number}")
+        elif name in EXPECTED_TYPES and isinstance(part, dict):
+            yield from type_errors(part, at)
 
 
 def _name(value: Any) -> str:
-    return NAMES.get(type(value), "unknown")
+    return TYPE_NAMES.get(type(value), "unknown")

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a resource must be to be taken: mostly, that what was published is left alone."""
+"""Validates resources, mainly that what was published stays unchanged."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-from partner_center_emulator.product_ingestion.errors import invalid, trouble
+from partner_center_emulator.product_ingestion.errors import error_detail, invalid
 from partner_center_emulator.product_ingestion.identifiers import CORE_CONFIGURATION, VM_CONFIGURATION, kind_of
 from partner_center_emulator.product_ingestion.images import DELETED, GEN2
 from partner_center_emulator.product_ingestion.resources import Draft
@@ -17,18 +17,18 @@ WRONG_ENUM = "Expected value to match one of the values specified by the enum"
 
 
 def check(resources: list[dict[str, Any]], published: Draft | None, *, one_at_a_time: bool) -> None:
-    """Check technical configurations; other resources are taken as they are.
+    """Check technical configurations and deleted plans; other resources are always valid.
 
-    :param published: what is in preview or live already.
-    :param one_at_a_time: whether only one version may be new.
-    :raises JobError: naming everything that is wrong with the first that is.
+    :param published: the version in preview or live, if there is one.
+    :param one_at_a_time: whether only one image version may be unpublished.
+    :raises JobError: with every error of the first invalid resource.
     """
     for resource in resources:
         before = published.find(resource["id"]) if published is not None else None
         kind = kind_of(resource["$schema"])
         if kind == "plan" and before is not None and resource.get("lifecycleState") == DELETED:
             text = "A plan that was published cannot be deleted; deprecate it."
-            raise invalid(resource["id"], trouble("invalidState", text))
+            raise invalid(resource["id"], error_detail("invalidState", text))
         if kind in (VM_CONFIGURATION, CORE_CONFIGURATION):
             wrong = [*_own(resource), *_published(resource, before or {}, one_at_a_time=one_at_a_time)]
             if wrong:
@@ -61,7 +61,7 @@ def _own(resource: dict[str, Any]) -> list[dict[str, Any]]:
         _business(f"The image version {one} is there twice.") for one in sorted({*numbers}) if numbers.count(one) > 1
     ]
     if len(numbers) > MOST_VERSIONS:
-        wrong.append(trouble("collectionLimitExceeded", f"A SKU has at most {MOST_VERSIONS} image versions."))
+        wrong.append(error_detail("collectionLimitExceeded", f"A SKU has at most {MOST_VERSIONS} image versions."))
     return wrong
 
 
@@ -73,15 +73,15 @@ def _published(resource: dict[str, Any], before: dict[str, Any], *, one_at_a_tim
     versions = {str(one.get("versionNumber")): one for one in _entries(resource, "vmImageVersions")}
     old = {one["versionNumber"]: one for one in _entries(before, "vmImageVersions")}
     for number, was in old.items():
-        found = versions.get(number)
-        if found is None or found.get("lifecycleState") == DELETED:
+        version = versions.get(number)
+        if version is None or version.get("lifecycleState") == DELETED:
             text = f"The image version {number} was published before and cannot be removed; restore or deprecate it."
-            wrong.append(trouble("invalidState", text))
+            wrong.append(error_detail("invalidState", text))
             continue
-        changed = _sources(found)
+        changed = _sources(version)
         if any(changed.get(kind) != source for kind, source in _sources(was).items()):
             wrong.append(_business(f"The image version {number} was published before and cannot be changed."))
-        if "deprecationSchedule" in was and found.get("deprecationSchedule") != was["deprecationSchedule"]:
+        if "deprecationSchedule" in was and version.get("deprecationSchedule") != was["deprecationSchedule"]:
             text = f"The deprecation schedule for image {number} is already published and can not be changed in draft."
             wrong.append(_business(text))
     if one_at_a_time and old and len(versions.keys() - old.keys()) > 1:
@@ -90,13 +90,13 @@ def _published(resource: dict[str, Any], before: dict[str, Any], *, one_at_a_tim
 
 
 def _sources(version: dict[str, Any]) -> dict[str, Any]:
-    """Return what each image is made of, by its type."""
-    found = {}
+    """Return the source of each image, by the image's type."""
+    sources = {}
     for image in _entries(version, "vmImages"):
         source = _mapping(image.get("source"))
         disk = _mapping(source.get("osDisk")).get("uri")
-        found[str(image.get("imageType"))] = (disk, source.get("sharedImage"), source.get("dataDisks") or [])
-    return found
+        sources[str(image.get("imageType"))] = (disk, source.get("sharedImage"), source.get("dataDisks") or [])
+    return sources
 
 
 def _entries(resource: dict[str, Any], name: str) -> list[dict[str, Any]]:
@@ -105,11 +105,11 @@ def _entries(resource: dict[str, Any], name: str) -> list[dict[str, Any]]:
 
 
 def _schema(text: str) -> dict[str, Any]:
-    return trouble("schemaValidationError", text)
+    return error_detail("schemaValidationError", text)
 
 
 def _business(text: str) -> dict[str, Any]:
-    return trouble("businessValidationError", text)
+    return error_detail("businessValidationError", text)
 
 
 def _mapping(value: Any) -> dict[str, Any]:

@@ -1,24 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests as values, and answers as models or errors."""
+"""Requests as values, and responses as models or errors."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable
 from datetime import datetime, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
+from support.player import make_response
 
 from airflow_provider_cpp import exceptions
 from airflow_provider_cpp.apis.cloud_partner_portal import endpoints
-from airflow_provider_cpp.apis.cloud_partner_portal.location import resolve_same_origin
 from airflow_provider_cpp.core.http import MAX_RETRY_AFTER, Response, decode_response
 from airflow_provider_cpp.core.models import OfferRef
 from airflow_provider_cpp.core.operations import Operation
 from airflow_provider_cpp.core.redaction import MAX_LENGTH, sanitize_line
+from airflow_provider_cpp.core.urls import resolve_same_origin
 
 HOME = "https://cloudpartner.azure.com"
 BY_ID = "/api/publishers/p/offers/o/operations/1"
@@ -53,12 +53,12 @@ BY_ID = "/api/publishers/p/offers/o/operations/1"
     ],
 )
 def test_a_location_is_followed_on_its_own_host_only(value: str | None, expected: str | None) -> None:
-    """A location keeps its path if it is on the host that was asked, and is as good as none otherwise."""
-    assert resolve_same_origin(value, HOME) == expected
+    """A location keeps its path if it is on the requested host, and counts as missing otherwise."""
+    assert resolve_same_origin(value, HOME, "/api/") == expected
 
 
 def test_the_api_version_is_added_where_it_is_missing(offer: OfferRef, operation: Operation) -> None:
-    """Every request names the API's version once."""
+    """Every request has the API version exactly once."""
     assert (
         endpoints.get_offer_status(offer).url_path("2017-10-31")
         == "/api/publishers/contoso/offers/contoso-vm/status?api-version=2017-10-31"
@@ -75,7 +75,7 @@ def test_only_reads_may_be_sent_twice(offer: OfferRef) -> None:
 
 
 def test_the_publish_body(offer: OfferRef) -> None:
-    """Addresses are one text under the key with a hyphen, and the metadata stay without them."""
+    """The addresses are one string under a hyphenated key, and without addresses the metadata object stays."""
     assert endpoints.publish_offer(offer, ("a@b", "c@d")).body == b'{"metadata": {"notification-emails": "a@b,c@d"}}'
     assert endpoints.publish_offer(offer).body == b'{"metadata": {}}'
 
@@ -83,8 +83,8 @@ def test_the_publish_body(offer: OfferRef) -> None:
 OFFER = "/api/publishers/contoso/offers/contoso-vm"
 
 
-def test_every_order_has_its_place(offer: OfferRef) -> None:
-    """Method, path and body of each call are as the API has them; no order may be sent twice."""
+def test_each_request_has_its_method_path_and_body(offer: OfferRef) -> None:
+    """Each request has the API's method, path and body; only reads are safe to send twice."""
     mails = b'{"metadata": {"notification-emails": "a@b"}}'
     expected = {
         ("GET", "/api/publishers", None): endpoints.list_publishers(),
@@ -97,20 +97,20 @@ def test_every_order_has_its_place(offer: OfferRef) -> None:
         ("POST", f"{OFFER}/cancel", b'{"metadata": {}}'): endpoints.cancel_operation(offer),
         ("PUT", OFFER, b'{"a": 1}'): endpoints.put_offer(offer, {"a": 1}, None),
     }
-    for place, call in expected.items():
-        assert (call.method, call.path, call.body) == place
-        assert call.is_safe == (call.method == "GET")
+    for expected_request, request in expected.items():
+        assert (request.method, request.path, request.body) == expected_request
+        assert request.is_safe == (request.method == "GET")
 
 
 @pytest.mark.parametrize("slot", ["", "../x", "a/b", "a b"])
 def test_a_slot_stays_one_segment(offer: OfferRef, slot: str) -> None:
-    """A slot that could leave its place in the path is refused."""
+    """A slot that is not a single path segment is refused."""
     with pytest.raises(exceptions.ConfigurationError, match="slot is"):
         endpoints.get_offer(offer, slot=slot)
 
 
 @pytest.mark.parametrize(
-    ("order", "words"), [("go_live_offer", "go live with offer"), ("cancel_operation", "cancel offer")]
+    ("submit", "description"), [("go_live_offer", "go live with offer"), ("cancel_operation", "cancel offer")]
 )
 @pytest.mark.parametrize(
     ("headers", "location"),
@@ -121,40 +121,39 @@ def test_a_slot_stays_one_segment(offer: OfferRef, slot: str) -> None:
         ({}, None),
     ],
 )
-def test_orders_name_their_location(
-    offer: OfferRef, make_reply: Callable[..., Response], order: str, words: str, headers: dict[str, str], location: str
+def test_submits_return_their_location(
+    offer: OfferRef, submit: str, description: str, headers: dict[str, str], location: str
 ) -> None:
-    """Going live and canceling are answered by the location of an operation, on this host, or by none."""
-    call: endpoints.Request[str | None] = getattr(endpoints, order)(offer)
-    assert call.description == f"{words} contoso/contoso-vm"
+    """Go-live and cancel return the location of an operation on this host, or none."""
+    request: endpoints.Request[str | None] = getattr(endpoints, submit)(offer)
+    assert request.description == f"{description} contoso/contoso-vm"
     for status in (200, 202):
-        assert decode_response(call, make_reply(b"", status, headers)) == location
+        assert decode_response(request, make_response(b"", status, headers)) == location
 
 
 @pytest.mark.parametrize(
     ("condition", "headers"), [(None, {}), ("*", {"If-Match": "*"}), ('W/"a%3A"', {"If-Match": 'W/"a%3A"'})]
 )
 def test_a_draft_is_stored_under_its_condition(offer: OfferRef, condition: str | None, headers: dict[str, str]) -> None:
-    """The ETag is sent back as it came, and a creation has no condition."""
+    """The ETag is sent back unchanged, and a creation has no condition."""
     assert endpoints.put_offer(offer, {}, condition).headers == headers
 
 
-def test_a_draft_is_written_as_it_is(offer: OfferRef) -> None:
-    """Neither an ampersand nor a letter beyond ASCII is escaped, no digit of a long number is lost, and no repr shows it."""
-    call = endpoints.put_offer(offer, {"url": "https://a/b?c=d&sig=<é>", "version": 636576975611768314}, None)
-    assert call.body == '{"url": "https://a/b?c=d&sig=<é>", "version": 636576975611768314}'.encode()
-    assert "sig" not in repr(call)
+def test_a_draft_is_written_unchanged(offer: OfferRef) -> None:
+    """The body escapes no ampersand and no non-ASCII letter, keeps every digit of a long number, and is not in the repr."""
+    request = endpoints.put_offer(offer, {"url": "https://a/b?c=d&sig=<é>", "version": 636576975611768314}, None)
+    assert request.body == '{"url": "https://a/b?c=d&sig=<é>", "version": 636576975611768314}'.encode()
+    assert "sig" not in repr(request)
 
 
 @pytest.mark.parametrize(("headers", "etag"), [({"etag": 'W/"x"'}, 'W/"x"'), ({"etag": ""}, None), ({}, None)])
 @pytest.mark.parametrize("status", [200, 201])
-def test_a_draft_comes_with_its_etag(
-    offer: OfferRef, make_reply: Callable[..., Response], headers: dict[str, str], etag: str | None, status: int
-) -> None:
-    """Reading and storing give the document and the ETag of its header, where there is one."""
-    for call in (endpoints.get_offer(offer), endpoints.put_offer(offer, {}, None)):
-        document = decode_response(call, make_reply({"id": "contoso-vm"}, status, headers))
-        assert (document.content, document.etag) == ({"id": "contoso-vm"}, etag)
+def test_a_draft_comes_with_its_etag(offer: OfferRef, headers: dict[str, str], etag: str | None, status: int) -> None:
+    """Reads and writes return the document with the ETag of the response header, if there is one."""
+    for request in (endpoints.get_offer(offer), endpoints.put_offer(offer, {}, None)):
+        document = decode_response(request, make_response({"id": "contoso-vm"}, status, headers))
+        assert document.content == {"id": "contoso-vm"}
+        assert document.etag == etag
 
 
 @pytest.mark.parametrize(
@@ -167,23 +166,21 @@ def test_a_draft_comes_with_its_etag(
     ],
 )
 @pytest.mark.parametrize("status", [200, 400])
-def test_no_error_quotes_a_signature(
-    offer: OfferRef, make_reply: Callable[..., Response], body: bytes, status: int
-) -> None:
-    """What signs the URL of an image is hidden where the portal quotes it back."""
+def test_no_error_quotes_a_signature(offer: OfferRef, body: bytes, status: int) -> None:
+    """The signature of an image's URL is redacted where a response quotes it."""
     with pytest.raises(exceptions.RequestError) as caught:
-        decode_response(endpoints.get_offer_status(offer), make_reply(body, status))
+        decode_response(endpoints.get_offer_status(offer), make_response(body, status))
     assert "c2Vj" not in str(caught.value)
     assert "***" in str(caught.value)
 
 
-def test_publishers_are_listed(make_reply: Callable[..., Response]) -> None:
-    """The list of publishers is read entry by entry, and anything else is an error that names the call."""
+def test_publishers_are_listed() -> None:
+    """The list of publishers is parsed, and anything else is an error that names the request."""
     body = [{"id": "contoso", "version": 1, "definition": {"displayText": "Contoso <b>Ltd</b>"}}, {"id": "other"}]
-    found = decode_response(endpoints.list_publishers(), make_reply(body))
-    assert [(one.id, one.display_text) for one in found] == [("contoso", "Contoso Ltd"), ("other", "")]
-    with pytest.raises(exceptions.InvalidResponseError, match="publishers: HTTP 200: a list was expected"):
-        decode_response(endpoints.list_publishers(), make_reply({"id": "contoso"}))
+    publishers = decode_response(endpoints.list_publishers(), make_response(body))
+    assert [(one.id, one.display_text) for one in publishers] == [("contoso", "Contoso Ltd"), ("other", "")]
+    with pytest.raises(exceptions.InvalidResponseError, match="publishers: HTTP 200: expected a list, not an object"):
+        decode_response(endpoints.list_publishers(), make_response({"id": "contoso"}))
 
 
 @pytest.mark.parametrize(
@@ -205,17 +202,13 @@ def test_publishers_are_listed(make_reply: Callable[..., Response]) -> None:
         (599, exceptions.ServerError, True),
     ],
 )
-def test_every_status_is_an_error_of_its_kind(
-    offer: OfferRef,
-    make_reply: Callable[..., Response],
-    status: int,
-    kind: type,
-    retryable: bool,  # noqa: FBT001
-) -> None:
-    """A status that is not good is the error that stands for it, and says whether asking again can help."""
+def test_every_status_is_an_error_of_its_kind(offer: OfferRef, status: int, kind: type, *, retryable: bool) -> None:
+    """Each error status raises its own exception type, which says whether a retry can help."""
     with pytest.raises(exceptions.RequestError) as caught:
-        decode_response(endpoints.get_offer(offer), make_reply(b"", status))
-    assert (type(caught.value), caught.value.retryable, caught.value.status) == (kind, retryable, status)
+        decode_response(endpoints.get_offer(offer), make_response(b"", status))
+    assert type(caught.value) is kind
+    assert caught.value.retryable == retryable
+    assert caught.value.status == status
 
 
 @pytest.mark.parametrize(
@@ -232,13 +225,12 @@ def test_every_status_is_an_error_of_its_kind(
         (b"", None, ""),
     ],
 )
-def test_error_bodies(
-    offer: OfferRef, make_reply: Callable[..., Response], body: bytes, code: str | None, text: str
-) -> None:
-    """Code and words are taken from whatever an error's body is."""
+def test_error_bodies(offer: OfferRef, body: bytes, code: str | None, text: str) -> None:
+    """The code and text of an error come from whatever its body is."""
     with pytest.raises(exceptions.BadRequestError) as caught:
-        decode_response(endpoints.get_offer(offer), make_reply(body, 400))
-    assert (caught.value.code, caught.value.text) == (code, text)
+        decode_response(endpoints.get_offer(offer), make_response(body, 400))
+    assert caught.value.code == code
+    assert caught.value.text == text
 
 
 @pytest.mark.parametrize(
@@ -255,20 +247,21 @@ def test_error_bodies(
         ("", None),
     ],
 )
-def test_retry_after(offer: OfferRef, make_reply: Callable[..., Response], value: str, seconds: float | None) -> None:
-    """Retry-After is read as seconds and as a date, and is never more than an hour."""
+def test_retry_after(offer: OfferRef, value: str, seconds: float | None) -> None:
+    """Retry-After is parsed as seconds or as a date, and is at most an hour."""
     with pytest.raises(exceptions.RateLimitError) as caught:
-        decode_response(endpoints.get_offer(offer), make_reply(b"", 429, {"retry-after": value}))
+        decode_response(endpoints.get_offer(offer), make_response(b"", 429, {"retry-after": value}))
     assert caught.value.retry_after == seconds
 
 
 def test_an_error_is_one_line_with_all_that_is_known() -> None:
-    """An error's text has the call, the status, code, words, the request's id and a hint."""
+    """The text of an error has the request, the status, code, text, request id and a hint."""
     error = exceptions.PermissionDeniedError(
         "offers of publisher p", status=403, code="Forbidden", text="No.", request_id="id-1"
     )
-    assert str(error).startswith("offers of publisher p: HTTP 403 Forbidden: No. (request id id-1); add the service")
-    assert str(exceptions.TransportError("x", text="")) == "x: no answer"
+    assert str(error).startswith("offers of publisher p: HTTP 403 Forbidden: No.; add the service principal")
+    assert str(error).endswith(" (request id id-1)")
+    assert str(exceptions.TransportError("x", text="")) == "x: no response"
 
 
 @pytest.mark.parametrize(
@@ -287,13 +280,13 @@ def test_an_error_is_one_line_with_all_that_is_known() -> None:
     ],
 )
 def test_plain_text(markup: str, text: str) -> None:
-    """Tags go, also escaped ones; entities become characters; what moves a cursor becomes a blank."""
+    """Tags are removed, also escaped ones; entities become characters; control characters become blanks."""
     assert sanitize_line(markup) == text
 
 
 @given(some.text() | some.text(alphabet="<>&;ltgam/!ps \x1b\n\r\u202e"))
 def test_no_text_forges_a_line_or_a_tag(markup: str) -> None:
-    """Whatever the portal writes, no control character, line break or tag of it reaches a log."""
+    """Whatever the API sends, no control character, line break or tag of it reaches a log."""
     text = sanitize_line(markup)
     assert all(letter.isprintable() for letter in text)
     assert not any(
@@ -343,8 +336,8 @@ JSON = some.recursive(
     status=some.sampled_from([200, 202, 302, 400, 429, 500]),
     which=some.integers(0, 5),
 )
-def test_every_answer_ends_in_a_model_or_an_error_of_ours(body: bytes, status: int, which: int) -> None:
-    """No answer, however odd, ends in anything but a model or an error of this package."""
+def test_every_response_becomes_a_model_or_an_error_of_ours(body: bytes, status: int, which: int) -> None:
+    """Any response, however odd, becomes a model or an exception of this package."""
     offer = OfferRef("contoso", "contoso-vm")
     every = [
         endpoints.get_offer_status(offer),
@@ -354,7 +347,7 @@ def test_every_answer_ends_in_a_model_or_an_error_of_ours(body: bytes, status: i
         endpoints.publish_offer(offer),
         endpoints.publish_offer(offer),
     ]
-    reply = Response(
+    response = Response(
         status,
         body,
         {"location": body.decode("latin-1"), "retry-after": body.decode("latin-1")},
@@ -362,16 +355,18 @@ def test_every_answer_ends_in_a_model_or_an_error_of_ours(body: bytes, status: i
         datetime.now(timezone.utc),
     )
     with contextlib.suppress(exceptions.MarketplaceError):
-        decode_response(every[which], reply)
+        decode_response(every[which], response)
 
 
 @given(some.text(max_size=40) | some.text(alphabet="abc./%?#\\-_$@:&", max_size=40))
 def test_no_identifier_changes_host_or_path(identifier: str) -> None:
-    """An id is refused, or stays one segment of its path."""
+    """An identifier is refused or stays one segment of its path."""
     try:
-        call = endpoints.get_offer_status(OfferRef("contoso", identifier))
+        request = endpoints.get_offer_status(OfferRef("contoso", identifier))
     except exceptions.ConfigurationError:
         return
-    segments = call.url_path("1").split("?")[0].split("/")
-    assert (len(segments), segments[:5], segments[6]) == (7, ["", "api", "publishers", "contoso", "offers"], "status")
+    segments = request.url_path("1").split("?")[0].split("/")
+    assert len(segments) == 7
+    assert segments[:5] == ["", "api", "publishers", "contoso", "offers"]
+    assert segments[6] == "status"
     assert segments[5] not in (".", "..")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Going live: ordered while the offer is parked, and told from its state where the answer was lost."""
+"""Going live: submitted while the offer awaits sign-off; after a lost response the offer's state decides."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from support.cloud_partner_portal import FakeAPI, changed
+from support.player import Player, make_response
 from support.tries import FIRST, RETRY
 
 from airflow_provider_cpp import exceptions
-from airflow_provider_cpp.apis.cloud_partner_portal import endpoints
 from airflow_provider_cpp.apis.cloud_partner_portal.go_live import go_live
 from airflow_provider_cpp.core.checkpoint import TryContext, TryCounts
 from airflow_provider_cpp.core.models import OfferRef
 from airflow_provider_cpp.core.operations import Operation
 from airflow_provider_cpp.core.params import GoLiveParams
 
-PARKED = {"status": "waitingForPublisherReview"}
+AWAITING_SIGN_OFF = {"status": "waitingForPublisherReview"}
 RUNNING = {"status": "running"}
 LIVE_BEGUN = {"status": "running", "steps": [{"id": "live", "status": "inProgress"}]}
 LIVE = {"status": "succeeded"}
@@ -31,41 +32,19 @@ BY_NUMBER = {"location": "/api/operations/contoso$contoso-vm$2$production"}
 FAULT = exceptions.ServerError("golive", status=503)
 
 
-class Portal:
-    """Answers with what is next of each kind, the last one for ever."""
-
-    def __init__(self, *, order: list[Any] | None = None, entries: list[Any], status: list[Any]) -> None:
-        self.answers = {"POST": order or [], "list": entries, "status": status}
-
-    def __call__(self, call: endpoints.Request[Any]) -> Any:
-        kind = "status" if call.path.endswith("/status") else "list"
-        answers = self.answers[call.method if call.method == "POST" else kind]
-        return answers.pop(0) if len(answers) > 1 else answers[0]
-
-
-def orders(player: Any) -> int:
-    return sum(line.startswith("POST") for line in player.sent)
-
-
-def changed(entry: dict[str, Any], minutes: float) -> dict[str, Any]:
-    """Return an entry that changed so many minutes after the DAG run began."""
-    began = datetime.fromisoformat("2026-11-03T08:00:00+00:00")
-    return entry | {"changedTime": (began + timedelta(minutes=minutes)).isoformat()}
-
-
 @pytest.fixture
-def wanted(offer: OfferRef) -> GoLiveParams:
+def params(offer: OfferRef) -> GoLiveParams:
     return GoLiveParams(offer, TryContext(60))
 
 
 @pytest.fixture
-def later(wanted: GoLiveParams, start: datetime) -> GoLiveParams:
-    """Return what a second try wants, an hour after the DAG run began."""
-    return replace(wanted, try_context=TryContext(60, counts=RETRY, dag_run_start=start - timedelta(hours=1)))
+def later_params(params: GoLiveParams, start: datetime) -> GoLiveParams:
+    """Return the parameters of a second try, an hour after the DAG run began."""
+    return replace(params, try_context=TryContext(60, counts=RETRY, dag_run_start=start - timedelta(hours=1)))
 
 
 @pytest.mark.parametrize(
-    ("headers", "after", "expected"),
+    ("headers", "listed_after", "expected"),
     [
         (AT_ID, [PUBLISHED], "live-id"),
         (BY_NUMBER, [GOLIVE, PUBLISHED], "live-id"),
@@ -73,111 +52,133 @@ def later(wanted: GoLiveParams, start: datetime) -> GoLiveParams:
         (BY_NUMBER, exceptions.PermissionDeniedError("list", status=403), None),
     ],
 )
-def test_what_is_parked_goes_live(
-    player: Any, wanted: GoLiveParams, make_reply: Any, headers: dict[str, str], after: Any, expected: str | None
+def test_an_offer_awaiting_sign_off_goes_live(
+    player: Player, params: GoLiveParams, headers: dict[str, str], listed_after: Any, expected: str | None
 ) -> None:
-    """The answer's location, or the one new entry, names the operation; once accepted, a list that fails loses nothing."""
-    player.answer = Portal(order=[make_reply(b"", 202, headers)], entries=[[PUBLISHED], after], status=[PARKED])
-    operation = player.run(go_live(wanted))
-    assert (operation.kind, operation.operation_id, operation.location) == ("golive", expected, headers["location"])
-    assert (orders(player), player.notes) == (1, [])
+    """The location, or the one new operation, identifies the go-live; a list that fails after the submit loses nothing."""
+    player.respond = FakeAPI(
+        post=[make_response(b"", 202, headers)], operations=[[PUBLISHED], listed_after], status=[AWAITING_SIGN_OFF]
+    )
+    operation = player.run(go_live(params))
+    assert operation.kind == "golive"
+    assert operation.operation_id == expected
+    assert operation.location == headers["location"]
+    assert player.posts == 1
+    assert player.checkpoints == []
 
 
 @pytest.mark.parametrize("status", ["running", "succeeded", "failed", "canceled", "neverPublished", "frobnicating"])
-@pytest.mark.parametrize(("entries", "named"), [([OLDER], "operation old-id"), ([], "it has no operation")])
-def test_a_first_try_needs_something_parked(
-    player: Any, wanted: GoLiveParams, status: str, entries: list[Any], named: str
+@pytest.mark.parametrize(("listed", "expected"), [([OLDER], "operation old-id"), ([], "it has no operation")])
+def test_a_first_try_needs_an_offer_awaiting_sign_off(
+    player: Player, params: GoLiveParams, status: str, listed: list[Any], expected: str
 ) -> None:
-    """Where nothing is parked, for as long as a status may be stale, the first try orders nothing, for good."""
-    player.answer = Portal(entries=[entries], status=[{"status": status}])
-    with pytest.raises(exceptions.PreviewNotReadyError, match=f"its status is {status}, {named}") as caught:
-        player.run(go_live(wanted))
-    assert (orders(player), caught.value.retryable, sum(player.slept)) == (0, False, 60)
+    """Where nothing awaits sign-off within the settle time, the first try submits nothing and fails finally."""
+    player.respond = FakeAPI(operations=[listed], status=[{"status": status}])
+    with pytest.raises(exceptions.PreviewNotReadyError, match=f"its status is {status}, {expected}") as caught:
+        player.run(go_live(params))
+    assert player.posts == 0
+    assert caught.value.retryable is False
+    assert sum(player.slept) == 60
 
 
 @pytest.mark.parametrize(
-    ("entries", "there"),
-    [([OLDER | {"submissionState": "running"}], "operation old-id"), ([], "none that is listed")],
+    ("listed", "expected"),
+    [
+        ([OLDER | {"submissionState": "running"}], "operation old-id"),
+        ([], "no operation that is listed awaits sign-off"),
+    ],
 )
 @pytest.mark.parametrize("counts", [FIRST, RETRY])
 def test_another_publication_is_not_signed_off(
-    player: Any,
-    later: GoLiveParams,
+    player: Player,
+    later_params: GoLiveParams,
     operation: Operation,
-    entries: list[Any],
-    there: str,
+    listed: list[Any],
+    expected: str,
     counts: TryCounts,
 ) -> None:
-    """With an operation given, another publication that is parked does not go live."""
-    entries = [changed(entry, -60) for entry in entries]
-    player.answer = Portal(entries=[entries], status=[PARKED])
-    meant = replace(later, try_context=replace(later.try_context, counts=counts), operation=operation)
-    with pytest.raises(
-        exceptions.PreviewNotReadyError, match=f"operation new-id was meant, but what is parked is {there}"
-    ):
-        player.run(go_live(meant))
-    assert orders(player) == 0
-
-
-@pytest.mark.parametrize("named", ["id", "number"])
-def test_the_publication_that_is_meant_goes_live(
-    player: Any, wanted: GoLiveParams, make_reply: Any, operation: Operation, named: str
-) -> None:
-    """The parked publication is recognized by the operation's id, or by the number in its location."""
-    if named == "number":
-        operation = replace(operation, operation_id=None, location="/api/operations/contoso$contoso-vm$2$preview")
-    player.answer = Portal(
-        order=[make_reply(b"", 202, AT_ID)], entries=[[changed(OLDER, 1), changed(PUBLISHED, 2)]], status=[PARKED]
+    """With an operation given, another publication that awaits sign-off does not go live."""
+    listed = [changed(entry, -60) for entry in listed]
+    player.respond = FakeAPI(operations=[listed], status=[AWAITING_SIGN_OFF])
+    given_params = replace(
+        later_params, try_context=replace(later_params.try_context, counts=counts), operation=operation
     )
-    assert player.run(go_live(replace(wanted, operation=operation))).operation_id == "live-id"
+    with pytest.raises(exceptions.PreviewNotReadyError, match=f"operation new-id was meant, but {expected}"):
+        player.run(go_live(given_params))
+    assert player.posts == 0
+
+
+@pytest.mark.parametrize("identified_by", ["id", "number"])
+def test_the_given_publication_goes_live(
+    player: Player, params: GoLiveParams, operation: Operation, identified_by: str
+) -> None:
+    """The publication that awaits sign-off is identified by the operation's id or by the number in its location."""
+    if identified_by == "number":
+        operation = replace(operation, operation_id=None, location="/api/operations/contoso$contoso-vm$2$preview")
+    player.respond = FakeAPI(
+        post=[make_response(b"", 202, AT_ID)],
+        operations=[[changed(OLDER, 1), changed(PUBLISHED, 2)]],
+        status=[AWAITING_SIGN_OFF],
+    )
+    assert player.run(go_live(replace(params, operation=operation))).operation_id == "live-id"
 
 
 @pytest.mark.parametrize(
-    ("answers", "last"),
+    ("responses", "expected"),
     [
         ([FAULT], "HTTP 503"),
         ([exceptions.TransportError("golive", text="timed out")], "timed out"),
-        ([None], "the answer named no operation"),
+        ([None], "the response named no operation"),
     ],
 )
-def test_an_offer_that_stays_parked_is_signed_off_twice(
-    player: Any, wanted: GoLiveParams, make_reply: Any, answers: list[Any], last: str
+def test_an_offer_still_awaiting_sign_off_is_submitted_twice(
+    player: Player, params: GoLiveParams, responses: list[Any], expected: str
 ) -> None:
-    """Still parked after the settle time means once more; then the try ends, and another may look."""
-    order = [answer or make_reply(b"", 202) for answer in answers]
-    player.answer = Portal(order=order, entries=[[PUBLISHED]], status=[PARKED])
+    """An offer that still awaits sign-off after the settle time is submitted once more; then the try fails, retryable."""
+    post = [response or make_response(b"", 202) for response in responses]
+    player.respond = FakeAPI(post=post, operations=[[PUBLISHED]], status=[AWAITING_SIGN_OFF])
     with pytest.raises(
-        exceptions.SubmitOutcomeUnknownError, match=f"still waits for its publisher's sign-off; last: .*{last}"
+        exceptions.SubmitOutcomeUnknownError, match=f"it still awaits sign-off; last: .*{expected}"
     ) as caught:
-        player.run(go_live(wanted))
-    assert (orders(player), caught.value.retryable, sum(player.slept)) == (2, True, 120)
+        player.run(go_live(params))
+    assert player.posts == 2
+    assert caught.value.retryable is True
+    assert sum(player.slept) == 120
 
 
-def test_the_second_order_may_be_answered(player: Any, wanted: GoLiveParams, make_reply: Any) -> None:
-    """A lost order that was not taken is made good by the second one."""
-    player.answer = Portal(order=[FAULT, make_reply(b"", 202, AT_ID)], entries=[[PUBLISHED]], status=[PARKED])
-    assert (player.run(go_live(wanted)).operation_id, orders(player)) == ("live-id", 2)
+def test_the_second_submit_may_be_accepted(player: Player, params: GoLiveParams) -> None:
+    """A second submit replaces a lost one that was not accepted."""
+    player.respond = FakeAPI(
+        post=[FAULT, make_response(b"", 202, AT_ID)], operations=[[PUBLISHED]], status=[AWAITING_SIGN_OFF]
+    )
+    assert player.run(go_live(params)).operation_id == "live-id"
+    assert player.posts == 2
 
 
 @pytest.mark.parametrize("kind", ["goLive", "", "Publish/GoLive"])
-def test_a_lost_order_is_found_in_the_list(player: Any, wanted: GoLiveParams, kind: str) -> None:
-    """After a lost answer the new entry is the operation, also where its kind is not said in a known word."""
+def test_a_lost_submit_is_found_in_the_list(player: Player, params: GoLiveParams, kind: str) -> None:
+    """After a lost response the new operation in the list is ours, also if its type is unknown."""
     new = GOLIVE | {"submissionType": kind}
-    entries = [[OLD_GOLIVE, PUBLISHED], [OLD_GOLIVE, PUBLISHED], [new, OLD_GOLIVE, PUBLISHED]]
-    player.answer = Portal(order=[FAULT], entries=entries, status=[PARKED])
-    assert (player.run(go_live(wanted)).operation_id, orders(player)) == ("live-id", 1)
+    listed = [[OLD_GOLIVE, PUBLISHED], [OLD_GOLIVE, PUBLISHED], [new, OLD_GOLIVE, PUBLISHED]]
+    player.respond = FakeAPI(post=[FAULT], operations=listed, status=[AWAITING_SIGN_OFF])
+    assert player.run(go_live(params)).operation_id == "live-id"
+    assert player.posts == 1
 
 
-@pytest.mark.parametrize("after", [RUNNING, LIVE_BEGUN, LIVE])
-def test_a_lost_order_that_continues_the_publication(player: Any, wanted: GoLiveParams, after: dict[str, Any]) -> None:
-    """Where the offer left its sign-off without a new entry, the publication's own operation is watched."""
-    player.answer = Portal(order=[FAULT], entries=[[PUBLISHED, OLDER]], status=[PARKED, after])
-    operation = player.run(go_live(wanted))
-    assert (operation.kind, operation.operation_id, sum(player.slept)) == ("golive", "new-id", 60)
+@pytest.mark.parametrize("listed_after", [RUNNING, LIVE_BEGUN, LIVE])
+def test_a_lost_submit_may_continue_the_publish_operation(
+    player: Player, params: GoLiveParams, listed_after: dict[str, Any]
+) -> None:
+    """Where the offer is past its sign-off without a new operation, the wait follows the publish operation."""
+    player.respond = FakeAPI(post=[FAULT], operations=[[PUBLISHED, OLDER]], status=[AWAITING_SIGN_OFF, listed_after])
+    operation = player.run(go_live(params))
+    assert operation.kind == "golive"
+    assert operation.operation_id == "new-id"
+    assert sum(player.slept) == 60
 
 
 @pytest.mark.parametrize(
-    ("entries", "status", "said"),
+    ("listed", "status", "expected"),
     [
         ([], RUNNING, "its status is running, with no operation"),
         ([changed(PUBLISHED | {"id": "theirs"}, 60), changed(PUBLISHED, 0)], RUNNING, "with operation theirs"),
@@ -186,25 +187,29 @@ def test_a_lost_order_that_continues_the_publication(player: Any, wanted: GoLive
         ([PUBLISHED], {"status": "frobnicating"}, "its status is frobnicating"),
     ],
 )
-def test_a_lost_order_is_not_seen_in_what_somebody_else_did(
-    player: Any, wanted: GoLiveParams, entries: list[Any], status: dict[str, Any], said: str
+def test_a_lost_submit_is_not_mistaken_for_another_change(
+    player: Player, params: GoLiveParams, listed: list[Any], status: dict[str, Any], expected: str
 ) -> None:
-    """An offer that was canceled, failed or published anew after a lost order did not go live by it."""
-    player.answer = Portal(order=[FAULT], entries=[[PUBLISHED], entries], status=[PARKED, status])
-    with pytest.raises(exceptions.SubmitOutcomeUnknownError, match=said) as caught:
-        player.run(go_live(wanted))
-    assert (orders(player), caught.value.retryable) == (1, False)
+    """An offer that was canceled, failed or published again after a lost submit did not go live by it."""
+    player.respond = FakeAPI(post=[FAULT], operations=[[PUBLISHED], listed], status=[AWAITING_SIGN_OFF, status])
+    with pytest.raises(exceptions.SubmitOutcomeUnknownError, match=expected) as caught:
+        player.run(go_live(params))
+    assert player.posts == 1
+    assert caught.value.retryable is False
 
 
-def test_looks_that_fail_after_a_lost_order(player: Any, wanted: GoLiveParams) -> None:
-    """A portal that falls silent after a lost order is asked on; what it says within the settle time counts."""
-    silence = exceptions.PermissionDeniedError("list", status=403)
-    player.answer = Portal(order=[FAULT], entries=[[PUBLISHED], silence, silence, [GOLIVE]], status=[PARKED, RUNNING])
-    assert player.run(go_live(wanted)).operation_id == "live-id"
-    player.answer = Portal(order=[FAULT], entries=[[PUBLISHED], silence], status=[PARKED])
-    with pytest.raises(exceptions.SubmitOutcomeUnknownError, match="the portal does not say where it stands") as caught:
-        player.run(go_live(wanted))
-    assert (caught.value.retryable, orders(player)) == (True, 2)
+def test_polls_that_fail_after_a_lost_submit(player: Player, params: GoLiveParams) -> None:
+    """After a lost submit polls go on through failures until the settle time is over."""
+    failure = exceptions.PermissionDeniedError("list", status=403)
+    player.respond = FakeAPI(
+        post=[FAULT], operations=[[PUBLISHED], failure, failure, [GOLIVE]], status=[AWAITING_SIGN_OFF, RUNNING]
+    )
+    assert player.run(go_live(params)).operation_id == "live-id"
+    player.respond = FakeAPI(post=[FAULT], operations=[[PUBLISHED], failure], status=[AWAITING_SIGN_OFF])
+    with pytest.raises(exceptions.SubmitOutcomeUnknownError, match="the offer's state cannot be read") as caught:
+        player.run(go_live(params))
+    assert caught.value.retryable is True
+    assert player.posts == 2
 
 
 @pytest.mark.parametrize(
@@ -218,79 +223,90 @@ def test_looks_that_fail_after_a_lost_order(player: Any, wanted: GoLiveParams) -
         exceptions.AuthenticationError("no"),
     ],
 )
-def test_a_refusal_while_parked_is_told(player: Any, wanted: GoLiveParams, error: exceptions.MarketplaceError) -> None:
-    """An order that was certainly not taken ends the try, with the portal's words."""
-    player.answer = Portal(order=[error], entries=[[PUBLISHED]], status=[PARKED])
+def test_a_refused_submit_is_an_error(player: Player, params: GoLiveParams, error: exceptions.MarketplaceError) -> None:
+    """A submit that was certainly not accepted fails the try with the API's text."""
+    player.respond = FakeAPI(post=[error], operations=[[PUBLISHED]], status=[AWAITING_SIGN_OFF])
     with pytest.raises(type(error), match="no"):
-        player.run(go_live(wanted))
-    assert (orders(player), player.slept) == (1, [])
+        player.run(go_live(params))
+    assert player.posts == 1
+    assert player.slept == []
 
 
 @pytest.mark.parametrize(
     "error", [exceptions.BadRequestError("golive", status=400), exceptions.ConflictError("golive", status=409)]
 )
-def test_a_first_order_refused_because_the_offer_left(
-    player: Any, wanted: GoLiveParams, error: exceptions.MarketplaceError
+def test_a_first_submit_refused_after_somebody_elses_sign_off(
+    player: Player, params: GoLiveParams, error: exceptions.MarketplaceError
 ) -> None:
-    """A first order that is refused since somebody else was quicker names what is there."""
-    player.answer = Portal(order=[error], entries=[[PUBLISHED], [GOLIVE, PUBLISHED]], status=[PARKED, RUNNING])
+    """A first submit that is refused because somebody else signed off names the current operation."""
+    player.respond = FakeAPI(
+        post=[error], operations=[[PUBLISHED], [GOLIVE, PUBLISHED]], status=[AWAITING_SIGN_OFF, RUNNING]
+    )
     with pytest.raises(exceptions.PreviewNotReadyError, match="its status is running, operation live-id"):
-        player.run(go_live(wanted))
+        player.run(go_live(params))
 
 
 @pytest.mark.parametrize(
-    ("after", "status", "expected"),
+    ("listed_after", "status", "expected"),
     [([GOLIVE, PUBLISHED], LIVE_BEGUN, "live-id"), ([PUBLISHED], LIVE, "new-id"), ([PUBLISHED], LIVE_BEGUN, "new-id")],
 )
 @pytest.mark.parametrize(
     "error", [exceptions.BadRequestError("golive", status=400), exceptions.ConflictError("golive", status=409)]
 )
-def test_a_second_order_refused_because_the_first_was_taken(
-    player: Any,
-    wanted: GoLiveParams,
+def test_a_second_submit_refused_because_the_first_was_accepted(
+    player: Player,
+    params: GoLiveParams,
     error: exceptions.MarketplaceError,
-    after: list[Any],
+    listed_after: list[Any],
     status: dict[str, Any],
     expected: str,
 ) -> None:
-    """An order refused since the offer left by the one before it is no failure: what that one began is watched."""
-    looks = 62  # the first look, and one every second of the settle time
-    player.answer = Portal(
-        order=[FAULT, error], entries=[*[[PUBLISHED]] * looks, after], status=[*[PARKED] * looks, status]
+    """A second submit that is refused because the first one was accepted is no failure: the first one's operation is used."""
+    polls = 62  # the first poll, and one every second of the settle time
+    player.respond = FakeAPI(
+        post=[FAULT, error],
+        operations=[*[[PUBLISHED]] * polls, listed_after],
+        status=[*[AWAITING_SIGN_OFF] * polls, status],
     )
-    assert player.run(go_live(wanted)).operation_id == expected
-    assert orders(player) == 2
+    assert player.run(go_live(params)).operation_id == expected
+    assert player.posts == 2
 
 
-def test_an_order_refused_on_a_retry(player: Any, later: GoLiveParams) -> None:
-    """On a retry the first order may follow an earlier try's, and a refusal is read in the same way."""
-    looks = 61
+def test_a_submit_refused_on_a_retry(player: Player, later_params: GoLiveParams) -> None:
+    """On a retry a refused submit may mean that the earlier try's submit was accepted."""
+    polls = 61
     published = changed(PUBLISHED, -60)
-    player.answer = Portal(
-        order=[exceptions.BadRequestError("golive", status=400)],
-        entries=[*[[published]] * looks, [changed(GOLIVE, 59), published]],
-        status=[*[PARKED] * looks, RUNNING],
+    player.respond = FakeAPI(
+        post=[exceptions.BadRequestError("golive", status=400)],
+        operations=[*[[published]] * polls, [changed(GOLIVE, 59), published]],
+        status=[*[AWAITING_SIGN_OFF] * polls, RUNNING],
     )
-    assert (player.run(go_live(later)).operation_id, orders(player)) == ("live-id", 1)
+    assert player.run(go_live(later_params)).operation_id == "live-id"
+    assert player.posts == 1
 
 
-# --- on a retry
+# --- retries
 
 
-def test_a_retry_that_finds_it_parked_waits_and_orders(player: Any, later: GoLiveParams, make_reply: Any) -> None:
-    """On a retry, still parked after the settle time means that the earlier order was not taken."""
-    entries = [changed(PUBLISHED, 10), changed(OLD_GOLIVE, -60)]
-    player.answer = Portal(order=[make_reply(b"", 202, AT_ID)], entries=[entries], status=[PARKED])
-    assert player.run(go_live(later)).operation_id == "live-id"
-    assert (orders(player), sum(player.slept)) == (1, 60)
+def test_a_retry_that_finds_a_pending_sign_off_waits_and_submits(player: Player, later_params: GoLiveParams) -> None:
+    """On a retry, an offer that still awaits sign-off after the settle time shows that the earlier submit was not accepted."""
+    listed = [changed(PUBLISHED, 10), changed(OLD_GOLIVE, -60)]
+    player.respond = FakeAPI(post=[make_response(b"", 202, AT_ID)], operations=[listed], status=[AWAITING_SIGN_OFF])
+    assert player.run(go_live(later_params)).operation_id == "live-id"
+    assert player.posts == 1
+    assert sum(player.slept) == 60
 
 
 @pytest.mark.parametrize(
-    ("entries", "status", "expected"),
+    ("listed", "status", "expected"),
     [
         ([changed(GOLIVE, 30), changed(PUBLISHED, 20)], RUNNING, "live-id"),
-        ([changed(GOLIVE, 30), changed(PUBLISHED, 20)], PARKED, "live-id"),
-        ([changed(GOLIVE, 30) | {"submissionState": "notStarted"}, changed(PUBLISHED, 20)], PARKED, "live-id"),
+        ([changed(GOLIVE, 30), changed(PUBLISHED, 20)], AWAITING_SIGN_OFF, "live-id"),
+        (
+            [changed(GOLIVE, 30) | {"submissionState": "notStarted"}, changed(PUBLISHED, 20)],
+            AWAITING_SIGN_OFF,
+            "live-id",
+        ),
         (
             [changed(GOLIVE, 30) | {"submissionState": "failed"}, changed(PUBLISHED, 20)],
             {"status": "failed"},
@@ -304,92 +320,100 @@ def test_a_retry_that_finds_it_parked_waits_and_orders(player: Any, later: GoLiv
         ([changed(PUBLISHED, -30)], LIVE_BEGUN, "new-id"),
     ],
 )
-@pytest.mark.parametrize("gives", ["nothing", "operation"])
-def test_a_retry_goes_on_with_what_the_earlier_try_began(
-    player: Any,
-    later: GoLiveParams,
+@pytest.mark.parametrize("given", ["nothing", "operation"])
+def test_a_retry_attaches_to_the_earlier_trys_operation(
+    player: Player,
+    later_params: GoLiveParams,
     operation: Operation,
-    entries: list[Any],
+    listed: list[Any],
     status: dict[str, Any],
     expected: str,
-    gives: str,
+    given: str,
 ) -> None:
-    """A going live of this DAG run, or the publication beyond its sign-off, is what an earlier try ordered."""
-    if gives == "operation":
-        later = replace(later, operation=replace(operation, operation_id=None, location=BY_NUMBER["location"]))
-    player.answer = Portal(entries=[entries], status=[status])
-    assert player.run(go_live(later)).operation_id == expected
-    assert (orders(player), player.slept) == (0, [])
+    """A go-live of this DAG run, or the publication past its sign-off, is what an earlier try submitted."""
+    if given == "operation":
+        later_params = replace(
+            later_params, operation=replace(operation, operation_id=None, location=BY_NUMBER["location"])
+        )
+    player.respond = FakeAPI(operations=[listed], status=[status])
+    assert player.run(go_live(later_params)).operation_id == expected
+    assert player.posts == 0
+    assert player.slept == []
 
 
 @pytest.mark.parametrize("status", [LIVE, {"status": "failed"}, {"status": "canceled"}, {"status": "frobnicating"}])
-@pytest.mark.parametrize("entries", [[changed(PUBLISHED, -30), changed(GOLIVE, -20)], []])
+@pytest.mark.parametrize("listed", [[changed(PUBLISHED, -30), changed(GOLIVE, -20)], []])
 def test_a_retry_that_finds_only_old_operations(
-    player: Any, later: GoLiveParams, status: dict[str, Any], entries: list[Any]
+    player: Player, later_params: GoLiveParams, status: dict[str, Any], listed: list[Any]
 ) -> None:
-    """On a retry, nothing parked and nothing that changed since the DAG run began is a clear error, at once."""
-    player.answer = Portal(entries=[entries], status=[status])
+    """A retry fails at once where nothing awaits sign-off and nothing changed since the DAG run began."""
+    player.respond = FakeAPI(operations=[listed], status=[status])
     with pytest.raises(exceptions.PreviewNotReadyError):
-        player.run(go_live(later))
-    assert (orders(player), player.slept) == (0, [])
+        player.run(go_live(later_params))
+    assert player.posts == 0
+    assert player.slept == []
 
 
-def test_a_retry_gives_an_earlier_order_time_to_show(player: Any, later: GoLiveParams) -> None:
-    """On a retry, an offer that is at work may have left its sign-off by an order that the list does not show yet."""
-    entries = [changed(PUBLISHED, 20)]
-    player.answer = Portal(entries=[entries, entries, [changed(GOLIVE, 30), *entries]], status=[RUNNING])
-    assert player.run(go_live(later)).operation_id == "live-id"
-    player.answer = Portal(entries=[entries], status=[RUNNING])
+def test_a_retry_gives_an_earlier_submit_time_to_show(player: Player, later_params: GoLiveParams) -> None:
+    """On a retry, an offer in progress may be past its sign-off by a submit that is not listed yet."""
+    listed = [changed(PUBLISHED, 20)]
+    player.respond = FakeAPI(operations=[listed, listed, [changed(GOLIVE, 30), *listed]], status=[RUNNING])
+    assert player.run(go_live(later_params)).operation_id == "live-id"
+    player.respond = FakeAPI(operations=[listed], status=[RUNNING])
     player.slept.clear()
     with pytest.raises(exceptions.PreviewNotReadyError, match="its status is running, operation new-id"):
-        player.run(go_live(later))
-    assert (orders(player), sum(player.slept)) == (0, 60)
+        player.run(go_live(later_params))
+    assert player.posts == 0
+    assert sum(player.slept) == 60
 
 
 @pytest.mark.parametrize("state", ["completed", "failed", "canceled", "frobnicating"])
-def test_what_ended_is_not_what_waits_now(
-    player: Any, later: GoLiveParams, make_reply: Any, operation: Operation, state: str
+def test_a_go_live_that_ended_does_not_count_for_the_current_preview(
+    player: Player, later_params: GoLiveParams, operation: Operation, state: str
 ) -> None:
-    """A going live of this DAG run that ended is of an earlier preview while another one is parked."""
+    """A go-live of this DAG run that ended belongs to an earlier preview while another one awaits sign-off."""
     earlier = changed(GOLIVE, 10) | {"id": "first-live", "submissionState": state}
-    player.answer = Portal(
-        order=[make_reply(b"", 202, AT_ID)], entries=[[changed(PUBLISHED, 20), earlier]], status=[PARKED]
+    player.respond = FakeAPI(
+        post=[make_response(b"", 202, AT_ID)],
+        operations=[[changed(PUBLISHED, 20), earlier]],
+        status=[AWAITING_SIGN_OFF],
     )
-    assert player.run(go_live(replace(later, operation=operation))).operation_id == "live-id"
-    assert (orders(player), sum(player.slept)) == (1, 60)
+    assert player.run(go_live(replace(later_params, operation=operation))).operation_id == "live-id"
+    assert player.posts == 1
+    assert sum(player.slept) == 60
 
 
-@pytest.mark.parametrize("gives", ["nothing", "id", "number"])
-def test_another_publications_going_live_is_not_ours(
-    player: Any, later: GoLiveParams, operation: Operation, gives: str
+@pytest.mark.parametrize("given", ["nothing", "id", "number"])
+def test_another_publications_go_live_is_not_ours(
+    player: Player, later_params: GoLiveParams, operation: Operation, given: str
 ) -> None:
-    """A going live of this DAG run counts only if it is of the publication that is meant, or else of the newest."""
-    meant = {
+    """A go-live of this DAG run counts only for the given publication, or for the newest one if none was given."""
+    given_params = {
         "nothing": None,
         "id": operation,
         "number": replace(operation, operation_id=None, location="/api/operations/contoso$contoso-vm$2$preview"),
-    }[gives]
-    listed = [changed(OLD_GOLIVE, 10)] if gives == "number" else [changed(PUBLISHED, 20), changed(OLD_GOLIVE, 10)]
-    player.answer = Portal(entries=[listed], status=[{"status": "canceled"}])
+    }[given]
+    listed = [changed(OLD_GOLIVE, 10)] if given == "number" else [changed(PUBLISHED, 20), changed(OLD_GOLIVE, 10)]
+    player.respond = FakeAPI(operations=[listed], status=[{"status": "canceled"}])
     with pytest.raises(exceptions.PreviewNotReadyError, match="its status is canceled"):
-        player.run(go_live(replace(later, operation=meant)))
+        player.run(go_live(replace(later_params, operation=given_params)))
 
 
-def test_a_later_publication_is_not_the_one_that_was_meant(
-    player: Any, later: GoLiveParams, operation: Operation
+def test_a_later_publication_is_not_the_given_one(
+    player: Player, later_params: GoLiveParams, operation: Operation
 ) -> None:
-    """What is live, or goes live, is not this task's doing where it is another publication than was meant."""
+    """Another publication than the given one that is live, or goes live, is not this task's success."""
     theirs = changed(PUBLISHED | {"id": "theirs", "publishingVersion": 3}, 30)
     for status in (LIVE_BEGUN, LIVE):
-        player.answer = Portal(entries=[[theirs, changed(PUBLISHED, -30)]], status=[status])
+        player.respond = FakeAPI(operations=[[theirs, changed(PUBLISHED, -30)]], status=[status])
         with pytest.raises(exceptions.PreviewNotReadyError, match="operation theirs"):
-            player.run(go_live(replace(later, operation=operation)))
-    assert orders(player) == 0
+            player.run(go_live(replace(later_params, operation=operation)))
+    assert player.posts == 0
 
 
-def test_a_look_that_fails_ends_a_retry(player: Any, later: GoLiveParams) -> None:
-    """A retry that cannot see where the offer stands orders nothing."""
-    player.answer = Portal(entries=[[PUBLISHED]], status=[exceptions.ServerError("status", status=500)])
+def test_a_poll_that_fails_ends_a_retry(player: Player, later_params: GoLiveParams) -> None:
+    """A retry that cannot read the offer's state submits nothing."""
+    player.respond = FakeAPI(operations=[[PUBLISHED]], status=[exceptions.ServerError("status", status=500)])
     with pytest.raises(exceptions.ServerError):
-        player.run(go_live(later))
-    assert orders(player) == 0
+        player.run(go_live(later_params))
+    assert player.posts == 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Adding a version of an image: where it goes, what counts as done, and that no signature is ever shown."""
+"""Adding an image version: its place in the draft, when it is unchanged, and that no signature is shown."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def offer_of(*plans: Any, kind: str = "microsoft-azure-virtualmachines") -> dict
     return {"offerTypeId": kind, "definition": {"plans": list(plans)}}
 
 
-def refused(of: ImageVersion, now: datetime, **more: Any) -> str:
-    """Return what is wrong with it, in one line without a signature."""
+def error_of(of: ImageVersion, now: datetime, **more: Any) -> str:
+    """Return the validation error of an image, in one line without a signature."""
     with pytest.raises(ConfigurationError) as caught:
         of.validate(now, **more)
     return line_of(caught.value)
@@ -48,7 +48,7 @@ def line_of(error: MarketplaceError) -> str:
 
 @pytest.mark.parametrize("version", ["1.0.1", "2026.11.3", "2024.03.04", "0.0.0", "999999999.1.1"])
 def test_versions_are_kept_as_written(start: datetime, version: str) -> None:
-    """Three whole numbers with dots between are a version, leading zeros and all."""
+    """Three integers separated by dots are a version, and leading zeros stay."""
     image(version=version).validate(start)
     document = offer_of({"planId": "gold"})
     assert list(add_image_version(image(version=version), document)["definition"]["plans"][0][VM]) == [version]
@@ -58,20 +58,20 @@ def test_versions_are_kept_as_written(start: datetime, version: str) -> None:
     "version",
     ["", "1", "1.0", "1.0.0.0", "v1.0.0", "1.0.x", " 1.0.0", "1.0.0\n", "1..0", "٣.0.0", "1.0.-1", "None", None, 1.0],
 )
-def test_what_is_no_version(start: datetime, version: Any) -> None:
-    """Anything else is refused, and shown."""
-    line = refused(image(version=version), start)
-    assert "but must be three whole numbers with dots between, like 2026.11.3" in line
+def test_invalid_versions_are_error_of(start: datetime, version: Any) -> None:
+    """Anything else than three integers is refused, and the error shows it."""
+    line = error_of(image(version=version), start)
+    assert "but must be three integers with dots between, like 2026.11.3" in line
     assert line.startswith("the task's arguments cannot be used: version is ")
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "expected"),
     [
         (sas(expiry="2026-11-03T08%3A59%3A00Z"), "expired on 2026-11-03 08:59 UTC"),
         (sas(expiry="2026-11-03T10:00:00%2B02:00"), "expired on 2026-11-03 08:00 UTC"),
         (sas(expiry="2026-11-03"), "expired on 2026-11-03 00:00 UTC"),
-        (sas(expiry="2026-11-13"), "expires on 2026-11-13 00:00 UTC, but publishing reads it for up to 11 days"),
+        (sas(expiry="2026-11-13"), "expires on 2026-11-13 00:00 UTC, but Partner Center reads it for up to 11 days"),
         (sas(expiry="2026-11-14T08%3A59%3A59Z"), "expires on 2026-11-14 08:59 UTC"),
         (sas(expiry="2026-11-14T09%3A00%3A00Z"), None),
         (sas(expiry="soon"), None),
@@ -80,54 +80,54 @@ def test_what_is_no_version(start: datetime, version: Any) -> None:
         (f"http://images/x?se=2027-01-01&sig={SIGNATURE}", "must be an https URL"),
         (f"/vhds/os.vhd?sig={SIGNATURE}", "must be an https URL"),
         (f"https:///os.vhd?sig={SIGNATURE}", "must be an https URL"),
-        (f"https://[x/os.vhd?sig={SIGNATURE}", "is no URL"),
+        (f"https://[x/os.vhd?sig={SIGNATURE}", "is not a URL"),
         ("", "must be an https URL"),
     ],
 )
-def test_urls(start: datetime, url: str, said: str | None) -> None:
-    """A URL must be https, and good for as long as publishing may take, where it says how long it is."""
-    if said is None:
+def test_urls(start: datetime, url: str, expected: str | None) -> None:
+    """A URL must use https and, where it shows its expiry, be valid for as long as publishing may take."""
+    if expected is None:
         image(url=url).validate(start)
         image(data_disk_urls={0: url}).validate(start)
     else:
-        assert f"os_disk_url {said}" in refused(image(url=url), start)
-        assert f"data_disk_urls[0] {said}" in refused(image(data_disk_urls={0: url}), start)
+        assert f"os_disk_url {expected}" in error_of(image(url=url), start)
+        assert f"data_disk_urls[0] {expected}" in error_of(image(data_disk_urls={0: url}), start)
 
 
 @pytest.mark.parametrize("url", [7, {}, []])
-def test_what_is_no_text_is_no_url(start: datetime, url: Any) -> None:
-    """A value that is no text at all is refused as no URL."""
-    assert "os_disk_url is no URL" in refused(ImageVersion("gold", "1.0.0", url), start)
+def test_a_value_that_is_no_string_is_no_url(start: datetime, url: Any) -> None:
+    """A value that is not a string is refused as a URL."""
+    assert "os_disk_url is not a URL" in error_of(ImageVersion("gold", "1.0.0", url), start)
 
 
-def test_how_long_a_url_must_be_good_is_ours_to_say(start: datetime) -> None:
-    """The span may be another one than what the documents add up to."""
+def test_the_required_validity_of_a_url_can_be_set(start: datetime) -> None:
+    """The required validity can differ from the documented default."""
     url = sas(expiry=f"{start + timedelta(days=20):%Y-%m-%dT%H:%M:%SZ}")
     image(url=url).validate(start)
-    assert "reads it for up to 21.5 days" in refused(image(url=url), start, valid_for=timedelta(days=21, hours=12))
+    assert "reads it for up to 21.5 days" in error_of(image(url=url), start, valid_for=timedelta(days=21, hours=12))
     assert timedelta(days=11) == MAX_PUBLISH_DURATION
 
 
-def test_all_that_is_wrong_is_said_at_once(start: datetime) -> None:
-    """One error names every problem."""
+def test_one_error_names_every_problem(start: datetime) -> None:
+    """One error names every problem of an image."""
     disks: Any = {0: sas(), "x": "ftp://y", -1: sas()}
     details = {"osVhdUrl": sas(), "lunVhdDetails": [], "label": "x"}
-    line = refused(image(version="1", url="ftp://x", data_disk_urls=disks, details=details), start)
-    for said in (
+    line = error_of(image(version="1", url="ftp://x", data_disk_urls=disks, details=details), start)
+    for expected in (
         "version is '1'",
         "os_disk_url must be an https URL",
         "data_disk_urls[x] must be an https URL",
-        "data_disk_urls has 'x' for a logical unit number",
-        "data_disk_urls has -1 for a logical unit number",
-        "details must not hold lunVhdDetails",
-        "details must not hold osVhdUrl",
+        "data_disk_urls has 'x' as a logical unit number",
+        "data_disk_urls has -1 as a logical unit number",
+        "details must not contain lunVhdDetails",
+        "details must not contain osVhdUrl",
     ):
-        assert said in line
+        assert expected in line
 
 
 def test_a_signature_in_the_wrong_place_is_not_shown(start: datetime) -> None:
-    """A URL that was given as the version or the plan shows no signature either, and no repr shows one."""
-    refused(image(version=f"x?sig={SIGNATURE}"), start)
+    """No signature appears for a URL that was passed as version or plan, nor in a repr."""
+    error_of(image(version=f"x?sig={SIGNATURE}"), start)
     with pytest.raises(ConfigurationError, match="has no plan") as caught:
         add_image_version(image(plan=f"x?sig={SIGNATURE}"), offer_of())
     line_of(caught.value)
@@ -148,7 +148,7 @@ def test_a_signature_in_the_wrong_place_is_not_shown(start: datetime) -> None:
     ],
 )
 def test_the_key_follows_the_document(plan: dict[str, Any], others: list[Any], kind: str, key: str) -> None:
-    """Images go under the key that the plan has, or its neighbours, or the offer's type."""
+    """Images go under the key that the plan uses, else other plans, else the offer's type."""
     document = offer_of({"planId": "gold", **plan}, *others, kind=kind)
     add_image_version(image(details={"label": "L"}), document)
     expected = {"osVhdUrl": sas(), "label": "L", "lunVhdDetails": []}
@@ -157,7 +157,7 @@ def test_the_key_follows_the_document(plan: dict[str, Any], others: list[Any], k
 
 
 def test_other_versions_stay() -> None:
-    """A version joins those that are there."""
+    """Adding a version keeps the existing ones."""
     document = offer_of({"planId": "gold", VM: {"1.0.0": {"osVhdUrl": "x"}}})
     assert add_image_version(image(), document) is document
     assert list(document["definition"]["plans"][0][VM]) == ["1.0.0", "2026.11.3"]
@@ -165,41 +165,42 @@ def test_other_versions_stay() -> None:
 
 @pytest.mark.parametrize("plan", ["gen2", "GEN2"])
 def test_a_disk_generation_is_found_by_its_id(plan: str) -> None:
-    """The second generation of a plan's disks keeps its own images, and is found whatever the case."""
+    """A disk generation has its own images, and its id is matched without regard to case."""
     document = offer_of({"planId": "gold", CORE: {}, "diskGenerations": [7, {}, {"planId": "gen2", CORE: {}}]})
     add_image_version(image(plan=plan), document)
     first = document["definition"]["plans"][0]
-    assert (first[CORE], list(first["diskGenerations"][2][CORE])) == ({}, ["2026.11.3"])
+    assert first[CORE] == {}
+    assert list(first["diskGenerations"][2][CORE]) == ["2026.11.3"]
 
 
 @pytest.mark.parametrize(
-    ("document", "known"),
+    ("document", "expected"),
     [
         (
             offer_of({"planId": "silver"}, {"planId": "gen", "diskGenerations": [{"planId": "gen2"}]}),
             "silver, gen, gen2",
         ),
         (offer_of({"planId": "a\nb"}), "a b"),
-        (offer_of({}, 7, None, {"planId": None}, {"diskGenerations": "x"}), "none at all"),
-        ({"definition": {"plans": {}}}, "none at all"),
-        ({"definition": None}, "none at all"),
-        ({}, "none at all"),
+        (offer_of({}, 7, None, {"planId": None}, {"diskGenerations": "x"}), "none"),
+        ({"definition": {"plans": {}}}, "none"),
+        ({"definition": None}, "none"),
+        ({}, "none"),
     ],
 )
 @pytest.mark.parametrize("plan", ["gold", "None", ""])
-def test_an_unknown_plan_lists_those_that_are_there(document: dict[str, Any], known: str, plan: str) -> None:
-    """A plan that is not there is an error that names the plans, and nothing is changed."""
+def test_an_unknown_plan_is_an_error_that_lists_the_plans(document: dict[str, Any], expected: str, plan: str) -> None:
+    """An unknown plan is an error that lists the offer's plans, and nothing is changed."""
     before = copy.deepcopy(document)
     with pytest.raises(ConfigurationError) as caught:
         add_image_version(image(plan=plan), document)
-    assert line_of(caught.value).endswith(f"the offer has no plan {plan!r}; its plans are: {known}")
+    assert line_of(caught.value).endswith(f"the offer has no plan {plan!r}; its plans are: {expected}")
     assert document == before
 
 
 @pytest.mark.parametrize("images", [[], [1], "text", 7, False])
 def test_images_that_are_no_object_are_not_replaced(images: Any) -> None:
-    """Where something else stands in the place of a plan's images, it is not thrown away."""
-    with pytest.raises(ConfigurationError, match=f"where its images belong, under {VM}"):
+    """A value that is not an object under the images' key is an error and stays."""
+    with pytest.raises(ConfigurationError, match=f"instead of images under {VM}"):
         add_image_version(image(), offer_of({"planId": "gold", VM: images}))
 
 
@@ -207,7 +208,7 @@ TWO_DISKS = {"data_disk_urls": {0: "https://a/0", 1: "https://a/1"}}
 
 
 @pytest.mark.parametrize(
-    ("disks", "wanted"),
+    ("disks", "arguments"),
     [
         (None, {}),
         ([None, 7, {}], {}),
@@ -216,12 +217,14 @@ TWO_DISKS = {"data_disk_urls": {0: "https://a/0", 1: "https://a/1"}}
         ([{"vhdUrl": "https://a/0"}, {"vhdUrl": "https://a/1"}], TWO_DISKS),
     ],
 )
-@pytest.mark.parametrize("there", [{"osVhdUrl": sas(signature="other")}, {"osVhdUrl": BLOB, "label": "theirs"}])
-def test_the_same_blobs_are_done(there: dict[str, Any], disks: Any, wanted: dict[str, Any]) -> None:
-    """The version with the same blobs counts as done, whatever signs them and however its disks are listed."""
-    document = offer_of({"planId": "gold", VM: {"2026.11.3": there | {"lunVhdDetails": disks}}})
+@pytest.mark.parametrize("current", [{"osVhdUrl": sas(signature="other")}, {"osVhdUrl": BLOB, "label": "theirs"}])
+def test_a_version_with_the_same_blobs_is_unchanged(
+    current: dict[str, Any], disks: Any, arguments: dict[str, Any]
+) -> None:
+    """A version that has the same blobs is left unchanged, whatever their signatures and the order of its disks."""
+    document = offer_of({"planId": "gold", VM: {"2026.11.3": current | {"lunVhdDetails": disks}}})
     before = copy.deepcopy(document)
-    add_image_version(image(details={"label": "ours"}, **wanted), document)
+    add_image_version(image(details={"label": "ours"}, **arguments), document)
     assert document == before
 
 
@@ -229,7 +232,7 @@ LONG = "https://a/" + "x" * 400
 
 
 @pytest.mark.parametrize(
-    ("there", "wanted", "said"),
+    ("current", "arguments", "expected"),
     [
         ({"osVhdUrl": sas("https://a/other")}, {}, f"os https://a/other instead of os {BLOB}"),
         ({"osVhdUrl": sas(f"{LONG}1")}, {"url": sas(f"{LONG}2")}, "os https://a/xxx"),
@@ -247,18 +250,18 @@ LONG = "https://a/" + "x" * 400
         ),
     ],
 )
-def test_another_blob_is_an_error(there: Any, wanted: dict[str, Any], said: str) -> None:
-    """A version that has another blob, on any of its disks, is not overwritten, and no signature is told."""
-    document = offer_of({"planId": "gold", VM: {"2026.11.3": there}})
+def test_another_blob_is_an_error(current: Any, arguments: dict[str, Any], expected: str) -> None:
+    """A version that has another blob on any disk is not overwritten, and the error shows no signature."""
+    document = offer_of({"planId": "gold", VM: {"2026.11.3": current}})
     before = copy.deepcopy(document)
-    with pytest.raises(ConfigurationError, match=r"plan gold has a version 2026\.11\.3 already") as caught:
-        add_image_version(image(**wanted), document)
-    assert said in line_of(caught.value)
+    with pytest.raises(ConfigurationError, match=r"plan gold already has version 2026\.11\.3") as caught:
+        add_image_version(image(**arguments), document)
+    assert expected in line_of(caught.value)
     assert document == before
 
 
 def test_data_disks_are_ordered_by_number() -> None:
-    """Data disks stand in the order of their numbers, also where those came as text through a template."""
+    """Data disks are sorted by number, also where a template made their numbers strings."""
     disks: Any = {"10": "https://a/10", "2": "https://a/2", 0: "https://a/0"}
     document = add_image_version(image(data_disk_urls=disks), offer_of({"planId": "gold"}))
     added = document["definition"]["plans"][0][VM]["2026.11.3"]["lunVhdDetails"]
@@ -277,8 +280,8 @@ def test_data_disks_are_ordered_by_number() -> None:
         ("", []),
     ],
 )
-def test_signatures_are_found_and_hidden(text: str, signatures: list[str]) -> None:
-    """What signs a URL is found however it is written, and never shown in what the portal says."""
+def test_signatures_are_found_and_redacted(text: str, signatures: list[str]) -> None:
+    """The signature of a URL is found in every notation and redacted in text from the API."""
     assert find_sas_signatures(text) == signatures
     shown = sanitize_line(text)
     assert all(signature not in shown for signature in signatures)

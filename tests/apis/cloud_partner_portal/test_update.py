@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
+from support.player import Player, make_response
 
 from airflow_provider_cpp import exceptions
-from airflow_provider_cpp.apis.cloud_partner_portal import endpoints
 from airflow_provider_cpp.apis.cloud_partner_portal.update import MAX_TRIES, update
+from airflow_provider_cpp.core.http import Request
 from airflow_provider_cpp.core.json_fields import merge_patch
 from airflow_provider_cpp.core.models import OfferDocument, OfferRef
 from airflow_provider_cpp.core.params import UpdateParams
@@ -32,35 +33,34 @@ STALE = exceptions.PreconditionFailedError("store", status=412)
 
 
 class Drafts:
-    """A portal that keeps one draft: answers reads with it, and stores it unless told what to answer instead.
+    """A fake API with one draft.
 
-    :ivar put: what was stored: the condition and the body.
-    :ivar instead: what the next writes are answered with; an error under "lost" comes after storing.
+    :ivar puts: the condition and the body of each write.
+    :ivar responses: the errors that the next writes get, each with whether the write is stored all the same.
     """
 
-    def __init__(self, make_reply: Any, content: dict[str, Any] | None, etag: str | None = ETAG) -> None:
-        self.make_reply = make_reply
+    def __init__(self, content: dict[str, Any] | None, etag: str | None = ETAG) -> None:
         self.content = copy.deepcopy(content)
         self.etag = etag
-        self.put: list[tuple[str | None, bytes]] = []
-        self.instead: list[tuple[exceptions.MarketplaceError, bool]] = []
+        self.puts: list[tuple[str | None, bytes]] = []
+        self.responses: list[tuple[exceptions.MarketplaceError, bool]] = []
         self.before_write: Any = None
 
-    def __call__(self, call: endpoints.Request[Any]) -> Any:
-        if call.method == "PUT":
-            assert call.body is not None
-            self.put.append((call.headers.get("If-Match"), call.body))
-            error, stores = self.instead.pop(0) if self.instead else (None, True)
+    def __call__(self, request: Request[Any]) -> Any:
+        if request.method == "PUT":
+            assert request.body is not None
+            self.puts.append((request.headers.get("If-Match"), request.body))
+            error, is_stored = self.responses.pop(0) if self.responses else (None, True)
             if self.before_write is not None:
                 self.before_write(self)
-            if stores:
-                self.content = json.loads(call.body)
+            if is_stored:
+                self.content = json.loads(request.body)
             if error is not None:
                 return error
         if self.content is None:
             return exceptions.NotFoundError("draft", status=404)
         headers = {"etag": self.etag} if self.etag else {}
-        return self.make_reply(self.content, 200, headers)
+        return make_response(self.content, 200, headers)
 
 
 @pytest.fixture
@@ -90,14 +90,14 @@ EXAMPLES: list[tuple[Any, Any, Any]] = [
 
 @pytest.mark.parametrize(("document", "patch", "expected"), EXAMPLES)
 def test_the_examples_of_the_rfc(document: Any, patch: Any, expected: Any) -> None:
-    """Each example of the RFC comes out as it says, one level down, where anything may stand."""
+    """Each example of the RFC has the given result, nested one level down."""
     before = {"x": copy.deepcopy(document), "y": 1}
     assert merge_patch({"x": patch})(before) == {"x": expected, "y": 1}
     assert before == {"x": document, "y": 1}
 
 
-def test_a_null_takes_a_key_out() -> None:
-    """The one example whose result is nothing takes the key out, one level down."""
+def test_a_null_removes_a_key() -> None:
+    """A null removes its key, nested one level down."""
     assert merge_patch({"x": None, "z": None})({"x": {"a": "foo"}, "y": 1}) == {"y": 1}
 
 
@@ -111,8 +111,8 @@ JSON = some.recursive(
 @given(
     document=some.dictionaries(some.sampled_from("abcd"), JSON), patch=some.dictionaries(some.sampled_from("abc"), JSON)
 )
-def test_a_patch_is_done_once(document: dict[str, Any], patch: dict[str, Any]) -> None:
-    """A patch changes neither itself nor the document, does nothing the second time, and leaves other keys alone."""
+def test_a_patch_is_idempotent(document: dict[str, Any], patch: dict[str, Any]) -> None:
+    """A patch changes neither itself nor its input, does nothing the second time, and keeps other keys."""
     change, frozen = merge_patch(patch), copy.deepcopy((document, patch))
     after = change(document)
     assert after is not None
@@ -123,45 +123,50 @@ def test_a_patch_is_done_once(document: dict[str, Any], patch: dict[str, Any]) -
     }
 
 
-def test_everything_else_stays(player: Any, title: UpdateParams, make_reply: Any) -> None:
-    """Keys that nobody modelled, nulls and numbers of eighteen digits are stored as they were, under the draft's ETag."""
-    player.answer = drafts = Drafts(make_reply, DRAFT)
+def test_everything_else_stays(player: Player, title: UpdateParams) -> None:
+    """Unknown keys, nulls and 18-digit numbers are stored unchanged, with the draft's ETag as condition."""
+    player.respond = drafts = Drafts(DRAFT)
     updated = player.run(update(title))
     expected = copy.deepcopy(DRAFT)
     expected["definition"]["displayText"] = "New"  # type: ignore[index]
-    (condition, body), *others = drafts.put
-    assert (condition, json.loads(body), others) == (ETAG, expected, [])
+    (condition, body), *others = drafts.puts
+    assert condition == ETAG
+    assert json.loads(body) == expected
+    assert others == []
     assert b"636576975611768314" in body
-    assert (updated.written, updated.document) == (True, OfferDocument(expected, ETAG))
+    assert updated.written is True
+    assert updated.document == OfferDocument(expected, ETAG)
 
 
-def test_text_goes_out_as_it_is(player: Any, offer: OfferRef, make_reply: Any) -> None:
-    """Neither the ampersands of an image's URL nor letters beyond ASCII are escaped in the body."""
-    player.answer = drafts = Drafts(make_reply, DRAFT)
+def test_text_is_sent_unescaped(player: Player, offer: OfferRef) -> None:
+    """The body escapes neither the ampersands of an image's URL nor non-ASCII letters."""
+    player.respond = drafts = Drafts(DRAFT)
     player.run(update(UpdateParams(offer, merge_patch({"url": "https://a/b?sv=1&sig=x%3D&se=<é>"}))))
-    assert '"https://a/b?sv=1&sig=x%3D&se=<é>"'.encode() in drafts.put[0][1]
+    assert '"https://a/b?sv=1&sig=x%3D&se=<é>"'.encode() in drafts.puts[0][1]
 
 
-def test_a_draft_that_is_right_is_not_written(player: Any, title: UpdateParams, make_reply: Any) -> None:
-    """A change that changes nothing writes nothing, needs no ETag, and says so."""
+def test_an_unchanged_draft_is_not_written(player: Player, title: UpdateParams) -> None:
+    """A change without effect writes nothing, needs no ETag, and is logged."""
     content = copy.deepcopy(DRAFT) | {"definition": {"displayText": "New"}}
-    player.answer = drafts = Drafts(make_reply, content, etag=None)
+    player.respond = drafts = Drafts(content, etag=None)
     updated = player.run(update(title))
-    assert (updated.written, updated.document.content, drafts.put) == (False, content, [])
-    assert "nothing was written" in player.told[0][0]
+    assert updated.written is False
+    assert updated.document.content == content
+    assert drafts.puts == []
+    assert "nothing was written" in player.logged[0][0]
 
 
-@pytest.mark.parametrize(("there", "wanted"), [(1, True), (0, False), (True, 1), ([1], [True])])
-def test_true_is_not_one(player: Any, offer: OfferRef, make_reply: Any, there: Any, wanted: Any) -> None:
-    """Values that Python takes for equal, and JSON does not, are written."""
-    player.answer = drafts = Drafts(make_reply, {"x": there})
-    assert player.run(update(UpdateParams(offer, merge_patch({"x": wanted})))).written
-    assert json.dumps(json.loads(drafts.put[0][1])["x"]) == json.dumps(wanted)
+@pytest.mark.parametrize(("current", "expected"), [(1, True), (0, False), (True, 1), ([1], [True])])
+def test_true_is_not_one(player: Player, offer: OfferRef, current: Any, expected: Any) -> None:
+    """Values that are equal in Python but not in JSON are written."""
+    player.respond = drafts = Drafts({"x": current})
+    assert player.run(update(UpdateParams(offer, merge_patch({"x": expected})))).written
+    assert json.dumps(json.loads(drafts.puts[0][1])["x"]) == json.dumps(expected)
 
 
 @pytest.mark.parametrize("in_place", [True, False])
-def test_a_change_may_work_in_place_or_return(player: Any, offer: OfferRef, make_reply: Any, in_place: bool) -> None:  # noqa: FBT001
-    """A callable changes the document that it gets, or returns another one."""
+def test_a_change_may_work_in_place_or_return(player: Player, offer: OfferRef, *, in_place: bool) -> None:
+    """A callable may change the document in place or return another one."""
 
     def change(document: dict[str, Any]) -> dict[str, Any] | None:
         if not in_place:
@@ -169,9 +174,9 @@ def test_a_change_may_work_in_place_or_return(player: Any, offer: OfferRef, make
         document["x"] = 1
         return None
 
-    player.answer = drafts = Drafts(make_reply, DRAFT)
+    player.respond = drafts = Drafts(DRAFT)
     assert player.run(update(UpdateParams(offer, change))).written
-    assert json.loads(drafts.put[0][1]) == DRAFT | {"x": 1}
+    assert json.loads(drafts.puts[0][1]) == DRAFT | {"x": 1}
 
 
 def circle() -> dict[str, Any]:
@@ -181,15 +186,15 @@ def circle() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("returned", "said"),
+    ("returned", "expected"),
     [
-        ([1], "the change left list"),
-        ("text", "the change left str"),
-        (7, "the change left int"),
-        (True, "the change left bool"),
-        ({}, "the change left an empty document"),
-        ([], "the change left an empty document"),
-        (False, "the change left an empty document"),
+        ([1], "the change returned list"),
+        ("text", "the change returned str"),
+        (7, "the change returned int"),
+        (True, "the change returned bool"),
+        ({}, "the change returned an empty document"),
+        ([], "the change returned an empty document"),
+        (False, "the change returned an empty document"),
         ({"x": datetime(2026, 1, 1, tzinfo=timezone.utc)}, r"what JSON cannot hold \(TypeError\)"),
         ({"x": {1, 2}}, r"what JSON cannot hold \(TypeError\)"),
         ({"x": 1, 2: 3}, r"what JSON cannot hold \(TypeError\)"),
@@ -198,62 +203,63 @@ def circle() -> dict[str, Any]:
         (circle(), "what JSON cannot hold"),
     ],
 )
-def test_a_change_that_leaves_rubbish(player: Any, offer: OfferRef, make_reply: Any, returned: Any, said: str) -> None:
-    """What is no JSON object, or could not be written as one, is not stored."""
-    player.answer = drafts = Drafts(make_reply, DRAFT)
-    with pytest.raises(exceptions.ConfigurationError, match=said):
+def test_an_invalid_result_of_a_change_is_refused(
+    player: Player, offer: OfferRef, returned: Any, expected: str
+) -> None:
+    """A result that is no JSON object, or cannot be serialized, is not stored."""
+    player.respond = drafts = Drafts(DRAFT)
+    with pytest.raises(exceptions.ConfigurationError, match=expected):
         player.run(update(UpdateParams(offer, lambda _: returned)))
-    assert drafts.put == []
+    assert drafts.puts == []
 
 
-def test_what_a_change_raises_is_its_own(player: Any, offer: OfferRef, make_reply: Any) -> None:
-    """A callable's own error goes through as it is, and nothing is stored."""
-    player.answer = drafts = Drafts(make_reply, DRAFT)
+def test_an_error_raised_by_a_change_is_not_wrapped(player: Player, offer: OfferRef) -> None:
+    """An error raised by the callable propagates unchanged, and nothing is stored."""
+    player.respond = drafts = Drafts(DRAFT)
     with pytest.raises(KeyError):
         player.run(update(UpdateParams(offer, lambda document: document["no such key"])))
-    assert drafts.put == []
+    assert drafts.puts == []
 
 
-def test_somebody_else_wrote(player: Any, title: UpdateParams, make_reply: Any) -> None:
-    """After a 412 the change is made anew on what is there by then, under its ETag, and theirs is kept."""
-    player.answer = drafts = Drafts(make_reply, DRAFT)
+def test_a_concurrent_write_is_kept(player: Player, title: UpdateParams) -> None:
+    """After a 412 the change is applied again to the current draft, with its ETag, and the other change stays."""
+    player.respond = drafts = Drafts(DRAFT)
 
-    def theirs(portal: Drafts) -> None:
-        portal.content, portal.etag, portal.before_write = DRAFT | {"theirs": 1}, "W/2", None
+    def theirs(drafts: Drafts) -> None:
+        drafts.content, drafts.etag, drafts.before_write = DRAFT | {"theirs": 1}, "W/2", None
 
-    drafts.instead, drafts.before_write = [(STALE, False)], theirs
+    drafts.responses, drafts.before_write = [(STALE, False)], theirs
     updated = player.run(update(title))
-    assert ([condition for condition, _ in drafts.put], updated.document.content["theirs"]) == ([ETAG, "W/2"], 1)
+    assert [condition for condition, _ in drafts.puts] == [ETAG, "W/2"]
+    assert updated.document.content["theirs"] == 1
     assert updated.document.content["definition"]["displayText"] == "New"
     assert player.slept == [1.0]
 
 
-def test_somebody_else_writes_every_time(player: Any, title: UpdateParams, make_reply: Any) -> None:
-    """After five tries the last 412 is let through, which another try of the task may heal."""
-    player.answer = drafts = Drafts(make_reply, DRAFT)
-    drafts.instead = [(STALE, False)] * 99
+def test_a_412_every_time_is_an_error(player: Player, title: UpdateParams) -> None:
+    """After five tries the last 412 is raised, retryable."""
+    player.respond = drafts = Drafts(DRAFT)
+    drafts.responses = [(STALE, False)] * 99
     with pytest.raises(exceptions.PreconditionFailedError) as caught:
         player.run(update(title))
-    assert (len(drafts.put), player.slept, caught.value.retryable) == (MAX_TRIES, [1.0, 2.0, 3.0, 4.0], True)
+    assert len(drafts.puts) == MAX_TRIES
+    assert player.slept == [1.0, 2.0, 3.0, 4.0]
+    assert caught.value.retryable is True
 
 
 @pytest.mark.parametrize(
     "error", [LOST, exceptions.ServerError("x", status=500), exceptions.InvalidResponseError("x", status=200)]
 )
 @pytest.mark.parametrize(("stored", "writes"), [(True, 1), (False, 2)])
-def test_a_lost_answer(
-    player: Any,
-    title: UpdateParams,
-    make_reply: Any,
-    error: exceptions.MarketplaceError,
-    stored: bool,  # noqa: FBT001
-    writes: int,
+def test_a_lost_response(
+    player: Player, title: UpdateParams, error: exceptions.MarketplaceError, writes: int, *, stored: bool
 ) -> None:
-    """After a lost answer the draft is read again: it is right already, or it is stored once more."""
-    player.answer = drafts = Drafts(make_reply, DRAFT)
-    drafts.instead = [(error, stored)]
+    """After a lost response the draft is read again, and stored again only if it lacks the change."""
+    player.respond = drafts = Drafts(DRAFT)
+    drafts.responses = [(error, stored)]
     updated = player.run(update(title))
-    assert (len(drafts.put), updated.written) == (writes, not stored)
+    assert len(drafts.puts) == writes
+    assert updated.written is not stored
     assert updated.document.content["definition"]["displayText"] == "New"
 
 
@@ -267,61 +273,54 @@ def test_a_lost_answer(
         exceptions.TransportError("store", text="refused", sent=False),
     ],
 )
-def test_a_refusal_is_let_through(
-    player: Any, title: UpdateParams, make_reply: Any, error: exceptions.MarketplaceError
-) -> None:
-    """What the portal refuses is not tried again."""
-    player.answer = drafts = Drafts(make_reply, DRAFT)
-    drafts.instead = [(error, False)]
+def test_a_refused_update_is_an_error(player: Player, title: UpdateParams, error: exceptions.MarketplaceError) -> None:
+    """An update that the API refuses is not sent again."""
+    player.respond = drafts = Drafts(DRAFT)
+    drafts.responses = [(error, False)]
     with pytest.raises(type(error)):
         player.run(update(title))
-    assert (len(drafts.put), player.slept) == (1, [])
+    assert len(drafts.puts) == 1
+    assert player.slept == []
 
 
-def test_without_an_etag(player: Any, title: UpdateParams, make_reply: Any) -> None:
-    """A draft without an ETag is stored over only where that was asked for; an ETag that is there is used all the same."""
-    player.answer = drafts = Drafts(make_reply, DRAFT, etag=None)
+def test_without_an_etag(player: Player, title: UpdateParams) -> None:
+    """A draft without an ETag is overwritten only with overwrite=True; an ETag that exists is always sent."""
+    player.respond = drafts = Drafts(DRAFT, etag=None)
     with pytest.raises(
-        exceptions.ConfigurationError, match=r"gave no ETag with the draft.*overwrite=True accepts that"
+        exceptions.ConfigurationError, match=r"returned no ETag with the draft.*overwrite=True accepts that"
     ):
         player.run(update(title))
-    assert drafts.put == []
+    assert drafts.puts == []
     player.run(update(replace(title, overwrite=True)))
-    player.answer = with_etag = Drafts(make_reply, DRAFT)
+    player.respond = with_etag = Drafts(DRAFT)
     player.run(update(replace(title, overwrite=True)))
-    assert [condition for condition, _ in drafts.put + with_etag.put] == ["*", ETAG]
+    assert [condition for condition, _ in drafts.puts + with_etag.puts] == ["*", ETAG]
 
 
-def test_an_offer_that_is_not_there(player: Any, title: UpdateParams, make_reply: Any) -> None:
-    """An offer is created only where that was asked for, out of an empty document and without a condition."""
-    player.answer = drafts = Drafts(make_reply, None)
+def test_a_missing_offer_is_created_only_on_request(player: Player, title: UpdateParams) -> None:
+    """A missing offer is created only with create=True, from an empty document and without a condition."""
+    player.respond = drafts = Drafts(None)
     with pytest.raises(exceptions.NotFoundError):
         player.run(update(title))
-    assert drafts.put == []
+    assert drafts.puts == []
     updated = player.run(update(replace(title, create=True)))
-    assert (drafts.put, updated.written) == ([(None, b'{"definition": {"displayText": "New"}}')], True)
+    assert drafts.puts == [(None, b'{"definition": {"displayText": "New"}}')]
+    assert updated.written is True
 
 
-def test_a_creation_whose_answer_was_lost(player: Any, title: UpdateParams, make_reply: Any) -> None:
-    """A creation that was stored though its answer was lost is found by the next reading, or by the portal's conflict."""
-    player.answer = drafts = Drafts(make_reply, None)
-    drafts.instead = [(LOST, False), (exceptions.ConflictError("store", status=409), True)]
+def test_a_creation_whose_response_was_lost(player: Player, title: UpdateParams) -> None:
+    """A creation whose response was lost is found by the next read or by a 409."""
+    player.respond = drafts = Drafts(None)
+    drafts.responses = [(LOST, False), (exceptions.ConflictError("store", status=409), True)]
     updated = player.run(update(replace(title, create=True)))
-    assert ([condition for condition, _ in drafts.put], updated.written) == ([None, None], False)
+    assert [condition for condition, _ in drafts.puts] == [None, None]
+    assert updated.written is False
 
 
-def test_a_creation_that_is_refused_every_time(player: Any, title: UpdateParams, make_reply: Any) -> None:
-    """A conflict over an offer that never shows ends the creation."""
-    player.answer = drafts = Drafts(make_reply, None)
-    drafts.instead = [(exceptions.ConflictError("store", status=409), False)] * 99
+def test_a_creation_that_is_refused_every_time(player: Player, title: UpdateParams) -> None:
+    """Repeated conflicts over an offer that cannot be read end the creation."""
+    player.respond = drafts = Drafts(None)
+    drafts.responses = [(exceptions.ConflictError("store", status=409), False)] * 99
     with pytest.raises(exceptions.ConflictError):
         player.run(update(replace(title, create=True)))
-    assert len(drafts.put) == MAX_TRIES
-
-
-def test_an_update_without_a_change(player: Any, make_reply: Any, offer: OfferRef) -> None:
-    """What changes nothing is an error of the task, and nothing is stored."""
-    player.answer = drafts = Drafts(make_reply, DRAFT)
-    with pytest.raises(exceptions.ConfigurationError, match="give patch or change"):
-        player.run(update(UpdateParams(offer)))
-    assert drafts.put == []
+    assert len(drafts.puts) == MAX_TRIES

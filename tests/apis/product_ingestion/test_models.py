@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the Product Ingestion API says, read as it is written, and as it is not."""
+"""Parsing responses of the Product Ingestion API, valid and invalid."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
+from support.player import Player
 from support.product_ingestion import GUID, SAMPLES, sample, submission
 
 from airflow_provider_cpp import exceptions
@@ -31,7 +32,7 @@ from airflow_provider_cpp.apis.product_ingestion.status import (
     offer_status,
     parse_state,
 )
-from airflow_provider_cpp.apis.product_ingestion.submissions import as_operations, status_report
+from airflow_provider_cpp.apis.product_ingestion.submissions import as_operations, published_submissions, status_report
 from airflow_provider_cpp.core.http import Response, decode_response
 from airflow_provider_cpp.core.models import OfferRef
 from airflow_provider_cpp.core.operations import PRODUCT_INGESTION, Operation
@@ -72,15 +73,15 @@ EVERY = [
     ],
 )
 def test_a_result_counts_only_once_it_is_complete(progress: str, result: str, status: Status) -> None:
-    """How far a job is comes first, its result only then, and a word that nobody knows ends nothing."""
+    """The result counts only once the progress is completed, and an unknown word ends nothing."""
     assert parse_state(progress, result) is status
     assert status.is_terminal == (status in (Status.SUCCEEDED, Status.FAILED, Status.CANCELED))
 
 
-@pytest.mark.parametrize(("status", "spelt"), [(s, word) for s, words in SPELLINGS.items() for word in words])
-def test_every_spelling_means_what_the_table_says(status: Status, spelt: str) -> None:
-    """The table that is shown to people is what the API's words are read as."""
-    target, _, words = spelt.partition(" ")
+@pytest.mark.parametrize(("status", "spelling"), [(s, word) for s, words in SPELLINGS.items() for word in words])
+def test_every_spelling_means_what_the_table_says(status: Status, spelling: str) -> None:
+    """The documented table of spellings matches how states are parsed."""
+    target, _, words = spelling.partition(" ")
     state = parse_state(*words.split("/")) if "/" in words else None
     if state is None:
         assert status_report(()).status is status
@@ -89,14 +90,14 @@ def test_every_spelling_means_what_the_table_says(status: Status, spelt: str) ->
 
 
 def test_the_table_has_every_word() -> None:
-    """Each word of a job or a submission stands in the table."""
+    """The documented table has each word of a job or a submission."""
     shown = " ".join(word for words in SPELLINGS.values() for word in words)
     words = [word for table in (PROGRESS, RESULTS) for words in table.values() for word in words]
     assert [word for word in words if word not in shown and word != "canceled"] == []
 
 
 @pytest.mark.parametrize(
-    ("name", "status", "parked", "kinds"),
+    ("name", "status", "awaits_sign_off", "kinds"),
     [
         ("submissions-draft-only", Status.NEVER_PUBLISHED, False, []),
         ("submissions-preview-running", Status.RUNNING, False, ["publish", "golive", "publish"]),
@@ -107,34 +108,40 @@ def test_the_table_has_every_word() -> None:
         ("submissions-same-id-preview-and-live", Status.SUCCEEDED, False, ["golive", "publish"]),
     ],
 )
-def test_the_lists_that_were_seen(player: Any, name: str, status: Status, parked: bool, kinds: list[str]) -> None:  # noqa: FBT001
-    """Each list of submissions that was seen says where its offer stands, whatever its order."""
-    from airflow_provider_cpp.apis.product_ingestion.submissions import published_submissions
-
-    for turned in (False, True):
+def test_sample_lists_of_submissions(
+    player: Player, name: str, status: Status, kinds: list[str], *, awaits_sign_off: bool
+) -> None:
+    """Each sample list of submissions gives the offer's status in any order."""
+    for is_reversed in (False, True):
         value = sample(name)["value"]
-        player.answer = lambda _, value=value, turned=turned: {"value": value[::-1] if turned else value}
-        entries = player.run(published_submissions(GUID, OFFER))
-        said = status_report(entries)
-        assert (said.status, said.awaits_sign_off) == (status, parked)
-        assert [entry.kind for entry in as_operations(entries)] == kinds
+        player.respond = lambda _, value=value, is_reversed=is_reversed: {
+            "value": value[::-1] if is_reversed else value
+        }
+        submissions = player.run(published_submissions(GUID, OFFER))
+        expected = status_report(submissions)
+        assert expected.status == status
+        assert expected.awaits_sign_off == awaits_sign_off
+        assert [entry.kind for entry in as_operations(submissions)] == kinds
 
 
-def test_an_offer_is_beyond_its_preview_once_it_is_listed_for_the_market() -> None:
-    """What is listed as live has its preview behind it, also before the API has begun with it."""
-    said = status_report((Submission.from_json(submission(3, "live", "notStarted/pending")),))
-    assert (said.status, said.is_past_sign_off, said.awaits_sign_off) == (Status.RUNNING, True, False)
+def test_an_offer_with_a_live_submission_is_past_its_sign_off() -> None:
+    """A live submission is past its sign-off, also before it starts."""
+    expected = status_report((Submission.from_json(submission(3, "live", "notStarted/pending")),))
+    assert expected.status == Status.RUNNING
+    assert expected.is_past_sign_off is True
+    assert expected.awaits_sign_off is False
 
 
-def test_a_word_nobody_knows_is_told_as_it_is() -> None:
-    """The summary of an unknown state has the API's own words."""
-    said = status_report((Submission.from_json(submission(3, "preview", "mislaid/pending")),))
-    assert (said.status, said.raw_status) == (Status.UNKNOWN, "preview mislaid/pending")
+def test_an_unknown_state_keeps_its_raw_text() -> None:
+    """The report of an unknown state has the API's own words."""
+    expected = status_report((Submission.from_json(submission(3, "preview", "mislaid/pending")),))
+    assert expected.status == Status.UNKNOWN
+    assert expected.raw_status == "preview mislaid/pending"
     assert status_report((Submission.from_json(submission(3, "flight")),)).status is Status.UNKNOWN
 
 
 @pytest.mark.parametrize(
-    ("name", "status", "certification", "conflict", "said"),
+    ("name", "status", "certification", "conflict", "expected"),
     [
         ("configure-status-not-started", Status.NOT_STARTED, False, False, "no message"),
         ("configure-status-running", Status.RUNNING, False, False, "no message"),
@@ -146,7 +153,7 @@ def test_a_word_nobody_knows_is_told_as_it_is() -> None:
             False,
             (
                 "certification failed: Operation failed (internalServerError, submission/"
-                f"{GUID}): Certification (invalidState): Issues found during Certification. (invalidState); the team's"
+                f"{GUID}): Certification (invalidState): Issues found during Certification. (invalidState); the report"
             ),
         ),
         ("configure-status-failed-in-progress", Status.FAILED, False, True, "An In Progress submission already exists"),
@@ -160,17 +167,13 @@ def test_a_word_nobody_knows_is_told_as_it_is() -> None:
         ),
     ],
 )
-def test_the_jobs_that_were_seen(
-    name: str,
-    status: Status,
-    certification: bool,  # noqa: FBT001
-    conflict: bool,  # noqa: FBT001
-    said: str,
-) -> None:
-    """Each job that was seen is read, with its whole tree of errors as one line."""
+def test_sample_jobs(name: str, status: Status, expected: str, *, certification: bool, conflict: bool) -> None:
+    """Each sample job is parsed, with its whole tree of errors in one line."""
     job = Job.from_json(sample(name))
-    assert (job.state, job.is_certification, job.is_conflict) == (status, certification, conflict)
-    assert said in job.reason
+    assert job.state == status
+    assert job.is_certification == certification
+    assert job.is_conflict == conflict
+    assert expected in job.reason
     assert job.started_at == datetime(2024, 3, 4, 9, 0, 0, 123456, tzinfo=timezone.utc)
 
 
@@ -183,20 +186,20 @@ def nested(depth: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize("depth", [0, 1, 5, MAX_DEPTH])
 def test_a_certification_failure_is_found_at_any_depth(depth: int) -> None:
-    """Certification that said no is found however deep it stands."""
+    """A certification failure is found at any depth of the tree."""
     assert JobError.from_json(nested(depth)).is_certification
 
 
-def test_a_tree_without_an_end_is_cut() -> None:
-    """Of a tree that is deeper than any that is sane, the top is read."""
+def test_a_tree_that_is_too_deep_is_cut() -> None:
+    """Only the top of a tree that is too deep is parsed."""
     assert JobError.from_json(nested(MAX_DEPTH + 1)).is_certification is False
 
 
 @pytest.mark.parametrize(
-    ("errors_of_the_job", "said"),
+    ("errors", "expected"),
     [
-        ({}, "and the API gave no message"),
-        (None, "and the API gave no message"),
+        ({}, "the API returned no message"),
+        (None, "the API returned no message"),
         ([{}], "no message"),
         ([None, "plain text", 3], "plain text; 3"),
         ([{"message": "m", "details": {}}], "m"),
@@ -204,20 +207,20 @@ def test_a_tree_without_an_end_is_cut() -> None:
         ([{"message": "m", "resourceName": "x"}], "m (x)"),
     ],
 )
-def test_errors_are_walked_defensively(errors_of_the_job: Any, said: str) -> None:
-    """An object where a list belongs, a leaf without details and a bare text are all understood."""
-    job = Job.from_json({"jobId": "1", "jobStatus": "completed", "jobResult": "failed", "errors": errors_of_the_job})
-    assert job.reason == said
+def test_errors_of_any_structure(errors: Any, expected: str) -> None:
+    """An object in place of a list, an error without details, and plain text are accepted."""
+    job = Job.from_json({"jobId": "1", "jobStatus": "completed", "jobResult": "failed", "errors": errors})
+    assert job.reason == expected
 
 
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00", "0001-01-01", "soon", None, 7])
-def test_no_beginning_is_no_time(moment: Any) -> None:
-    """The year 1, and what is no time, is not when a job began."""
+def test_a_job_without_a_start_time(moment: Any) -> None:
+    """The year 1, and a value that is no time, mean that a job has no start time."""
     assert Job.from_json({"jobId": "1", "jobStatus": "running", "jobStart": moment}).started_at is None
 
 
 @pytest.mark.parametrize(
-    ("read", "value", "said"),
+    ("read", "value", "expected"),
     [
         (Product.from_json, {"id": "plan/1/2"}, "a product has no id"),
         (Product.from_json, [], "a product is a list"),
@@ -225,20 +228,22 @@ def test_no_beginning_is_no_time(moment: Any) -> None:
         (Submission.from_json, {"id": "submission/1"}, "a submission has no id"),
         (Job.from_json, {"jobId": "1"}, "a job has no id or no status"),
         (Job.from_json, {"jobId": "../x", "jobStatus": "running"}, "a job has no id or no status"),
-        (resources_of, {"resources": {}}, "resources is an object where a list belongs"),
+        (resources_of, {"resources": {}}, "resources is an object, not a list"),
         (resources_of, {"resources": [1]}, "a resource is a number"),
     ],
 )
-def test_what_cannot_be_read_says_why(read: Any, value: Any, said: str) -> None:
-    """A wrong shape is a ValueError that names what is there."""
-    with pytest.raises(ValueError, match=said):
+def test_an_invalid_value_is_an_error(read: Any, value: Any, expected: str) -> None:
+    """A value of the wrong type is a ValueError that describes it."""
+    with pytest.raises(ValueError, match=expected):
         read(value)
 
 
-def test_a_product_may_lack_what_is_not_needed() -> None:
-    """A product without identity, type or alias is a product."""
+def test_a_product_may_lack_optional_fields() -> None:
+    """A product without identity, type or alias is valid."""
     product = Product.from_json({"id": "product/1", "identity": []})
-    assert (product.id, product.external_id, product.type) == ("product/1", "", "")
+    assert product.id == "product/1"
+    assert product.external_id == ""
+    assert product.type == ""
 
 
 SAMPLE_BODIES = [json.loads(path.read_text()) for path in sorted(SAMPLES.glob("*.json"))]
@@ -246,7 +251,7 @@ ODD: list[Any] = [None, {}, [], "", "x", 3, True, [None], {"a": 1}, "0001-01-01"
 
 
 def mutate(value: Any, draw: Any) -> Any:
-    """Replace, drop or double something at a random place of a sample."""
+    """Replace, remove or duplicate a random value in a sample."""
     if isinstance(value, dict) and value and draw(some.integers(0, 3)):
         key = draw(some.sampled_from(sorted(value)))
         changed = dict(value)
@@ -266,16 +271,16 @@ def mutate(value: Any, draw: Any) -> Any:
     status=some.sampled_from([200, 202, 302, 400, 401, 404, 423, 429, 500, 502]),
     which=some.integers(0, len(EVERY) - 1),
 )
-def test_every_sample_and_its_mutations_end_in_a_model_or_an_error_of_ours(data: Any, status: int, which: int) -> None:
-    """No answer, however odd, ends in anything but a model or an error of this package, and what is read can be told."""
+def test_every_sample_and_its_mutations_become_a_model_or_an_error_of_ours(data: Any, status: int, which: int) -> None:
+    """Any response, however odd, becomes a model that can be described or an exception of this package."""
     body: Any = data.draw(some.sampled_from(SAMPLE_BODIES))
     for _ in range(data.draw(some.integers(0, 4))):
         body = mutate(body, data.draw)
     content = json.dumps(body).encode() if data.draw(some.integers(0, 9)) else data.draw(some.binary(max_size=20))
-    reply = Response(status, content, {}, endpoints.DEFAULT_HOST, datetime.now(timezone.utc))
+    response = Response(status, content, {}, endpoints.DEFAULT_HOST, datetime.now(timezone.utc))
     with contextlib.suppress(exceptions.MarketplaceError):
-        found = decode_response(EVERY[which], reply)
-        if isinstance(found, Job):
-            assert "\n" not in found.reason
-        if isinstance(found, endpoints.Page) and found.items and isinstance(found.items[0], Submission):
-            assert status_report(found.items).raw_status
+        parsed = decode_response(EVERY[which], response)
+        if isinstance(parsed, Job):
+            assert "\n" not in parsed.reason
+        if isinstance(parsed, endpoints.Page) and parsed.items and isinstance(parsed.items[0], Submission):
+            assert status_report(parsed.items).raw_status

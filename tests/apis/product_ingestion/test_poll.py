@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The wait: job and submission are both asked, and the submission decides."""
+"""Polling: job and submission are both read, and the submission decides."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from support.product_ingestion import GUID, JOB, Market, job, sample, submission
+from support.player import Player
+from support.product_ingestion import GUID, JOB, FakeAPI, job, sample, submission
 
 from airflow_provider_cpp import exceptions
 from airflow_provider_cpp.apis.product_ingestion.poll import LATE_POLLS, poll
@@ -30,18 +31,18 @@ GONE = exceptions.NotFoundError("job", status=404)
 
 
 @pytest.fixture
-def watch(offer: OfferRef, operation: Operation, start: Any) -> WaitSpec:
+def wait_spec(offer: OfferRef, operation: Operation, start: datetime) -> WaitSpec:
     """Return a wait for the preview of a publish operation."""
     return WaitSpec(offer, "preview", start + timedelta(days=14), operation, api="product_ingestion")
 
 
-def seen(player: Any, watch: WaitSpec, entries: list[Any], *jobs: Any) -> tuple[WaitResult | None, str]:
-    market = Market(entries)
-    market.jobs = list(jobs) or [job()]
-    player.answer = market
-    sighting = player.run(poll(watch))
-    assert not market.posted
-    outcome = sighting.outcome
+def poll_once(player: Player, wait_spec: WaitSpec, submissions: list[Any], *jobs: Any) -> tuple[WaitResult | None, str]:
+    api = FakeAPI(submissions)
+    api.jobs = list(jobs) or [job()]
+    player.respond = api
+    polled = player.run(poll(wait_spec))
+    assert not api.posted
+    outcome = polled.outcome
     return (outcome.result if outcome else None), outcome.message if outcome else ""
 
 
@@ -49,7 +50,7 @@ REACHED, FAILED, CANCELED = WaitResult.REACHED, WaitResult.FAILED, WaitResult.CA
 
 
 @pytest.mark.parametrize(
-    ("entries", "a_job", "preview", "live"),
+    ("submissions", "job_response", "preview", "live"),
     [
         ([RUNNING, OLD_LIVE], job(), None, None),
         ([PREVIEW, OLD_LIVE], DONE, REACHED, None),
@@ -70,7 +71,7 @@ REACHED, FAILED, CANCELED = WaitResult.REACHED, WaitResult.FAILED, WaitResult.CA
         ([OLD_LIVE], job("completed/failed", VALIDATION), FAILED, FAILED),
         ([OLD_LIVE], job("completed/cancelled"), CANCELED, CANCELED),
         ([OLD_LIVE], job("completed/failed", CONFLICT), FAILED, FAILED),
-        ([RUNNING], job("completed/failed", CONFLICT), FAILED, FAILED),  # it is somebody else's
+        ([RUNNING], job("completed/failed", CONFLICT), FAILED, FAILED),  # it is another submission
         ([LIVE], job("completed/failed", CONFLICT), FAILED, FAILED),
         ([OLD_LIVE], job(), None, None),
         ([OLD_LIVE], DONE, None, None),
@@ -81,16 +82,21 @@ REACHED, FAILED, CANCELED = WaitResult.REACHED, WaitResult.FAILED, WaitResult.CA
         ([], job("frobnicating/failed"), None, None),
     ],
 )
-def test_what_a_look_at_a_publication_means(
-    player: Any, watch: WaitSpec, entries: list[Any], a_job: Any, preview: WaitResult | None, live: WaitResult | None
+def test_polls_of_a_publish(
+    player: Player,
+    wait_spec: WaitSpec,
+    submissions: list[Any],
+    job_response: Any,
+    preview: WaitResult | None,
+    live: WaitResult | None,
 ) -> None:
-    """The submission decides; its job only where there is none, where it was canceled, or where it was refused."""
-    assert seen(player, watch, entries, a_job)[0] is preview
-    assert seen(player, replace(watch, until="live"), entries, a_job)[0] is live
+    """The submission decides; the job decides only where no submission is listed, or where it was canceled or refused."""
+    assert poll_once(player, wait_spec, submissions, job_response)[0] is preview
+    assert poll_once(player, replace(wait_spec, until="live"), submissions, job_response)[0] is live
 
 
 @pytest.mark.parametrize(
-    ("entries", "a_job", "result"),
+    ("submissions", "job_response", "result"),
     [
         ([PREVIEW, OLD_LIVE], job(), None),
         ([PREVIEW], DONE, None),
@@ -101,25 +107,30 @@ def test_what_a_look_at_a_publication_means(
         ([PREVIEW], job("completed/failed", VALIDATION), FAILED),
         ([PREVIEW], job("completed/failed", sample("configure-status-failed-not-latest")["errors"]), FAILED),
         ([PREVIEW], job("completed/cancelled"), CANCELED),
-        ([submission(8, "live", created="2026-11-03T10:00:00Z"), OLD_LIVE], DONE, REACHED),  # under another id
+        ([submission(8, "live", created="2026-11-03T10:00:00Z"), OLD_LIVE], DONE, REACHED),  # with another id
         ([OLD_LIVE], DONE, None),
         ([OLD_LIVE], job("completed/succeeded", started=None), None),
     ],
 )
-def test_what_a_look_at_a_going_live_means(
-    player: Any, watch: WaitSpec, operation: Operation, entries: list[Any], a_job: Any, result: WaitResult | None
+def test_polls_of_a_go_live(
+    player: Player,
+    wait_spec: WaitSpec,
+    operation: Operation,
+    submissions: list[Any],
+    job_response: Any,
+    result: WaitResult | None,
 ) -> None:
-    """Only what is listed for the market ends a going live well: the preview before it says nothing of it."""
-    going_live = replace(watch, operation=replace(operation, kind="golive"), until="live")
-    assert seen(player, going_live, entries, a_job)[0] is result
+    """A go-live succeeds only with a live submission; its preview does not count."""
+    going_live = replace(wait_spec, operation=replace(operation, kind="golive"), until="live")
+    assert poll_once(player, going_live, submissions, job_response)[0] is result
 
 
 @pytest.mark.parametrize(
-    ("entries", "started", "result"),
+    ("submissions", "started", "result"),
     [
         ([submission(9, "preview")], "2026-11-03T09:00:00.4Z", REACHED),
         ([submission(9, "preview", "running/pending")], "2026-11-03T09:00:00Z", None),
-        ([submission(7, "preview"), OLD_LIVE], "2026-11-03T09:00:00Z", None),  # the publication before
+        ([submission(7, "preview"), OLD_LIVE], "2026-11-03T09:00:00Z", None),  # the previous publication
         ([submission(12, "preview", "completed/failed"), submission(9, "live")], "2026-11-03T09:00:00Z", REACHED),
         ([submission(9, "flight")], "2026-11-03T09:00:00Z", None),
         ([submission(9, "preview") | {"created": None}], "2026-11-03T09:00:00Z", None),
@@ -127,23 +138,23 @@ def test_what_a_look_at_a_going_live_means(
         ([submission(9, "preview")], "0001-01-01T00:00:00", None),
     ],
 )
-def test_a_submission_is_found_by_the_jobs_own_clock(
-    player: Any,
-    watch: WaitSpec,
+def test_a_submission_is_identified_by_the_jobs_start_time(
+    player: Player,
+    wait_spec: WaitSpec,
     operation: Operation,
-    entries: list[Any],
+    submissions: list[Any],
     started: str | None,
     result: WaitResult | None,
 ) -> None:
-    """Where the order's answer came before its submission, the first one after the job's beginning is its own."""
-    unnamed = replace(watch, operation=replace(operation, operation_id=None))
-    assert seen(player, unnamed, entries, job("completed/succeeded", started=started))[0] is result
+    """Without a submission id, the first submission created after the job's start is the job's."""
+    unnamed = replace(wait_spec, operation=replace(operation, operation_id=None))
+    assert poll_once(player, unnamed, submissions, job("completed/succeeded", started=started))[0] is result
 
 
-def test_why_it_failed_is_told(player: Any, watch: WaitSpec) -> None:
-    """The outcome's one line has the step, the whole tree of the job's errors, and the operation."""
-    entries = [submission(7, "preview", "completed/failed")]
-    result, message = seen(player, watch, entries, job("completed/failed", CERTIFICATION))
+def test_a_failure_has_its_reason(player: Player, wait_spec: WaitSpec) -> None:
+    """The one line of a failure has the step, the whole tree of the job's errors, and the operation."""
+    submissions = [submission(7, "preview", "completed/failed")]
+    result, message = poll_once(player, wait_spec, submissions, job("completed/failed", CERTIFICATION))
     assert result is FAILED
     assert message.startswith(
         "offer contoso-vm: publication failed at step preview: certification failed: Operation failed"
@@ -152,52 +163,56 @@ def test_why_it_failed_is_told(player: Any, watch: WaitSpec) -> None:
     assert f"operation submission/{GUID}/7" in message
 
 
-def test_a_job_that_knows_why_may_lag(player: Any, watch: WaitSpec) -> None:
-    """A submission that failed before its job tells why is waited for, a minute at a time, and not for ever."""
-    entries = [submission(7, "preview", "completed/failed")]
-    _, message = seen(player, watch, entries, job(), job(), job("completed/failed", CERTIFICATION))
-    assert ("certification failed" in message, player.slept) == (True, [60.0, 60.0])
+def test_a_job_with_the_reason_may_lag(player: Player, wait_spec: WaitSpec) -> None:
+    """After a submission failed, its job is polled once a minute for the reason, a limited number of times."""
+    submissions = [submission(7, "preview", "completed/failed")]
+    _, message = poll_once(player, wait_spec, submissions, job(), job(), job("completed/failed", CERTIFICATION))
+    assert "certification failed" in message
+    assert player.slept == [60.0, 60.0]
     player.slept.clear()
-    result, message = seen(player, watch, entries, job())
-    assert (result, "no message" in message, len(player.slept)) == (FAILED, True, LATE_POLLS)
+    result, message = poll_once(player, wait_spec, submissions, job())
+    assert result == FAILED
+    assert "no message" in message
+    assert len(player.slept) == LATE_POLLS
 
 
-@pytest.mark.parametrize("a_job", [GONE, DONE])
+@pytest.mark.parametrize("job_response", [GONE, DONE])
 @pytest.mark.parametrize(
-    ("entries", "said"), [([OLD_LIVE], f"the newest is submission/{GUID}/3"), ([], "there is none")]
+    ("submissions", "expected"), [([OLD_LIVE], f"the newest is submission/{GUID}/3"), ([], "there are none")]
 )
-def test_a_submission_that_never_shows(
-    player: Any, watch: WaitSpec, start: Any, a_job: Any, entries: list[Any], said: str
+def test_a_submission_that_is_never_listed(
+    player: Player, wait_spec: WaitSpec, start: datetime, job_response: Any, submissions: list[Any], expected: str
 ) -> None:
-    """A list without the submission that is awaited is waited through for some minutes, and then an error that says so."""
+    """A submission that is not listed some minutes after its submit is an error that names the newest one."""
     player.now = start + timedelta(minutes=16)
     with pytest.raises(
-        exceptions.NotFoundError, match="it is not among the submissions, 15 minutes after its order"
+        exceptions.NotFoundError, match="it is not among the submissions, 15 minutes after its submit"
     ) as caught:
-        seen(player, watch, entries, a_job)
-    assert said in str(caught.value)
-    assert (caught.value.offer, caught.value.operation) == ("contoso-vm", f"submission/{GUID}/7")
+        poll_once(player, wait_spec, submissions, job_response)
+    assert expected in str(caught.value)
+    assert caught.value.offer == "contoso-vm"
+    assert caught.value.operation == f"submission/{GUID}/7"
 
 
-def test_a_submission_may_be_known_without_its_job(player: Any, watch: WaitSpec, operation: Operation) -> None:
-    """What was found after a lost answer has no job, and is watched by its submission alone."""
-    found = replace(watch, operation=replace(operation, location=None))
-    assert seen(player, found, [RUNNING])[0] is None
-    assert seen(player, found, [PREVIEW])[0] is REACHED
+def test_a_submission_may_be_known_without_its_job(player: Player, wait_spec: WaitSpec, operation: Operation) -> None:
+    """An operation that was found after a lost response has no job and is polled by its submission alone."""
+    without_job = replace(wait_spec, operation=replace(operation, location=None))
+    assert poll_once(player, without_job, [RUNNING])[0] is None
+    assert poll_once(player, without_job, [PREVIEW])[0] is REACHED
     assert not [line for line in player.sent if "configure" in line]
 
 
-def test_an_operation_names_its_product(player: Any, watch: WaitSpec, operation: Operation) -> None:
-    """Where the submission is known its product is too, and a look takes two requests; else it is looked up."""
-    seen(player, watch, [RUNNING])
+def test_an_operation_names_its_product(player: Player, wait_spec: WaitSpec, operation: Operation) -> None:
+    """A known submission includes its product, so a poll takes two requests, and three otherwise."""
+    poll_once(player, wait_spec, [RUNNING])
     assert player.sent == [f"GET /configure/{JOB}/status", f"GET /submission/{GUID}"]
     player.sent.clear()
-    seen(player, replace(watch, operation=replace(operation, operation_id=None)), [RUNNING])
+    poll_once(player, replace(wait_spec, operation=replace(operation, operation_id=None)), [RUNNING])
     assert len(player.sent) == 3
 
 
 @pytest.mark.parametrize(
-    ("entries", "preview", "live"),
+    ("submissions", "preview", "live"),
     [
         ([], None, None),
         ([OLD_LIVE], REACHED, REACHED),
@@ -209,38 +224,38 @@ def test_an_operation_names_its_product(player: Any, watch: WaitSpec, operation:
     ],
 )
 def test_without_an_operation_the_offer_decides(
-    player: Any, watch: WaitSpec, entries: list[Any], preview: WaitResult | None, live: WaitResult | None
+    player: Player, wait_spec: WaitSpec, submissions: list[Any], preview: WaitResult | None, live: WaitResult | None
 ) -> None:
-    """The newest submission says where the offer stands; a preview under the id of what is live waits for nobody."""
-    assert seen(player, replace(watch, operation=None), entries)[0] is preview
-    assert seen(player, replace(watch, operation=None, until="live"), entries)[0] is live
+    """Without an operation the newest submission decides; a preview with the live submission's id does not await sign-off."""
+    assert poll_once(player, replace(wait_spec, operation=None), submissions)[0] is preview
+    assert poll_once(player, replace(wait_spec, operation=None, until="live"), submissions)[0] is live
 
 
 @pytest.mark.parametrize(
-    ("entries", "result"),
+    ("submissions", "result"),
     [([], REACHED), ([RUNNING], None), ([PREVIEW], REACHED), ([GOING_LIVE], None), ([LIVE], REACHED)],
 )
-def test_idle_is_when_nothing_is_open(
-    player: Any, watch: WaitSpec, entries: list[Any], result: WaitResult | None
+def test_idle_means_that_nothing_is_in_progress(
+    player: Player, wait_spec: WaitSpec, submissions: list[Any], result: WaitResult | None
 ) -> None:
-    """A task that waits for somebody else's submission goes on once none is open; parked is not running."""
-    assert seen(player, replace(watch, operation=None, until="idle"), entries)[0] is result
+    """A wait for "idle" ends once no submission is in progress, also where one awaits sign-off."""
+    assert poll_once(player, replace(wait_spec, operation=None, until="idle"), submissions)[0] is result
 
 
-def test_a_kind_of_operation_crosses_with_its_watch(watch: WaitSpec) -> None:
-    """A wait survives its way to the triggerer, with an offer that has no publisher."""
-    assert WaitSpec.from_payload(watch.to_payload()) == watch
-    assert watch.operation is not None
-    assert watch.operation.api == PRODUCT_INGESTION
+def test_a_wait_spec_survives_its_payload(wait_spec: WaitSpec) -> None:
+    """A wait spec for an offer without a publisher survives the way to the triggerer."""
+    assert WaitSpec.from_payload(wait_spec.to_payload()) == wait_spec
+    assert wait_spec.operation is not None
+    assert wait_spec.operation.api == PRODUCT_INGESTION
 
 
 @pytest.mark.parametrize(("minutes", "result"), [(1, REACHED), (16, FAILED)])
-def test_what_began_long_after_a_job_that_failed_is_somebody_else_s(
-    player: Any, watch: WaitSpec, minutes: int, result: WaitResult
+def test_a_submission_long_after_a_failed_job_is_not_the_jobs(
+    player: Player, wait_spec: WaitSpec, minutes: int, result: WaitResult
 ) -> None:
-    """A publish that is known by its job alone, which failed, is not found in a submission that began much later."""
-    assert watch.operation is not None
-    by_its_job = replace(watch.operation, operation_id=None)
-    entry = submission(9, "preview", created=f"2026-11-03T08:{minutes:02d}:00.5Z")
+    """A submission created long after a failed job's start is not that job's."""
+    assert wait_spec.operation is not None
+    by_its_job = replace(wait_spec.operation, operation_id=None)
+    late = submission(9, "preview", created=f"2026-11-03T08:{minutes:02d}:00.5Z")
     failed = job("completed/failed", VALIDATION)
-    assert seen(player, replace(watch, operation=by_its_job), [entry], failed)[0] is result
+    assert poll_once(player, replace(wait_spec, operation=by_its_job), [late], failed)[0] is result

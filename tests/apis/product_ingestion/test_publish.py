@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The publish order of the Product Ingestion API: a job, which is refused some seconds later, if at all."""
+"""Publishing with the Product Ingestion API: a job, which may fail some seconds after it was accepted."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from support.product_ingestion import DRAFT, GUID, JOB, Market, job, sample, submission
+from support.player import Player
+from support.product_ingestion import DRAFT, GUID, JOB, FakeAPI, job, sample, submission
 from support.tries import CLEARED, FIRST, RETRY
 
 from airflow_provider_cpp import exceptions
@@ -26,129 +27,146 @@ VALIDATION = sample("configure-status-failed-validation")["errors"]
 IN_PROGRESS = exceptions.ConflictError("publish", status=400, text="An In Progress submission already exists")
 
 
-def wanted(offer: OfferRef, **attempt: Any) -> PublishParams:
-    return PublishParams(offer, (), TryContext(**{"settle_time": 900, "can_checkpoint": True, **attempt}))
+def make_params(offer: OfferRef, **context: Any) -> PublishParams:
+    return PublishParams(offer, (), TryContext(**{"settle_time": 900, "can_checkpoint": True, **context}))
 
 
-def test_an_order_is_found_by_its_submission(player: Any, offer: OfferRef, start: Any) -> None:
-    """The answer names the job, the list the submission; both are noted, the job before anything else is asked."""
-    player.answer = market = Market([OLD], [OLD], [NEW, OLD])
-    operation = player.run(publish(wanted(offer)))
+def test_a_publish_is_identified_by_its_submission(player: Player, offer: OfferRef, start: datetime) -> None:
+    """The response has the job, the list the submission; both are saved, the job before the next request."""
+    player.respond = api = FakeAPI([OLD], [OLD], [NEW, OLD])
+    operation = player.run(publish(make_params(offer)))
     assert operation == Operation(offer, "publish", start, NEW["id"], LOCATION, PRODUCT_INGESTION)
-    assert [note and note["operation"] and note["operation"]["operation_id"] for note in player.notes] == [
+    assert [
+        checkpoint and checkpoint["operation"] and checkpoint["operation"]["operation_id"]
+        for checkpoint in player.checkpoints
+    ] == [
         None,
         None,
         NEW["id"],
     ]
-    assert player.notes[0]["known_ids"] == [OLD["id"], OLD["id"]]
-    assert (len(market.posted), player.slept) == (1, [60.0])
-
-
-def test_a_submission_that_does_not_show_is_left_to_the_wait(player: Any, offer: OfferRef) -> None:
-    """After a minute the job alone is enough, and without time to settle at once."""
-    player.answer = Market([OLD])
-    assert player.run(publish(wanted(offer))).operation_id is None
-    assert player.slept == [60.0]
-    assert player.run(publish(wanted(offer, settle_time=0))).location == LOCATION
+    assert player.checkpoints[0]["known_ids"] == [OLD["id"], OLD["id"]]
+    assert len(api.posted) == 1
     assert player.slept == [60.0]
 
 
-def test_of_several_new_submissions_none_is_taken(player: Any, offer: OfferRef) -> None:
-    """Which of several is its own, the job's clock tells later."""
-    player.answer = Market([OLD], [NEW, submission(10, "preview", "running/pending"), OLD])
-    operation = player.run(publish(wanted(offer)))
-    assert (operation.operation_id, operation.location, player.slept) == (None, LOCATION, [])
+def test_a_submission_that_is_not_listed_is_left_to_the_wait(player: Player, offer: OfferRef) -> None:
+    """After a minute, or at once without a settle time, the job alone is enough."""
+    player.respond = FakeAPI([OLD])
+    assert player.run(publish(make_params(offer))).operation_id is None
+    assert player.slept == [60.0]
+    assert player.run(publish(make_params(offer, settle_time=0))).location == LOCATION
+    assert player.slept == [60.0]
 
 
-def test_a_list_that_fails_after_the_order_loses_nothing(player: Any, offer: OfferRef) -> None:
-    """Once the job is known, a look that fails is a warning."""
-    player.answer = Market([OLD], exceptions.BadRequestError("submissions", status=400))
-    assert player.run(publish(wanted(offer))).location == LOCATION
-    assert [level for text, level in player.told if "the order is with the API" in text] == ["warning"]
+def test_of_several_new_submissions_none_is_used(player: Player, offer: OfferRef) -> None:
+    """With several new submissions the operation has only its job, whose start time identifies the submission later."""
+    player.respond = FakeAPI([OLD], [NEW, submission(10, "preview", "running/pending"), OLD])
+    operation = player.run(publish(make_params(offer)))
+    assert operation.operation_id is None
+    assert operation.location == LOCATION
+    assert player.slept == []
 
 
-@pytest.mark.parametrize("answer", ["job", "400"])
-@pytest.mark.parametrize("seen", [True, False])
-def test_an_order_that_is_in_the_way_of_another(player: Any, offer: OfferRef, answer: str, seen: bool) -> None:  # noqa: FBT001
-    """Somebody else's submission that came first is named, in whichever way the API refuses; the note is taken back."""
-    later = [OLD, NEW] if seen else [OLD]
-    player.answer = market = Market([OLD], later)
-    if answer == "400":
-        market.orders = [IN_PROGRESS]
+def test_a_list_that_fails_after_the_submit_loses_nothing(player: Player, offer: OfferRef) -> None:
+    """Once the job is known, a list that fails is a warning."""
+    player.respond = FakeAPI([OLD], exceptions.BadRequestError("submissions", status=400))
+    assert player.run(publish(make_params(offer))).location == LOCATION
+    assert [level for text, level in player.logged if "the API accepted the publish" in text] == ["warning"]
+
+
+@pytest.mark.parametrize("refused_by", ["job", "400"])
+@pytest.mark.parametrize("is_listed", [True, False])
+def test_a_publish_refused_because_of_another_submission(
+    player: Player, offer: OfferRef, refused_by: str, *, is_listed: bool
+) -> None:
+    """A submission that came first is named, in whichever way the API refuses, and the checkpoint is removed."""
+    listed_after = [OLD, NEW] if is_listed else [OLD]
+    player.respond = api = FakeAPI([OLD], listed_after)
+    if refused_by == "400":
+        api.post_responses = [IN_PROGRESS]
     else:
-        market.jobs = [job("completed/failed", CONFLICT)]
-    said, kind = "operation submission/.*/9", exceptions.OperationInProgressError
-    if not seen:  # then a second submit decides, and the API's own words are the error
-        said, kind = "An In Progress submission already exists", exceptions.ConflictError
-        market.orders, market.jobs = market.orders * 2, market.jobs * 2
-    with pytest.raises(kind, match=said):
-        player.run(publish(wanted(offer)))
-    assert (len(market.posted), player.notes[-1]) == (1 if seen else 2, None)
+        api.jobs = [job("completed/failed", CONFLICT)]
+    expected, kind = "operation submission/.*/9", exceptions.OperationInProgressError
+    if not is_listed:  # then a second submit decides, and its refusal is the error
+        expected, kind = "An In Progress submission already exists", exceptions.ConflictError
+        api.post_responses, api.jobs = api.post_responses * 2, api.jobs * 2
+    with pytest.raises(kind, match=expected):
+        player.run(publish(make_params(offer)))
+    assert len(api.posted) == (1 if is_listed else 2)
+    assert player.checkpoints[-1] is None
 
 
-def test_what_is_refused_by_its_job_says_why(player: Any, offer: OfferRef) -> None:
-    """A job that fails at once is a refusal, with its whole tree of errors; what it began may not be listed yet."""
-    player.answer = market = Market([OLD])
-    market.jobs = [job("completed/failed", VALIDATION)]
+def test_a_job_that_fails_at_once_is_a_refusal(player: Player, offer: OfferRef) -> None:
+    """The error of a job that fails at once has the job's errors, and the operation stays saved for the next try."""
+    player.respond = api = FakeAPI([OLD])
+    api.jobs = [job("completed/failed", VALIDATION)]
     with pytest.raises(
         exceptions.BadRequestError, match=r"publish offer contoso-vm: job .* failed: .*'PlanId' is locked"
     ) as caught:
-        player.run(publish(wanted(offer)))
-    assert (caught.value.retryable, caught.value.offer) == (False, "contoso-vm")
-    assert player.notes[-1]["operation"]["location"] == LOCATION
+        player.run(publish(make_params(offer)))
+    assert caught.value.retryable is False
+    assert caught.value.offer == "contoso-vm"
+    assert player.checkpoints[-1]["operation"]["location"] == LOCATION
 
 
-def test_a_product_that_is_locked_may_be_free_later(player: Any, offer: OfferRef) -> None:
-    """Somebody who edits the product is no end: the task's retries are for that."""
-    player.answer = market = Market([OLD])
-    market.orders = [exceptions.LockedError("publish", status=423, text="The product is locked.")]
+def test_a_locked_product_is_retryable(player: Player, offer: OfferRef) -> None:
+    """A locked product is a retryable error."""
+    player.respond = api = FakeAPI([OLD])
+    api.post_responses = [exceptions.LockedError("publish", status=423, text="The product is locked.")]
     with pytest.raises(exceptions.LockedError) as caught:
-        player.run(publish(wanted(offer)))
+        player.run(publish(make_params(offer)))
     assert caught.value.retryable
 
 
 @pytest.mark.parametrize(
-    "lost",
+    "error",
     [
         exceptions.TransportError("publish", text="timed out"),
         exceptions.ServerError("publish", status=502),
         exceptions.InvalidResponseError("publish", status=202),
     ],
 )
-def test_a_lost_answer_is_never_sent_again(player: Any, offer: OfferRef, lost: exceptions.MarketplaceError) -> None:
-    """After a lost answer the submissions are read for the settle time; one that is new is the order's."""
-    player.answer = market = Market([OLD], [OLD], [OLD])
-    market.orders = [lost]
+def test_after_a_lost_response_nothing_is_sent_again(
+    player: Player, offer: OfferRef, error: exceptions.MarketplaceError
+) -> None:
+    """After a lost response the submissions are polled for the settle time, and a new one is treated as ours."""
+    player.respond = api = FakeAPI([OLD], [OLD], [OLD])
+    api.post_responses = [error]
     with pytest.raises(exceptions.SubmitOutcomeUnknownError) as caught:
-        player.run(publish(wanted(offer)))
-    assert (caught.value.retryable, len(market.posted), sum(player.slept)) == (True, 1, 900)
-    player.answer = market = Market([OLD], [OLD], [OLD, NEW])
-    market.orders = [lost]
-    found = player.run(publish(wanted(offer)))
-    assert (found.operation_id, found.location, found.api) == (NEW["id"], None, PRODUCT_INGESTION)
+        player.run(publish(make_params(offer)))
+    assert caught.value.retryable is True
+    assert len(api.posted) == 1
+    assert sum(player.slept) == 900
+    player.respond = api = FakeAPI([OLD], [OLD], [OLD, NEW])
+    api.post_responses = [error]
+    operation = player.run(publish(make_params(offer)))
+    assert operation.operation_id == NEW["id"]
+    assert operation.location is None
+    assert operation.api == PRODUCT_INGESTION
 
 
-def test_what_went_live_meanwhile_was_published(player: Any, offer: OfferRef, start: Any) -> None:
-    """A later try finds its lost order also where it is listed for the market by then."""
-    note = Checkpoint(offer, "publish", start, FIRST, (OLD["id"],))
+def test_a_lost_publish_that_is_live_by_now_is_found(player: Player, offer: OfferRef, start: datetime) -> None:
+    """A later try finds the submission of its lost submit also where it is live by now."""
+    checkpoint = Checkpoint(offer, "publish", start, FIRST, (OLD["id"],))
     player.now = start + timedelta(days=7)
-    player.answer = market = Market([OLD, submission(9, "live")])
-    found = player.run(publish(wanted(offer, counts=RETRY, checkpoint=note)))
-    assert (found.operation_id, market.posted) == (NEW["id"], [])
+    player.respond = api = FakeAPI([OLD, submission(9, "live")])
+    operation = player.run(publish(make_params(offer, counts=RETRY, checkpoint=checkpoint)))
+    assert operation.operation_id == NEW["id"]
+    assert api.posted == []
 
 
-def test_somebody_elses_submission_is_in_the_way(player: Any, offer: OfferRef) -> None:
-    """Whatever is open is named, and nothing is ordered; parked is not open."""
-    player.answer = market = Market([OLD, NEW])
+def test_another_submission_in_progress_prevents_a_publish(player: Player, offer: OfferRef) -> None:
+    """A submission in progress is named and prevents a publish; one that awaits sign-off does not."""
+    player.respond = api = FakeAPI([OLD, NEW])
     with pytest.raises(exceptions.OperationInProgressError, match=f"operation {NEW['id']}"):
-        player.run(publish(wanted(offer)))
-    assert market.posted == []
-    player.answer = market = Market([OLD, submission(8, "preview")], [OLD, submission(8, "preview"), NEW])
-    assert player.run(publish(wanted(offer))).operation_id == NEW["id"]
+        player.run(publish(make_params(offer)))
+    assert api.posted == []
+    player.respond = api = FakeAPI([OLD, submission(8, "preview")], [OLD, submission(8, "preview"), NEW])
+    assert player.run(publish(make_params(offer))).operation_id == NEW["id"]
 
 
 @pytest.mark.parametrize(
-    ("entries", "a_job", "goes_on"),
+    ("submissions", "job_response", "attaches"),
     [
         ([NEW], job(), True),
         ([submission(9, "preview")], job(), False),
@@ -157,61 +175,57 @@ def test_somebody_elses_submission_is_in_the_way(player: Any, offer: OfferRef) -
         ([], exceptions.NotFoundError("job", status=404), True),
     ],
 )
-def test_a_cleared_task_goes_on_with_what_still_runs(
-    player: Any,
-    offer: OfferRef,
-    start: Any,
-    entries: list[Any],
-    a_job: Any,
-    goes_on: bool,  # noqa: FBT001
+def test_a_cleared_task_attaches_while_its_operation_is_in_progress(
+    player: Player, offer: OfferRef, start: datetime, submissions: list[Any], job_response: Any, *, attaches: bool
 ) -> None:
-    """Before it publishes anew, a cleared task asks its own submission, or its job where there is none yet."""
+    """A cleared task attaches to its submission, or to its job without one, if it is in progress, and publishes otherwise."""
     own = Operation(offer, "publish", start, NEW["id"], LOCATION, PRODUCT_INGESTION)
-    note = Checkpoint(offer, "publish", start, FIRST, (OLD["id"],), None, own)
-    player.answer = market = Market([OLD, *entries])
-    market.jobs = [a_job, a_job if isinstance(a_job, exceptions.MarketplaceError) else job()]
-    cleared = wanted(offer, counts=CLEARED, checkpoint=note)
+    checkpoint = Checkpoint(offer, "publish", start, FIRST, (OLD["id"],), None, own)
+    player.respond = api = FakeAPI([OLD, *submissions])
+    api.jobs = [job_response, job_response if isinstance(job_response, exceptions.MarketplaceError) else job()]
+    cleared = make_params(offer, counts=CLEARED, checkpoint=checkpoint)
     operation = player.run(publish(cleared))
-    assert (len(market.posted), operation == own) == ((0, True) if goes_on else (1, False))
+    assert (len(api.posted), operation == own) == ((0, True) if attaches else (1, False))
 
 
-def test_what_a_cleared_task_lost_is_gone(player: Any, offer: OfferRef, start: Any) -> None:
-    """An operation that the API does not know any more, minutes after its order, does not run."""
+def test_an_operation_unknown_to_the_api_is_not_in_progress(player: Player, offer: OfferRef, start: datetime) -> None:
+    """An operation that the API does not know an hour after its submit is not in progress."""
     own = Operation(offer, "publish", start - timedelta(hours=1), NEW["id"], LOCATION, PRODUCT_INGESTION)
-    note = Checkpoint(offer, "publish", start, FIRST, (OLD["id"],), None, own)
-    player.answer = market = Market([OLD])
-    market.jobs = [exceptions.NotFoundError("job", status=404), job()]
-    player.run(publish(wanted(offer, counts=CLEARED, checkpoint=note)))
-    assert len(market.posted) == 1
+    checkpoint = Checkpoint(offer, "publish", start, FIRST, (OLD["id"],), None, own)
+    player.respond = api = FakeAPI([OLD])
+    api.jobs = [exceptions.NotFoundError("job", status=404), job()]
+    player.run(publish(make_params(offer, counts=CLEARED, checkpoint=checkpoint)))
+    assert len(api.posted) == 1
 
 
-def test_a_modular_publish_takes_along_what_it_needs(player: Any, offer: OfferRef) -> None:
-    """With resources the order has product, property, plan and these, in this order, and the submission."""
+def test_a_modular_publish_adds_the_required_resources(player: Player, offer: OfferRef) -> None:
+    """With resources the body has product, property, plan, the resources and the submission, in this order."""
     tree = sample("resource-tree-small")["resources"]
     changed = sample("vm-plan-technical-configuration")
-    player.answer = market = Market([OLD], [OLD, NEW])
-    market.trees = {"draft": tree}
-    player.run(publish(replace(wanted(offer), resources=(changed,))))
-    kinds = [one["$schema"].split("/")[-2] for one in market.posted[0]["resources"]]
+    player.respond = api = FakeAPI([OLD], [OLD, NEW])
+    api.trees = {"draft": tree}
+    player.run(publish(replace(make_params(offer), resources=(changed,))))
+    kinds = [one["$schema"].split("/")[-2] for one in api.posted[0]["resources"]]
     assert kinds == ["product", "property", "plan", "virtual-machine-plan-technical-configuration", "submission"]
-    assert market.posted[0]["resources"][3] == changed
-    assert "azureedge" not in str(market.posted[0])
-    assert DRAFT["id"] not in str(market.posted[0])
+    assert api.posted[0]["resources"][3] == changed
+    assert "azureedge" not in str(api.posted[0])
+    assert DRAFT["id"] not in str(api.posted[0])
 
 
-def test_a_draft_that_cannot_be_read_is_no_order(player: Any, offer: OfferRef) -> None:
-    """What fails before the order is no order, and leaves no note."""
-    player.answer = market = Market([OLD])
+def test_a_failure_before_the_submit_saves_no_checkpoint(player: Player, offer: OfferRef) -> None:
+    """A failure before the submit sends nothing and saves no checkpoint."""
+    player.respond = api = FakeAPI([OLD])
     with pytest.raises(exceptions.NotFoundError):
-        player.run(publish(replace(wanted(offer), resources=({"$schema": "x"},))))
-    assert (market.posted, player.notes) == ([], [])
+        player.run(publish(replace(make_params(offer), resources=({"$schema": "x"},))))
+    assert api.posted == []
+    assert player.checkpoints == []
 
 
-def test_an_unknown_offer_is_not_published(player: Any, offer: OfferRef) -> None:
-    """An offer that the account does not have is an error before anything is ordered."""
-    player.answer = market = Market([OLD])
-    market.products.clear()
+def test_an_unknown_offer_is_not_published(player: Player, offer: OfferRef) -> None:
+    """An offer that the account does not have is an error before the submit."""
+    player.respond = api = FakeAPI([OLD])
+    api.products.clear()
     with pytest.raises(exceptions.NotFoundError, match="no product with this external id"):
-        player.run(publish(wanted(offer)))
-    assert market.posted == []
+        player.run(publish(make_params(offer)))
+    assert api.posted == []
     assert GUID not in str(player.sent)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tasks that are killed. The run's id names the offer; each try writes its process id down."""
+"""The tasks that are killed. The run id names the offer; each try records its process id."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from airflow.providers.common.compat.sdk import DAG
 from airflow_provider_cpp.operators.offer import GoLiveOfferOperator, PublishOfferOperator
 
 
-def note_process(context: Any) -> None:
-    """Write down which process executes this try."""
+def record_process(context: Any) -> None:
+    """Record the id of the process that executes this try."""
     ti = context["ti"]
     name = f"{context['run_id']}.{ti.try_number}"
     path = Path(os.environ["CRASH_DIRECTORY"], "processes", name)
@@ -23,7 +23,7 @@ def note_process(context: Any) -> None:
 
 
 COMMON: dict[str, Any] = {
-    "task_id": "order",
+    "task_id": "submit",
     "offer_id": "{{ run_id }}",
     "conn_id": "{{ run_id }}",
     "retries": 3,
@@ -31,12 +31,12 @@ COMMON: dict[str, Any] = {
     "settle_time": float(os.environ["CRASH_SETTLE_TIME"]),
     "deferrable": False,
     "poll_interval": 1.0,
-    "pre_execute": note_process,
+    "pre_execute": record_process,
 }
 
 WAIT: dict[str, Any] = {"wait_for_completion": True}
 RETRIES = Path(os.environ["CRASH_DIRECTORY"], "retries")
-"""What ``retries`` one of the DAGs has; a run may change it."""
+"""Holds the ``retries`` of one of the DAGs; a run may change it."""
 
 for name, operator, options in (
     ("publish", PublishOfferOperator, {}),

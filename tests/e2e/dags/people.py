@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tasks that wait while people, and Airflow's own limits, do something to them. The run's configuration names the offer."""
+"""Tasks that wait while people, or Airflow's own limits, interfere. The run's configuration names the offer."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ COMMON: dict[str, Any] = {"start_date": datetime(2026, 1, 1, tzinfo=timezone.utc
 TASK: dict[str, Any] = {"poll_interval": 1.0, "retries": 0}
 PUBLISH: dict[str, Any] = TASK | {"task_id": "publish", "offer_id": OFFER, "settle_time": 10.0}
 SHORT = timedelta(seconds=4)
+LONG_ENOUGH_TO_PUBLISH = timedelta(seconds=25)
+"""Also on a busy machine: the time must run out while the operation is in progress, not earlier."""
 
 
 @dag("person", schedule=None, **COMMON)
@@ -24,42 +26,44 @@ def person() -> None:
     PublishOfferOperator(wait_for_completion=True, deferrable=True, **PUBLISH)
 
 
-@dag("short_run", schedule=None, dagrun_timeout=timedelta(seconds=40), **COMMON)
+@dag("short_run", schedule=None, dagrun_timeout=timedelta(seconds=60), **COMMON)
 def short_run() -> None:
-    """Do the same in a run that may not last."""
+    """Publish and wait in a run with a short ``dagrun_timeout``."""
     PublishOfferOperator(wait_for_completion=True, deferrable=True, **PUBLISH)
 
 
 @dag("short_execution", schedule=None, **COMMON)
 def short_execution() -> None:
-    """Publish, and wait in a task that may not execute for long."""
-    PublishOfferOperator(wait_for_completion=True, deferrable=False, execution_timeout=SHORT, **PUBLISH)
+    """Publish and wait in a task with a short ``execution_timeout``."""
+    PublishOfferOperator(
+        wait_for_completion=True, deferrable=False, execution_timeout=LONG_ENOUGH_TO_PUBLISH, **PUBLISH
+    )
 
 
 @dag("short_wait", schedule=None, **COMMON)
 def short_wait() -> None:
-    """Wait with a sensor that gives up soon."""
+    """Wait with a sensor that times out soon."""
     publish = PublishOfferOperator(**PUBLISH)
     OfferStatusSensor(task_id="wait", operation=publish.output, deferrable=True, timeout=SHORT, **TASK)
 
 
 @dag("soft_wait", schedule=None, **COMMON)
 def soft_wait() -> None:
-    """Wait with a sensor that gives up soon, and does not mind."""
+    """Wait with a sensor that times out soon and is skipped then."""
     publish = PublishOfferOperator(**PUBLISH)
     OfferStatusSensor(task_id="wait", operation=publish.output, deferrable=True, timeout=SHORT, soft_fail=True, **TASK)
 
 
 @dag("retried", schedule=None, **COMMON)
 def retried() -> None:
-    """Publish again some seconds after it was refused for the moment."""
+    """Publish again some seconds after a first publish is throttled."""
     options = PUBLISH | {"retries": 3, "retry_delay": timedelta(seconds=2), "settle_time": 4.0}
     PublishOfferOperator(wait_for_completion=True, deferrable=True, **options)
 
 
 @dag("crowded", schedule=None, **COMMON)
 def crowded() -> None:
-    """Publish and wait by Airflow's default, in a pool, one at a time, in a task group, between setup and teardown."""
+    """Publish and wait deferred by default, in a pool, one at a time, in a task group, between setup and teardown."""
 
     @task_group
     def release() -> None:

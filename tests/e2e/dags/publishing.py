@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Offers that are published while parts of Airflow are killed. The run's configuration names them."""
+"""DAGs that publish offers while parts of Airflow are killed. The run's configuration names the offers."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ PUBLISH: dict[str, Any] = TASK | {"task_id": "publish", "settle_time": 15.0}
 
 
 CONNECTIONS = ("cloud_partner_portal_default", "product_ingestion_default")
-"""One for each API, which every other offer is published through."""
+"""One for each API; the offers alternate between them."""
 
 
 @task
 def offers(dag_run: Any = None) -> list[dict[str, str]]:
-    """Return the offers, each with the connection that it is published through."""
+    """Return the offers, each with its connection."""
     names = dag_run.conf["offers"]
     return [{"offer_id": name, "conn_id": CONNECTIONS[number % 2]} for number, name in enumerate(names)]
 
 
 @task
 def waits(operations: Any) -> list[dict[str, Any]]:
-    """Return what is waited for: each operation, through the connection of its own API."""
+    """Return the operations to wait for, each with the connection of its API."""
     return [{"operation": dict(one), "conn_id": f"{one['api']}_default"} for one in operations]
 
 
@@ -41,7 +41,7 @@ def deferred() -> None:
 
 @dag("deferred_until_live", schedule=None, **COMMON)
 def deferred_until_live() -> None:
-    """Publish, and wait in the triggerer until it is live."""
+    """Publish, and wait in the triggerer until the offer is live."""
     publish = PublishOfferOperator.partial(**PUBLISH).expand_kwargs(offers())
     live = OfferStatusSensor.partial(task_id="live", until="live", deferrable=True, **TASK)
     live.expand_kwargs(waits(publish.output))

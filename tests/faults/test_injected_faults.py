@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The matrix of ``make faults`` finds faults that are planted in the client, and nothing where there are none."""
+"""The matrix of ``make faults`` detects faults injected into the client, and reports nothing without one."""
 
 from __future__ import annotations
 
 import pytest
 from faults.__main__ import counts
 from faults.cases import choose
-from faults.pool import run_here, that_count
+from faults.pool import countable, run_here
 
 FEW = (
     "publish / cloud_partner_portal / requests / interim response / 103, then reset / ",
@@ -23,9 +23,9 @@ OUTAGES = tuple(
 TRICKLE = "poll / cloud_partner_portal / requests / status line, headers / a header byte by byte / the offer, once"
 
 
-def counted(*names: str, plant: str = "") -> dict[str, int]:
-    """Run the inputs with these names, and return what was counted."""
-    verdicts, heard = run_here([case for name in names for case in choose(name)], plant)
+def run_and_count(*names: str, injected_fault: str = "") -> dict[str, int]:
+    """Run the inputs with these names, and return the counts."""
+    verdicts, unassigned = run_here([case for name in names for case in choose(name)], injected_fault)
     inputs, hangs, doubles, refusals, successes, stray = counts(verdicts)
     assert inputs >= len(names)
     return {
@@ -33,24 +33,24 @@ def counted(*names: str, plant: str = "") -> dict[str, int]:
         "doubles": doubles,
         "not accepted": refusals,
         "success": successes,
-        "stray": stray + len(that_count(heard)),
+        "stray": stray + len(countable(unassigned)),
     }
 
 
-def test_nothing_is_found_where_nothing_is_planted() -> None:
-    """Inputs of each kind are counted in no column when the client is as it is."""
-    assert set(counted(*FEW, TRICKLE).values()) == {0}
+def test_no_failure_without_an_injected_fault() -> None:
+    """Inputs of each kind are run_and_count in no column if no fault is injected."""
+    assert set(run_and_count(*FEW, TRICKLE).values()) == {0}
 
 
 @pytest.mark.parametrize(
-    ("plant", "names", "columns"),
+    ("injected_fault", "names", "columns"),
     [
         ("103-is-a-refusal", FEW[:2], {"doubles", "not accepted"}),
         ("checkpoint-not-saved", OUTAGES, {"doubles"}),
         ("no-header-deadline", (TRICKLE,), {"hangs"}),
     ],
 )
-def test_a_planted_fault_is_found(plant: str, names: tuple[str, ...], columns: set[str]) -> None:
-    """Each fault that the command can plant is counted in the columns that are about it."""
-    found = {column for column, number in counted(*names, plant=plant).items() if number}
-    assert found == columns
+def test_an_injected_fault_is_detected(injected_fault: str, names: tuple[str, ...], columns: set[str]) -> None:
+    """Each fault that the command can inject is run_and_count in the columns for it."""
+    nonzero = {column for column, number in run_and_count(*names, injected_fault=injected_fault).items() if number}
+    assert nonzero == columns

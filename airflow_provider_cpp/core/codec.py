@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Frozen values to JSON and back: what crosses processes, and may be read by a later release.
+
+Reading is strict: a payload has exactly the fields of its class, each of its declared type, and the version of this release. A
+field with ``metadata=VOLATILE`` stays in its process.
+"""
+
+from __future__ import annotations
+
+import types
+from dataclasses import Field, fields, is_dataclass
+from datetime import datetime
+from enum import Enum
+from functools import cache
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from airflow_provider_cpp.core.json_fields import json_type_name, parse_timestamp
+from airflow_provider_cpp.core.redaction import sanitize_line
+
+T = TypeVar("T")
+
+VERSION = 1
+VOLATILE = {"volatile": True}
+
+
+def to_payload(value: Any) -> dict[str, Any]:
+    """Return a dataclass's value as JSON, with the version."""
+    return {"version": VERSION, **_encode(value)}
+
+
+def from_payload(cls: type[T], payload: object) -> T:
+    """Return the value that a payload holds.
+
+    :raises ValueError: if it is anything but what :func:`to_payload` of this release makes.
+    """
+    if not isinstance(payload, dict):
+        raise _error("it", "an object", payload)
+    values = dict(payload)
+    version = values.pop("version", None)
+    if version != VERSION or isinstance(version, bool):
+        raise ValueError(sanitize_line(f"its version is {version!r}, not {VERSION}", 200))
+    value: T = _decode_object(cls, values, "")
+    return value
+
+
+def _encode(value: Any) -> Any:
+    if hasattr(value, "to_json"):
+        return value.to_json()
+    if is_dataclass(value):
+        return {field.name: _encode(getattr(value, field.name)) for field in _fields(value.__class__)}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return [_encode(entry) for entry in value] if isinstance(value, (list, tuple)) else value
+
+
+def _decode_object(cls: Any, values: Any, name: str) -> Any:
+    expected = {field.name for field in _fields(cls)}
+    if not isinstance(values, dict) or set(values) != expected:
+        differences = sorted(map(str, set(values) ^ expected)) if isinstance(values, dict) else json_type_name(values)
+        raise ValueError(sanitize_line(f"{name or 'it'} has missing or unknown keys: {differences}", 200))
+    hints = _hints(cls)
+    return cls(**{key: _decode(hints[key], value, f"{name}.{key}".lstrip(".")) for key, value in values.items()})
+
+
+def _decode(kind: Any, value: Any, name: str) -> Any:
+    """Return a value of a declared type.
+
+    :raises ValueError: if it is of another type.
+    """
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in (Union, types.UnionType):
+        (kind,) = (argument for argument in arguments if argument is not type(None))
+        return None if value is None else _decode(kind, value, name)
+    if origin in (list, tuple) and isinstance(value, list):
+        return origin(_decode(arguments[0], entry, name) for entry in value)
+    if is_dataclass(kind):
+        return kind.from_json(value) if hasattr(kind, "from_json") else _decode_object(kind, value, name)
+    decoded = _decode_scalar(kind, value)
+    if decoded is None:
+        raise _error(name, getattr(kind, "__name__", str(kind)), value)
+    return decoded
+
+
+def _decode_scalar(kind: Any, value: Any) -> Any:
+    """Return a value of a declared type, or None if it is of another type."""
+    if kind is datetime:
+        return parse_timestamp(value)
+    if get_origin(kind) is Literal:
+        return value if value in get_args(kind) else None
+    if kind is float and type(value) is int:
+        return float(value)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return next((member for member in kind if member.value == value), None)
+    return value if type(value) is (get_origin(kind) or kind) else None
+
+
+def _error(name: str, expected: str, value: object) -> ValueError:
+    return ValueError(f"{name} is {json_type_name(value)}, not {expected}")
+
+
+@cache
+def _fields(cls: Any) -> tuple[Field[Any], ...]:
+    return tuple(field for field in fields(cls) if not field.metadata.get("volatile"))
+
+
+@cache
+def _hints(cls: Any) -> dict[str, Any]:
+    return get_type_hints(cls)

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The codec: exact round trips, and an error for everything else."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from enum import Enum
+from typing import Any, Literal
+
+import pytest
+
+from airflow_provider_cpp.core import codec
+
+
+class Color(Enum):
+    """An enumeration."""
+
+    RED = "red"
+
+
+@dataclass(frozen=True)
+class Inner:
+    """A nested value."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Outer:
+    """A value with a field of each supported type."""
+
+    text: str
+    number: float
+    count: int
+    flag: bool
+    moment: datetime
+    color: Color
+    choice: Literal["a", "b"]
+    inner: Inner
+    names: tuple[str, ...]
+    lines: list[str]
+    raw: dict[str, Any]
+    maybe: int | None = None
+    local: str = field(default="", metadata=codec.VOLATILE)
+
+
+VALUE = Outer(
+    text="t",
+    number=1.5,
+    count=2,
+    flag=True,
+    moment=datetime(2026, 11, 3, tzinfo=timezone.utc),
+    color=Color.RED,
+    choice="b",
+    inner=Inner("i"),
+    names=("x", "y"),
+    lines=["l"],
+    raw={"k": [1]},
+    local="stays here",
+)
+
+
+def test_a_value_survives_json() -> None:
+    """A value is the same after JSON, but for the fields that stay in their process."""
+    payload = json.loads(json.dumps(codec.to_payload(VALUE)))
+    assert "local" not in payload
+    assert codec.from_payload(Outer, payload) == Outer(**{**VALUE.__dict__, "local": ""})
+
+
+def test_an_integer_is_a_number() -> None:
+    """JSON may write a float without a fraction."""
+    assert codec.from_payload(Outer, codec.to_payload(VALUE) | {"number": 2}).number == 2.0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"text": None},
+        {"text": 1},
+        {"number": "1.5"},
+        {"number": True},
+        {"count": 2.5},
+        {"count": True},
+        {"flag": 1},
+        {"moment": "yesterday"},
+        {"moment": 0},
+        {"color": "blue"},
+        {"color": 1},
+        {"choice": "c"},
+        {"inner": None},
+        {"inner": {}},
+        {"inner": {"name": "i", "more": 1}},
+        {"inner": {"name": 1}},
+        {"names": "xy"},
+        {"names": ["x", 1]},
+        {"lines": {"l": 1}},
+        {"raw": []},
+        {"maybe": "1"},
+        {"local": "x"},
+        {"unknown": 1},
+        {"version": 2},
+        {"version": True},
+        {"version": "1"},
+        {"version": None},
+    ],
+    ids=str,
+)
+def test_another_payload_is_rejected(change: dict[str, Any]) -> None:
+    """A value of another type, an unknown key or another version is an error."""
+    with pytest.raises(ValueError, match=r"^\S.{5,200}$"):
+        codec.from_payload(Outer, codec.to_payload(VALUE) | change)
+
+
+@pytest.mark.parametrize("key", sorted(codec.to_payload(VALUE)))
+def test_every_key_is_required(key: str) -> None:
+    """A missing key is an error, also if the field has a default."""
+    payload = codec.to_payload(VALUE)
+    del payload[key]
+    with pytest.raises(ValueError, match=key):
+        codec.from_payload(Outer, payload)
+
+
+@pytest.mark.parametrize("payload", [None, [], "text", 1, {}], ids=str)
+def test_another_type_is_rejected(payload: object) -> None:
+    """Anything but an object with a version is an error."""
+    with pytest.raises(ValueError, match=r"it is|version"):
+        codec.from_payload(Outer, payload)
