@@ -227,7 +227,7 @@ class OperationInProgressError(MarketplaceError):
         self.offer = offer
         self.operation = operation
         super().__init__(
-            f"offer {offer}: {operation} is in progress, and an offer can have only one; this try submitted nothing."
+            f"offer {offer}: {operation} is in progress, and an offer can have only one; this try started no operation."
             " Wait for it to end or cancel it, then clear this task"
         )
 
@@ -286,7 +286,7 @@ class TaskRunUnknownError(MarketplaceError):
         self.offer = offer
         self.submitted = submitted
         super().__init__(
-            f"offer {offer}: Airflow does not show whether this task is retried or was cleared, and an earlier try submitted"
+            f"offer {offer}: Airflow does not show whether this task is retried or was cleared, and an earlier try may have submitted"
             f" a publish ({submitted}). It was not submitted again: check the offer in Partner Center, and to publish again,"
             " start a new DAG run"
         )

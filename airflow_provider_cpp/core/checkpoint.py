@@ -6,7 +6,7 @@ A *run of the task* lasts from its first schedule, or a clear, to the next clear
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
@@ -41,10 +41,10 @@ class TryCounts:
     :param clear_number: how often tasks of the DAG run were cleared.
     """
 
-    try_number: int = 1
-    max_tries: int = 0
-    retries: int = 0
-    clear_number: int = 0
+    try_number: int = field(default=1, metadata=codec.REQUIRED)
+    max_tries: int = field(default=0, metadata=codec.REQUIRED)
+    retries: int = field(default=0, metadata=codec.REQUIRED)
+    clear_number: int = field(default=0, metadata=codec.REQUIRED)
 
     @property
     def was_cleared(self) -> bool:
@@ -92,9 +92,9 @@ class Checkpoint:
     kind: Kind
     created_at: datetime
     counts: TryCounts
-    known_ids: tuple[str, ...] = ()
+    known_ids: tuple[str, ...] = field(default=(), metadata=codec.REQUIRED)
     draft_version: int | None = None
-    operation: Operation | None = None
+    operation: Operation | None = field(default=None, metadata=codec.REQUIRED)
 
     def ensure_matches(self, offer: OfferRef, kind: Kind) -> None:
         """Reject a checkpoint that was made for something else: a mapped task's index may have shifted.

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Frozen values to JSON and back: what crosses processes, and may be read by a later release.
 
-Reading is strict: a payload has exactly the fields of its class, each of its declared type, and the version of this release. A
-field with ``metadata=VOLATILE`` stays in its process.
+Reading is strict: a payload has the version of this release, no unknown keys, and values of the declared types. A key may be
+missing only if its field has a default, so that a later release can add a field, and is not ``REQUIRED``. A field that is
+``VOLATILE`` stays in its process.
 """
 
 from __future__ import annotations
 
 import types
-from dataclasses import Field, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import datetime
 from enum import Enum
 from functools import cache
@@ -18,9 +19,11 @@ from airflow_provider_cpp.core.json_fields import json_type_name, parse_timestam
 from airflow_provider_cpp.core.redaction import sanitize_line
 
 T = TypeVar("T")
+MAX_INTEGER = 2**63
 
 VERSION = 1
 VOLATILE = {"volatile": True}
+REQUIRED = {"required": True}
 
 
 def to_payload(value: Any) -> dict[str, Any]:
@@ -56,10 +59,14 @@ def _encode(value: Any) -> Any:
 
 
 def _decode_object(cls: Any, values: Any, name: str) -> Any:
-    expected = {field.name for field in _fields(cls)}
-    if not isinstance(values, dict) or set(values) != expected:
-        differences = sorted(map(str, set(values) ^ expected)) if isinstance(values, dict) else json_type_name(values)
-        raise ValueError(sanitize_line(f"{name or 'it'} has missing or unknown keys: {differences}", 200))
+    if not isinstance(values, dict):
+        raise _error(name, "an object", values)
+    known = {field.name for field in _fields(cls)}
+    required = {field.name for field in _fields(cls) if _is_required(field)}
+    if differences := (set(values) - known) | (required - set(values)):
+        raise ValueError(
+            sanitize_line(f"{name or 'it'} has missing or unknown keys: {sorted(map(str, differences))}", 200)
+        )
     hints = _hints(cls)
     return cls(**{key: _decode(hints[key], value, f"{name}.{key}".lstrip(".")) for key, value in values.items()})
 
@@ -90,10 +97,15 @@ def _decode_scalar(kind: Any, value: Any) -> Any:
     if get_origin(kind) is Literal:
         return value if value in get_args(kind) else None
     if kind is float and type(value) is int:
-        return float(value)
+        return float(value) if abs(value) < MAX_INTEGER else None
     if isinstance(kind, type) and issubclass(kind, Enum):
         return next((member for member in kind if member.value == value), None)
     return value if type(value) is (get_origin(kind) or kind) else None
+
+
+def _is_required(field: Field[Any]) -> bool:
+    has_default = field.default is not MISSING or field.default_factory is not MISSING
+    return bool(field.metadata.get("required")) or not has_default
 
 
 def _error(name: str, expected: str, value: object) -> ValueError:

@@ -60,7 +60,7 @@ class Operation:
 
     def __post_init__(self) -> None:
         """Reject a location that no token may be sent to."""
-        if self.location is not None and not is_safe_api_path(self.location):
+        if self.location is not None and not is_safe_api_path(self.location, "/"):
             raise ConfigurationError((_OTHER_PATH,), "the operation")
 
     @property
@@ -101,7 +101,7 @@ class Operation:
         if submitted_at is None:
             problems.append("its submitted_at is not an ISO 8601 time")
         location = data.get("location")
-        if location is not None and not (isinstance(location, str) and is_safe_api_path(location)):
+        if location is not None and not (isinstance(location, str) and is_safe_api_path(location, "/")):
             problems.append(_OTHER_PATH)
         identifier = data.get("operation_id")
         if identifier is not None and not (isinstance(identifier, str) and _ID.fullmatch(identifier)):

@@ -7,7 +7,7 @@ end, errors included, is a value.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -41,9 +41,9 @@ class WaitOutcome:
     result: WaitResult
     message: str
     offer: str
-    status: str | None = None
-    operation: dict[str, str | None] | None = None
-    retryable: bool = False
+    status: str | None = field(default=None, metadata=codec.REQUIRED)
+    operation: dict[str, str | None] | None = field(default=None, metadata=codec.REQUIRED)
+    retryable: bool = field(default=False, metadata=codec.REQUIRED)
 
     def to_payload(self) -> dict[str, Any]:
         """Return it as JSON."""

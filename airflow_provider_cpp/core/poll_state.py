@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,7 +14,6 @@ from airflow_provider_cpp.core.effects import Flow, Log
 from airflow_provider_cpp.core.http import Request
 from airflow_provider_cpp.core.models import Message, StatusReport
 from airflow_provider_cpp.core.status import Status
-from airflow_provider_cpp.exceptions import ConfigurationError
 
 WARNING_INTERVAL = timedelta(hours=1)
 MAX_LOGGED_MESSAGES = 100
@@ -92,10 +91,13 @@ class PollState:
 
     @classmethod
     def from_payload(cls, payload: object) -> PollState:
-        """Read it back; if that is not possible, begin anew: then lines are logged again, and nothing else happens."""
+        """Read it back; if that is not possible, begin anew: lines are logged again, and failures count from zero."""
+        known = {"version", *(field.name for field in fields(cls))}
+        if isinstance(payload, dict):  # a field of a later release is no reason to begin anew
+            payload = {key: value for key, value in payload.items() if key in known}
         try:
             return codec.from_payload(cls, payload)
-        except (ValueError, ConfigurationError):
+        except ValueError:
             return cls()
 
 

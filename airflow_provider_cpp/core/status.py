@@ -92,9 +92,3 @@ PHASES: dict[Status, Phase] = {
     Status.CANCELED: Phase.CANCELED,
     Status.UNKNOWN: Phase.UNKNOWN,
 }
-
-SIGN_OFF_STEP = "publisher-signoff"
-"""The step at which an offer awaits sign-off: its id in the CPP API's documents, its name in real responses."""
-
-LIVE_STEP = "live"
-"""The step that going live begins."""

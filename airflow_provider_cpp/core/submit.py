@@ -37,7 +37,7 @@ from airflow_provider_cpp.exceptions import (
 def submit_once(backend: SubmitBackend, params: PublishParams) -> Flow[Operation]:
     """Publish an offer's draft, or find the operation by which an earlier try did.
 
-    :raises OperationInProgressError: if another operation is in progress; nothing was submitted.
+    :raises OperationInProgressError: if another operation is in progress; this try started none.
     :raises SubmitOutcomeUnknownError: if it is not known whether this try or an earlier one submitted.
     :raises TaskRunUnknownError: if it is not known whether the task is retried or was cleared, and that matters.
     :raises ConfigurationError: if the checkpoint is for another offer.
@@ -73,7 +73,7 @@ def submit_once(backend: SubmitBackend, params: PublishParams) -> Flow[Operation
 
 
 STORE_WAS_EMPTIED = (
-    "Airflow removed this task's checkpoint when the task was cleared; waiting for the settle time, so that a publish that was"
+    "Airflow has no checkpoint of this task from before it was cleared; waiting for the settle time, so that a publish that was"
     " submitted before the clear can show"
 )
 

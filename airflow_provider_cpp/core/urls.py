@@ -14,12 +14,49 @@ _PATH = re.compile(rf"/{_LETTER}*(?:\?{_LETTER}*)?")
 """What every URL parser reads in the same way."""
 
 _SAS_PARAMETERS = frozenset(
-    {"sv", "st", "se", "sr", "sp", "sig", "spr", "si", "skoid", "sktid", "skt", "ske", "sks", "skv"}
+    (
+        *(
+            "sv",
+            "ss",
+            "srt",
+            "sr",
+            "sp",
+            "st",
+            "se",
+            "ses",
+            "sip",
+            "spr",
+            "si",
+            "sig",
+            "sdd",
+            "tn",
+            "spk",
+            "srk",
+            "epk",
+            "erk",
+        ),
+        *(
+            "skoid",
+            "sktid",
+            "skt",
+            "ske",
+            "sks",
+            "skv",
+            "saoid",
+            "suoid",
+            "scid",
+            "rscc",
+            "rscd",
+            "rsce",
+            "rscl",
+            "rsct",
+        ),
+    )
 )
-"""The query parameters of a shared access signature."""
+"""The query parameters of account, service and user delegation SAS."""
 
 
-def is_safe_api_path(location: str, below: str = "/") -> bool:
+def is_safe_api_path(location: str, below: str) -> bool:
     """Return whether a text is a path and query of the API for every URL parser.
 
     urllib3 and yarl decode dot segments and follow them, so these could lead out of the API, however they are encoded.

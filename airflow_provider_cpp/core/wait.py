@@ -115,7 +115,7 @@ def _handle_failure(spec: WaitSpec, state: PollState, error: MarketplaceError) -
     if failing_for >= spec.poll_failure_tolerance:
         text = (
             f"offer {spec.offer}: every poll failed for {timedelta(seconds=round(failing_for))}, last: {error}."
-            " The state of the publication is not known; the publication itself goes on"
+            " The state of the publication is not known; this task did not change it"
         )
         return WaitOutcome(WaitResult.ERROR, text, str(spec.offer), operation=spec.operation_json, retryable=True)
     warns = state.should_warn(now)

@@ -36,7 +36,8 @@ class WaitSpec:
     until: Target
     deadline: datetime
     api: str = field(kw_only=True)
-    operation: Operation | None = None
+    # Without its operation, a wait would take the end of the previous publication for the end of this one.
+    operation: Operation | None = field(default=None, metadata=codec.REQUIRED)
     fail_on_blocked: bool = False
     poll_interval: float | None = None
     poll_failure_tolerance: float = 6 * 3600.0

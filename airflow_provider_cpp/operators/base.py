@@ -55,7 +55,7 @@ class SubmitOperator(OfferOperator):
 
     :param wait_for_completion: whether to wait for the effect, instead of leaving that to a sensor.
     :param deferrable: whether to wait in the triggerer; Airflow's ``[operators] default_deferrable`` if None.
-    :param poll_interval: seconds between two polls; if None, the current step decides.
+    :param poll_interval: seconds between two polls; if None, the age of the current step decides.
     :param timeout: how long to wait; seconds or a timedelta, 14 days by default.
     :param poll_failure_tolerance: for how long all polls may fail; seconds or a timedelta, 6 hours by default.
     :param settle_time: seconds after which a submission whose response was lost, and that does not show, was not

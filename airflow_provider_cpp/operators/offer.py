@@ -37,7 +37,7 @@ class PublishOfferOperator(SubmitOperator):
         without the rest of the draft, as raw JSON; None for the whole draft. Templated.
     :param wait_for_completion: whether to wait until the preview is ready, instead of leaving that to a sensor.
     :param deferrable: whether to wait in the triggerer; Airflow's ``[operators] default_deferrable`` if None.
-    :param poll_interval: seconds between two polls; if None, the current step decides.
+    :param poll_interval: seconds between two polls; if None, the age of the current step decides.
     :param timeout: how long to wait; seconds or a timedelta, 14 days by default.
     :param poll_failure_tolerance: for how long all polls may fail; seconds or a timedelta, 6 hours by default.
     :param if_running: what to do while somebody else's operation of the offer is in progress: ``fail`` at once, without
@@ -96,7 +96,7 @@ class GoLiveOfferOperator(SubmitOperator):
     :param conn_id: the connection; its type selects the API. Templated.
     :param wait_for_completion: whether to wait until the offer is live, instead of leaving that to a sensor.
     :param deferrable: as of :class:`PublishOfferOperator`, like the arguments that follow.
-    :param poll_interval: seconds between two polls; if None, the current step decides.
+    :param poll_interval: seconds between two polls; if None, the age of the current step decides.
     :param timeout: how long to wait; seconds or a timedelta, 14 days by default.
     :param poll_failure_tolerance: for how long all polls may fail; seconds or a timedelta, 6 hours by default.
     :param settle_time: seconds after which an offer that is still awaiting sign-off was not signed off; 900 by default.

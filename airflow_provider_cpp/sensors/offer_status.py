@@ -41,7 +41,7 @@ class OfferStatusSensor(BaseSensorOperator):
         ``live`` otherwise. Templated.
     :param fail_on_blocked: whether a blocked step fails the task; by default it is a warning.
     :param deferrable: whether to wait in the triggerer; Airflow's ``[operators] default_deferrable`` if None.
-    :param poll_interval: seconds between two polls of a deferred wait; if None, the current step decides.
+    :param poll_interval: seconds between two polls of a deferred wait; if None, the age of the current step decides.
     :param poll_failure_tolerance: for how long all polls may fail; seconds or a timedelta, 6 hours by default.
     :param mode: as Airflow's; ``reschedule`` by default. In that mode each poll is a process of its own. Before Airflow
         3.3, it does not know about the previous polls: rejected credentials fail the task at once, and any other failed

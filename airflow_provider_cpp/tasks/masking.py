@@ -15,6 +15,7 @@ from airflow_provider_cpp.core.redaction import find_sas_signatures
 
 _JSON_ESCAPE = re.compile(r'\\+(?:u([0-9A-Fa-f]{4})|(["/\\]))')
 
+MAX_LAYERS = 12
 SHORTEST_SIGNATURE = 8
 """Characters; real ones have more than forty."""
 
@@ -23,15 +24,15 @@ def mask_signatures(value: Any) -> None:
     """Let Airflow mask every SAS signature in a value, as written and decoded."""
     for text in _texts(value):
         for signature in find_sas_signatures(text):
-            if len(signature) < SHORTEST_SIGNATURE or "{" in signature:
-                continue  # a template or a placeholder: to mask it would deface every log line that has it
             for form in _forms(signature):
-                mask_secret(form)
+                # Shorter ones and templates are placeholders: to mask them would deface log lines.
+                if len(form) >= SHORTEST_SIGNATURE and "{" not in form:
+                    mask_secret(form)
 
 
 def _forms(signature: str) -> Iterator[str]:
     """Yield a signature as written, and after each layer of JSON, HTML and percent-encoding is decoded."""
-    while True:
+    for _ in range(MAX_LAYERS):
         yield signature
         decoded = unescape(_JSON_ESCAPE.sub(lambda match: match[2] or chr(int(match[1], 16)), signature))
         if decoded == signature:

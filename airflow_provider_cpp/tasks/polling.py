@@ -135,6 +135,7 @@ def _poll(sensor: SensorTask, context: Context) -> tuple[WaitSpec, WaitOutcome |
     with translate_errors():
         _operation(sensor)  # report a wrong argument before the connection is read
         state = _load_state(sensor, context)
+        state.request = None  # the connection is read again, and may be for another API
         with TaskRuntime(sensor, context) as runtime:
             spec = _wait_spec(sensor, runtime)
             outcome = runtime.run(poll_once(runtime.api, spec, state))

@@ -49,9 +49,11 @@ class OfferStatusTrigger(BaseTrigger):
 
     async def _wait(self) -> WaitOutcome:
         """Wait; the connection is read by the first poll, since a failed poll does not end the wait."""
-        spec = WaitSpec.from_payload(self.wait_spec)
+        spec, state = WaitSpec.from_payload(self.wait_spec), PollState.from_payload(self.poll_state)
+        # Equal values, but with keys that all triggers share: those of a JSON document are its own, 1.5 KiB for each trigger.
+        self.wait_spec, self.poll_state = spec.to_payload(), state.to_payload()
         hook = make_hook(self.conn_id, spec.api)
-        return await hook.arun(wait(hook.api, spec, PollState.from_payload(self.poll_state)))
+        return await hook.arun(wait(hook.api, spec, state))
 
 
 def _offer_name(wait_spec: object) -> str:

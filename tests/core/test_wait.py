@@ -197,7 +197,7 @@ def test_a_long_outage_ends_the_wait(player: Player, wait_spec: WaitSpec) -> Non
     assert outcome.retryable
     assert player.slept.count(300.0) == 73
     assert "every poll failed for 6:00:00, last: no token." in outcome.message
-    assert outcome.message.endswith("The state of the publication is not known; the publication itself goes on")
+    assert outcome.message.endswith("The state of the publication is not known; this task did not change it")
 
 
 @pytest.mark.parametrize(

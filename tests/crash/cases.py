@@ -116,7 +116,7 @@ CASES = (
         submitted=2,
         accepted=2,
         ending="success",
-        log_text="Airflow removed this task's checkpoint",
+        log_text="Airflow has no checkpoint of this task",
         needs_checkpoints=True,
     ),
 )

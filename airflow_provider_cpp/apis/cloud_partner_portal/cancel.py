@@ -45,7 +45,7 @@ def cancel(params: CancelParams) -> Flow[Operation | None]:
         if is_unlisted and not _has_ended(params, state):
             reason = (
                 f"its status is {state.report.raw_status}, but its list of operations does not show what is in progress;"
-                " nothing was canceled"
+                " this try canceled nothing"
             )
             raise CancelFailedError(str(params.offer), reason, may_pass=True)
         yield Log(f"offer {params.offer}: no operation in progress to cancel")

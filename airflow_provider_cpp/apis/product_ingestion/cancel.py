@@ -68,7 +68,7 @@ def _wait_until_ended(
     :param rejected: the error, if the API rejected the cancel: then the job is not waited for.
     :raises CancelFailedError: if it ended in another way than by a cancel, or has not ended in time.
     """
-    status = "in progress"
+    status = "not known"
     while True:
         try:
             job = yield from send_with_retry(endpoints.get_job(operation))
@@ -88,6 +88,6 @@ def _wait_until_ended(
                 ) from rejected
         now = yield from get_time()
         if now >= until:
-            reason = f"job {endpoints.job_id(operation)} is still {status} {params.timeout:g} s after its cancel"
+            reason = f"job {endpoints.job_id(operation)} has not ended {params.timeout:g} s after its cancel; its status is {status}"
             raise CancelFailedError(str(params.offer), reason, may_pass=True)
         yield Sleep(min(params.poll_interval, (until - now).total_seconds()))

@@ -138,8 +138,14 @@ def cancel_job(operation: Operation) -> Request[Job]:
 
 
 def job_id(operation: Operation) -> str | None:
-    """Return the id of an operation's job; None if it is known by its submission alone."""
+    """Return the id of an operation's job; None if it is known by its submission alone.
+
+    :raises ConfigurationError: if its location is not that of a job.
+    """
     match = _LOCATION.fullmatch(operation.location or "")
+    if match is None and operation.location is not None:
+        problem = "its location is not a job of the Product Ingestion API"
+        raise exceptions.ConfigurationError((problem,), "the operation")
     return match.group(1) if match else None
 
 

@@ -146,7 +146,7 @@ def _recent_submission(params: GoLiveParams, state: _State) -> Submission | None
 
 
 def _meant_submission(params: GoLiveParams, state: _State) -> Flow[str | None]:
-    """Return the id of a publish operation's submission: None if no operation is given, empty if it is not goes_live."""
+    """Return the id of a publish operation's submission: None if no operation is given, empty if it is not listed yet."""
     operation = params.operation
     if operation is None or operation.operation_id is not None:
         return operation.operation_id if operation is not None else None

@@ -58,7 +58,7 @@ def find_product(offer: OfferRef, send: Sender = send_with_retry) -> Flow[Produc
     """
     external_id = offer.offer_id.casefold()
     products: tuple[Product, ...] = yield from list_all_pages(
-        lambda page: endpoints.list_products(offer.offer_id, page), send
+        lambda page: replace(endpoints.list_products(offer.offer_id, page), offer=str(offer)), send
     )
     matches = {product.guid: product for product in products if product.external_id.casefold() == external_id}
     if len(matches) == 1:

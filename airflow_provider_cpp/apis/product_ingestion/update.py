@@ -119,7 +119,7 @@ def _write(
             raise SubmitOutcomeUnknownError(str(offer), "update", reason, may_settle=True)
         delay = POLL_INTERVAL
     if job.state.is_canceled:
-        raise BadRequestError(f"configure offer {offer}", text=f"job {job.id} was canceled")
+        raise BadRequestError(f"configure offer {offer}", text=f"job {job.id} was canceled", offer=str(offer))
     raise_if_failed(operation, job, "configure")
 
 

@@ -279,7 +279,7 @@ def test_an_unlisted_operation_is_not_nothing_to_cancel(
     """Where the status shows, or may show, an operation that is not listed, nothing is submitted yet."""
     player.respond = FakeAPI(operations=[listed], status=[{"status": status}])
     with pytest.raises(
-        exceptions.CancelFailedError, match=f"its status is {status}, .* nothing was canceled"
+        exceptions.CancelFailedError, match=f"its status is {status}, .* this try canceled nothing"
     ) as caught:
         player.run(cancel(replace(params, operation=operation if with_operation else None)))
     assert player.posts == 0

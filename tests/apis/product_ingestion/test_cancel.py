@@ -114,7 +114,7 @@ def test_a_cancel_that_times_out(player: Player, params: CancelParams) -> None:
     gone = exceptions.NotFoundError("job", status=404)
     api.jobs = [job(), gone, job()]
     with pytest.raises(
-        exceptions.CancelFailedError, match="is still job running/pending 60 s after its cancel"
+        exceptions.CancelFailedError, match="has not ended 60 s after its cancel; its status is job running/pending"
     ) as caught:
         player.run(cancel(params))
     assert caught.value.retryable is True
