@@ -203,6 +203,19 @@ def fits(value: Any, kind: Any) -> bool:
     return isinstance(value, outer or kind)
 
 
+def test_every_request_about_an_offer_names_it(builders: list[Any]) -> None:
+    """A request that is built for an offer, or for its operation, has the offer, so that its errors have it too."""
+    named = 0
+    for builder in builders:
+        for arguments, request in zip(builder.arguments, builder.requests, strict=True):
+            for value in arguments.values():
+                offer = value.offer if isinstance(value, Operation) else value
+                if isinstance(offer, OfferRef):
+                    assert request.offer == str(offer), builder.name
+                    named += 1
+    assert named
+
+
 @pytest.mark.parametrize("status", [200, 202])
 def test_every_builder_has_a_valid_response(builders: list[Any], status: int) -> None:
     """Each request parses at least one of the valid responses, so that their mutations reach all of its parser."""
