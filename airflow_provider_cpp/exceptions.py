@@ -223,8 +223,8 @@ class ServerError(RequestError):
 class OperationInProgressError(MarketplaceError):
     """Another operation of the offer is in progress, and an offer can have only one."""
 
-    def __init__(self, offer: str, operation: str) -> None:
-        self.offer = offer
+    def __init__(self, offer: object, operation: str) -> None:
+        self.offer = str(offer)
         self.operation = operation
         super().__init__(
             f"offer {offer}: {operation} is in progress, and an offer can have only one; this try started no operation."
@@ -235,8 +235,8 @@ class OperationInProgressError(MarketplaceError):
 class PreviewNotReadyError(MarketplaceError):
     """No preview awaits sign-off, or another one than was meant."""
 
-    def __init__(self, offer: str, reason: str) -> None:
-        self.offer = offer
+    def __init__(self, offer: object, reason: str) -> None:
+        self.offer = str(offer)
         self.reason = reason
         super().__init__(f"offer {offer}: cannot go live: {reason}. Going live needs a preview that is ready")
 
@@ -247,8 +247,8 @@ class CancelFailedError(MarketplaceError):
     :param may_pass: whether it may still end.
     """
 
-    def __init__(self, offer: str, reason: str, *, may_pass: bool) -> None:
-        self.offer = offer
+    def __init__(self, offer: object, reason: str, *, may_pass: bool) -> None:
+        self.offer = str(offer)
         self.reason = reason
         self.retryable = may_pass
         super().__init__(f"offer {offer}: {reason}")
@@ -260,8 +260,8 @@ class SubmitOutcomeUnknownError(MarketplaceError):
     :param may_settle: whether another try of the task may find out.
     """
 
-    def __init__(self, offer: str, kind: str, reason: str, *, may_settle: bool = False) -> None:
-        self.offer = offer
+    def __init__(self, offer: object, kind: str, reason: str, *, may_settle: bool = False) -> None:
+        self.offer = str(offer)
         self.kind = kind
         self.reason = reason
         self.retryable = may_settle
@@ -282,8 +282,8 @@ class TaskRunUnknownError(MarketplaceError):
     This happens if ``retries`` was lowered, or another task of the DAG run was cleared, between two tries.
     """
 
-    def __init__(self, offer: str, submitted: str) -> None:
-        self.offer = offer
+    def __init__(self, offer: object, submitted: str) -> None:
+        self.offer = str(offer)
         self.submitted = submitted
         super().__init__(
             f"offer {offer}: Airflow does not show whether this task is retried or was cleared, and an earlier try may have submitted"

@@ -89,7 +89,7 @@ def _ensure_own(params: PublishParams, state: OfferState, running: OperationSumm
     """
     try_context = params.try_context
     if not try_context.changed_in_dag_run(running.changed_at) and not try_context.counts.was_cleared:
-        raise OperationInProgressError(str(params.offer), running.description)
+        raise OperationInProgressError(params.offer, running.description)
     is_publish = running.kind == "publish" and running.status.is_pending_or_in_progress
     is_alone = [entry for entry in state.operations if not entry.status.is_terminal] == [running]
     # A first try fails for good on an operation in progress, unless it waits for others. Where there are checkpoints, no
@@ -106,12 +106,12 @@ def _ensure_own(params: PublishParams, state: OfferState, running: OperationSumm
 
 def _unlisted_error(params: PublishParams, state: OfferState) -> SubmitOutcomeUnknownError:
     reason = f"its status is {state.report.raw_status}, but its list of operations does not show what is in progress"
-    return SubmitOutcomeUnknownError(str(params.offer), "publish", reason)
+    return SubmitOutcomeUnknownError(params.offer, "publish", reason)
 
 
 def _undecidable_error(params: PublishParams, entry: OperationSummary) -> SubmitOutcomeUnknownError:
     reason = f"an earlier try of this task may have submitted it, and the offer has {entry.description}"
-    return SubmitOutcomeUnknownError(str(params.offer), "publish", reason)
+    return SubmitOutcomeUnknownError(params.offer, "publish", reason)
 
 
 def attach(backend: SubmitBackend, checkpoint: Checkpoint, new: list[OperationSummary]) -> Flow[Operation]:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from functools import cache
 from hashlib import sha256
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
@@ -101,23 +100,14 @@ class Request(Generic[T]):
 
     def url_path(self, api_version: str) -> str:
         """Return path and query, with the API version added if it is missing."""
-        if _parameter(self.version).search(self.path):
+        name = quote(self.version, safe="")
+        if re.search(rf"[?&](?:{re.escape(self.version)}|{re.escape(name)})=", self.path):
             return self.path
-        return f"{self.path}{'&' if '?' in self.path else '?'}{_quoted(self.version)}={_quoted(api_version)}"
+        return f"{self.path}{'&' if '?' in self.path else '?'}{name}={quote(api_version, safe='')}"
 
     def error(self, kind: type[E], **values: Any) -> E:
         """Return an error of this request: with its description, offer and operation."""
         return kind(self.description, offer=self.offer, operation=self.operation, **values)
-
-
-@cache
-def _quoted(text: str) -> str:
-    return quote(text, safe="")
-
-
-@cache
-def _parameter(name: str) -> re.Pattern[str]:
-    return re.compile(rf"[?&](?:{re.escape(name)}|{re.escape(_quoted(name))})=")
 
 
 def response_digest(request: Request[Any], response: Response) -> bytes:

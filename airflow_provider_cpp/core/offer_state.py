@@ -109,7 +109,7 @@ def exactly_one(operation: Operation, new: list[OperationSummary]) -> OperationS
     """
     if len(new) > 1:
         names = ", ".join(entry.description for entry in new)
-        raise SubmitOutcomeUnknownError(str(operation.offer), operation.kind, f"there are several new ones: {names}")
+        raise SubmitOutcomeUnknownError(operation.offer, operation.kind, f"there are several new ones: {names}")
     return new[0]
 
 

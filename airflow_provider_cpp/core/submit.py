@@ -61,7 +61,7 @@ def submit_once(backend: SubmitBackend, params: PublishParams) -> Flow[Operation
             return own
         if try_context.task_run is TaskRun.UNDECIDED:
             submitted = f"operation {own.display_id}, which has ended" if own else "which no operation shows"
-            raise TaskRunUnknownError(str(params.offer), submitted)
+            raise TaskRunUnknownError(params.offer, submitted)
     elif try_context.store_was_emptied:
         yield Log(f"offer {params.offer}: {STORE_WAS_EMPTIED}", logging.WARNING)
         yield from _wait_for_late_operations(backend, params, own)
@@ -193,7 +193,7 @@ def _handle_operation_in_progress(
         return (yield from attach(backend, *late))
     checkpoint, running = params.try_context.checkpoint, state.in_progress_operation
     if own is None or checkpoint is None or running is None or backend.find_operation(own, [running]) is None:
-        raise OperationInProgressError(str(params.offer), running.description if running else "another operation")
+        raise OperationInProgressError(params.offer, running.description if running else "another operation")
     yield SaveCheckpoint(replace(checkpoint, counts=params.try_context.counts, operation=own).to_payload())
     yield Log(f"offer {params.offer}: this task's own {running.description} is still in progress; continuing with it")
     return own
@@ -212,7 +212,7 @@ def _handle_lost_response(
     )
     if entry is None:
         reason = str(lost) if lost else "the response named no operation on this host"
-        raise SubmitOutcomeUnknownError(str(params.offer), "publish", reason, may_settle=True) from lost
+        raise SubmitOutcomeUnknownError(params.offer, "publish", reason, may_settle=True) from lost
     return (yield from attach(backend, checkpoint, [entry]))
 
 
@@ -236,9 +236,9 @@ def _handle_conflict(
         if state.in_progress_operation is not None or _new_since_checkpoint(params, state.operations) is not None:
             return (yield from _handle_operation_in_progress(backend, params, state, own))
         if state.has_unlisted_operation and isinstance(error, ConflictError):
-            raise OperationInProgressError(str(params.offer), f"another operation ({error})") from error
+            raise OperationInProgressError(params.offer, f"another operation ({error})") from error
     if isinstance(error, ConflictError) and params.try_context.own_checkpoint is not None:
         shown = "none of the offer's operations is new" if state else "the offer's operations cannot be read"
         reason = f"an earlier try of this task submitted it, {shown}, and now: {error}"
-        raise SubmitOutcomeUnknownError(str(params.offer), "publish", reason, may_settle=state is None) from error
+        raise SubmitOutcomeUnknownError(params.offer, "publish", reason, may_settle=state is None) from error
     raise error

@@ -15,42 +15,9 @@ _PATH = re.compile(rf"/{_LETTER}*(?:\?{_LETTER}*)?")
 
 _SAS_PARAMETERS = frozenset(
     (
-        *(
-            "sv",
-            "ss",
-            "srt",
-            "sr",
-            "sp",
-            "st",
-            "se",
-            "ses",
-            "sip",
-            "spr",
-            "si",
-            "sig",
-            "sdd",
-            "tn",
-            "spk",
-            "srk",
-            "epk",
-            "erk",
-        ),
-        *(
-            "skoid",
-            "sktid",
-            "skt",
-            "ske",
-            "sks",
-            "skv",
-            "saoid",
-            "suoid",
-            "scid",
-            "rscc",
-            "rscd",
-            "rsce",
-            "rscl",
-            "rsct",
-        ),
+        *("sv", "ss", "srt", "sr", "sp", "st", "se", "ses", "sip", "spr", "si", "sig", "sdd"),
+        *("tn", "spk", "srk", "epk", "erk", "skoid", "sktid", "skt", "ske", "sks", "skv"),
+        *("saoid", "suoid", "scid", "rscc", "rscd", "rsce", "rscl", "rsct"),
     )
 )
 """The query parameters of account, service and user delegation SAS."""

@@ -45,29 +45,22 @@ class WaitSpec:
 
     def __post_init__(self) -> None:
         """Reject what cannot be waited for."""
-        operation = self.operation
-        rules = (
-            (
-                self.until not in (*TARGETS, IDLE),
-                f"until is {sanitize_line(repr(self.until), 60)}, not one of {', '.join(TARGETS)}",
-            ),
-            (
-                self.poll_interval is not None and not 0 < self.poll_interval < math.inf,
-                "poll_interval must be more than 0 seconds",
-            ),
-            (not self.poll_failure_tolerance >= 0, "poll_failure_tolerance must not be negative"),
-            (
-                operation is not None and operation.kind == "cancel",
-                "operation is a cancel, which reaches neither a preview nor the market",
-            ),
-            (operation is not None and self.until == IDLE, "until is idle, which no operation reaches"),
-            (
-                operation is not None and operation.offer != self.offer,
-                f"operation belongs to offer {operation.offer if operation else ''}, not to {self.offer}",
-            ),
-        )
-        if problems := tuple(problem for is_wrong, problem in rules if is_wrong):
-            raise ConfigurationError(problems, "the task's arguments")
+        problems = []
+        if self.until not in (*TARGETS, IDLE):
+            problems.append(f"until is {sanitize_line(repr(self.until), 60)}, not one of {', '.join(TARGETS)}")
+        if self.poll_interval is not None and not 0 < self.poll_interval < math.inf:
+            problems.append("poll_interval must be more than 0 seconds")
+        if not self.poll_failure_tolerance >= 0:
+            problems.append("poll_failure_tolerance must not be negative")
+        if self.operation is not None:
+            if self.operation.kind == "cancel":
+                problems.append("operation is a cancel, which reaches neither a preview nor the market")
+            if self.until == IDLE:
+                problems.append("until is idle, which no operation reaches")
+            if self.operation.offer != self.offer:
+                problems.append(f"operation belongs to offer {self.operation.offer}, not to {self.offer}")
+        if problems:
+            raise ConfigurationError(tuple(problems), "the task's arguments")
 
     @property
     def description(self) -> str:

@@ -519,9 +519,10 @@ def test_an_unchanged_response_is_not_parsed_again(player: Player, wait_spec: Wa
     parsed: list[Any] = []
 
     class RecordingAPI(CloudPartnerPortalAPI):
-        def poll(self, spec: WaitSpec, state: PollState, response: Response | None) -> Flow[PollResult]:
+        @staticmethod
+        def poll(spec: WaitSpec, state: PollState, response: Response | None) -> Flow[PollResult]:
             parsed.append(response and json.loads(response.body))
-            return super().poll(spec, state, response)
+            return CLOUD_PARTNER_PORTAL_API.poll(spec, state, response)
 
     changed, ended = RUNNING | {"extra": 1}, {"status": "succeeded"}
     player.respond = FakeAPI(status=[RUNNING, RUNNING, changed, changed, ended])

@@ -29,6 +29,7 @@ def test_the_example_of_a_flow_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == output
 
 
+@pytest.mark.tree
 def test_every_file_on_the_page_exists() -> None:
     """Each path that the page names leads to a file or folder of the repository or of the package."""
     paths = set(re.findall(r"`([\w/]+(?:\.py|\.md|/))`", PAGE))

@@ -47,7 +47,7 @@ def cancel(params: CancelParams) -> Flow[Operation | None]:
                 f"its status is {state.report.raw_status}, but its list of operations does not show what is in progress;"
                 " this try canceled nothing"
             )
-            raise CancelFailedError(str(params.offer), reason, may_pass=True)
+            raise CancelFailedError(params.offer, reason, may_pass=True)
         yield Log(f"offer {params.offer}: no operation in progress to cancel")
         return None
     if params.try_context.can_checkpoint:
@@ -84,7 +84,7 @@ def _find_target(params: CancelParams, state: OfferState) -> OperationSummary | 
         if running is None:
             return None
         raise OperationInProgressError(
-            str(params.offer), f"another operation than the one to cancel, {running.description},"
+            params.offer, f"another operation than the one to cancel, {running.description},"
         )
     if not try_context.is_first and not try_context.history_is_known:
         _check_earlier_cancel(params, target, state)
@@ -102,7 +102,7 @@ def _check_earlier_cancel(params: CancelParams, target: OperationSummary, state:
     recent = next((entry for entry in canceled if params.try_context.changed_in_dag_run(entry.changed_at)), None)
     if recent is not None:
         reason = f"an earlier try may have canceled {recent.description}, and now the offer has {target.description}"
-        raise SubmitOutcomeUnknownError(str(params.offer), "cancel", reason)
+        raise SubmitOutcomeUnknownError(params.offer, "cancel", reason)
 
 
 def _awaiting_sign_off(state: OfferState) -> OperationSummary | None:
@@ -149,11 +149,9 @@ def _wait_until_ended(params: CancelParams, target: OperationSummary, until: dat
                 yield Log(f"offer {params.offer}: {description} has ended")
                 return
             if entry.status.is_terminal and not was_done:
-                raise CancelFailedError(
-                    str(params.offer), f"{description} ended before it was canceled", may_pass=False
-                )
+                raise CancelFailedError(params.offer, f"{description} ended before it was canceled", may_pass=False)
         now = yield from get_time()
         if now >= until:
             reason = f"{description} has not ended within {params.timeout:g} s after its cancel"
-            raise CancelFailedError(str(params.offer), reason, may_pass=True)
+            raise CancelFailedError(params.offer, reason, may_pass=True)
         yield Sleep(min(params.poll_interval, (until - now).total_seconds()))

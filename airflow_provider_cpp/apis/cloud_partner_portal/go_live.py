@@ -54,7 +54,7 @@ def go_live(params: GoLiveParams) -> Flow[Operation]:
             return operation
         submitted = True
     reason = f"it still awaits sign-off; last: {lost or 'the response named no operation'}"
-    raise SubmitOutcomeUnknownError(str(params.offer), "golive", reason, may_settle=True) from lost
+    raise SubmitOutcomeUnknownError(params.offer, "golive", reason, may_settle=True) from lost
 
 
 def _wait_for_sign_off_step(params: GoLiveParams, window: SettleWindow) -> Flow[OfferState]:
@@ -121,9 +121,7 @@ def _wait_for_effect(params: GoLiveParams, before: OfferState, began: datetime) 
         if not is_open:
             break
     if state is None:
-        raise SubmitOutcomeUnknownError(
-            str(params.offer), "golive", "the offer's state cannot be read", may_settle=True
-        )
+        raise SubmitOutcomeUnknownError(params.offer, "golive", "the offer's state cannot be read", may_settle=True)
     if state.report.awaits_sign_off:
         return None
     # As far as the list shows, going live has no operation of its own: the publish operation continues.
@@ -131,7 +129,7 @@ def _wait_for_effect(params: GoLiveParams, before: OfferState, began: datetime) 
     if entry is None or entry.id not in _operation_ids(before) or not _is_going_live(state):
         newest = entry.description if entry is not None else "no operation"
         reason = f"it no longer awaits sign-off; its status is {state.report.raw_status}, with {newest}"
-        raise SubmitOutcomeUnknownError(str(params.offer), "golive", reason)
+        raise SubmitOutcomeUnknownError(params.offer, "golive", reason)
     return Operation(params.offer, "golive", began, entry.id)
 
 
@@ -202,11 +200,11 @@ def _ensure_meant_publication(params: GoLiveParams, state: OfferState) -> None:
     """Reject going live if nothing awaits sign-off, or another publication than was meant."""
     if not state.report.awaits_sign_off:
         newest = state.operations[0].description if state.operations else "it has no operations"
-        raise PreviewNotReadyError(str(params.offer), f"its status is {state.report.raw_status}, {newest}")
+        raise PreviewNotReadyError(params.offer, f"its status is {state.report.raw_status}, {newest}")
     if params.operation is None:
         return
     newest_publish = _newest_publish(state)
     if newest_publish is None or find_operation(params.operation, [newest_publish]) is None:
         meant = params.operation.operation_id or params.operation.location
         awaiting = newest_publish.description if newest_publish else "no operation that is listed"
-        raise PreviewNotReadyError(str(params.offer), f"operation {meant} was meant, but {awaiting} awaits sign-off")
+        raise PreviewNotReadyError(params.offer, f"operation {meant} was meant, but {awaiting} awaits sign-off")

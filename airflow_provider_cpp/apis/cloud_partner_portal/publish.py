@@ -14,6 +14,7 @@ from datetime import datetime
 from airflow_provider_cpp.apis.cloud_partner_portal import endpoints
 from airflow_provider_cpp.apis.cloud_partner_portal.endpoints import operation_id_from_location
 from airflow_provider_cpp.apis.cloud_partner_portal.poll import find_operation, get_state
+from airflow_provider_cpp.apis.cloud_partner_portal.update import NO_RESOURCES
 from airflow_provider_cpp.core.checkpoint import Checkpoint
 from airflow_provider_cpp.core.effects import Flow, Log, get_time, send_with_retry
 from airflow_provider_cpp.core.http import Request
@@ -22,7 +23,7 @@ from airflow_provider_cpp.core.offer_state import OfferState, new_operations
 from airflow_provider_cpp.core.operations import Operation, OperationSummary
 from airflow_provider_cpp.core.params import PublishParams
 from airflow_provider_cpp.core.submit import submit_once
-from airflow_provider_cpp.exceptions import MarketplaceError, NotFoundError
+from airflow_provider_cpp.exceptions import ConfigurationError, MarketplaceError, NotFoundError
 
 
 class PublishBackend:
@@ -76,4 +77,6 @@ class PublishBackend:
 
 def publish(params: PublishParams) -> Flow[Operation]:
     """Publish an offer's draft, or return the operation of an earlier try: :func:`~.submit.submit_once`."""
-    return submit_once(PublishBackend(), params)
+    if params.resources:
+        raise ConfigurationError((NO_RESOURCES,), "the task's arguments")
+    return (yield from submit_once(PublishBackend(), params))

@@ -12,9 +12,10 @@ import logging
 from typing import Any
 
 from airflow_provider_cpp.apis.cloud_partner_portal import endpoints
+from airflow_provider_cpp.apis.cloud_partner_portal.images import add_image_version
 from airflow_provider_cpp.core.effects import Flow, Log, Sleep, send, send_with_retry
 from airflow_provider_cpp.core.models import OfferDocument
-from airflow_provider_cpp.core.params import UpdateParams, UpdateResult
+from airflow_provider_cpp.core.params import AddImageParams, ConfigureParams, UpdateParams, UpdateResult
 from airflow_provider_cpp.core.submit_backend import may_have_been_accepted
 from airflow_provider_cpp.exceptions import (
     ConfigurationError,
@@ -30,13 +31,18 @@ MAX_TRIES = 5
 RETRY_DELAY = 1.0
 
 
-def update(params: UpdateParams) -> Flow[UpdateResult]:
+NO_RESOURCES = "only the Product Ingestion API has resources; the CPP API changes a document (patch or change), and publishes all of it"
+
+
+def update(params: UpdateParams | ConfigureParams) -> Flow[UpdateResult]:
     """Change an offer's draft; if another writer was faster, make the change again on the new draft.
 
     :raises PreconditionFailedError: if another writer was faster each time.
     :raises ConfigurationError: if the API returns no ETag and ``overwrite`` is not set, or the change does not leave a JSON
         object.
     """
+    if isinstance(params, ConfigureParams):
+        raise ConfigurationError((NO_RESOURCES,), "the task's arguments")
     tries = 0
     while True:
         before = yield from _get_draft(params)
@@ -56,6 +62,15 @@ def update(params: UpdateParams) -> Flow[UpdateResult]:
             yield Sleep(RETRY_DELAY * tries)
         else:
             return UpdateResult(stored, written=True)
+
+
+def add_image(params: AddImageParams) -> Flow[UpdateResult]:
+    """Add an image version to an offer's draft; as :func:`update`."""
+
+    def change(document: dict[str, Any]) -> dict[str, Any]:
+        return add_image_version(params.image, document)
+
+    return (yield from update(UpdateParams(params.offer, change, overwrite=params.overwrite)))
 
 
 def _get_draft(params: UpdateParams) -> Flow[OfferDocument | None]:

@@ -3,34 +3,27 @@
 
 from __future__ import annotations
 
-from airflow_provider_cpp.apis.product_ingestion import endpoints
+from airflow_provider_cpp.apis.product_ingestion import endpoints, poll
 from airflow_provider_cpp.apis.product_ingestion.cancel import cancel
 from airflow_provider_cpp.apis.product_ingestion.go_live import go_live
-from airflow_provider_cpp.apis.product_ingestion.poll import poll
 from airflow_provider_cpp.apis.product_ingestion.publish import publish
-from airflow_provider_cpp.apis.product_ingestion.resources import validate_resources
-from airflow_provider_cpp.apis.product_ingestion.update import add_image, configure
+from airflow_provider_cpp.apis.product_ingestion.update import add_image, update
 from airflow_provider_cpp.core.effects import Flow, send
-from airflow_provider_cpp.core.http import Endpoint, Request, Response
-from airflow_provider_cpp.core.models import OfferDocument, OfferRef, StatusReport
-from airflow_provider_cpp.core.operations import PRODUCT_INGESTION, Operation
-from airflow_provider_cpp.core.params import (
-    AddImageParams,
-    CancelParams,
-    ConfigureParams,
-    GoLiveParams,
-    PublishParams,
-    UpdateParams,
-    UpdateResult,
-)
-from airflow_provider_cpp.core.poll_result import PollResult
-from airflow_provider_cpp.core.poll_state import PollState
-from airflow_provider_cpp.core.wait_spec import WaitSpec
-from airflow_provider_cpp.exceptions import ConfigurationError
+from airflow_provider_cpp.core.http import Endpoint
+from airflow_provider_cpp.core.models import OfferRef
+from airflow_provider_cpp.core.operations import PRODUCT_INGESTION
 
-NO_DOCUMENT = (
-    "the Product Ingestion API has resources instead of one document: use product_resources, not patch or change"
-)
+
+def check_access(publisher_id: str | None, signed_in: str) -> Flow[tuple[bool, str]]:  # noqa: ARG001 - as the protocol has it
+    """List products, and report how many there are."""
+    page = yield from send(endpoints.list_products())
+    number, more = len(page.items), "or more " if page.next else ""
+    return True, f"{signed_in}: the account has {number} {more}product{'s' * (number != 1)}"
+
+
+def get_draft(offer: OfferRef) -> Flow[None]:  # noqa: ARG001 - as the protocol has it
+    """Send no request: a draft has neither a version nor a Partner Center page here."""
+    yield from ()
 
 
 class ProductIngestionAPI:
@@ -38,49 +31,15 @@ class ProductIngestionAPI:
 
     name = PRODUCT_INGESTION
     endpoint = Endpoint(endpoints.DEFAULT_HOST, endpoints.DEFAULT_SCOPE, endpoints.API_VERSION)
-
-    def check_access(self, publisher_id: str | None, signed_in: str) -> Flow[tuple[bool, str]]:  # noqa: ARG002 - as the protocol has it
-        """List products, and report how many there are."""
-        page = yield from send(endpoints.list_products())
-        number, more = len(page.items), "or more " if page.next else ""
-        return True, f"{signed_in}: the account has {number} {more}product{'s' * (number != 1)}"
-
-    def get_draft(self, offer: OfferRef) -> Flow[OfferDocument | None]:  # noqa: ARG002 - as the protocol has it
-        """Send no request: a draft has neither a version nor a Partner Center page here."""
-        yield from ()
-        return None
-
-    def publish(self, params: PublishParams) -> Flow[Operation]:
-        """Publish a draft, or only some of its resources."""
-        if params.resources:
-            validate_resources(params.resources)
-        return (yield from publish(params))
-
-    def go_live(self, params: GoLiveParams) -> Flow[Operation]:
-        """Go live with what is in preview."""
-        return go_live(params)
-
-    def cancel(self, params: CancelParams) -> Flow[Operation | None]:
-        """Cancel an operation's job."""
-        return cancel(params)
-
-    def update(self, params: UpdateParams | ConfigureParams) -> Flow[UpdateResult]:
-        """Configure resources."""
-        if isinstance(params, UpdateParams):
-            raise ConfigurationError((NO_DOCUMENT,), "the task's arguments")
-        return (yield from configure(params))
-
-    def add_image(self, params: AddImageParams) -> Flow[UpdateResult]:
-        """Add an image version to a plan's technical configuration."""
-        return add_image(params)
-
-    def poll_request(self, spec: WaitSpec, state: PollState) -> Request[StatusReport] | None:  # noqa: ARG002 - as the protocol has it
-        """Return None: a poll always needs several requests."""
-        return None
-
-    def poll(self, spec: WaitSpec, state: PollState, response: Response | None) -> Flow[PollResult]:  # noqa: ARG002 - as the protocol has it
-        """Poll once."""
-        return poll(spec)
+    check_access = staticmethod(check_access)
+    get_draft = staticmethod(get_draft)
+    publish = staticmethod(publish)
+    go_live = staticmethod(go_live)
+    cancel = staticmethod(cancel)
+    update = staticmethod(update)
+    add_image = staticmethod(add_image)
+    poll_request = staticmethod(poll.poll_request)
+    poll = staticmethod(poll.poll)
 
 
 PRODUCT_INGESTION_API = ProductIngestionAPI()

@@ -81,13 +81,13 @@ def _wait_until_ended(
                 return
             if job.state.is_terminal:
                 reason = f"job {job.id} ended before it was canceled: {status}"
-                raise CancelFailedError(str(params.offer), reason, may_pass=False)
+                raise CancelFailedError(params.offer, reason, may_pass=False)
             if rejected is not None:
                 raise CancelFailedError(
-                    str(params.offer), f"{rejected}; job {job.id} continues", may_pass=False
+                    params.offer, f"{rejected}; job {job.id} continues", may_pass=False
                 ) from rejected
         now = yield from get_time()
         if now >= until:
             reason = f"job {endpoints.job_id(operation)} has not ended {params.timeout:g} s after its cancel; its status is {status}"
-            raise CancelFailedError(str(params.offer), reason, may_pass=True)
+            raise CancelFailedError(params.offer, reason, may_pass=True)
         yield Sleep(min(params.poll_interval, (until - now).total_seconds()))

@@ -96,7 +96,7 @@ def go_live(params: GoLiveParams) -> Flow[Operation]:
         if operation is not None:
             return operation
     reason = f"it still awaits sign-off; last: {lost}"
-    raise SubmitOutcomeUnknownError(str(params.offer), "golive", reason, may_settle=True) from lost
+    raise SubmitOutcomeUnknownError(params.offer, "golive", reason, may_settle=True) from lost
 
 
 def _get_state(offer: OfferRef) -> Flow[_State]:
@@ -169,11 +169,9 @@ def _wait_for_sign_off(params: GoLiveParams, window: SettleWindow) -> Flow[tuple
         is_open = yield from window.sleep()
         if not is_open:
             if awaiting is None:
-                raise PreviewNotReadyError(str(params.offer), state.description)
+                raise PreviewNotReadyError(params.offer, state.description)
             name = params.operation.display_id if params.operation is not None else meant
-            raise PreviewNotReadyError(
-                str(params.offer), f"operation {name} was meant, but {awaiting.id} awaits sign-off"
-            )
+            raise PreviewNotReadyError(params.offer, f"operation {name} was meant, but {awaiting.id} awaits sign-off")
 
 
 def _submit(
@@ -214,11 +212,9 @@ def _wait_for_effect(params: GoLiveParams, submission: str, window: SettleWindow
             break
     if state is not None and state.awaiting_sign_off is None:
         reason = f"{submission} no longer awaits sign-off, and is not listed as live; {state.description}"
-        raise SubmitOutcomeUnknownError(str(params.offer), "golive", reason)
+        raise SubmitOutcomeUnknownError(params.offer, "golive", reason)
     if state is None:
-        raise SubmitOutcomeUnknownError(
-            str(params.offer), "golive", "the offer's state cannot be read", may_settle=True
-        )
+        raise SubmitOutcomeUnknownError(params.offer, "golive", "the offer's state cannot be read", may_settle=True)
     return False
 
 
@@ -256,8 +252,8 @@ def _handle_conflict(params: GoLiveParams, error: MarketplaceError) -> Flow[None
     state = yield from _get_state_or_none(params.offer)
     running = next((e for e in state.submissions if not e.state.is_terminal), None) if state is not None else None
     if running is not None:
-        raise OperationInProgressError(str(params.offer), f"operation {running.id} ({running.raw_status})") from error
-    raise PreviewNotReadyError(str(params.offer), str(error)) from error
+        raise OperationInProgressError(params.offer, f"operation {running.id} ({running.raw_status})") from error
+    raise PreviewNotReadyError(params.offer, str(error)) from error
 
 
 def _operation(params: GoLiveParams, at: datetime, submission: str, location: str | None = None) -> Operation:

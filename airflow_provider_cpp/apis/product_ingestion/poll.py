@@ -20,12 +20,14 @@ from airflow_provider_cpp.apis.product_ingestion.submissions import (
     status_report,
 )
 from airflow_provider_cpp.core.effects import Flow, Sleep, get_time, send
+from airflow_provider_cpp.core.http import Response
 from airflow_provider_cpp.core.models import StatusReport
 from airflow_provider_cpp.core.offer_state import IDLE, evaluate_offer, failure_result
 from airflow_provider_cpp.core.offer_state import Target as Until
 from airflow_provider_cpp.core.operations import VISIBILITY_DELAY, Operation
 from airflow_provider_cpp.core.outcome import WaitResult
 from airflow_provider_cpp.core.poll_result import PollResult, poll_result
+from airflow_provider_cpp.core.poll_state import PollState
 from airflow_provider_cpp.core.status import Status
 from airflow_provider_cpp.core.wait_spec import WaitSpec
 from airflow_provider_cpp.exceptions import NotFoundError
@@ -35,17 +37,21 @@ LATE_POLL_DELAY = 60.0
 """How often, and after how many seconds each, a job is polled for its reason after its submission has failed."""
 
 
-def poll(spec: WaitSpec) -> Flow[PollResult]:
+def poll_request(spec: WaitSpec, state: PollState) -> None:
+    """Return None: a poll always needs several requests."""
+
+
+def poll(spec: WaitSpec, state: PollState, response: Response | None) -> Flow[PollResult]:  # noqa: ARG001 - as the protocol has it
     """Poll once.
 
     :raises MarketplaceError: if a request failed.
     """
     if spec.operation is not None:
         return (yield from _poll_operation(spec, spec.operation))
-    state = yield from get_state(spec.offer, send)
+    offer = yield from get_state(spec.offer, send)
     if spec.until == IDLE:
-        return poll_result(spec, state.report, WaitResult.REACHED if state.in_progress_operation is None else None)
-    return poll_result(spec, state.report, evaluate_offer(state.report, spec.until))
+        return poll_result(spec, offer.report, WaitResult.REACHED if offer.in_progress_operation is None else None)
+    return poll_result(spec, offer.report, evaluate_offer(offer.report, spec.until))
 
 
 @dataclass(frozen=True, slots=True)

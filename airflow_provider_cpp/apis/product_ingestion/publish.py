@@ -16,7 +16,11 @@ from typing import Any
 from airflow_provider_cpp.apis.product_ingestion import endpoints
 from airflow_provider_cpp.apis.product_ingestion.models import Job
 from airflow_provider_cpp.apis.product_ingestion.poll import get_operation_state
-from airflow_provider_cpp.apis.product_ingestion.resources import get_resources, with_required_resources
+from airflow_provider_cpp.apis.product_ingestion.resources import (
+    get_resources,
+    validate_resources,
+    with_required_resources,
+)
 from airflow_provider_cpp.apis.product_ingestion.submissions import (
     as_operations,
     find_product,
@@ -122,4 +126,6 @@ def raise_if_failed(operation: Operation, job: Job, verb: str | None = None) -> 
 
 def publish(params: PublishParams) -> Flow[Operation]:
     """Publish an offer's draft, or return the operation of an earlier try."""
-    return submit_once(PublishBackend(), params)
+    if params.resources:
+        validate_resources(params.resources)
+    return (yield from submit_once(PublishBackend(), params))

@@ -25,9 +25,15 @@ from airflow_provider_cpp.apis.product_ingestion.submissions import find_product
 from airflow_provider_cpp.core.effects import Flow, Log, Sleep, get_time, send, send_with_retry
 from airflow_provider_cpp.core.models import OfferRef
 from airflow_provider_cpp.core.operations import PRODUCT_INGESTION, Operation
-from airflow_provider_cpp.core.params import AddImageParams, ConfigureParams, UpdateResult
+from airflow_provider_cpp.core.params import AddImageParams, ConfigureParams, UpdateParams, UpdateResult
 from airflow_provider_cpp.core.submit_backend import may_have_been_accepted
-from airflow_provider_cpp.exceptions import BadRequestError, MarketplaceError, NotFoundError, SubmitOutcomeUnknownError
+from airflow_provider_cpp.exceptions import (
+    BadRequestError,
+    ConfigurationError,
+    MarketplaceError,
+    NotFoundError,
+    SubmitOutcomeUnknownError,
+)
 
 FIRST_POLL = 5.0
 """Seconds before a job's first poll: a job that only changes a draft takes some seconds."""
@@ -39,7 +45,12 @@ DRAFT_JOB_TIMEOUT = 1800.0
 """Seconds after which a job that only changes a draft should have ended."""
 
 
-def configure(params: ConfigureParams, timeout: float = DRAFT_JOB_TIMEOUT) -> Flow[UpdateResult]:
+NO_DOCUMENT = (
+    "the Product Ingestion API has resources instead of one document: use product_resources, not patch or change"
+)
+
+
+def update(params: ConfigureParams | UpdateParams, timeout: float = DRAFT_JOB_TIMEOUT) -> Flow[UpdateResult]:
     """Configure resources of a draft, and wait until it has them.
 
     :param timeout: seconds to wait for the job.
@@ -47,6 +58,8 @@ def configure(params: ConfigureParams, timeout: float = DRAFT_JOB_TIMEOUT) -> Fl
     :raises BadRequestError: if the API rejects them, at once or by a failed job; with all of its errors.
     :raises SubmitOutcomeUnknownError: if the response was lost, and the draft does not show whether it was accepted.
     """
+    if isinstance(params, UpdateParams):
+        raise ConfigurationError((NO_DOCUMENT,), "the task's arguments")
     resources = validate_resources(params.resources)
     draft = yield from _get_draft(params.offer, resources)
     if draft_matches(draft, resources):
@@ -61,8 +74,8 @@ def add_image(params: AddImageParams, timeout: float = DRAFT_JOB_TIMEOUT) -> Flo
 
     :param timeout: seconds to wait for the job.
     :raises ConfigurationError: if there is no such plan, or it has the version with another blob.
-    :raises BadRequestError: as in :func:`configure`.
-    :raises SubmitOutcomeUnknownError: as in :func:`configure`.
+    :raises BadRequestError: as in :func:`update`.
+    :raises SubmitOutcomeUnknownError: as in :func:`update`.
     """
     offer, image = params.offer, params.image
     product = yield from find_product(offer)
@@ -116,7 +129,7 @@ def _write(
         job = yield from send_with_retry(endpoints.get_job(operation))
         if (now - began).total_seconds() >= timeout and not job.state.is_terminal:
             reason = f"{job.raw_status} after {timeout:g} s (job {job.id})"
-            raise SubmitOutcomeUnknownError(str(offer), "update", reason, may_settle=True)
+            raise SubmitOutcomeUnknownError(offer, "update", reason, may_settle=True)
         delay = POLL_INTERVAL
     if job.state.is_canceled:
         raise BadRequestError(f"configure offer {offer}", text=f"job {job.id} was canceled", offer=str(offer))
@@ -144,5 +157,5 @@ def _wait_until_written(
             yield Log(f"{error}; polling again", logging.WARNING)
         now = yield from get_time()
         if (now - began).total_seconds() >= timeout / 3:
-            raise SubmitOutcomeUnknownError(str(offer), "update", str(lost), may_settle=True) from lost
+            raise SubmitOutcomeUnknownError(offer, "update", str(lost), may_settle=True) from lost
         delay = POLL_INTERVAL

@@ -881,6 +881,17 @@ def test_after_a_conflict_a_later_try_without_a_store_decides_by_the_list_again(
     assert player.posts == 1
 
 
+def test_after_a_conflict_a_later_try_continues_with_the_publish_that_shows(
+    player: Player, offer: OfferRef, start: datetime
+) -> None:
+    """Without checkpoints, the one publish that is listed after a later try's conflict is taken for the earlier try's."""
+    lists: list[Any] = [*[[OLD_CHANGED_BEFORE]] * 64, [changed(NEW, 10), OLD_CHANGED_BEFORE]]
+    player.respond = FakeAPI(lists, exceptions.ConflictError("publish", status=409, text="busy"))
+    retry = TryContext(60, counts=RETRY, dag_run_start=start - timedelta(hours=1))
+    assert player.run(publish(PublishParams(offer, (), retry))).operation_id == "new-id"
+    assert player.posts == 1
+
+
 def test_an_operation_that_awaits_its_sign_off_is_not_in_progress(player: Player, offer: OfferRef) -> None:
     """A listed preview that awaits sign-off is not named as the operation in progress that the status shows."""
     preview = OLD | {"submissionState": AWAITING_SIGN_OFF}

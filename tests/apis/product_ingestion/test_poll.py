@@ -16,6 +16,7 @@ from airflow_provider_cpp.apis.product_ingestion.poll import LATE_POLLS, poll
 from airflow_provider_cpp.core.models import OfferRef
 from airflow_provider_cpp.core.operations import PRODUCT_INGESTION, Operation
 from airflow_provider_cpp.core.outcome import WaitResult
+from airflow_provider_cpp.core.poll_state import PollState
 from airflow_provider_cpp.core.wait_spec import WaitSpec
 
 PREVIEW = submission(7, "preview")
@@ -40,7 +41,7 @@ def poll_once(player: Player, wait_spec: WaitSpec, submissions: list[Any], *jobs
     api = FakeAPI(submissions)
     api.jobs = list(jobs) or [job()]
     player.respond = api
-    polled = player.run(poll(wait_spec))
+    polled = player.run(poll(wait_spec, PollState(), None))
     assert not api.posted
     outcome = polled.outcome
     return (outcome.result if outcome else None), outcome.message if outcome else ""

@@ -13,7 +13,7 @@ from support.product_ingestion import GUID, JOB, FakeAPI, job, sample
 
 from airflow_provider_cpp import exceptions
 from airflow_provider_cpp.apis.product_ingestion.resources import same_blob
-from airflow_provider_cpp.apis.product_ingestion.update import DRAFT_JOB_TIMEOUT, add_image, configure
+from airflow_provider_cpp.apis.product_ingestion.update import DRAFT_JOB_TIMEOUT, add_image, update
 from airflow_provider_cpp.core.models import OfferRef
 from airflow_provider_cpp.core.params import AddImageParams, ConfigureParams, ImageVersion
 
@@ -45,7 +45,7 @@ def test_resources_are_configured_and_waited_for(player: Player, api: FakeAPI, o
     """Resources are sent unchanged, with unknown keys, and the job is polled after seconds, then once a minute."""
     api.jobs = [job(), job(), DONE]
     new = with_alias() | {"unknown": [None, {"deep": True}]}
-    assert player.run(configure(ConfigureParams(offer, (new,)))).written is True
+    assert player.run(update(ConfigureParams(offer, (new,)))).written is True
     assert [one["resources"] for one in api.posted] == [[new]]
     assert player.slept == [5.0, 60.0, 60.0]
     assert not [line for line in player.sent if "mp.microsoft.com" in line]
@@ -55,7 +55,7 @@ def test_an_unchanged_draft_is_not_written(player: Player, api: FakeAPI, offer: 
     """Resources that the draft has already are not sent again, whatever signs their URLs."""
     resources = json.loads(json.dumps(TREE[2:4]).replace("sig=REDACTED", "sig=another"))
     resources.append({"$schema": with_alias()["$schema"], "id": with_alias()["id"], "alias": "Contoso Linux"})
-    assert player.run(configure(ConfigureParams(offer, tuple(resources)))).written is False
+    assert player.run(update(ConfigureParams(offer, tuple(resources)))).written is False
     assert api.posted == []
 
 
@@ -74,7 +74,7 @@ def test_an_unchanged_draft_is_not_written(player: Player, api: FakeAPI, offer: 
 )
 def test_any_difference_is_written(player: Player, api: FakeAPI, offer: OfferRef, change: dict[str, Any]) -> None:
     """A missing key, or a value of another type, is a difference."""
-    assert player.run(configure(ConfigureParams(offer, (with_alias("Contoso Linux") | change,)))).written is True
+    assert player.run(update(ConfigureParams(offer, (with_alias("Contoso Linux") | change,)))).written is True
     assert len(api.posted) == 1
 
 
@@ -82,10 +82,9 @@ def test_any_difference_is_written(player: Player, api: FakeAPI, offer: OfferRef
 def test_lists_are_compared_item_by_item(player: Player, api: FakeAPI, offer: OfferRef, current: Any, new: Any) -> None:
     """Lists are equal only with the same items in the same order; true is not 1."""
     api.trees["draft"].append({"$schema": "x", "id": "x/1", "list": current})
-    assert player.run(configure(ConfigureParams(offer, ({"$schema": "x", "id": "x/1", "list": new},)))).written is True
+    assert player.run(update(ConfigureParams(offer, ({"$schema": "x", "id": "x/1", "list": new},)))).written is True
     assert (
-        player.run(configure(ConfigureParams(offer, ({"$schema": "x", "id": "x/1", "list": current},)))).written
-        is False
+        player.run(update(ConfigureParams(offer, ({"$schema": "x", "id": "x/1", "list": current},)))).written is False
     )
 
 
@@ -95,21 +94,21 @@ def test_a_failed_job_is_an_error(player: Player, api: FakeAPI, offer: OfferRef)
     with pytest.raises(
         exceptions.BadRequestError, match=r"configure offer contoso-vm: job .* failed: .*'PlanId' is locked"
     ):
-        player.run(configure(ConfigureParams(offer, (with_alias(),))))
+        player.run(update(ConfigureParams(offer, (with_alias(),))))
 
 
 def test_a_canceled_job_is_an_error(player: Player, api: FakeAPI, offer: OfferRef) -> None:
     """A canceled job is an error."""
     api.jobs = [job("completed/cancelled")]
     with pytest.raises(exceptions.BadRequestError, match="was canceled"):
-        player.run(configure(ConfigureParams(offer, (with_alias(),))))
+        player.run(update(ConfigureParams(offer, (with_alias(),))))
 
 
 def test_a_job_that_times_out(player: Player, api: FakeAPI, offer: OfferRef) -> None:
     """A job still in progress at the timeout is a retryable error, since a later try checks the draft first."""
     api.jobs = [job()]
     with pytest.raises(exceptions.SubmitOutcomeUnknownError, match="job running/pending after 1800 s") as caught:
-        player.run(configure(ConfigureParams(offer, (with_alias(),))))
+        player.run(update(ConfigureParams(offer, (with_alias(),))))
     assert caught.value.retryable is True
     assert sum(player.slept) >= DRAFT_JOB_TIMEOUT
     assert len(api.posted) == 1
@@ -123,7 +122,7 @@ def test_a_lost_response_is_found_in_the_draft(player: Player, api: FakeAPI, off
         api.trees["draft"] = [with_alias()]
 
     api.after_post = apply_change
-    assert player.run(configure(ConfigureParams(offer, (with_alias(),)))).written is True
+    assert player.run(update(ConfigureParams(offer, (with_alias(),)))).written is True
     assert len(api.posted) == 1
     assert player.slept == [5.0]
 
@@ -132,7 +131,7 @@ def test_a_lost_response_with_an_unknown_outcome(player: Player, api: FakeAPI, o
     """A draft that does not change, or cannot be read, leaves the outcome unknown, retryable."""
     api.post_responses = [LOST]
     with pytest.raises(exceptions.SubmitOutcomeUnknownError, match="HTTP 502") as caught:
-        player.run(configure(ConfigureParams(offer, (with_alias(),))))
+        player.run(update(ConfigureParams(offer, (with_alias(),))))
     assert caught.value.retryable is True
     assert len(api.posted) == 1
 
@@ -141,7 +140,7 @@ def test_a_lost_response_with_an_unknown_outcome(player: Player, api: FakeAPI, o
 
     api.after_post = fail_reads
     with pytest.raises(exceptions.SubmitOutcomeUnknownError):
-        player.run(configure(ConfigureParams(offer, (with_alias(),))))
+        player.run(update(ConfigureParams(offer, (with_alias(),))))
     assert any("polling again" in text for text, _ in player.logged)
 
 
@@ -149,7 +148,7 @@ def test_a_refused_update_is_an_error(player: Player, api: FakeAPI, offer: Offer
     """A refusal is raised unchanged."""
     api.post_responses = [exceptions.LockedError("configure", status=423)]
     with pytest.raises(exceptions.LockedError):
-        player.run(configure(ConfigureParams(offer, (with_alias(),))))
+        player.run(update(ConfigureParams(offer, (with_alias(),))))
 
 
 @pytest.mark.parametrize(
@@ -168,7 +167,7 @@ def test_invalid_resources_are_refused(
 ) -> None:
     """Anything but a list of resources is refused, and so is a submission among them."""
     with pytest.raises(exceptions.ConfigurationError, match=expected):
-        player.run(configure(ConfigureParams(offer, resources)))
+        player.run(update(ConfigureParams(offer, resources)))
     assert api.posted == []
 
 
@@ -176,8 +175,8 @@ def test_a_missing_product_is_created(player: Player, api: FakeAPI, offer: Offer
     """Resources with a product create a missing one; without it the missing offer is an error."""
     api.products.clear()
     with pytest.raises(exceptions.NotFoundError):
-        player.run(configure(ConfigureParams(offer, ({"$schema": "https://schema.mp.microsoft.com/schema/plan/1"},))))
-    assert player.run(configure(ConfigureParams(offer, (with_alias(),)))).written is True
+        player.run(update(ConfigureParams(offer, ({"$schema": "https://schema.mp.microsoft.com/schema/plan/1"},))))
+    assert player.run(update(ConfigureParams(offer, (with_alias(),)))).written is True
 
 
 def image(plan_id: str = "contoso-9", version: str = "2026.11.3", url: str = SAS, **more: Any) -> ImageVersion:
@@ -367,5 +366,5 @@ def test_the_timeout_is_an_argument(player: Player, api: FakeAPI, offer: OfferRe
     """A shorter timeout fails sooner."""
     api.jobs = [job()]
     with pytest.raises(exceptions.SubmitOutcomeUnknownError, match="after 30 s"):
-        player.run(configure(ConfigureParams(offer, (with_alias(),)), timeout=30))
+        player.run(update(ConfigureParams(offer, (with_alias(),)), timeout=30))
     assert JOB in str(player.sent)
