@@ -105,7 +105,7 @@ async def _before_deadline(
                 response = await _exchange(connection, session, effect.request, token)
             return response
     except TimeoutError:
-        raise _deadline_error(effect, connection, f"no response within {seconds or 0:.3g} seconds", sent=True) from None
+        raise _deadline_error(effect, connection, f"no response within {seconds or 0:.1f} seconds", sent=True) from None
 
 
 def _deadline_error(

@@ -42,7 +42,7 @@ def test_two_hundred_triggers_send_one_token_request_per_lifetime(
     emulator = sign_in_by(methods[name], token_lifetime=timedelta(seconds=LIFETIME))
     CloudPartnerPortalHook().publish_offer(OFFER)
     deadline = datetime.now(timezone.utc) + timedelta(seconds=WAIT)
-    # On a slow machine a token may expire in transit twice, even at the first poll: hence answered=True.
+    # On a slow machine a token may expire in transit twice, even at the first poll: hence responded=True.
     wait_spec = WaitSpec(
         OfferRef("contoso", OFFER),
         "live",
