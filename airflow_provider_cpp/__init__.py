@@ -7,7 +7,7 @@ __all__ = ["__version__"]
 
 
 def __getattr__(name: str) -> str:
-    """Read the version from the installed distribution on first use, so that an import costs nothing."""
+    """Read the version from the installed distribution on first use, which keeps the import fast."""
     if name == "__version__":
         from importlib.metadata import version
 

@@ -1,31 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The errors that this package raises; each carries data, and its text is one line.
+"""The errors that this package raises. Each error has attributes, and its text is one line.
 
 .. code-block:: text
 
     MarketplaceError
-    ├── ConfigurationError                the connection or an argument cannot be used as it is
+    ├── ConfigurationError                the connection or an argument is invalid
     │   ├── ConnectionNotFoundError       Airflow returned no such connection
     │   └── CABundleError                 the CA bundle cannot be used
     ├── AuthenticationError               Microsoft Entra ID returned no token
     ├── RequestError                      one request failed
-    │   ├── TransportError                no response: refused, reset, timed out
+    │   ├── TransportError                no response: refused, reset or timed out
     │   │   └── CertificateVerifyError    this machine does not trust the TLS certificate
-    │   ├── InvalidResponseError          a response that the API does not promise
-    │   ├── UnauthorizedError             401, also with a new token
+    │   ├── InvalidResponseError          a response that the API does not document
+    │   ├── UnauthorizedError             401, even with a new token
     │   ├── PermissionDeniedError         403
     │   ├── NotFoundError                 404
     │   ├── ConflictError                 409
-    │   ├── PreconditionFailedError       412, the draft changed since it was read
+    │   ├── PreconditionFailedError       412, the draft changed after it was read
     │   ├── BadRequestError               400, 422 and every other 4xx
     │   │   └── LockedError               423, somebody is editing the offer
     │   ├── RateLimitError                429
     │   └── ServerError                   5xx
     ├── OperationInProgressError          another operation of the offer is in progress
-    ├── PreviewNotReadyError              nothing awaits sign-off, so nothing can go live
-    ├── CancelFailedError                 the operation did not end as canceled
-    ├── SubmitOutcomeUnknownError         it is not known whether a submission was accepted
-    ├── TaskRunUnknownError               it is not known whether the task is retried or was cleared
+    ├── PreviewNotReadyError              no preview awaits sign-off
+    ├── CancelFailedError                 the operation was not canceled
+    ├── SubmitOutcomeUnknownError         it is not known whether a submit was accepted
+    ├── TaskRunUnknownError               it is not known whether the task was retried or cleared
     └── InvalidEventError                 the trigger's event is not an outcome
 """
 
@@ -35,14 +35,14 @@ SAME_RELEASE = "workers and triggerers must run the same release of this package
 
 
 class MarketplaceError(Exception):
-    """The base class of all errors that this package raises on purpose."""
+    """The base class of all errors that this package raises deliberately."""
 
     retryable: bool = False
-    """Whether the same request may succeed later although nobody changes anything: a task then uses one of its retries."""
+    """Whether a retry may succeed without a change by the user. If so, the task uses one of its retries."""
 
 
 class ConfigurationError(MarketplaceError):
-    """The connection or an argument cannot be used as it is.
+    """The connection or an argument is invalid.
 
     ``problems`` lists everything that is wrong; ``where`` names the connection or the arguments.
     """
@@ -54,9 +54,9 @@ class ConfigurationError(MarketplaceError):
 
 
 class ConnectionNotFoundError(ConfigurationError):
-    """Airflow returned no connection of that name.
+    """Airflow returned no connection with this ID.
 
-    Airflow 3 reports the same if its database or API server is unavailable, so a retry may help.
+    Airflow 3 reports the same error if its database or API server is unavailable, so a retry may help.
     """
 
     retryable = True
@@ -84,7 +84,7 @@ class AuthenticationError(MarketplaceError):
 
     :param code: Entra ID's error code, for example ``invalid_client``; None without a response.
     :param transient: whether the network or Entra ID failed, rather than the credentials.
-    :param correlation_id: the id that Microsoft's support needs.
+    :param correlation_id: the ID that Microsoft support asks for.
     :param responded: False if there was no response, or none from a trusted server.
     """
 
@@ -107,13 +107,14 @@ class AuthenticationError(MarketplaceError):
 class RequestError(MarketplaceError):
     """One request failed.
 
-    ``request`` describes it: ``publish offer contoso/contoso-vm``; ``offer`` and ``operation`` name its target, if it has one.
-    ``text`` is the API's message as one line, or the network's error. ``status`` and ``code`` are None without a response.
+    ``request`` describes the request: ``publish offer contoso/contoso-vm``. ``offer`` and ``operation`` name its target; None if
+    it has none. ``text`` is the API's message as one line, or the network error. ``status`` and ``code`` are None without a
+    response.
     """
 
     hint: str = ""
 
-    def __init__(  # noqa: PLR0913 - a failed request has this many facets, all optional and by name
+    def __init__(  # noqa: PLR0913 - a failed request has this many attributes, all optional and by name
         self,
         request: str,
         *,
@@ -143,7 +144,7 @@ class RequestError(MarketplaceError):
 class TransportError(RequestError):
     """No response arrived.
 
-    ``sent`` is False if the request certainly was not sent, for example because the connection was refused.
+    ``sent`` is False if the request was certainly not sent, for example because the connection was refused.
     """
 
     retryable = True
@@ -156,20 +157,20 @@ class TransportError(RequestError):
 
 
 class CertificateVerifyError(TransportError):
-    """This machine does not trust the authority that issued the API's certificate; nothing was sent."""
+    """This machine does not trust the issuer of the API's certificate; nothing was sent."""
 
     retryable = False
     hint = "to trust a CA of your own, set verify in the connection's extra"
 
 
 class InvalidResponseError(RequestError):
-    """A response that the API does not promise: not JSON, wrong structure, a redirect, a proxy's 408, 421, 425 or 499."""
+    """The API does not document this response: not JSON, wrong structure, a redirect, or a proxy's 408, 421, 425 or 499."""
 
     retryable = True
 
 
 class UnauthorizedError(RequestError):
-    """401, and again with a new token."""
+    """401: the API rejected the token, and then a new token."""
 
     hint = "the API does not accept this token: check the scope, and that the tenant is the publisher's"
 
@@ -192,36 +193,36 @@ class ConflictError(RequestError):
 
 
 class PreconditionFailedError(RequestError):
-    """412: somebody else changed the draft since it was read."""
+    """412: another client changed the draft after it was read."""
 
     retryable = True
 
 
 class BadRequestError(RequestError):
-    """400, 422 or another 4xx: the same request will never be accepted."""
+    """400, 422 or another 4xx: the API rejects the request permanently."""
 
 
 class LockedError(BadRequestError):
-    """423: somebody is editing the offer; nothing was done."""
+    """423: somebody is editing the offer; the API did not process the request."""
 
     retryable = True
 
 
 class RateLimitError(RequestError):
-    """429: too many requests; nothing was done."""
+    """429: too many requests; the API did not process this one."""
 
     retryable = True
     hint = "too many requests: run fewer tasks at a time, or poll less often"
 
 
 class ServerError(RequestError):
-    """5xx: the API failed; a submission may or may not have been accepted."""
+    """5xx: the API failed; it may have accepted a submit."""
 
     retryable = True
 
 
 class OperationInProgressError(MarketplaceError):
-    """Another operation of the offer is in progress, and an offer can have only one."""
+    """Another operation of the offer is in progress; an offer can have only one."""
 
     def __init__(self, offer: object, operation: str) -> None:
         self.offer = str(offer)
@@ -233,7 +234,7 @@ class OperationInProgressError(MarketplaceError):
 
 
 class PreviewNotReadyError(MarketplaceError):
-    """No preview awaits sign-off, or another one than was meant."""
+    """No preview awaits sign-off, or the preview of another publication does."""
 
     def __init__(self, offer: object, reason: str) -> None:
         self.offer = str(offer)
@@ -242,9 +243,9 @@ class PreviewNotReadyError(MarketplaceError):
 
 
 class CancelFailedError(MarketplaceError):
-    """The operation did not end as canceled.
+    """The operation was not canceled.
 
-    :param may_pass: whether it may still end.
+    :param may_pass: whether the operation may still end.
     """
 
     def __init__(self, offer: object, reason: str, *, may_pass: bool) -> None:
@@ -255,7 +256,7 @@ class CancelFailedError(MarketplaceError):
 
 
 class SubmitOutcomeUnknownError(MarketplaceError):
-    """It is not known whether a submission was accepted.
+    """It is not known whether a submit was accepted.
 
     :param may_settle: whether another try of the task may find out.
     """
@@ -277,9 +278,10 @@ class SubmitOutcomeUnknownError(MarketplaceError):
 
 
 class TaskRunUnknownError(MarketplaceError):
-    """Airflow does not show whether the task is retried or was cleared: a retry must not publish again, a clear should.
+    """Airflow does not show whether the task was retried, and must not publish again, or was cleared, and should.
 
-    This happens if ``retries`` was lowered, or another task of the DAG run was cleared, between two tries.
+    This happens if, between two tries, ``retries`` was lowered, another task of the DAG run was cleared, or the task was cleared
+    while it was running.
     """
 
     def __init__(self, offer: object, submitted: str) -> None:
@@ -293,7 +295,7 @@ class TaskRunUnknownError(MarketplaceError):
 
 
 class InvalidEventError(MarketplaceError):
-    """The trigger's event is not an outcome: None, another type, or with a missing or unknown field."""
+    """The trigger's event is not an outcome: it is None, has another type, or has a missing or unknown field."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(f"the trigger ended {problem}: {SAME_RELEASE}. The publication continues")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The metadata that Airflow reads before it imports anything else of this provider: literals only."""
+"""The provider metadata. Airflow reads it before it imports any other module of this provider, so it is literals only."""
 
 from __future__ import annotations
 
@@ -141,11 +141,11 @@ CONNECTIONS: dict[str, dict[str, Any]] = {
         "conn-fields": INGESTION_FIELDS,
     },
 }
-"""The connection types with their hooks; a task selects its hook by the connection's type."""
+"""The connection types with their hooks. The connection type selects the hook of a task."""
 
 
 def get_provider_info() -> dict[str, Any]:
-    """Return the provider's metadata; the entry point ``apache_airflow_provider`` names this function."""
+    """Return the provider metadata, for the entry point ``apache_airflow_provider``."""
     integration = "Azure Marketplace"
     package = "airflow_provider_cpp"
     return {

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Links from a task to its offer: on the Azure Marketplace, and in Partner Center.
+"""Links from a task to its offer on the Azure Marketplace and in Partner Center.
 
-Airflow 3 requests them when a try ends, in its process; Airflow 2 when it renders a page, in another one. If a value is
-missing, there is no link, and never an error.
+Airflow 3 requests the links at the end of a try, in the task's process; Airflow 2 requests them in the web server. If a
+value is missing, there is no link and no error.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 MARKETPLACE_URL = "https://azuremarketplace.microsoft.com/marketplace/apps"
 PARTNER_CENTER_URL_KEY = "partner_center_url"
-"""The XCom with the address of the offer's page in Partner Center."""
+"""The XCom key of the URL of the offer's Partner Center page."""
 
 PARTNER_CENTER_HOSTS = frozenset({"partner.microsoft.com", "cloudpartner.azure.com"})
-"""The hosts that this page may be on, besides the connection's own."""
+"""The allowed hosts of that page, in addition to the connection's own host."""
 
 
 class MarketplaceLink(BaseOperatorLink):
-    """The offer's page on the Azure Marketplace, for its customers, once it is live."""
+    """A link to the offer's public page on the Azure Marketplace, which exists once the offer is live."""
 
     name = "Azure Marketplace"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return its address; empty if the task has not returned an operation."""
+        """Return the URL; empty if the task has not returned an operation."""
         operation = _link_fact(operator, ti_key, XCOM_RETURN_KEY)
         if not isinstance(operation, dict):
             return ""
@@ -40,20 +40,20 @@ class MarketplaceLink(BaseOperatorLink):
 
 
 class PartnerCenterLink(BaseOperatorLink):
-    """The offer's page in Partner Center, for its publisher."""
+    """A link to the offer's page in Partner Center, for the publisher."""
 
     name = "Partner Center"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return its address; empty if the API did not return it."""
+        """Return the URL; empty if the API returned none."""
         address = _link_fact(operator, ti_key, PARTNER_CENTER_URL_KEY)
         return address if isinstance(address, str) else ""
 
 
 def partner_center_url(address: str | None, base_url: str) -> str | None:
-    """Return an address from the API if it is a page of Partner Center or of the connection's own host, else None.
+    """Return a URL from the API if it is on Partner Center or on the connection's own host, else None.
 
-    :param base_url: the connection's address of the API.
+    :param base_url: the connection's base URL of the API.
     """
     if not address or not address.isascii() or not address.isprintable():
         return None
@@ -67,11 +67,11 @@ def partner_center_url(address: str | None, base_url: str) -> str | None:
 
 
 def _link_fact(operator: BaseOperator, ti_key: TaskInstanceKey, key: str) -> Any:
-    """Return a value of the task: from the operator if it just ran in this process, else from its XComs."""
+    """Return a value of the task: from the operator if it ran in this process, else from XCom."""
     facts = getattr(operator, "link_facts", None)
     if isinstance(facts, dict):
-        return facts.get(key)  # Airflow logs an error for an XCom that does not exist
+        return facts.get(key)  # do not read XCom: Airflow logs an error for a missing one
     try:
         return XCom.get_value(key=key, ti_key=ti_key)
-    except Exception:  # noqa: BLE001 - without a database or such an XCom, the page is rendered without the link
+    except Exception:  # noqa: BLE001 - without a database or the XCom, the page has no link
         return None

@@ -70,7 +70,7 @@ class Plan:
 
 
 def full() -> Plan:
-    """Return the full plan: a quarter of an hour on two otherwise idle cores."""
+    """Return the full plan: about twenty minutes on two otherwise idle cores."""
     compared = ("limit", "ours", "http")
     steps = [
         *(_poll(subject, scheme, 100, 1000, 2) for scheme in BOTH for subject in compared),

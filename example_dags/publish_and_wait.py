@@ -16,8 +16,8 @@ from airflow.sdk import Param, dag, task
 from airflow_provider_cpp.operators.offer import PublishOfferOperator
 from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
 
-# None: the default polling intervals, short where minutes matter and long over days. The demo, where a day takes a few
-# seconds, sets a number of seconds.
+# None: the default polling intervals, of one to ten minutes. The demo, where a day takes a few seconds, sets a number of
+# seconds.
 POLL_INTERVAL = float(os.environ.get("EXAMPLE_POLL_INTERVAL", "0")) or None
 
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The two marketplace APIs, each as flows of requests and decisions."""
+"""The two marketplace APIs, each implemented as flows."""

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rules that hold for every API of the marketplace, and what one has to offer. Standard library only, no I/O."""
+"""The code that both APIs share, and the protocol that each implements. Uses only the standard library, without I/O."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What both APIs implement, as flows: tasks and triggers use nothing else of them.
+"""The flows that each API implements. Tasks and triggers use an API only through this protocol.
 
-The type of the connection selects the API; see :mod:`airflow_provider_cpp.hooks.lookup`.
+The connection type selects the API; see :mod:`airflow_provider_cpp.hooks.lookup`.
 """
 
 from __future__ import annotations
@@ -27,47 +27,47 @@ from airflow_provider_cpp.core.wait_spec import WaitSpec
 
 
 class MarketplaceAPI(Protocol):
-    """One of the marketplace's APIs. Each method returns a flow, which raises a :class:`~.exceptions.MarketplaceError`."""
+    """A marketplace API. Each method returns a flow, which raises a :class:`~.exceptions.MarketplaceError` if it fails."""
 
     @property
     def name(self) -> str:
-        """The name in operations, which is the type of its connections."""
+        """The API's name in operations, which is also its connection type."""
 
     @property
     def endpoint(self) -> Endpoint:
-        """The default address."""
+        """The API's default address."""
 
     def check_access(self, publisher_id: str | None, signed_in: str) -> Flow[tuple[bool, str]]:
-        """Send a read for the Test button of a connection; return whether it worked, and a message.
+        """Send a read for the connection's Test button; return whether it succeeded, and a message.
 
-        :param publisher_id: the connection's publisher, if it names one.
-        :param signed_in: how the message begins.
+        :param publisher_id: the connection's publisher ID; None if it has none.
+        :param signed_in: the beginning of the message.
         """
 
     def get_draft(self, offer: OfferRef) -> Flow[OfferDocument | None]:
-        """Read a draft for its version and its Partner Center page; None for an API without documents."""
+        """Read a draft for its version and its Partner Center URL; None for an API without documents."""
 
     def publish(self, params: PublishParams) -> Flow[Operation]:
         """Publish an offer's draft to preview, at most once in a run of the task."""
 
     def go_live(self, params: GoLiveParams) -> Flow[Operation]:
-        """Go live with an offer's preview, once."""
+        """Go live with an offer's preview, at most once."""
 
     def cancel(self, params: CancelParams) -> Flow[Operation | None]:
-        """Cancel an operation, and wait until it has ended; None if there was nothing to cancel."""
+        """Cancel an operation, and wait until it ends; return None if there was nothing to cancel."""
 
     def update(self, params: UpdateParams | ConfigureParams) -> Flow[UpdateResult]:
-        """Change a draft, and wait until it is changed."""
+        """Change a draft, and wait until the change is complete."""
 
     def add_image(self, params: AddImageParams) -> Flow[UpdateResult]:
-        """Add an image version to a plan of a draft, unless it is there."""
+        """Add an image version to a plan of a draft, unless the plan already has it."""
 
     def poll_request(self, spec: WaitSpec, state: PollState) -> Request[StatusReport] | None:
-        """Build the request that begins each poll, if its response alone can say that the wait goes on; else None."""
+        """Build the first request of each poll, if its response alone can show that the wait continues; else return None."""
 
     def poll(self, spec: WaitSpec, state: PollState, response: Response | None) -> Flow[PollResult]:
-        """Evaluate a poll, and send the further requests that it needs.
+        """Evaluate the response of a poll, and send further requests if necessary.
 
-        :param state: what earlier polls of the wait saw.
-        :param response: the response to :meth:`poll_request`; None if there is no such request.
+        :param state: the state that earlier polls of the wait recorded.
+        :param response: the response to :meth:`poll_request`; None if that returned None.
         """

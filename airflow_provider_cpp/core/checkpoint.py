@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a try of a task knows of earlier tries: their checkpoint or, without one, when the DAG run began.
+"""What a try knows about earlier tries: from their checkpoint or, without one, from the start of the DAG run.
 
-A *run of the task* lasts from its first schedule, or a clear, to the next clear; its tries belong to it.
+A *run of the task* starts when the task is scheduled or cleared, and ends at the next clear. It consists of one or more tries.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from airflow_provider_cpp.core.operations import Kind, Operation
 from airflow_provider_cpp.exceptions import ConfigurationError
 
 CLOCK_MARGIN = timedelta(minutes=5)
-"""How far the clocks of the API and of Airflow may be apart."""
+"""The largest difference between the clocks of the API and Airflow that is tolerated."""
 
 
 class TaskRun(Enum):
-    """To which run of the task a try belongs, compared with the try that saved a checkpoint."""
+    """Whether a try belongs to the same run of the task as the try that saved a checkpoint."""
 
     SAME = "same"
     CLEARED = "cleared"
@@ -30,14 +30,14 @@ class TaskRun(Enum):
 
 @dataclass(frozen=True, slots=True)
 class TryCounts:
-    """What Airflow counts about a task's tries: all that distinguishes a retry from a clear.
+    """Airflow's counters of a task's tries, the only means to distinguish a retry from a clear.
 
-    A clear sets ``max_tries`` to ``try_number + retries``, and a retry leaves it as it is. That is not always enough: a
-    clear with fewer ``retries`` than before can leave it unchanged, and so does the clear of a task that is running.
+    A clear sets ``max_tries`` to ``try_number + retries``; a retry does not change it. There are exceptions: a clear can leave
+    ``max_tries`` unchanged if ``retries`` was lowered before, or if the task is running.
 
     :param try_number: the number of this try, starting at 1.
-    :param max_tries: the number of the last try, minus 1; raised by each clear.
-    :param retries: the task's ``retries``, which a new version of the DAG may change.
+    :param max_tries: the number of the last try minus 1; each clear raises it.
+    :param retries: the task's ``retries``, which a new DAG version may change.
     :param clear_number: how often tasks of the DAG run were cleared.
     """
 
@@ -48,7 +48,7 @@ class TryCounts:
 
     @property
     def was_cleared(self) -> bool:
-        """Whether the task may have been cleared before this try, or another task of its DAG run was."""
+        """Whether this task, or another task of the DAG run, may have been cleared before this try."""
         return self.max_tries > self.retries or self.clear_number > 0
 
     @property
@@ -57,19 +57,19 @@ class TryCounts:
         return self.clear_number > 0 and 1 <= self.max_tries - self.retries == self.try_number - 1
 
     def task_run_since(self, then: TryCounts) -> TaskRun:
-        """Return whether this try is a retry or follows a clear: the first rule that holds decides.
+        """Return whether this try is a retry or follows a clear; the first matching rule decides.
 
-        :param then: what Airflow counted when an earlier try saved its checkpoint.
+        :param then: the counters when an earlier try saved its checkpoint.
         """
-        # With either number of retries, between then and now a clear would have left max_tries as it is.
+        # With either value of retries, a clear between the two tries may have left max_tries unchanged.
         hidden = any(
             then.try_number <= self.max_tries - retries < self.try_number for retries in {then.retries, self.retries}
         )
         rules = (
-            (self.try_number == then.try_number, TaskRun.SAME),  # a deferred try resumed; a clear begins another one
+            (self.try_number == then.try_number, TaskRun.SAME),  # the same try, resumed after a deferral
             (self.try_number < then.try_number, TaskRun.CLEARED),
             (self.max_tries != then.max_tries, TaskRun.CLEARED),
-            (self.try_number > self.max_tries + 1, TaskRun.CLEARED),  # cleared while it ran, with no retry left
+            (self.try_number > self.max_tries + 1, TaskRun.CLEARED),  # cleared while it was running, with no retry left
             (hidden or self.clear_number != then.clear_number, TaskRun.UNDECIDED),
         )
         return next((task_run for holds, task_run in rules if holds), TaskRun.SAME)
@@ -77,15 +77,15 @@ class TryCounts:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a try stores before it submits, so that a later try can find out what happened.
+    """The data that a try stores before it submits, so that a later try can find out what happened.
 
     :param offer: the offer.
-    :param kind: what is submitted.
-    :param created_at: when the checkpoint was made.
-    :param counts: what Airflow counted about the task's tries then.
-    :param known_ids: the ids of the operations that existed before the submit.
-    :param draft_version: the version of the submitted draft; None if it is not known.
-    :param operation: the operation that the submit started; None while it is not known.
+    :param kind: the kind of submit.
+    :param created_at: when the checkpoint was created.
+    :param counts: Airflow's counters of the task's tries at that time.
+    :param known_ids: the IDs of the operations that existed before the submit.
+    :param draft_version: the version of the submitted draft; None if unknown.
+    :param operation: the operation that the submit started; None until it is known.
     """
 
     offer: OfferRef
@@ -97,9 +97,9 @@ class Checkpoint:
     operation: Operation | None = field(default=None, metadata=codec.REQUIRED)
 
     def ensure_matches(self, offer: OfferRef, kind: Kind) -> None:
-        """Reject a checkpoint that was made for something else: a mapped task's index may have shifted.
+        """Reject a checkpoint for another offer or kind, for example because a mapped task's index has shifted.
 
-        :raises ConfigurationError: if it is for another offer or kind.
+        :raises ConfigurationError: if it does not match.
         """
         if self.offer != offer or self.kind != kind:
             problem = (
@@ -109,14 +109,14 @@ class Checkpoint:
             raise ConfigurationError((problem,), "the task's arguments")
 
     def to_payload(self) -> dict[str, Any]:
-        """Return it as JSON."""
+        """Return the checkpoint as JSON."""
         return codec.to_payload(self)
 
     @classmethod
     def from_payload(cls, payload: Any) -> Checkpoint | None:
-        """Read it back; None if there is none.
+        """Parse a stored checkpoint; None if there is none.
 
-        :raises ConfigurationError: if there is one that this release cannot read: ignoring it could submit twice.
+        :raises ConfigurationError: if this release cannot read it, because to ignore it could cause a second submit.
         """
         if payload is None:
             return None
@@ -133,12 +133,12 @@ def _verb(kind: Kind) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TryContext:
-    """Which try this is, and what it can know about earlier tries.
+    """The number of this try, and what it can know about earlier tries.
 
     :param settle_time: seconds after which a submit that no operation shows was not accepted.
-    :param counts: what Airflow counts about the task's tries.
-    :param can_checkpoint: whether checkpoints can be stored, as in Airflow 3.3 and newer.
-    :param earlier_could_checkpoint: whether that was so for earlier tries too; then no checkpoint means no submit.
+    :param counts: Airflow's counters of the task's tries.
+    :param can_checkpoint: whether Airflow can store checkpoints, as Airflow 3.3 and later can.
+    :param earlier_could_checkpoint: whether it could for all earlier tries; if so, no checkpoint means no submit.
     :param checkpoint: the stored checkpoint.
     :param dag_run_start: when the DAG run began.
     :param waits_for_others: whether the task waits while another operation is in progress.
@@ -154,34 +154,34 @@ class TryContext:
 
     @property
     def is_first(self) -> bool:
-        """Whether this is the first try, in any run of the task."""
+        """Whether this is the first try of the first run of the task."""
         return self.counts.try_number <= 1
 
     @property
     def task_run(self) -> TaskRun:
-        """To which run of the task the checkpoint belongs, compared with this try."""
+        """Whether this try belongs to the same run of the task as the checkpoint."""
         return self.counts.task_run_since(self.checkpoint.counts) if self.checkpoint is not None else TaskRun.SAME
 
     @property
     def own_checkpoint(self) -> Checkpoint | None:
-        """The checkpoint of an earlier try of this run of the task."""
+        """The checkpoint if an earlier try of this run of the task saved it."""
         return self.checkpoint if self.task_run is TaskRun.SAME else None
 
     @property
     def history_is_known(self) -> bool:
-        """Whether it is known what earlier tries did: if all of them could save a checkpoint, none means no submit."""
+        """Whether all earlier tries could save a checkpoint, so that no checkpoint means no submit."""
         return self.can_checkpoint and self.earlier_could_checkpoint
 
     @property
     def store_was_emptied(self) -> bool:
-        """Whether Airflow removed the checkpoint when it cleared the task."""
+        """Whether Airflow deleted the checkpoint when the task was cleared."""
         return self.can_checkpoint and not self.earlier_could_checkpoint and self.counts.follows_clear
 
     @property
     def lacks_history(self) -> bool:
-        """Whether earlier tries of this run may have submitted without a checkpoint."""
+        """Whether earlier tries of this run of the task may have submitted without a checkpoint."""
         return self.checkpoint is None and not (self.is_first or self.history_is_known or self.store_was_emptied)
 
     def changed_in_dag_run(self, changed_at: datetime | None) -> bool:
-        """Return whether an operation may have changed since the DAG run began; without times, it may."""
+        """Return whether an operation may have changed after the DAG run began; True if either time is unknown."""
         return changed_at is None or self.dag_run_start is None or changed_at >= self.dag_run_start - CLOCK_MARGIN

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Frozen values to JSON and back: what crosses processes, and may be read by a later release.
+"""Convert frozen dataclasses to JSON and back, for payloads that other processes and later releases read.
 
-Reading is strict: a payload has the version of this release, no unknown keys, and values of the declared types. A key may be
-missing only if its field has a default, so that a later release can add a field, and is not ``REQUIRED``. A field that is
-``VOLATILE`` stays in its process.
+Parsing is strict: a payload must have this release's version, no unknown keys, and values of the declared types. A key may be
+missing only if its field has a default and is not ``REQUIRED``, so that a later release can add a field. ``VOLATILE`` fields
+are not in the payload.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ REQUIRED = {"required": True}
 
 
 def to_payload(value: Any) -> dict[str, Any]:
-    """Return a dataclass's value as JSON, with the version."""
+    """Return a dataclass instance as JSON, with the version."""
     return {"version": VERSION, **_encode(value)}
 
 
 def from_payload(cls: type[T], payload: object) -> T:
-    """Return the value that a payload holds.
+    """Return the dataclass instance in a payload.
 
-    :raises ValueError: if it is anything but what :func:`to_payload` of this release makes.
+    :raises ValueError: if the payload is not valid for this release.
     """
     if not isinstance(payload, dict):
         raise _error("it", "an object", payload)
@@ -72,10 +72,6 @@ def _decode_object(cls: Any, values: Any, name: str) -> Any:
 
 
 def _decode(kind: Any, value: Any, name: str) -> Any:
-    """Return a value of a declared type.
-
-    :raises ValueError: if it is of another type.
-    """
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
         (kind,) = (argument for argument in arguments if argument is not type(None))
@@ -91,7 +87,7 @@ def _decode(kind: Any, value: Any, name: str) -> Any:
 
 
 def _decode_scalar(kind: Any, value: Any) -> Any:
-    """Return a value of a declared type, or None if it is of another type."""
+    """Return a value of a declared type; None if it has another type."""
     if kind is datetime:
         return parse_timestamp(value)
     if get_origin(kind) is Literal:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Find what earlier tries of a task submitted, by their checkpoint or, without one, by the list of operations."""
+"""Find the operations that earlier tries submitted, by their checkpoint or, without one, in the list of operations."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from airflow_provider_cpp.exceptions import OperationInProgressError, SubmitOutc
 def find_earlier_submit(
     backend: SubmitBackend, params: PublishParams, checkpoint: Checkpoint
 ) -> Flow[Operation | None]:
-    """Find the operation of a submit whose response was lost: poll for it within the settle time."""
+    """Poll within the settle time for the operation of a submit whose response was lost."""
     operation = backend.new_operation(params.offer, checkpoint.created_at)
     try:
         entry = yield from wait_for_new_operation(
@@ -41,7 +41,7 @@ def find_earlier_submit(
             or state.has_unlisted_operation
         ):
             raise
-        return None  # the task was cleared since then, and its own operation, whichever it is, has ended
+        return None  # the task was cleared after that, and no operation is in progress
     if entry is None:
         state = yield from backend.get_state(params.offer)
         if not (late := new_operations(state.operations, checkpoint.known_ids, "publish")):
@@ -56,7 +56,7 @@ def find_earlier_submit(
 
 
 def find_without_checkpoint(backend: SubmitBackend, params: PublishParams) -> Flow[Operation | None]:
-    """Decide by the list alone: what changed since the DAG run began may be the operation of an earlier try.
+    """Search the list of operations only: any that changed in this DAG run may belong to an earlier try.
 
     There are no checkpoints before Airflow 3.3, nor for the first try after an upgrade to it.
     """
@@ -82,18 +82,14 @@ def find_without_checkpoint(backend: SubmitBackend, params: PublishParams) -> Fl
 
 
 def _ensure_own(params: PublishParams, state: OfferState, running: OperationSummary) -> None:
-    """Reject an operation in progress unless it can only be that of an earlier try.
-
-    :raises OperationInProgressError: if it last changed before the DAG run began, so that it is another publish.
-    :raises SubmitOutcomeUnknownError: if it may be either.
-    """
+    """Raise an error unless the operation in progress can only belong to an earlier try."""
     try_context = params.try_context
     if not try_context.changed_in_dag_run(running.changed_at) and not try_context.counts.was_cleared:
         raise OperationInProgressError(params.offer, running.description)
     is_publish = running.kind == "publish" and running.status.is_pending_or_in_progress
     is_alone = [entry for entry in state.operations if not entry.status.is_terminal] == [running]
-    # A first try fails for good on an operation in progress, unless it waits for others. Where there are checkpoints, no
-    # operation is guessed to be this task's: without a checkpoint, maybe no earlier try came to execute.
+    # Unless it waits for others, a first try fails permanently if an operation is in progress, so a retry follows a try that
+    # found none. If Airflow stores checkpoints, a missing one may mean that no earlier try reached execute().
     if (
         try_context.counts.was_cleared
         or try_context.waits_for_others
@@ -115,7 +111,7 @@ def _undecidable_error(params: PublishParams, entry: OperationSummary) -> Submit
 
 
 def attach(backend: SubmitBackend, checkpoint: Checkpoint, new: list[OperationSummary]) -> Flow[Operation]:
-    """Treat the one new operation as this task's own, and save it in the checkpoint."""
+    """Treat the one new operation as this task's, and save it in the checkpoint."""
     operation = backend.new_operation(checkpoint.offer, checkpoint.created_at)
     operation = replace(operation, operation_id=exactly_one(operation, new).id)
     yield SaveCheckpoint(replace(checkpoint, operation=operation).to_payload())

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Effects, and the flows that yield them.
 
-A flow is a generator: a procedure, such as publishing an offer, without I/O. It yields effects ("send this request", "sleep for
-10 seconds"), and a driver in ``transport/`` performs each one and sends back the result: one driver with requests for workers,
-one with aiohttp for the triggerer, and in tests a fake. So each procedure is written once.
+A flow is a generator that implements a procedure, such as publishing an offer, without I/O. It yields effects, such as "send
+this request" or "sleep for 10 seconds". A driver performs each effect and sends the result back. There are two drivers in
+``transport/``, one with requests for workers and one with aiohttp for the triggerer; tests have their own. So each procedure is
+written once.
 
-An effect that returns something has a typed function below (:func:`send`, :func:`get_time`), since mypy cannot know what a bare
-``yield`` returns.
+Each effect with a result has a typed function, such as :func:`send`, because mypy cannot infer the result of a ``yield``.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class SendRequest:
-    """Send a request; the driver returns a :class:`~.http.Response` or throws a :class:`~.exceptions.MarketplaceError`."""
+    """Send a request; the driver returns a :class:`~.http.Response` or raises a :class:`~.exceptions.MarketplaceError`."""
 
     request: Request[Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Sleep:
-    """Let this number of seconds pass."""
+    """Sleep for a number of seconds."""
 
     seconds: float
 
@@ -52,19 +52,19 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class SaveCheckpoint:
-    """Store a checkpoint for later tries of the task; None removes it."""
+    """Store a checkpoint for later tries of the task; None deletes it."""
 
     checkpoint: dict[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
 class ReloadConnection:
-    """Read the Airflow connection again after a failed poll: it may have been corrected."""
+    """Read the Airflow connection again after a failed poll, because it may have been corrected."""
 
 
 @dataclass(frozen=True, slots=True)
 class SetDeadline:
-    """From now on, no exchange of this flow ends later than this time, sign-in included."""
+    """Set the time at which all further requests of this flow must have ended, including sign-in."""
 
     at: datetime
 
@@ -74,7 +74,7 @@ Flow = Generator[Effect, object, T]
 
 
 def get_response(request: Request[Any]) -> Flow[Response]:
-    """Send a request once, and return the response whatever its status is.
+    """Send a request once, and return the response with any status.
 
     :raises MarketplaceError: if there is no response.
     """
@@ -85,7 +85,7 @@ def get_response(request: Request[Any]) -> Flow[Response]:
 def send(request: Request[T]) -> Flow[T]:
     """Send a request once, and return its parsed response.
 
-    :raises MarketplaceError: if there is no response, or the response is an error.
+    :raises MarketplaceError: if there is no response, or if the response is an error.
     """
     response = yield from get_response(request)
     return decode_response(request, response)
@@ -98,9 +98,9 @@ def get_time() -> Flow[datetime]:
 
 
 def send_with_retry(request: Request[T]) -> Flow[T]:
-    """Send a request, and send it again after a delay if that is safe and may help.
+    """Send a request; if it is safe and the error is temporary, retry after a delay.
 
-    :raises MarketplaceError: the error of the last try.
+    :raises MarketplaceError: the error of the last attempt.
     """
     tries = 0
     while True:
@@ -116,18 +116,18 @@ def send_with_retry(request: Request[T]) -> Flow[T]:
 
 
 MAX_TRIES = 4
-"""How often a read is sent in all before its error is raised."""
+"""The maximum number of attempts for a read."""
 
 MAX_RETRY_DELAY = 60.0
-"""Seconds: if the API asks for a longer delay, the read fails at once."""
+"""Seconds. If the API asks for a longer delay, the read fails at once."""
 
 
 def retry_delay(error: MarketplaceError, tries: int, *, is_safe: bool) -> float | None:
-    """Return the seconds to wait before the next try, or None for no further try.
+    """Return the seconds until the next attempt, or None if there is none.
 
-    :param error: the error of the last try.
-    :param tries: the number of tries so far.
-    :param is_safe: whether the request may be sent twice; a submit never may.
+    :param error: the error of the last attempt.
+    :param tries: the number of attempts so far.
+    :param is_safe: whether the request may be sent twice; False for a submit.
     """
     if not is_safe or not error.retryable or tries >= MAX_TRIES:
         return None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests and responses as values, and the one place that turns a response into a model or an error."""
+"""HTTP requests and responses as values, and the only code that converts a response to a model or an error."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from airflow_provider_cpp.core.redaction import sanitize_line
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """The default address of an API, which a connection can override.
+    """The default address of an API; a connection can override it.
 
-    :param base_url: scheme, host and, if it has one, the path that all of its paths are below.
+    :param base_url: the scheme, the host and, if the API has one, the base path.
     :param scope: the OAuth scope of its tokens.
     :param version: the API version to request.
     """
@@ -35,11 +35,11 @@ T = TypeVar("T")
 E = TypeVar("E", bound=exceptions.RequestError)
 
 MAX_RETRY_AFTER = 3600.0
-"""Seconds: a longer Retry-After is cut to this, so that a mistake of a gateway cannot delay a task for days."""
+"""The maximum Retry-After in seconds, so that a faulty gateway cannot delay a task for days."""
 
 MAX_ERROR_TEXT = 600
 MAX_ERROR_DEPTH = 20
-"""Levels of an error's details that are read; real errors have three."""
+"""The maximum depth of an error's details; real errors have three levels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,10 @@ class Response:
     """An HTTP response.
 
     :param status: the HTTP status.
-    :param body: the bytes; the transport bounds their number.
-    :param headers: the headers by lower-case name.
-    :param base_url: the base URL that the request was sent to.
-    :param received_at: when it was received.
+    :param body: the body; the transport limits its size.
+    :param headers: the headers by lowercase name.
+    :param base_url: the base URL of the request.
+    :param received_at: when the response was received.
     """
 
     status: int
@@ -61,25 +61,25 @@ class Response:
 
     @property
     def request_id(self) -> str | None:
-        """The API's own id of the request, which Microsoft's support asks for."""
+        """The API's ID of the request, which Microsoft support asks for."""
         names = ("x-ms-correlation-request-id", "request-id")
         return next((value for name in names if (value := sanitize_line(self.headers.get(name, ""), 100))), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Request(Generic[T]):
-    """An HTTP request as a value.
+    """An HTTP request.
 
-    :param description: what the request does, for logs and errors: ``publish offer contoso/contoso-vm``.
+    :param description: the purpose, for logs and errors: ``publish offer contoso/contoso-vm``.
     :param method: the HTTP method.
-    :param path: the path below the base URL, every identifier quoted.
+    :param path: the path below the base URL, with quoted identifiers.
     :param parse: parses a successful response; raises ``ValueError`` if it cannot.
     :param body: the JSON to send, as bytes.
-    :param headers: headers beside those that every request has.
-    :param offer: the offer that the request is about, as ``publisher/offer``.
-    :param operation: the operation that it is about.
+    :param headers: headers in addition to those of every request.
+    :param offer: the offer of the request, as ``publisher/offer``.
+    :param operation: the operation of the request.
     :param version: the name of the query parameter for the API version.
-    :param classify_error: returns the class of a 4xx error by its text, or None to decide by the HTTP status.
+    :param classify_error: returns the class of a 4xx error by its text; None to use the HTTP status.
     """
 
     description: str
@@ -95,31 +95,31 @@ class Request(Generic[T]):
 
     @property
     def is_safe(self) -> bool:
-        """Whether sending it twice has the same effect as sending it once."""
+        """Whether the request may be sent twice."""
         return self.method == "GET"
 
     def url_path(self, api_version: str) -> str:
-        """Return path and query, with the API version added if it is missing."""
+        """Return the path and query; add the API version if it is missing."""
         name = quote(self.version, safe="")
         if re.search(rf"[?&](?:{re.escape(self.version)}|{re.escape(name)})=", self.path):
             return self.path
         return f"{self.path}{'&' if '?' in self.path else '?'}{name}={quote(api_version, safe='')}"
 
     def error(self, kind: type[E], **values: Any) -> E:
-        """Return an error of this request: with its description, offer and operation."""
+        """Return an error with this request's description, offer and operation."""
         return kind(self.description, offer=self.offer, operation=self.operation, **values)
 
 
 def response_digest(request: Request[Any], response: Response) -> bytes:
-    """Return a digest that two responses share only if they have the same status and body, and the same request."""
+    """Return a digest that is the same only for the same request, status and body."""
     return sha256(f"{response.status} {request.path}\n".encode() + response.body).digest()
 
 
 def decode_response(request: Request[T], response: Response) -> T:
-    """Turn a response into the request's result.
+    """Return the result of a request from its response.
 
-    :raises RequestError: of the class for the response's status; :class:`~.exceptions.InvalidResponseError` for a successful
-        status with content that the API does not document.
+    :raises RequestError: of the class for the HTTP status; :class:`~.exceptions.InvalidResponseError` for a successful status with
+        content that the API does not document.
     """
     if response.status not in (200, 201, 202):
         raise _error(request, response)
@@ -132,9 +132,9 @@ def decode_response(request: Request[T], response: Response) -> T:
 
 
 def parse_json(response: Response) -> Any:
-    """Return the JSON of a response.
+    """Parse the JSON body of a response.
 
-    :raises ValueError: if it is not JSON.
+    :raises ValueError: if the body is not JSON.
     """
     try:
         return json.loads(response.body)
@@ -167,7 +167,7 @@ _ERROR_CLASSES: dict[int, type[exceptions.RequestError]] = {
     401: exceptions.UnauthorizedError,
     403: exceptions.PermissionDeniedError,
     404: exceptions.NotFoundError,
-    # Sent by proxies and overloaded servers: they do not prove that the API did not process the request.
+    # Proxies and overloaded servers send these, so the API may have processed the request.
     **dict.fromkeys((408, 421, 425, 499), exceptions.InvalidResponseError),
     409: exceptions.ConflictError,
     412: exceptions.PreconditionFailedError,
@@ -177,7 +177,7 @@ _ERROR_CLASSES: dict[int, type[exceptions.RequestError]] = {
 
 
 def _code_and_text(body: bytes) -> tuple[str | None, str]:
-    """Read the API's error envelope; another body is quoted as text."""
+    """Parse the API's error envelope; return any other body as text."""
     try:
         envelope = json.loads(body)["error"]
         code, text = envelope.get("code"), "; ".join(_error_fields(envelope))
@@ -187,7 +187,6 @@ def _code_and_text(body: bytes) -> tuple[str | None, str]:
 
 
 def _error_fields(node: Any, depth: int = 0) -> Iterator[str]:
-    """Yield the messages of an error and of its details, down to a bounded depth."""
     if isinstance(message := node.get("message"), str):
         yield sanitize_line(message)
     for detail in node.get("details") or [] if depth < MAX_ERROR_DEPTH else []:
@@ -199,7 +198,7 @@ def _body_text(body: bytes, longest: int) -> str:
 
 
 def _retry_after(response: Response) -> float | None:
-    """Read Retry-After, as seconds or as a date, between zero and an hour."""
+    """Parse Retry-After, as seconds or as a date; limit it to the range from 0 to an hour."""
     value = response.headers.get("retry-after", "").strip()
     try:
         return min(max(_seconds(value, response.received_at), 0.0), MAX_RETRY_AFTER)
@@ -211,5 +210,5 @@ def _seconds(value: str, now: datetime) -> float:
     if value.isdecimal():
         return float(value)
     moment = parsedate_to_datetime(value)
-    # The oldest form of an HTTP date names no time zone, and means UTC.
+    # The oldest format of an HTTP date has no time zone; it is UTC.
     return ((moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)) - now).total_seconds()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tolerant readers of JSON fields: harmless differences are accepted, anything else raises ``ValueError``.
+"""Tolerant parsers of JSON fields: they accept harmless differences, and raise ``ValueError`` for anything else.
 
-The documents, the samples and the real responses of the APIs differ in places: a list instead of an object, a number as
-text, seven digits of a fraction, no time zone. ``Any`` enters the package here and ends here.
+The documentation, the samples and the real responses of the APIs differ: a list instead of an object, a number as text, seven
+fractional digits, no time zone. ``Any`` is limited to this module and its callers.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 def list_parser(read: Callable[[Any], T]) -> Callable[[Any], tuple[T, ...]]:
-    """Return a parser of lists that parses each entry with this function."""
+    """Return a parser of lists that parses each entry with ``read``."""
 
     def read_all(data: Any) -> tuple[T, ...]:
         if not isinstance(data, list):
@@ -30,7 +30,7 @@ def list_parser(read: Callable[[Any], T]) -> Callable[[Any], tuple[T, ...]]:
 
 
 def parse_timestamp(value: object) -> datetime | None:
-    """Read an ISO 8601 time, or return None; the APIs send up to seven digits of a fraction, and no time zone means UTC."""
+    """Parse an ISO 8601 time, else return None. The APIs send up to seven fractional digits; without a time zone, it is UTC."""
     if not isinstance(value, str):
         return None
     try:
@@ -41,7 +41,10 @@ def parse_timestamp(value: object) -> datetime | None:
 
 
 def as_list(data: Any, what: str) -> list[Any]:
-    """Return a list; null counts as an empty one."""
+    """Return a list; null is an empty list.
+
+    :raises ValueError: if it is neither.
+    """
     if data is None:
         return []
     if not isinstance(data, list):
@@ -62,18 +65,18 @@ def as_object(data: Any, what: str) -> dict[str, Any]:
 
 
 def json_type_name(data: Any) -> str:
-    """Name the JSON type of a value."""
+    """Return the name of a value's JSON type."""
     names = {list: "a list", dict: "an object", str: "a text", bool: "true or false", type(None): "null"}
     return names.get(type(data), "a number")
 
 
 def as_text(value: Any) -> str:
-    """Return text; null is an empty text, anything else is converted."""
+    """Return text; null is empty text, and any other value is converted."""
     return value if isinstance(value, str) else "" if value is None else str(value)
 
 
 def as_int(value: Any) -> int | None:
-    """Return an integer, also from text or a float; None if it is not a number or does not fit into 64 bits."""
+    """Return an integer, also from text or a float; None if it is not a number or needs more than 64 bits."""
     try:
         number = int(value) if isinstance(value, (int, str, float)) and not isinstance(value, bool) else None
     except (ValueError, OverflowError):
@@ -82,7 +85,7 @@ def as_int(value: Any) -> int | None:
 
 
 def merge_patch(patch: dict[str, Any]) -> DraftChange:
-    """Return the change that a JSON merge patch makes (RFC 7396): null removes a key, a list replaces a list."""
+    """Return the change for a JSON merge patch (RFC 7396): null removes a key, a list replaces a list."""
     return lambda document: _merged(document, patch)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Offers and their statuses as frozen values; each API parses them from its own responses."""
+"""Offers and their statuses as frozen dataclasses; each API parses them from its own responses."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ _IDENTIFIER = re.compile(r"(?!\.)[A-Za-z0-9._$-]{1,200}")
 
 
 def validate_identifier(what: str, value: object) -> str:
-    """Return an identifier that is safe as one segment of a path.
+    """Return an identifier that is safe as one path segment.
 
     :param what: its name in the error, for example ``offer_id``.
-    :raises ConfigurationError: if it is not text, is empty, or has characters other than letters, digits, ``. _ - $``.
+    :raises ConfigurationError: if it is not text, is empty, starts with a dot, or has characters other than letters, digits,
+        ``. _ - $``.
     """
     if isinstance(value, str) and _IDENTIFIER.fullmatch(value):
         return value
@@ -31,19 +32,18 @@ def validate_identifier(what: str, value: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class OfferRef:
-    """The ids of an offer and its publisher; the publisher is None where the API takes it from the token."""
+    """The IDs of an offer and its publisher; the publisher is None if the token determines it."""
 
     publisher_id: str | None
     offer_id: str
 
     def __post_init__(self) -> None:
-        """Reject identifiers that are not safe in a path."""
         if self.publisher_id is not None:
             validate_identifier("publisher_id", self.publisher_id)
         validate_identifier("offer_id", self.offer_id)
 
     def __str__(self) -> str:
-        """Return ``publisher/offer``, or ``offer`` where the token names the publisher."""
+        """Return ``publisher/offer``, or ``offer`` without a publisher."""
         return self.offer_id if self.publisher_id is None else f"{self.publisher_id}/{self.offer_id}"
 
 
@@ -57,7 +57,7 @@ class Message:
 
     @property
     def is_error(self) -> bool:
-        """Whether it is an error."""
+        """Whether the message is an error."""
         return self.level == "error"
 
 
@@ -65,10 +65,10 @@ class Message:
 class Step:
     """A step of a publication, for example ``Certification``.
 
-    :param status: its status.
-    :param raw_status: its status as the API spells it.
-    :param is_sign_off: whether it is the publisher's sign-off.
-    :param is_live: whether it is the step that puts the offer on the market.
+    :param status: the status.
+    :param raw_status: the status as the API spells it.
+    :param is_sign_off: whether this is the publisher's sign-off.
+    :param is_live: whether this is the step in which the offer goes live.
     """
 
     id: str
@@ -94,7 +94,7 @@ class StatusReport:
 
     @property
     def awaits_sign_off(self) -> bool:
-        """Whether it awaits sign-off: its own status says so, or the status of its sign-off step."""
+        """Whether the status of the offer or operation, or of its sign-off step, is awaiting sign-off."""
         if self.status.awaits_sign_off:
             return True
         waits = any(step.is_sign_off and step.status.awaits_sign_off for step in self.steps)
@@ -130,7 +130,7 @@ class OfferDocument:
     """An offer's whole document.
 
     :param content: the raw JSON object, with every key that the API sent.
-    :param etag: its ETag, unchanged; None if the API sent none.
+    :param etag: the unchanged ETag; None if the API sent none.
     """
 
     content: dict[str, Any] = field(repr=False)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The state of an offer: which operation is in progress, and which one a submit has started."""
+"""The state of an offer: which operation is in progress, and which operation a submit started."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ TARGETS: tuple[PublicationTarget, ...] = get_args(PublicationTarget)
 
 Target = Literal[PublicationTarget, "idle"]
 IDLE: Target = "idle"
-"""No operation in progress: what a task waits for before it submits with ``if_running=\"wait\"``."""
+"""No operation in progress; the target of a wait before a submit with ``if_running="wait"``."""
 
 
 def default_target(operation: Operation | None) -> PublicationTarget:
-    """Return the default target: the preview for a publish operation, live for everything else."""
+    """Return the default target of a wait: the preview for a publish operation, else live."""
     return "preview" if operation is not None and operation.kind == "publish" else "live"
 
 
 def evaluate_offer(report: StatusReport, until: Target) -> WaitResult | None:
-    """Evaluate an offer by its overall status; None means that the wait goes on."""
+    """Evaluate an offer's overall status; None if the wait continues."""
     if report.status.is_success:
         return WaitResult.REACHED
     if (ended := failure_result(report.status)) is not None:
@@ -39,25 +39,25 @@ def evaluate_offer(report: StatusReport, until: Target) -> WaitResult | None:
 
 
 def find_by_id(operation: Operation, entries: Iterable[OperationSummary]) -> OperationSummary | None:
-    """Find an operation in the offer's list by its id."""
+    """Find an operation in the offer's list by its ID."""
     operation_id = (operation.operation_id or "").casefold()
     return next((entry for entry in entries if entry.id.casefold() == operation_id), None)
 
 
 def failure_result(status: Status) -> WaitResult | None:
-    """Return the result of a wait for a status that ends it badly; None for any other status."""
+    """Return the result of a wait for a status that means failed or canceled; None for any other status."""
     if status.is_failure:
         return WaitResult.FAILED
     return WaitResult.CANCELED if status.is_canceled else None
 
 
 def preview_is_ready(report: StatusReport) -> bool:
-    """Return whether an offer awaits sign-off, or is past that and going live."""
+    """Return whether an offer awaits sign-off, or is going live after it."""
     return report.awaits_sign_off or (report.status is Status.RUNNING and report.is_past_sign_off)
 
 
 POLLS_PER_SETTLE_TIME = 60
-"""How often the list is polled within the settle time: every 15 seconds for the default of 15 minutes."""
+"""The number of polls of the list within the settle time: one every 15 seconds for the default of 15 minutes."""
 
 MIN_SETTLE_DELAY = 0.5
 
@@ -66,7 +66,7 @@ MIN_SETTLE_DELAY = 0.5
 class OfferState:
     """The state of an offer.
 
-    :param operations: its operations, the newest first.
+    :param operations: its operations, newest first.
     :param report: its status.
     """
 
@@ -75,10 +75,10 @@ class OfferState:
 
     @property
     def in_progress_operation(self) -> OperationSummary | None:
-        """The operation that has not ended; awaiting sign-off counts as ended, whatever the list says."""
+        """The operation that has not ended. Awaiting sign-off counts as ended, even if the list shows another status."""
         if self.report.awaits_sign_off:
             return None
-        # Also if the offer's status is already that of the next publish, which the list does not show yet.
+        # Ignore the offer's status: it may be that of a newer publish, which the list does not show yet.
         return next(
             (e for e in self.operations if not e.status.is_terminal and not e.status.awaits_sign_off),
             None,
@@ -86,13 +86,13 @@ class OfferState:
 
     @property
     def has_unlisted_operation(self) -> bool:
-        """Whether the offer's status says, or may say, that something is in progress which the list does not show."""
+        """Whether the offer's status shows, or may show, an operation in progress that the list does not have."""
         may_be_in_progress = self.report.status.phase in (Phase.IN_PROGRESS, Phase.UNKNOWN)
         return self.in_progress_operation is None and may_be_in_progress and not self.report.awaits_sign_off
 
 
 def is_of_kind(entry: OperationSummary, kind: Kind) -> bool:
-    """Return whether an entry of the list is of a kind, or may be: its kind is missing or unknown."""
+    """Return whether a listed operation is of a kind, or may be because its kind is missing or unknown."""
     return entry.kind == kind or entry.kind not in KINDS
 
 
@@ -105,7 +105,7 @@ def new_operations(entries: Iterable[OperationSummary], known: Iterable[str], ki
 def exactly_one(operation: Operation, new: list[OperationSummary]) -> OperationSummary:
     """Return the one new operation.
 
-    :raises SubmitOutcomeUnknownError: if there are several: which of them this task started is not known.
+    :raises SubmitOutcomeUnknownError: if there are several, because it is not known which one this task started.
     """
     if len(new) > 1:
         names = ", ".join(entry.description for entry in new)
@@ -119,12 +119,12 @@ def wait_for_new_operation(
     known: Iterable[str],
     window: SettleWindow,
 ) -> Flow[OperationSummary | None]:
-    """Poll the list at least once, and until the window ends, for the one operation that a submit started.
+    """Poll the list at least once, and until the window ends, for the operation that a submit started.
 
     :param list_operations: lists an offer's operations.
-    :param operation: what was submitted.
-    :param known: the ids of the operations before the submit.
-    :raises SubmitOutcomeUnknownError: if there are several.
+    :param operation: the submitted operation.
+    :param known: the IDs of the operations before the submit.
+    :raises SubmitOutcomeUnknownError: if there are several new operations.
     """
     while True:
         try:
@@ -142,10 +142,10 @@ def wait_for_new_operation(
 
 @dataclass(frozen=True, slots=True)
 class SettleWindow:
-    """The time that the API may take to show what became of a submit.
+    """The time within which the API must show the effect of a submit.
 
-    :param start: when it begins.
-    :param seconds: how long it is.
+    :param start: the start of the window.
+    :param seconds: its length.
     """
 
     start: datetime

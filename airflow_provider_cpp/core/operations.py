@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operations: what a task starts and passes on, and the entries of an API's list of an offer's operations.
+"""Operations that tasks start and pass on, and the entries of an offer's list of operations.
 
 `Retrieve operations <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-retrieve-operations>`_
 """
@@ -20,7 +20,7 @@ from airflow_provider_cpp.core.urls import is_safe_api_path
 from airflow_provider_cpp.exceptions import ConfigurationError
 
 CLOUD_PARTNER_PORTAL = "cloud_partner_portal"
-"""The APIs, as operations name them in XCom."""
+"""The name of an API in an operation's JSON."""
 
 PRODUCT_INGESTION = "product_ingestion"
 
@@ -31,24 +31,24 @@ Kind = Literal["publish", "golive", "cancel"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 VISIBILITY_DELAY = timedelta(minutes=15)
-"""How long after its submit the API may not show an operation yet."""
+"""The time after a submit within which the API may not show the operation yet."""
 
 _OTHER_PATH = "its location is not a path of the API"
 _SEGMENT = r"(?!\.)[A-Za-z0-9._$-]{1,200}"
 _ID = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT}){{0,4}}")
-"""An operation's id. Each API validates it again before it puts it into a path."""
+"""An operation ID. Each API validates it again before using it in a path."""
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An operation that the API accepted: what tasks pass on as XCom.
+    """An operation that the API accepted; tasks pass it on through XCom.
 
-    :param offer: its offer.
+    :param offer: the offer.
     :param kind: ``publish``, ``golive`` or ``cancel``.
     :param submitted_at: when it was submitted.
-    :param operation_id: its id; None if neither the location nor the list showed it.
-    :param location: path and query of its status; None if the API returned none.
-    :param api: its API.
+    :param operation_id: the ID; None if neither the location nor the list showed it.
+    :param location: the path and query of its status; None if the API returned none.
+    :param api: the API's name.
     """
 
     offer: OfferRef
@@ -59,21 +59,21 @@ class Operation:
     api: str = CLOUD_PARTNER_PORTAL
 
     def __post_init__(self) -> None:
-        """Reject a location that no token may be sent to."""
+        """Reject a location to which no token may be sent."""
         if self.location is not None and not is_safe_api_path(self.location, "/"):
             raise ConfigurationError((_OTHER_PATH,), "the operation")
 
     @property
     def display_id(self) -> str:
-        """Its id, or else its location, for logs."""
+        """The ID or, without one, the location, for logs."""
         return self.operation_id or self.location or "without an id"
 
     def may_not_be_listed_yet(self, now: datetime) -> bool:
-        """Return whether it is so new that the API may not show it yet."""
+        """Return whether the operation is so new that the API may not show it yet."""
         return now - self.submitted_at < VISIBILITY_DELAY
 
     def to_json(self) -> dict[str, str | None]:
-        """Return it as the JSON that tasks return."""
+        """Return the operation as the JSON that tasks return."""
         return {
             "api": self.api,
             "publisher_id": self.offer.publisher_id,
@@ -86,9 +86,9 @@ class Operation:
 
     @classmethod
     def from_json(cls, data: Any) -> Operation:
-        """Read what a task returned.
+        """Parse the operation that a task returned.
 
-        :raises ConfigurationError: if it is anything but one operation; the error says how that usually happens.
+        :raises ConfigurationError: if the value is not one operation; the error describes the usual cause.
         """
         if not isinstance(data, dict):
             raise ConfigurationError((_not_an_operation(data),), "the argument operation")
@@ -122,10 +122,10 @@ class Operation:
 
 
 def ensure_same_api(name: str, named: str | None, what: str) -> None:
-    """Reject what belongs to another API than the connection: the response would be about something else.
+    """Reject an operation or wait of another API, because the response would be about something else.
 
-    :param name: the API of the connection.
-    :param named: the API that it belongs to; None if it does not say.
+    :param name: the connection's API.
+    :param named: the API of the operation or wait; None if unknown.
     :param what: its name in the error.
     :raises ConfigurationError: if the APIs differ.
     """
@@ -172,12 +172,12 @@ class OperationSummary:
 
     @property
     def description(self) -> str:
-        """Its id, kind and status, for logs."""
+        """The ID, kind and status, for logs."""
         changed = f", changed {self.changed_at:%Y-%m-%d %H:%M:%S} UTC" if self.changed_at else ""
         return f"operation {self.id} ({self.kind or 'unknown kind'}, {self.raw_status}{changed})"
 
 
 def newest_first(submissions: Iterable[OperationSummary]) -> list[OperationSummary]:
-    """Sort operations by their last change, since the API documents no order."""
+    """Sort operations by their last change, because the API documents no order."""
     never = datetime.min.replace(tzinfo=timezone.utc)
     return sorted(submissions, key=lambda entry: (entry.changed_at or never, entry.version or 0), reverse=True)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a wait ended: the only value that crosses from the triggerer to the worker.
+"""The outcome of a wait, the only value that the triggerer passes to the worker.
 
-If a trigger raises, the error's text is lost and the task is retried even if that cannot help. So every way in which a wait can
-end, errors included, is a value.
+If a trigger raises an exception, its text is lost, and Airflow retries the task even for a permanent error. So every way in
+which a wait can end, including errors, is a value.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ class WaitResult(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class WaitOutcome:
-    """How a wait ended.
+    """The outcome of a wait.
 
-    :param result: in which way.
-    :param message: one line for people: offer, step, the API's words, request id.
+    :param result: how the wait ended.
+    :param message: one line with the offer, the step, the API's message and the request ID.
     :param offer: the offer, as ``publisher/offer``.
     :param status: the last status of the offer or operation, as the API spells it; None if there was none.
-    :param operation: the operation that was waited for, as in XCom; None for the offer as a whole.
+    :param operation: the operation as in XCom; None if the wait was for the offer's overall status.
     :param retryable: for an error, whether another try of the task can help.
     """
 
@@ -46,14 +46,14 @@ class WaitOutcome:
     retryable: bool = field(default=False, metadata=codec.REQUIRED)
 
     def to_payload(self) -> dict[str, Any]:
-        """Return it as JSON."""
+        """Return the outcome as JSON."""
         return codec.to_payload(self)
 
     @classmethod
     def from_payload(cls, payload: object) -> WaitOutcome:
-        """Read it from a trigger's event.
+        """Parse a trigger's event.
 
-        :raises InvalidEventError: if the event is anything but an outcome of this release.
+        :raises InvalidEventError: if the event is not an outcome of this release.
         """
         try:
             return codec.from_payload(cls, payload)
@@ -65,7 +65,7 @@ class WaitOutcome:
     def from_error(
         cls, error: MarketplaceError, offer: str, operation: dict[str, str | None] | None = None
     ) -> WaitOutcome:
-        """Make the outcome for an error of this package."""
+        """Return the outcome for an error of this package."""
         line = str(error)
         message = line if offer in line else f"offer {offer}: {line}"
         return cls(WaitResult.ERROR, message, offer, operation=operation, retryable=error.retryable)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a task asks an API to do, as frozen values; each API does it in its own way."""
+"""The parameters of each flow, as frozen dataclasses for both APIs."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _VERSION = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}")
 class ImageVersion:
     """A version of a virtual machine image.
 
-    :param plan_id: the id of the plan, or of one of its disk generations.
-    :param version: three integers with dots between, for example ``2026.11.3``.
+    :param plan_id: the ID of the plan or of one of its disk generations.
+    :param version: three integers separated by dots, for example ``2026.11.3``.
     :param os_disk_url: the SAS URL of the operating system disk.
     :param data_disk_urls: the SAS URLs of data disks by logical unit number.
-    :param details: further keys of the version, for example ``{"label": "..."}``.
+    :param details: additional keys of the version, for example ``{"label": "..."}``.
     """
 
     plan_id: str
@@ -40,10 +40,11 @@ class ImageVersion:
     details: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def validate(self, now: datetime, valid_for: timedelta = MAX_PUBLISH_DURATION) -> None:
-        """Reject what the API would reject days later.
+        """Reject values that the API would reject only days later.
 
-        :param valid_for: how long the URLs must be valid: Partner Center reads them until the offer is live.
-        :raises ConfigurationError: with everything that is wrong.
+        :param valid_for: how long the URLs must be valid, because Partner Center reads them until the offer is live; 11 days by
+            default.
+        :raises ConfigurationError: lists everything that is wrong.
         """
         problems = []
         if not _VERSION.fullmatch(str(self.version)):
@@ -81,21 +82,21 @@ def _url_problems(url: str, now: datetime, valid_for: timedelta) -> Iterator[str
 
 
 MAX_SUBMITS = 2
-"""How often one try goes live: a second time only if the offer still awaits sign-off after the whole settle time."""
+"""The maximum number of go-live submits in one try. The second follows only if the offer awaits sign-off after the settle time."""
 
 MAX_STALENESS = 60.0
-"""Seconds for which a status may still be that of the previous publication: the preview may just have become ready."""
+"""Seconds to wait for a preview that just became ready, because a status may still be that of the previous publication."""
 
 
 @dataclass(frozen=True, slots=True)
 class PublishParams:
-    """Publish an offer's draft.
+    """The parameters of a publish.
 
     :param offer: the offer.
     :param notification_emails: the addresses that Partner Center notifies.
-    :param try_context: which try of the task this is.
-    :param draft_version: the version of the draft, if it is known.
-    :param resources: resources to configure and publish in the same request; empty for the draft as it is.
+    :param try_context: what this try knows about earlier tries.
+    :param draft_version: the draft's version; None if unknown.
+    :param resources: resources to configure and publish in the same request; empty to publish the whole draft.
     """
 
     offer: OfferRef
@@ -107,11 +108,11 @@ class PublishParams:
 
 @dataclass(frozen=True, slots=True)
 class GoLiveParams:
-    """Go live with an offer's preview.
+    """The parameters of a go-live.
 
     :param offer: the offer.
-    :param try_context: which try of the task this is.
-    :param operation: the publish operation whose preview goes live; None for whichever awaits sign-off.
+    :param try_context: what this try knows about earlier tries.
+    :param operation: the publish operation whose preview goes live; None for any.
     """
 
     offer: OfferRef
@@ -121,14 +122,14 @@ class GoLiveParams:
 
 @dataclass(frozen=True, slots=True)
 class CancelParams:
-    """Cancel an operation.
+    """The parameters of a cancel.
 
     :param offer: the offer.
-    :param try_context: which try of the task this is.
-    :param operation: the operation to cancel; None for whichever is in progress.
+    :param try_context: what this try knows about earlier tries.
+    :param operation: the operation to cancel; None for any in progress.
     :param notification_emails: the addresses that Partner Center notifies.
-    :param poll_interval: seconds between two polls until it has ended.
-    :param timeout: seconds after which it should have ended.
+    :param poll_interval: seconds between two polls until the operation ends; 15 by default.
+    :param timeout: seconds to wait until the operation ends; 900 by default.
     """
 
     offer: OfferRef
@@ -139,19 +140,18 @@ class CancelParams:
     timeout: float = 900.0
 
     def __post_init__(self) -> None:
-        """Reject an interval of 0 seconds or less."""
         if self.poll_interval <= 0:
             raise ConfigurationError(("poll_interval must be more than 0 seconds",), "the task's arguments")
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateParams:
-    """Change an offer's document: for an API whose draft is one document.
+    """The parameters of an update, for an API whose draft is one document.
 
     :param offer: the offer.
     :param change: changes the document.
-    :param create: whether to create the offer from an empty document if it does not exist.
-    :param overwrite: whether to store the draft over any other (``If-Match: *``) if the API returns no ETag.
+    :param create: whether to create a missing offer from an empty document.
+    :param overwrite: whether to overwrite any draft (``If-Match: *``) if the API returns no ETag.
     """
 
     offer: OfferRef
@@ -162,10 +162,10 @@ class UpdateParams:
 
 @dataclass(frozen=True, slots=True)
 class ConfigureParams:
-    """Configure resources of an offer: for an API whose draft consists of resources.
+    """The parameters of an update, for an API whose draft consists of resources.
 
     :param offer: the offer.
-    :param resources: the resources, as the task got them.
+    :param resources: the resources, not validated.
     """
 
     offer: OfferRef
@@ -174,11 +174,11 @@ class ConfigureParams:
 
 @dataclass(frozen=True, slots=True)
 class AddImageParams:
-    """Add a version of an image to a plan.
+    """The parameters to add an image version to a plan.
 
     :param offer: the offer.
-    :param image: the version.
-    :param overwrite: as in :class:`UpdateParams`.
+    :param image: the image version.
+    :param overwrite: see :class:`UpdateParams`.
     """
 
     offer: OfferRef
@@ -190,8 +190,8 @@ class AddImageParams:
 class UpdateResult:
     """The result of an update.
 
-    :param document: the document as the API stored it; None for an API without one.
-    :param written: whether anything was written.
+    :param document: the stored document; None for an API without documents.
+    :param written: whether anything was stored.
     """
 
     document: OfferDocument | None

@@ -14,14 +14,14 @@ from airflow_provider_cpp.core.wait_spec import WaitSpec
 
 @dataclass(frozen=True, slots=True)
 class PollResult:
-    """What one poll returned.
+    """The result of one poll.
 
-    :param report: the status to log; None for a response that may be about the previous publication.
-    :param outcome: how the wait ends; None if it goes on.
-    :param is_ending: whether the poll showed an end that is not confirmed yet, which takes some minutes.
-    :param go_live_operation_id: the id of the go-live operation to poll from now on; empty for none.
-    :param is_final: whether the response to :meth:`~.api.MarketplaceAPI.poll_request` alone said that the wait goes on, so that
-        the same response says so again.
+    :param report: the status to log; None if the response may be about the previous publication.
+    :param outcome: the outcome of the wait; None if it continues.
+    :param is_ending: whether the poll showed an end that the API has not confirmed yet, which takes some minutes.
+    :param go_live_operation_id: the ID of the go-live operation to poll from now on; empty for none.
+    :param is_final: whether the response to :meth:`~.api.MarketplaceAPI.poll_request` alone showed that the wait continues, so
+        that an identical response needs no evaluation.
     """
 
     report: StatusReport | None
@@ -34,7 +34,7 @@ class PollResult:
 def poll_result(
     spec: WaitSpec, report: StatusReport, result: WaitResult | None, *, is_final: bool = False
 ) -> PollResult:
-    """Make a poll's result from a report and what it means, with the outcome's message."""
+    """Return a poll's result, with the outcome's message if the wait ends."""
     if result is None and spec.fail_on_blocked and report.blocked_step is not None:
         result = WaitResult.BLOCKED
     if result is None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many seconds a wait sleeps before its next poll: pure functions.
+"""Pure functions that compute the delay until the next poll.
 
-One rule for every step: a tenth of the time since the current step was first seen, within bounds, so that a change is reported
-late by a share of what the step took, and within minutes. Failures and ``Retry-After`` make the delay longer.
+The delay is a tenth of the current step's age, within limits, so that a change is reported late by only a fraction of the
+step's duration, and by minutes at most. Failures and ``Retry-After`` make the delay longer.
 """
 
 from __future__ import annotations
@@ -16,31 +16,31 @@ from airflow_provider_cpp.core.poll_state import PollState
 from airflow_provider_cpp.core.wait_spec import WaitSpec
 
 AGE_FRACTION = 0.1
-"""The next poll comes after this fraction of the current step's age."""
+"""The delay as a fraction of the current step's age."""
 
 MIN_DELAY = 60.0
 MAX_DELAY = 600.0
-"""Bounds of the delay, in seconds."""
+"""Limits of the delay, in seconds."""
 
 JITTER = 0.1
-"""A delay is made longer by up to this fraction of it, so that waits that began together do not poll together."""
+"""The maximum fraction by which a delay is extended, so that waits that began together do not poll together."""
 
 MIN_BACKOFF = 120.0
 MAX_BACKOFF = 3600.0
-"""Bounds of the delay after failed polls, in seconds: it is as long as polls have failed, so it doubles each time."""
+"""Limits of the delay after failed polls, in seconds. The delay is the time for which polls have failed, so it doubles."""
 
 MIN_POLLS_WITHIN_TOLERANCE = 3
-"""How many polls fit at least into ``poll_failure_tolerance``: a wait does not fail for a single bad moment."""
+"""The minimum number of polls within ``poll_failure_tolerance``, so that a wait does not fail after a single failed poll."""
 
 RESUMED_AFTER = 60.0
-"""A wait that starts this many seconds after its beginning is one that another process began."""
+"""A wait is resumed if it starts this many seconds after another process began it."""
 
 RESUMED_WITHIN = 60.0
-"""The first polls of such waits are spread over this many seconds: a triggerer that restarts starts thousands at once."""
+"""Seconds over which the first polls of resumed waits are spread, because a restarted triggerer resumes thousands at once."""
 
 
 def step_of(report: StatusReport) -> str:
-    """Return a name for where a report is; the age of a wait's current step is counted by it."""
+    """Return a name for a report's current step, by which the step's age is measured."""
     if report.awaits_sign_off:
         return "awaiting sign-off"
     if report.is_past_sign_off:
@@ -48,22 +48,22 @@ def step_of(report: StatusReport) -> str:
     step = report.current_step
     if step is not None:
         return step.id or step.name
-    return "" if report.steps else report.raw_status  # between two steps, none is current for a moment
+    return "" if report.steps else report.raw_status  # empty between two steps
 
 
 def interval(age: float) -> float:
     """Return the seconds between two polls.
 
-    :param age: seconds since the current step was first seen.
+    :param age: seconds for which the current step has been seen.
     """
     return min(max(age * AGE_FRACTION, MIN_DELAY), MAX_DELAY)
 
 
 def backoff(usual: float, failing: float, tolerance: float) -> float:
-    """Return the seconds between two polls that fail.
+    """Return the seconds between two failed polls.
 
-    :param usual: the seconds if they did not fail.
-    :param failing: for how many seconds they have failed.
+    :param usual: the seconds between two successful polls.
+    :param failing: for how many seconds polls have failed.
     :param tolerance: for how many seconds they may fail.
     """
     slow = max(usual, min(max(MIN_BACKOFF, failing), MAX_BACKOFF))
@@ -84,7 +84,7 @@ def next_delay(spec: WaitSpec, state: PollState, now: datetime, poll: int) -> fl
 
 
 def first_delay(spec: WaitSpec, state: PollState, now: datetime) -> float:
-    """Return the seconds until the first poll of a wait that starts: none, unless it was resumed or has just polled."""
+    """Return the seconds until the first poll: 0, unless the wait is resumed or the offer was polled just before."""
     if spec.poll_interval is None and _seconds_since(state.step_since, now) > RESUMED_AFTER:
         return RESUMED_WITHIN * _random(spec.description, 0)
     return next_delay(spec, state, now, 0) if spec.until == IDLE else 0.0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a wait remembers between two polls, and the lines that it logs when something changed."""
+"""The state that a wait keeps between polls, and the log lines for changes."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ MAX_QUOTED_MESSAGES = 5
 
 @dataclass(slots=True)
 class PollState:
-    """What a wait remembers between two polls. Where Airflow can store it, it outlives the process.
+    """The state that a wait keeps between polls. The sensor stores it if Airflow can, so that it outlives the process.
 
-    :ivar responded: whether a poll has ever succeeded.
-    :ivar summary: the last line logged.
-    :ivar messages: the messages logged, so that none is logged twice.
+    :ivar responded: whether any poll has succeeded.
+    :ivar summary: the last status line that was logged.
+    :ivar messages: the logged messages, so that none is logged twice.
     :ivar failing_since: when polls began to fail; None while they succeed.
     :ivar warned_at: when the last failure was logged.
-    :ivar step_since: when the current step was first seen; for the first step of a process, when the wait began.
-    :ivar step: the current step. This and the following stay in their process.
-    :ivar retry_after: seconds that the API asked to wait at the last failure.
-    :ivar go_live_operation_id: the id of the go-live operation that the publish operation continues as; empty while there is
-        none, None if it cannot be polled by its id.
-    :ivar request: the request whose response alone can say that the wait goes on; None until it is built.
-    :ivar response_digest: the digest of its last response, if that said so: while the response is the same, so is its meaning.
+    :ivar step_since: when the current step was first seen; for the first step in a process, when the wait began.
+    :ivar step: the current step. This field and the following ones are not stored.
+    :ivar retry_after: the Retry-After of the last failure, in seconds.
+    :ivar go_live_operation_id: the ID of the go-live operation that follows the publish operation; empty while there is none,
+        None if it cannot be polled by its ID.
+    :ivar request: the request whose response alone can show that the wait continues; None until it is built.
+    :ivar response_digest: the digest of the last response that showed that; an identical response needs no evaluation.
     """
 
     responded: bool = False
@@ -51,7 +51,7 @@ class PollState:
     response_digest: bytes = field(default=b"", compare=False, metadata=codec.VOLATILE)
 
     def reset_for_resume(self) -> None:
-        """Forget what belongs to another process: a trigger may start from arguments that are days old."""
+        """Reset the fields that belong to another process, because a trigger's arguments may be days old."""
         self.failing_since = self.warned_at = self.request = None
         self.retry_after, self.step, self.go_live_operation_id, self.response_digest = 0.0, "", "", b""
 
@@ -62,13 +62,13 @@ class PollState:
         self.retry_after = 0.0
 
     def record_step(self, step: str, now: datetime) -> None:
-        """Record the current step; between two steps the API may show none for a moment."""
+        """Record the current step; ignore an empty one, which the API may show between two steps."""
         if self.step_since is None or (self.step and step and step != self.step):
             self.step_since = now
         self.step = step or self.step
 
     def set_go_live_operation(self, operation_id: str | None) -> None:
-        """Record the go-live operation; one that could not be polled once is not polled again."""
+        """Record the go-live operation, unless an earlier one could not be polled."""
         if self.go_live_operation_id not in (None, operation_id):
             self.go_live_operation_id, self.request, self.response_digest = operation_id, None, b""
 
@@ -79,21 +79,21 @@ class PollState:
         return (now - self.failing_since).total_seconds()
 
     def should_warn(self, now: datetime) -> bool:
-        """Return whether to log a failure: the first one, then one an hour."""
+        """Return whether to log a failure: the first one, and then one each hour."""
         if self.warned_at is not None and now - self.warned_at < WARNING_INTERVAL:
             return False
         self.warned_at = now
         return True
 
     def to_payload(self) -> dict[str, Any]:
-        """Return it as JSON."""
+        """Return the state as JSON."""
         return codec.to_payload(self)
 
     @classmethod
     def from_payload(cls, payload: object) -> PollState:
-        """Read it back; if that is not possible, begin anew: lines are logged again, and failures count from zero."""
+        """Parse a stored state; return an initial state if it is invalid, which logs lines again and resets failures."""
         known = {"version", *(field.name for field in fields(cls))}
-        if isinstance(payload, dict):  # a field of a later release is no reason to begin anew
+        if isinstance(payload, dict):  # ignore fields of later releases
             payload = {key: value for key, value in payload.items() if key in known}
         try:
             return codec.from_payload(cls, payload)
@@ -102,7 +102,7 @@ class PollState:
 
 
 def log_changes(offer: str, report: StatusReport, state: PollState) -> Flow[None]:
-    """Log what is new in a report."""
+    """Log the parts of a report that changed."""
     line = summarize(report)
     if line != state.summary:
         level = logging.WARNING if report.blocked_step is not None else logging.INFO
@@ -118,7 +118,7 @@ def log_changes(offer: str, report: StatusReport, state: PollState) -> Flow[None
 
 
 def summarize(report: StatusReport) -> str:
-    """Return a status in a few words: ``running; Certification inProgress 40 %``."""
+    """Return a short status line: ``running; Certification inProgress 40 %``."""
     unknown = " (a status that this release does not know)" if report.status is Status.UNKNOWN else ""
     step = report.current_step
     if step is None or report.status.is_terminal:
@@ -128,7 +128,7 @@ def summarize(report: StatusReport) -> str:
 
 
 def failure_reason(report: StatusReport) -> str:
-    """Return the reason of a failure in the API's own words: the step that failed and its messages, errors first."""
+    """Return the failed step and its messages as the API sent them, errors first."""
     step = next((step for step in report.steps if step.status.is_failure), None) or report.current_step
     messages = [*(step.messages if step else ()), *report.messages]
     chosen = [message for message in messages if message.is_error] or messages

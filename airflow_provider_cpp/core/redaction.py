@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Text of others, made safe for one line of a log or an error."""
+"""Redact and sanitize text from outside the package, for logs and errors."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import TypeVar
 T = TypeVar("T")
 
 MAX_LENGTH = 2000
-"""Characters of one message that are kept."""
+"""The maximum number of characters of a message."""
 
 SHORT = 100
-"""Characters of a text that is cached: the APIs repeat the same few short texts for every offer."""
+"""The maximum number of characters of a cached text; the APIs repeat the same short texts for every offer."""
 
 _TAG = re.compile(r"<(?:[/!?]|(?=[A-Za-z]))[^<>]*>?")
 _PLAIN = re.compile(r"[!-%'-;=-~]+(?: [!-%'-;=-~]+)*")
-"""A line that needs no change: ASCII words, one space apart, without markup and references."""
+"""A line that needs no change: ASCII words separated by single spaces, without markup and character references."""
 _WORD_BREAK = re.compile(r"<wbr\s*/?>|\u00ad", re.IGNORECASE)
-"""Where a browser may break a long URL, which is still one word."""
+"""A place where a browser may break a long word, such as a URL."""
 _ENDLESS_REFERENCE = re.compile(r"&#[0-9]{8,};?")
 _PERCENT = r"(?:%|\\u0025)(?:25)*"
-"""A percent sign, percent-encoded any number of times, perhaps escaped for JSON."""
+"""A percent sign, percent-encoded any number of times, possibly escaped for JSON."""
 _BACKSLASH = rf"(?:\\|{_PERCENT}5c)+"
 _SAS_SIGNATURE = re.compile(
     rf"""
@@ -44,27 +44,27 @@ _TOKEN = re.compile(r"eyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)*", re.ASCII)
 
 
 def find_sas_signatures(text: str) -> list[str]:
-    """Return the signatures of the SAS URLs in a text as written there, without empty ones."""
+    """Return the non-empty signatures of the SAS URLs in a text, as written there."""
     return [value for match in _SAS_SIGNATURE.finditer(text) if (value := match.group(2).rstrip(",;.)"))]
 
 
 def redact_sas_signatures(text: str) -> str:
-    """Mask the signature of every shared access URL in a text: ``sig=***``.
+    """Mask the signature of every SAS URL in a text: ``sig=***``.
 
-    Such a URL grants access, so it is a secret, and the APIs quote the URLs of disks. Signatures are found raw, percent-encoded
-    any number of times, and escaped for HTML or JSON. In doubt, too much is masked rather than too little.
+    A SAS URL grants access, and the APIs quote the URLs of disks. This function finds signatures that are plain, percent-encoded
+    any number of times, or escaped for HTML or JSON. If in doubt, it masks too much rather than too little.
 
-    :param text: any text, of one or many lines.
+    :param text: text of one or more lines.
     """
-    # Most texts do not have these letters, and a search for them is much faster.
+    # Searching for these letters first is much faster, and most texts do not have them.
     return _SAS_SIGNATURE.sub(r"\1sig=***", text) if "sig" in text.lower() else text
 
 
 def sanitize_line(markup: str, longest: int = MAX_LENGTH) -> str:
-    """Return HTML or plain text as one line without tags, control characters, signatures and tokens.
+    """Return HTML or plain text as one line, without tags, control characters, signatures and tokens.
 
     :param markup: the text.
-    :param longest: the number of characters to keep; an ellipsis marks the cut.
+    :param longest: the maximum number of characters, including an ellipsis that marks the cut; 2,000 by default.
     """
     return _short(markup, longest) if len(markup) <= SHORT else _sanitize_line(markup, longest)
 
@@ -73,7 +73,7 @@ def _sanitize_line(markup: str, longest: int) -> str:
     text = markup[: longest * 10]
     if _PLAIN.fullmatch(text) and "eyJ" not in text and "sig" not in text.lower():
         return _truncate(text, longest)
-    for _ in range(3):  # an escaped tag becomes a tag; real messages have one level
+    for _ in range(3):  # unescaping may reveal another tag; real messages have one level
         before = text
         if "&" in text:
             # html.unescape raises an error for a number of thousands of digits.
@@ -100,5 +100,5 @@ def _truncate(text: str, longest: int) -> str:
 
 
 def _harmless(letter: str) -> bool:
-    """Return whether a character moves neither the cursor nor the direction of the following text."""
+    """Return whether a character changes neither the cursor position nor the direction of text."""
     return letter.isprintable() or letter == " "

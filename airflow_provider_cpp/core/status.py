@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The statuses of offers, steps and operations of both APIs, and what each one means for a wait.
 
-Each API has its own words for them; these are in the ``status.py`` of the API's own folder, and nowhere else.
+Each API maps its own status words to these in its ``status.py``, and only there.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Status(str, Enum):
     FAILED = "failed"
     CANCELED = "canceled"
     UNKNOWN = "unknown"
-    """A word that this release does not know."""
+    """A status word that this release does not know."""
 
     @property
     def phase(self) -> Phase:
@@ -45,12 +45,12 @@ class Status(str, Enum):
 
     @property
     def is_success(self) -> bool:
-        """Whether it is known to mean success."""
+        """Whether it means success."""
         return self is Status.SUCCEEDED
 
     @property
     def is_failure(self) -> bool:
-        """Whether it ended in failure."""
+        """Whether it means failure."""
         return self.phase is Phase.FAILED
 
     @property
@@ -70,12 +70,12 @@ class Status(str, Enum):
 
     @property
     def is_pending_or_in_progress(self) -> bool:
-        """Whether it is known to be in progress, or about to start."""
+        """Whether it is known to be in progress or about to start."""
         return self.phase in (Phase.PENDING, Phase.IN_PROGRESS)
 
     @property
     def awaits_sign_off(self) -> bool:
-        """Whether the publisher has to go live."""
+        """Whether the publisher must sign off."""
         return self is Status.WAITING_FOR_PUBLISHER_REVIEW
 
 

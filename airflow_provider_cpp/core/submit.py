@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Publish at most once in a run of the task, and where that cannot be proved, not at all.
+"""Publish at most once in a run of the task; if that is not certain, do not publish.
 
-The APIs have no idempotency key. What they have is a list of operations, whose ids are saved before the submit, and the rule that
-an offer has one operation at a time. Each API reads these in its own way; what follows from them is here, once.
+The APIs have no idempotency key. Instead, this module saves the IDs of the listed operations before the submit, and relies on
+the rule that an offer has at most one operation in progress. Each API implements how to read them.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from airflow_provider_cpp.exceptions import (
 
 
 def submit_once(backend: SubmitBackend, params: PublishParams) -> Flow[Operation]:
-    """Publish an offer's draft, or find the operation by which an earlier try did.
+    """Publish an offer's draft, or return the publish operation of an earlier try.
 
     :raises OperationInProgressError: if another operation is in progress; this try started none.
     :raises SubmitOutcomeUnknownError: if it is not known whether this try or an earlier one submitted.
-    :raises TaskRunUnknownError: if it is not known whether the task is retried or was cleared, and that matters.
+    :raises TaskRunUnknownError: if the result depends on whether the task was retried or cleared, and that is not known.
     :raises ConfigurationError: if the checkpoint is for another offer.
     """
     try_context, checkpoint, own = params.try_context, params.try_context.checkpoint, None
@@ -53,7 +53,7 @@ def submit_once(backend: SubmitBackend, params: PublishParams) -> Flow[Operation
         if own is not None and not is_same_run:
             goes_on = yield from backend.is_in_progress(own)
         if own is not None and goes_on:
-            if not is_same_run:  # from now on it belongs to this run of the task, also once it has ended
+            if not is_same_run:  # it now belongs to this run of the task, even after it has ended
                 yield SaveCheckpoint(replace(checkpoint, counts=try_context.counts, operation=own).to_payload())
             yield Log(
                 f"offer {params.offer}: this task published it before; continuing with operation {own.display_id}"
@@ -79,11 +79,7 @@ STORE_WAS_EMPTIED = (
 
 
 def _submit_after_conflicts(backend: SubmitBackend, params: PublishParams, own: Operation | None) -> Flow[Operation]:
-    """Submit; after a conflict while nothing is in progress, submit once more after the settle time.
-
-    :param own: the operation of the run of the task before a clear: while it is in progress, the task continues with it.
-    :raises ConflictError: if the second submit is rejected too, with the API's own words.
-    """
+    """Submit; after a conflict while no operation is in progress, submit once more after the settle time."""
     try:
         return (yield from _submit(backend, params, own))
     except ConflictError as error:
@@ -101,10 +97,7 @@ def _submit_after_conflicts(backend: SubmitBackend, params: PublishParams, own: 
 def _wait_for_late_operations(
     backend: SubmitBackend, params: PublishParams, own: Operation | None
 ) -> Flow[Operation | None]:
-    """Poll for the settle time; return None if nothing is in progress by then.
-
-    :raises OperationInProgressError: if something is.
-    """
+    """Poll for the settle time; return None unless an operation shows, see :func:`_handle_operation_in_progress`."""
     began = yield from get_time()
     window = SettleWindow(began, params.try_context.settle_time)
     while True:
@@ -121,10 +114,6 @@ def _wait_for_late_operations(
 
 
 def _submit(backend: SubmitBackend, params: PublishParams, own: Operation | None) -> Flow[Operation]:
-    """Read the offer's operations, save the checkpoint, and submit.
-
-    :raises ConflictError: if the API reports a conflict, and no operation shows.
-    """
     offer, try_context = params.offer, params.try_context
     operations = yield from backend.list_operations(offer)
     before = newest_first(operations)
@@ -145,7 +134,7 @@ def _submit(backend: SubmitBackend, params: PublishParams, own: Operation | None
 def _new_since_checkpoint(
     params: PublishParams, entries: Iterable[OperationSummary]
 ) -> tuple[Checkpoint, list[OperationSummary]] | None:
-    """Return what is new since this run's own checkpoint; nothing that is new is published over."""
+    """Return operations that are new since the checkpoint of this run of the task; if there are any, the task must not publish."""
     checkpoint = params.try_context.own_checkpoint
     new = new_operations(entries, checkpoint.known_ids, "publish") if checkpoint is not None else []
     return (checkpoint, new) if checkpoint is not None and new else None
@@ -158,7 +147,6 @@ def _send(
     own: Operation | None,
     request: Request[str | None],
 ) -> Flow[Operation]:
-    """Submit once, and find out which operation that started."""
     offer, now = params.offer, checkpoint.created_at
     try:
         location = yield from send(request)
@@ -175,7 +163,7 @@ def _send(
         return operation
     try:
         resolved = yield from backend.resolve_id(params, operation, checkpoint)
-    except ConflictError as error:  # any other failure may be that of the operation itself
+    except ConflictError as error:  # any other error may be a failure of the operation
         return (yield from _handle_conflict(backend, params, own, error))
     if resolved != operation:
         yield SaveCheckpoint(replace(checkpoint, operation=resolved).to_payload())
@@ -185,10 +173,7 @@ def _send(
 def _handle_operation_in_progress(
     backend: SubmitBackend, params: PublishParams, state: OfferState, own: Operation | None
 ) -> Flow[Operation]:
-    """Continue with what is in progress if this task started it; never attach to another operation.
-
-    :param own: the operation that the task started before it was cleared.
-    """
+    """Continue with the operation in progress if this task started it, before or after a clear; else raise an error."""
     if (late := _new_since_checkpoint(params, state.operations)) is not None:
         return (yield from attach(backend, *late))
     checkpoint, running = params.try_context.checkpoint, state.in_progress_operation
@@ -202,7 +187,7 @@ def _handle_operation_in_progress(
 def _handle_lost_response(
     backend: SubmitBackend, params: PublishParams, checkpoint: Checkpoint, lost: MarketplaceError | None
 ) -> Flow[Operation]:
-    """Poll for the operation of a submit whose response was lost, or named none."""
+    """Poll for the operation of a submit whose response was lost or has no location."""
     operation = backend.new_operation(params.offer, checkpoint.created_at)
     entry = yield from wait_for_new_operation(
         backend.list_operations,
@@ -219,18 +204,14 @@ def _handle_lost_response(
 def _handle_conflict(
     backend: SubmitBackend, params: PublishParams, own: Operation | None, error: MarketplaceError
 ) -> Flow[Operation]:
-    """End a try whose submit was certainly not accepted, and restore the checkpoint of an earlier try of this run.
-
-    :raises SubmitOutcomeUnknownError: if an earlier try of this run submitted, and there is a conflict while nothing shows.
-    :raises ConflictError: if no earlier try did, so that submitting once more may help.
-    """
+    """Restore the earlier checkpoint after a submit that was certainly not accepted, and raise the appropriate error."""
     earlier = params.try_context.checkpoint
     yield SaveCheckpoint(earlier.to_payload() if earlier else None)
     if not isinstance(error, (ConflictError, BadRequestError)):
         raise error
     try:
         state: OfferState | None = yield from backend.get_state(params.offer)
-    except MarketplaceError:  # the first error says more than that this read failed
+    except MarketplaceError:  # report the submit's error rather than this one
         state = None
     if state is not None:
         if state.in_progress_operation is not None or _new_since_checkpoint(params, state.operations) is not None:

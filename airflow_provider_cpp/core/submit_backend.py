@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an API implements so that :func:`~.submit.submit_once` can publish through it, and which errors prove that it did not."""
+"""The operations that an API implements for :func:`~.submit.submit_once`, and the errors after which a submit may be accepted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from airflow_provider_cpp.exceptions import InvalidResponseError, MarketplaceErr
 
 
 class SubmitBackend(Protocol):
-    """How one API takes a publish, and shows what became of it."""
+    """One API's requests to publish and to find out the result."""
 
     def list_operations(self, offer: OfferRef) -> Flow[tuple[OperationSummary, ...]]:
         """List an offer's operations."""
@@ -30,25 +30,25 @@ class SubmitBackend(Protocol):
         """Find an operation in the offer's list."""
 
     def is_in_progress(self, operation: Operation) -> Flow[bool]:
-        """Read an operation itself, since the list may lag; awaiting sign-off counts as ended."""
+        """Read the operation itself, because the list may be stale; awaiting sign-off counts as ended."""
 
     def build_request(self, params: PublishParams) -> Flow[Request[str | None]]:
-        """Build the publish request, which returns the operation's location; sends reads only."""
+        """Build the publish request, whose result is the operation's location; send only reads."""
 
     def new_operation(self, offer: OfferRef, submitted_at: datetime, location: str | None = None) -> Operation:
-        """Make the operation that a submit started."""
+        """Return the operation that a submit started."""
 
     def resolve_id(self, params: PublishParams, operation: Operation, checkpoint: Checkpoint) -> Flow[Operation]:
-        """Find the id of an accepted operation that is known by its location only, if the API shows it soon.
+        """Find the ID of an accepted operation of which only the location is known, if the API shows it soon.
 
-        :raises RequestError: if the API accepted the request, and rejects it after all.
+        :raises RequestError: if the API accepted the request and then rejected it.
         """
 
 
 def may_have_been_accepted(error: MarketplaceError) -> bool:
     """Return whether the API may have accepted a submit that ended with this error.
 
-    Only a response of the API itself proves that it did not: no response, a status of a proxy, and 5xx do not.
+    Only a request that was not sent, or a 4xx of the API itself, proves that it did not; a 5xx or a proxy's status does not.
     """
     if isinstance(error, TransportError):
         return error.sent

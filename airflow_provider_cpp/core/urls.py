@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""URLs: where a token may be sent, and whether two URLs name the same blob."""
+"""URLs: where a token may be sent, and whether two URLs identify the same blob."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import re
 from urllib.parse import parse_qsl, unquote, urljoin, urlsplit
 
 MAX_LENGTH = 2000
-"""Characters of a link that is followed; real links have about 150."""
+"""The maximum number of characters of a link; real links have about 150."""
 
 _LETTER = r"(?:[A-Za-z0-9/$_.~:@!&'()*+,;=-]|%[0-9A-Fa-f]{2})"
 _PATH = re.compile(rf"/{_LETTER}*(?:\?{_LETTER}*)?")
-"""What every URL parser reads in the same way."""
+"""A path and query that every URL parser interprets in the same way."""
 
 _SAS_PARAMETERS = frozenset(
     (
@@ -24,9 +24,9 @@ _SAS_PARAMETERS = frozenset(
 
 
 def is_safe_api_path(location: str, below: str) -> bool:
-    """Return whether a text is a path and query of the API for every URL parser.
+    """Return whether text is a path and query of the API for every URL parser.
 
-    urllib3 and yarl decode dot segments and follow them, so these could lead out of the API, however they are encoded.
+    Dot segments are rejected in any encoding: urllib3 and yarl decode and resolve them, so that they could leave the API.
 
     :param below: the path that all of the API's locations begin with.
     """
@@ -45,12 +45,12 @@ def is_safe_api_path(location: str, below: str) -> bool:
 
 
 def resolve_same_origin(link: object, base_url: str, below: str = "/") -> str | None:
-    """Return the path and query of a link below the API's base URL, or None if it leads elsewhere.
+    """Return the path and query of a link below the API's base URL, or None for any other link.
 
-    A link is followed with a token, so another scheme, host, port or path is never followed.
+    A link is requested with a token, so its scheme, host, port and base path must be those of the API.
 
-    :param link: the link as received; absolute or relative.
-    :param base_url: the base URL that the request was sent to.
+    :param link: the link as received, absolute or relative.
+    :param base_url: the base URL of the request.
     :param below: the path below the base URL that the link must begin with.
     """
     if not isinstance(link, str) or not 0 < len(link) <= MAX_LENGTH:
@@ -58,7 +58,7 @@ def resolve_same_origin(link: object, base_url: str, below: str = "/") -> str | 
     try:
         target, base = urlsplit(urljoin(f"{base_url}/", link.strip())), urlsplit(base_url)
         same = (target.scheme, target.hostname, target.port or 443) == (base.scheme, base.hostname, base.port or 443)
-    except ValueError:  # a port that is not a number, a bracket that is not closed
+    except ValueError:  # for example, a port that is not a number
         return None
     if not same or target.username is not None or not target.path.startswith(f"{base.path}/"):
         return None
@@ -68,7 +68,7 @@ def resolve_same_origin(link: object, base_url: str, below: str = "/") -> str | 
 
 
 def same_blob(one: str, other: str) -> bool:
-    """Return whether two URLs name the same blob, whatever shared access signature they have."""
+    """Return whether two URLs identify the same blob, ignoring their SAS parameters."""
     return _without_sas(one) == _without_sas(other)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Waiting for a publication: one poll, and the loop of polls."""
+"""Wait for a publication: a single poll, and the loop of polls."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from airflow_provider_cpp.core.wait_spec import WaitSpec
 from airflow_provider_cpp.exceptions import MarketplaceError, RequestError
 
 LAST_POLL_TIMEOUT = timedelta(seconds=10)
-"""How long a poll may take after the deadline: the last poll, or the only one of a wait that is resumed after it."""
+"""The timeout of a poll after the deadline: the last poll, or the only one of a wait that is resumed after the deadline."""
 
 
 def wait(api: MarketplaceAPI, spec: WaitSpec, state: PollState | None = None) -> Flow[WaitOutcome]:
-    """Poll until the wait is over; errors of this package become outcomes too.
+    """Poll until the wait ends; errors of this package become outcomes too.
 
-    The wait ends :data:`LAST_POLL_TIMEOUT` after its deadline at the latest, even if nothing responds.
+    The wait ends at most :data:`LAST_POLL_TIMEOUT` after its deadline, even if the API does not respond.
 
-    :param api: the API of the connection.
-    :raises ConfigurationError: if the wait is for another API: the connection was switched.
+    :param api: the connection's API.
+    :raises ConfigurationError: if the wait is for another API, because the connection type was changed.
     """
     now = yield from get_time()
     yield SetDeadline(max(spec.deadline, now) + LAST_POLL_TIMEOUT)
@@ -59,14 +59,14 @@ def wait(api: MarketplaceAPI, spec: WaitSpec, state: PollState | None = None) ->
 
 
 def poll_once(api: MarketplaceAPI, spec: WaitSpec, state: PollState) -> Flow[WaitOutcome | None]:
-    """Poll once, log what changed, and tolerate failures that may pass.
+    """Poll once, log changes, and tolerate temporary failures.
 
-    A response that is the same as before is recognized here, and not parsed.
+    A response that is identical to the previous one is not parsed.
 
-    :param api: the API of the connection.
-    :param state: what earlier polls of the wait saw; changed in place.
-    :returns: the outcome if the wait is over; None if it goes on.
-    :raises ConfigurationError: if the wait is for another API: the connection was switched.
+    :param api: the connection's API.
+    :param state: the state that earlier polls of the wait recorded; changed in place.
+    :returns: the outcome if the wait ends; None if it continues.
+    :raises ConfigurationError: if the wait is for another API, because the connection type was changed.
     """
     if state.request is None:
         ensure_same_api(api.name, spec.api, f"the wait for {spec.offer}")
@@ -86,7 +86,6 @@ def poll_once(api: MarketplaceAPI, spec: WaitSpec, state: PollState) -> Flow[Wai
 
 
 def _record(spec: WaitSpec, state: PollState, result: PollResult, digest: bytes) -> Flow[WaitOutcome | None]:
-    """Record the result of a successful poll, and log what changed."""
     state.record_success()
     step = "ending" if result.is_ending else poll_schedule.step_of(result.report) if result.report is not None else ""
     now = yield from get_time()
@@ -107,7 +106,7 @@ def timeout_outcome(spec: WaitSpec, state: PollState) -> WaitOutcome:
 
 
 def _handle_failure(spec: WaitSpec, state: PollState, error: MarketplaceError) -> Flow[WaitOutcome | None]:
-    """Decide whether a failed poll ends the wait: refused credentials at its start do, failures that may pass do not."""
+    """End the wait after a permanent error before the first success, or after the tolerance; else log a warning."""
     if not state.responded and not error.retryable:
         return WaitOutcome.from_error(error, str(spec.offer), spec.operation_json)
     now = yield from get_time()
@@ -127,7 +126,7 @@ def _handle_failure(spec: WaitSpec, state: PollState, error: MarketplaceError) -
 
 
 def _reload_connection(failure: MarketplaceError, *, warns: bool) -> Flow[None]:
-    """Read the connection again; if it cannot be used now, it may be corrected while the wait goes on."""
+    """Read the connection again; tolerate that it cannot be used, because it may be corrected while the wait continues."""
     try:
         yield ReloadConnection()
     except MarketplaceError as error:

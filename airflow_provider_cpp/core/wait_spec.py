@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a wait waits for: a value that is stored with the trigger."""
+"""The specification of a wait, which is stored with the trigger."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from airflow_provider_cpp.exceptions import SAME_RELEASE, ConfigurationError
 
 @dataclass(frozen=True, slots=True)
 class WaitSpec:
-    """What a wait waits for, how long, and how often it polls.
+    """The target of a wait, its deadline, and how it polls.
 
     :param offer: the offer.
     :param until: ``preview``, ``live``, or ``idle`` for no operation in progress.
-    :param deadline: when the wait gives up; an absolute time, so that a restart does not begin the wait anew.
-    :param api: the API to poll, as operations name it.
+    :param deadline: when the wait ends; an absolute time, so that a restart does not extend the wait.
+    :param api: the name of the API to poll.
     :param operation: the operation to wait for; None for the offer's overall status.
-    :param fail_on_blocked: whether a blocked step ends the wait.
-    :param poll_interval: seconds between two polls; None for :mod:`.poll_schedule`.
-    :param poll_failure_tolerance: seconds without a successful poll after which the wait fails.
-    :param responded: whether a poll of this wait has succeeded before. Until then, refused credentials fail at once; after that
-        they fall under the tolerance.
+    :param fail_on_blocked: whether a blocked step ends the wait; False by default.
+    :param poll_interval: seconds between two polls; None to use :mod:`.poll_schedule`.
+    :param poll_failure_tolerance: seconds without a successful poll after which the wait fails; 6 hours by default.
+    :param responded: whether a poll of this wait has succeeded before. Until then, a permanent error ends the wait at once;
+        after that, the tolerance applies.
     """
 
     offer: OfferRef
     until: Target
     deadline: datetime
     api: str = field(kw_only=True)
-    # Without its operation, a wait would take the end of the previous publication for the end of this one.
+    # Required, because without its operation, a wait could end with the status of the previous publication.
     operation: Operation | None = field(default=None, metadata=codec.REQUIRED)
     fail_on_blocked: bool = False
     poll_interval: float | None = None
@@ -44,7 +44,6 @@ class WaitSpec:
     responded: bool = False
 
     def __post_init__(self) -> None:
-        """Reject what cannot be waited for."""
         problems = []
         if self.until not in (*TARGETS, IDLE):
             problems.append(f"until is {sanitize_line(repr(self.until), 60)}, not one of {', '.join(TARGETS)}")
@@ -64,7 +63,7 @@ class WaitSpec:
 
     @property
     def description(self) -> str:
-        """A few words that are different for each wait."""
+        """A text that differs for each wait."""
         return f"{self.offer} {self.operation.display_id if self.operation else ''} {self.until}"
 
     @property
@@ -73,14 +72,14 @@ class WaitSpec:
         return self.operation.to_json() if self.operation else None
 
     def to_payload(self) -> dict[str, Any]:
-        """Return it as JSON."""
+        """Return the specification as JSON."""
         return codec.to_payload(self)
 
     @classmethod
     def from_payload(cls, payload: object) -> WaitSpec:
-        """Read it back.
+        """Parse a stored specification.
 
-        :raises ConfigurationError: if it is not a wait spec of this release.
+        :raises ConfigurationError: if it is not a specification of this release.
         """
         try:
             return codec.from_payload(cls, payload)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hooks: access to the APIs with an Airflow connection."""
+"""The hooks, which send requests to the APIs with an Airflow connection."""

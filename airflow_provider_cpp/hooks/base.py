@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The base class of the hooks: blocking for tasks, asynchronous for triggers."""
+"""The base class of the hooks, with blocking methods for tasks and asynchronous methods for triggers."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ CheckpointWriter = Callable[[dict[str, Any] | None], None]
 
 
 class MarketplaceHook(BaseHook):
-    """Runs flows of one API with the credentials of an Airflow connection.
+    """Run flows of one API with the credentials of an Airflow connection.
 
     The methods raise the errors of :mod:`airflow_provider_cpp.exceptions`, which carry the HTTP status, the API's error code
-    and message, and the request ID. Reads are retried a few times if that may help; submits are never retried.
+    and message, and the request ID. Reads are retried up to three times after a temporary error; submits are never retried.
 
     :param conn_id: the connection ID; the hook's default if None.
-    :cvar needs_publisher: whether an offer is identified by its publisher too.
+    :cvar needs_publisher: whether the API identifies an offer by its publisher ID and its offer ID.
     """
 
     conn_name_attr = "conn_id"
@@ -46,7 +46,7 @@ class MarketplaceHook(BaseHook):
     needs_publisher: ClassVar[bool]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Copy the form methods into each hook: Airflow before 3.2 ignores inherited ones."""
+        """Copy the form methods into each hook, because Airflow before 3.2 ignores inherited ones."""
         super().__init_subclass__(**kwargs)
         for name in ("get_connection_form_widgets", "get_ui_field_behaviour"):
             if name not in vars(cls):
@@ -59,7 +59,7 @@ class MarketplaceHook(BaseHook):
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Return the form's fields for Airflow before 3.2, which ignores those in the provider info."""
+        """Return the form fields for Airflow before 3.2, which ignores the fields in the provider info."""
         from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
         from wtforms import StringField
 
@@ -76,7 +76,7 @@ class MarketplaceHook(BaseHook):
     def get_conn(self, save_checkpoint: CheckpointWriter | None = None) -> SyncSession:
         """Return an open session; close it, or use it with ``with``.
 
-        :param save_checkpoint: saves the checkpoints of flows; without it they are dropped.
+        :param save_checkpoint: stores the checkpoints of flows; None to discard them.
         """
         from airflow_provider_cpp.transport.sync import SyncSession
 
@@ -85,14 +85,14 @@ class MarketplaceHook(BaseHook):
     def get_settings(self) -> Settings:
         """Return the connection's settings; read the connection only once.
 
-        :raises ConfigurationError: as :meth:`read_settings`.
+        :raises ConfigurationError: see :meth:`read_settings`.
         """
         return self._settings if self._settings is not None else self.read_settings()
 
     def read_settings(self) -> Settings:
         """Read the connection, even if it was read before.
 
-        :raises ConfigurationError: if it does not exist; or lists all missing and invalid fields.
+        :raises ConfigurationError: if the connection does not exist, or has missing or invalid fields; lists all of them.
         """
         try:
             connection = self.get_connection(self.conn_id)
@@ -111,7 +111,7 @@ class MarketplaceHook(BaseHook):
     async def aget_settings(self) -> Settings:
         """Read the connection without blocking the event loop.
 
-        :raises ConfigurationError: as :meth:`get_settings`.
+        :raises ConfigurationError: see :meth:`read_settings`.
         """
         from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
 
@@ -124,14 +124,14 @@ class MarketplaceHook(BaseHook):
         return self._parse_settings(connection, await get_async_extra_dejson(connection))
 
     def run(self, flow: Flow[T]) -> T:
-        """Run a flow, blocking, and return its result."""
+        """Run a flow in a new session, blocking, and return its result."""
         with self.get_conn() as session:
             return session.run(flow)
 
     def arun(self, flow: Flow[T]) -> Coroutine[Any, Any, T]:
         """Run a flow on the event loop.
 
-        Flows with one connection on one loop share session and token, and read the connection once for all.
+        All flows of one connection on one event loop share one session, one token and one read of the connection.
         """
         from airflow_provider_cpp.transport import aio
 
@@ -141,30 +141,32 @@ class MarketplaceHook(BaseHook):
     def cache_key(self) -> tuple[type, str]:
         """The key by which hooks share a connection on an event loop.
 
-        One hook reads the connection, and logs, for all hooks with the same key: they must be interchangeable.
+        One hook reads the connection and logs for all hooks with the same key, so these must be interchangeable.
         """
         return type(self), self.conn_id
 
     @property
     def where(self) -> str:
-        """The connection's name in errors."""
+        """The connection's name in error messages."""
         return f"connection {self.conn_id!r}"
 
     def log_line(self, text: str, level: int) -> None:
-        """Log a line through a copy: ``self.log`` is cached on the instance, and thousands of waits have one each."""
+        """Log a line through a copy: ``self.log`` stays cached on the instance, and there may be thousands of instances."""
         copy(self).log.log(level, "%s", text)
 
     def offer_ref(self, offer_id: str, publisher_id: str | None = None) -> OfferRef:
-        """Return a reference to an offer; the publisher defaults to the connection's.
+        """Return a reference to an offer.
 
-        :raises ConfigurationError: if the API needs a publisher and there is none, or an ID is invalid in a URL path.
+        :param offer_id: the offer ID.
+        :param publisher_id: the publisher ID; the connection's if None.
+        :raises ConfigurationError: if the API needs a publisher and there is none, or if an ID is not valid in a URL path.
         """
         return self._offer_ref(offer_id, publisher_id or self.get_settings().publisher_id)
 
     def parse_operation(self, value: Operation | Mapping[str, Any] | Any) -> Operation:
-        """Parse an operation as a task returned it.
+        """Parse the operation that a task returned.
 
-        :raises ConfigurationError: if it is not an operation, or not one of the connection's API.
+        :raises ConfigurationError: if the value is not an operation, or if the operation belongs to another API.
         """
         operation = value if isinstance(value, Operation) else Operation.from_json(value)
         ensure_same_api(self.api.name, operation.api, f"operation {operation.display_id}")
@@ -173,7 +175,7 @@ class MarketplaceHook(BaseHook):
     def test_connection(self) -> tuple[bool, str]:
         """Test the connection, for Airflow's Test button.
 
-        :return: whether it works, and a text: what it has access to, or what is wrong and what to do.
+        :returns: whether the connection works, and a message: what it has access to, or what is wrong and what to do.
         """
         from airflow_provider_cpp.hooks import connection_test
 
@@ -209,6 +211,6 @@ class MarketplaceHook(BaseHook):
 
 
 def split_emails(addresses: str | Sequence[str]) -> tuple[str, ...]:
-    """Return email addresses from a list, or from a comma-separated text."""
+    """Return email addresses from a list or from comma-separated text."""
     parts = addresses.split(",") if isinstance(addresses, str) else addresses
     return tuple(part.strip() for part in parts if part.strip())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The connection test of Airflow's Test button, with advice for each failure."""
+"""The connection test for Airflow's Test button, with advice for each failure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from airflow_provider_cpp.transport.settings import Settings
 
 TIMEOUT = 15.0
-"""The longest request timeout, in seconds, while a person waits for the result."""
+"""The longest request timeout of the test, in seconds, because a person waits for the result."""
 
 ENTRA_ERRORS: dict[str, tuple[str, str]] = {
     "7000215": ("the secret is wrong", "enter its value, not its ID"),
@@ -52,7 +52,7 @@ ENTRA_ERRORS: dict[str, tuple[str, str]] = {
         "check the machine's clock, and the rotation of the token file",
     ),
 }
-"""The meaning of Entra ID's error numbers, and what to do; ``docs/connection.md`` has the same table."""
+"""The causes of Entra ID's error numbers and the corrections; ``docs/connection.md`` has the same table."""
 
 _NUMBER = re.compile(r"AADSTS([0-9]+)")
 UNREACHABLE = "{0} does not respond to Airflow's API server, where this test runs: check {1}, firewalls and proxies"
@@ -65,18 +65,18 @@ TRY_AGAIN = "this may be temporary: try again in some minutes"
 def check_connection(
     read: Callable[[], Settings], log: Logger, check_access: Callable[[str | None, str], Flow[tuple[bool, str]]]
 ) -> tuple[bool, str]:
-    """Sign in, and send one request to find what the connection has access to.
+    """Sign in, and send one request to find out what the connection has access to.
 
     :param read: reads the connection.
-    :param log: receives the lines of the session.
+    :param log: receives the session's log lines.
     :param check_access: :meth:`airflow_provider_cpp.core.api.MarketplaceAPI.check_access`.
-    :return: whether it works, and a text: what it has access to, or what is wrong and what to do.
+    :returns: whether the connection works, and a message: what it has access to, or what is wrong and what to do.
     """
     from airflow_provider_cpp.transport.sync import SyncSession
 
     try:
         settings = with_short_timeout(read())
-    except ConfigurationError as error:  # without the connection's name: Airflow tests a copy with a random name
+    except ConfigurationError as error:  # omit the name: Airflow tests a copy with a random name
         return False, f"the connection cannot be used: {'; '.join(error.problems)}"
     try:
         with SyncSession(settings, log) as session:
@@ -87,7 +87,7 @@ def check_connection(
 
 
 def with_short_timeout(settings: Settings) -> Settings:
-    """Return settings with at most :data:`TIMEOUT`."""
+    """Return the settings with a request timeout of at most :data:`TIMEOUT`."""
     return replace(settings, request_timeout=min(settings.request_timeout, TIMEOUT))
 
 
@@ -104,7 +104,7 @@ def _sign_in_advice(error: AuthenticationError, settings: Settings) -> str:
     if number is not None and number.group(1) in ENTRA_ERRORS:
         return ": ".join(ENTRA_ERRORS[number.group(1)])
     if not error.responded and not error.retryable:
-        return ""  # an untrusted certificate, whose error has advice
+        return ""  # the error for an untrusted certificate already has advice
     if not error.responded:
         is_machine = settings.credentials.auth_type == "managed_identity"
         return NO_MANAGED_IDENTITY if is_machine else UNREACHABLE.format(settings.authority, "the authority")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Select the hook by the type of the connection."""
+"""Select the hook by the connection type."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from airflow_provider_cpp.hooks.base import MarketplaceHook
 def get_hook(conn_id: str) -> MarketplaceHook:
     """Read a connection once, and return its hook.
 
-    :raises ConfigurationError: if the connection does not exist, or its type is not one of this provider's.
+    :raises ConfigurationError: if the connection does not exist, or if its type does not belong to this provider.
     """
     try:
         connection = BaseHook.get_connection(conn_id)
@@ -29,7 +29,7 @@ def get_hook(conn_id: str) -> MarketplaceHook:
 def make_hook(conn_id: str, conn_type: str | None) -> MarketplaceHook:
     """Return the hook for a connection type, without reading the connection.
 
-    :raises ConfigurationError: if the type is not one of this provider's.
+    :raises ConfigurationError: if the type does not belong to this provider.
     """
     info = CONNECTIONS.get(conn_type or "")
     if info is None:

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operators: the tasks that change, publish or cancel an offer."""
+"""The operators that change, publish or cancel an offer."""

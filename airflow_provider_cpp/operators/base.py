@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The base classes of the operators: arguments only; their work is in ``tasks``."""
+"""The base classes of the operators. They only take arguments; :mod:`airflow_provider_cpp.tasks` implements them."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 
 class OfferOperator(BaseOperator):
-    """A task on one offer; the base of the other operators.
+    """The base class of operators for one offer.
 
-    :param offer_id: the offer.
-    :param publisher_id: its publisher; the connection's if None.
-    :param conn_id: the connection; its type selects the API.
+    :param offer_id: the offer ID.
+    :param publisher_id: the publisher ID; the connection's if None.
+    :param conn_id: the connection ID; the connection type selects the API.
     """
 
     template_fields: Sequence[str] = ("conn_id", "publisher_id", "offer_id")
@@ -51,19 +51,19 @@ class OfferOperator(BaseOperator):
 
 
 class SubmitOperator(OfferOperator):
-    """A task that submits an operation and can wait for its effect; the base of publish and go-live.
+    """The base class of the publish and go-live operators, which submit an operation and optionally wait.
 
-    :param wait_for_completion: whether to wait for the effect, instead of leaving that to a sensor.
+    :param wait_for_completion: whether to wait; False by default, so that a sensor can wait instead.
     :param deferrable: whether to wait in the triggerer; Airflow's ``[operators] default_deferrable`` if None.
-    :param poll_interval: seconds between two polls; if None, the age of the current step decides.
+    :param poll_interval: seconds between two polls; if None, it grows with the age of the current step.
     :param timeout: how long to wait; seconds or a timedelta, 14 days by default.
     :param poll_failure_tolerance: for how long all polls may fail; seconds or a timedelta, 6 hours by default.
-    :param settle_time: seconds after which a submission whose response was lost, and that does not show, was not
-        accepted.
+    :param settle_time: seconds after which a submit was not accepted if its response was lost and no operation shows it; 900
+        by default.
     """
 
     if_running = "fail"
-    submitted: Operation | None = None  # by this process
+    submitted: Operation | None = None  # set by this process
 
     def __init__(  # noqa: PLR0913 - an operator's arguments are its user interface, all by name
         self,
@@ -87,25 +87,25 @@ class SubmitOperator(OfferOperator):
         self.settle_time = settle_time
 
     def execute(self, context: Context) -> dict[str, str | None]:
-        """Submit, at most once, and wait if asked to."""
+        """Submit at most once, and optionally wait."""
         raise NotImplementedError
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, str | None]:
-        """Continue after a deferred wait, with the trigger's event."""
+        """Continue after a deferred wait with the trigger's event."""
         from airflow_provider_cpp.tasks import submit
 
         operation = submit.finish_wait(self, context, event)
         return operation if operation is not None else self.execute(context)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Resume; if Airflow itself ended the wait, fail with the reason."""
+        """Resume the task; if Airflow ended the wait, fail with the reason."""
         from airflow_provider_cpp.tasks import submit
 
         submit.raise_if_airflow_timed_out(self, context, next_method, next_kwargs)
         return super().resume_execution(next_method, next_kwargs, context)
 
     def on_kill(self) -> None:
-        """Log the operation that continues: a signal does not show that a person wants to cancel it."""
+        """Log that the operation continues: a signal does not prove that somebody wants to cancel it."""
         if self.submitted is not None:
             self.log.warning(
                 "offer %s: operation %s continues; to cancel it, use CancelOfferOperator or Partner Center",

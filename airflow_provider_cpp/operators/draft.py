@@ -15,21 +15,18 @@ if TYPE_CHECKING:
 
 
 class MaskedField:
-    """An argument that may have SAS URLs: their signatures are masked as soon as it is set, rendered or not.
+    """An argument whose SAS signatures are masked as soon as it is set, before and after rendering.
 
-    Airflow renders a mapped task's fields without a method of the operator, but sets them as attributes.
+    For mapped tasks, Airflow renders fields without calling the operator, but sets them as attributes.
     """
 
     def __set_name__(self, owner: type, name: str) -> None:
-        """Store the argument's name."""
         self._name = name
 
     def __get__(self, instance: Any, owner: type) -> Any:
-        """Return the argument."""
         return self if instance is None else instance.__dict__.get(self._name)
 
     def __set__(self, instance: Any, value: Any) -> None:
-        """Mask the signatures, and store the value."""
         if value is not None:
             from airflow_provider_cpp.tasks.masking import mask_signatures
 
@@ -38,24 +35,24 @@ class MaskedField:
 
 
 class UpdateOfferOperator(OfferOperator):
-    """Changes an offer's draft: reads it, changes it, and stores all of it, so that no key is lost.
+    """Change an offer's draft: read it, change it, and store the whole document, so that no key is lost.
 
-    If somebody else changes the draft in between, its ETag shows that, and the change is applied again to the current
-    draft. A draft that has the change already is not stored, so a retry after a lost response does no harm.
+    If the draft was changed in the meantime, its ETag differs, and the operator applies the change again to the current draft.
+    It does not store a draft that already has the change, so a retry after a lost response is safe.
 
-    :param offer_id: the offer. Templated.
+    :param offer_id: the offer ID. Templated.
     :param patch: the change as a JSON merge patch: null deletes a key, a list replaces a list. Templated.
-    :param change: the change as a callable that gets the document, and changes it in place or returns another one; it
-        may be called several times. Pass exactly one of ``patch``, ``change`` and ``product_resources``.
-    :param product_resources: with a connection of type ``product_ingestion``, which has resources instead of one document,
-        the resources to configure: raw JSON, unknown keys are kept. The task waits for the configure job. Templated.
-    :param create: whether to create a missing offer, from an empty document.
-    :param overwrite: whether to store even if the API returns no ETag, and overwrite concurrent changes.
-    :param publisher_id: its publisher; the connection's if None. Templated.
-    :param conn_id: the connection; its type selects the API. Templated.
-    :returns: ``publisher_id``, ``offer_id``, ``version`` and ``written``, whether anything had to be stored.
+    :param change: the change as a callable that takes the document, and changes it in place or returns a new one; it may be
+        called several times. Pass exactly one of ``patch``, ``change`` and ``product_resources``.
+    :param product_resources: for a connection of type ``product_ingestion``, the resources to configure as raw JSON; unknown
+        keys are kept. The task waits for the configure job. Templated.
+    :param create: whether to create a missing offer from an empty document; False by default.
+    :param overwrite: whether to store even if the API returns no ETag, which overwrites concurrent changes; False by default.
+    :param publisher_id: the publisher ID; the connection's if None. Templated.
+    :param conn_id: the connection ID; the connection type selects the API. Templated.
+    :returns: ``publisher_id``, ``offer_id``, ``version``, and ``written``, which is whether the task stored anything.
     :raises AirflowFailException: if the offer does not exist, the API rejects the change, or there is no ETag.
-    :raises AirflowException: if the API could not be reached, or the draft changed before every store.
+    :raises AirflowException: if the API cannot be reached, or the draft changed before each attempt to store it.
 
     `Create or modify an offer
     <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-creating-offer>`_
@@ -97,26 +94,26 @@ class UpdateOfferOperator(OfferOperator):
 
 
 class AddImageVersionOperator(OfferOperator):
-    """Adds a version of a virtual machine image to a plan of an offer's draft.
+    """Add a version of a virtual machine image to a plan of an offer's draft.
 
-    If the plan has the version already with the same blobs, whatever their signatures, the task succeeds, and so does a
-    retry. Another blob under that version is an error, and so is a missing plan.
+    If the plan already has the version with the same blobs, even with other SAS signatures, the task succeeds without a
+    change, so a retry is safe. If the version has another blob, or the plan does not exist, the task fails.
 
-    :param offer_id: the offer. Templated.
-    :param plan_id: the id of the plan, or of one of its disk generations. Templated.
-    :param version: three integers, separated by dots: ``2026.11.3``. Templated.
-    :param os_disk_url: the SAS URL of the operating system's disk; its signature is masked. Templated.
-    :param data_disk_urls: the SAS URLs of data disks, by logical unit number. Templated.
-    :param details: further keys of the version, ``{"label": "..."}`` for example. Templated.
-    :param valid_for: how long the URLs must remain valid: the marketplace reads them until the offer is live; 11 days
+    :param offer_id: the offer ID. Templated.
+    :param plan_id: the ID of the plan or of one of its disk generations. Templated.
+    :param version: three integers separated by dots: ``2026.11.3``. Templated.
+    :param os_disk_url: the SAS URL of the operating system disk; its signature is masked. Templated.
+    :param data_disk_urls: the SAS URLs of data disks by logical unit number. Templated.
+    :param details: additional keys of the version, for example ``{"label": "..."}``. Templated.
+    :param valid_for: how long the URLs must remain valid, because the marketplace reads them until the offer is live; 11 days
         by default.
-    :param overwrite: whether to store even if the API returns no ETag, and overwrite concurrent changes.
-    :param publisher_id: its publisher; the connection's if None. Templated.
-    :param conn_id: the connection; its type selects the API. Templated.
-    :returns: as :class:`UpdateOfferOperator`.
-    :raises AirflowFailException: if the plan does not exist, the version has another blob, or a URL expires too early;
-        and as :class:`UpdateOfferOperator`.
-    :raises AirflowException: as :class:`UpdateOfferOperator`.
+    :param overwrite: whether to store even if the API returns no ETag, which overwrites concurrent changes; False by default.
+    :param publisher_id: the publisher ID; the connection's if None. Templated.
+    :param conn_id: the connection ID; the connection type selects the API. Templated.
+    :returns: the same as :class:`UpdateOfferOperator`.
+    :raises AirflowFailException: if the plan does not exist, the version has another blob, or a URL expires too early; and
+        for the same reasons as :class:`UpdateOfferOperator`.
+    :raises AirflowException: for the same reasons as :class:`UpdateOfferOperator`.
 
     `Create or modify an offer
     <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-creating-offer>`_
@@ -160,7 +157,7 @@ class AddImageVersionOperator(OfferOperator):
         self.overwrite = overwrite
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Add the version, unless the plan has it already."""
+        """Add the version if the plan does not have it."""
         from airflow_provider_cpp.tasks import draft
 
         return draft.add_image(self, context)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operators that publish an offer, let it go live, and cancel."""
+"""Operators that publish an offer, go live, and cancel."""
 
 from __future__ import annotations
 
@@ -19,37 +19,36 @@ IF_RUNNING: tuple[IfRunning, ...] = get_args(IfRunning)
 
 
 class PublishOfferOperator(SubmitOperator):
-    """Publishes an offer's draft with all plans, and returns the operation that this starts.
+    """Publish an offer's draft with all plans, and return the publish operation.
 
-    It publishes at most once in a run of the task, which lasts from its first schedule, or a clear, to the next clear. A
-    retry continues with the operation of the previous try, in progress or ended. A cleared task continues with it only
-    while it is in progress, and otherwise publishes again. After a lost response, the task polls the offer's operations.
-    From Airflow 3.3 on, each try saves a checkpoint for the next one. Before, a later try continues with the only
-    publish in progress; if anything else changed since the DAG run began, it fails and asks for a manual check. Killing,
-    clearing or timing out the task cancels nothing.
+    The operator publishes at most once in a run of the task, which starts when the task is scheduled or cleared, and ends at
+    the next clear. A retry continues with the operation of an earlier try, even if it has ended. A cleared task continues with
+    the operation only while it is in progress; otherwise, it publishes again. After a lost response, the task polls the
+    offer's operations. In Airflow 3.3 and later, each try saves a checkpoint for the next one. In earlier versions, a retry
+    continues with the only publish in progress; if anything else changed after the DAG run began, the task fails and asks for
+    a manual check. Killing, clearing or timing out the task does not cancel the publication.
 
-    :param offer_id: the offer. Templated.
-    :param publisher_id: its publisher; the connection's if None. Templated.
-    :param conn_id: the connection; its type selects the API. Templated.
+    :param offer_id: the offer ID. Templated.
+    :param publisher_id: the publisher ID; the connection's if None. Templated.
+    :param conn_id: the connection ID; the connection type selects the API. Templated.
     :param notification_emails: the addresses to notify, as a list or comma-separated; ignored for offers that moved to
         Partner Center, and by the Product Ingestion API. Templated.
-    :param product_resources: with a connection of type ``product_ingestion``, the resources to configure and publish
-        without the rest of the draft, as raw JSON; None for the whole draft. Templated.
-    :param wait_for_completion: whether to wait until the preview is ready, instead of leaving that to a sensor.
+    :param product_resources: for a connection of type ``product_ingestion``, the resources to configure and publish without
+        the rest of the draft, as raw JSON; None for the whole draft. Templated.
+    :param wait_for_completion: whether to wait until the preview is ready; False by default, so that a sensor can wait.
     :param deferrable: whether to wait in the triggerer; Airflow's ``[operators] default_deferrable`` if None.
-    :param poll_interval: seconds between two polls; if None, the age of the current step decides.
+    :param poll_interval: seconds between two polls; if None, it grows with the age of the current step.
     :param timeout: how long to wait; seconds or a timedelta, 14 days by default.
     :param poll_failure_tolerance: for how long all polls may fail; seconds or a timedelta, 6 hours by default.
-    :param if_running: what to do while somebody else's operation of the offer is in progress: ``fail`` at once, without
-        a retry, or ``wait`` for it and then publish. The task never adopts it: it may publish another draft.
-    :param settle_time: seconds after which a submission whose response was lost, and that does not show, was not
-        accepted; 900 by default. A publish that somebody else starts within this time is treated as this task's.
+    :param if_running: what to do if another operation of the offer is in progress: ``fail`` without a retry, the default, or
+        ``wait`` until it ends and then publish. The task never continues with that operation, which may publish another draft.
+    :param settle_time: seconds after which a publish was not accepted if its response was lost and no operation shows it; 900
+        by default. A publish that another client starts within this time is treated as this task's.
     :returns: the operation as JSON: ``api``, ``publisher_id``, ``offer_id``, ``operation_id``, ``location``,
-        ``kind``, ``submitted_at``. It is pushed as XCom before any wait begins.
+        ``kind``, ``submitted_at``. The task pushes it to XCom before it waits.
     :raises AirflowFailException: if another operation is in progress, the API rejects the publish, the publication fails
         or is canceled, or you must check whether the publish was accepted.
-    :raises AirflowException: if the API could not be reached, or another try may find out whether the publish was
-        accepted.
+    :raises AirflowException: if the API cannot be reached, or if a retry may find out whether the publish was accepted.
 
     `Publish an offer <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-publish-offer>`_
     """
@@ -76,34 +75,34 @@ class PublishOfferOperator(SubmitOperator):
         self.if_running = if_running
 
     def execute(self, context: Context) -> dict[str, str | None]:
-        """Publish, at most once per task run, and wait if asked to."""
+        """Publish at most once in a run of the task, and optionally wait."""
         from airflow_provider_cpp.tasks import submit
 
         return submit.publish(self, context)
 
 
 class GoLiveOfferOperator(SubmitOperator):
-    """Signs off a preview, so that the offer goes live, and returns the operation that this starts.
+    """Sign off a preview, so that the offer goes live, and return the go-live operation.
 
-    It submits the go-live only while the offer is awaiting sign-off; a first try fails otherwise. After a lost response,
-    and on a retry, an offer that is still awaiting sign-off after the settle time is signed off again. The offer's own
-    state ensures that it goes live at most once.
+    The task submits the go-live only while the offer awaits sign-off; otherwise, a first try fails. After a lost response and
+    on a retry, the task signs off again if the offer still awaits sign-off after the settle time. The offer goes live at most
+    once, because after a sign-off it no longer awaits one.
 
-    :param offer_id: the offer; the operation's if None. Templated.
-    :param operation: the publish operation whose preview to sign off, ``publish.output``: another publication is not
-        signed off. None for whichever is awaiting sign-off. Templated.
-    :param publisher_id: its publisher; the connection's if None. Templated.
-    :param conn_id: the connection; its type selects the API. Templated.
-    :param wait_for_completion: whether to wait until the offer is live, instead of leaving that to a sensor.
-    :param deferrable: as of :class:`PublishOfferOperator`, like the arguments that follow.
-    :param poll_interval: seconds between two polls; if None, the age of the current step decides.
+    :param offer_id: the offer ID; the operation's if None. Templated.
+    :param operation: the publish operation whose preview to sign off, for example ``publish.output``; the task signs off no
+        other publication. None for any. Templated.
+    :param publisher_id: the publisher ID; the connection's if None. Templated.
+    :param conn_id: the connection ID; the connection type selects the API. Templated.
+    :param wait_for_completion: whether to wait until the offer is live; False by default, so that a sensor can wait.
+    :param deferrable: whether to wait in the triggerer; Airflow's ``[operators] default_deferrable`` if None.
+    :param poll_interval: seconds between two polls; if None, it grows with the age of the current step.
     :param timeout: how long to wait; seconds or a timedelta, 14 days by default.
     :param poll_failure_tolerance: for how long all polls may fail; seconds or a timedelta, 6 hours by default.
-    :param settle_time: seconds after which an offer that is still awaiting sign-off was not signed off; 900 by default.
-    :returns: the operation as JSON, as of :class:`PublishOfferOperator`, of kind ``golive``.
-    :raises AirflowFailException: if nothing is awaiting sign-off, or another publication is; if the API rejects the
+    :param settle_time: seconds after which a go-live was not accepted if the offer still awaits sign-off; 900 by default.
+    :returns: the operation as JSON, of kind ``golive``; see :class:`PublishOfferOperator`.
+    :raises AirflowFailException: if the offer does not await sign-off, or another publication does; if the API rejects the
         go-live; or if the publication fails or is canceled.
-    :raises AirflowException: if the API could not be reached, or the offer is still awaiting sign-off after the go-live.
+    :raises AirflowException: if the API cannot be reached, or the offer still awaits sign-off after the go-live.
 
     `Go live <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-go-live>`_
     """
@@ -117,31 +116,31 @@ class GoLiveOfferOperator(SubmitOperator):
         self.operation_is_given = operation is not None
 
     def execute(self, context: Context) -> dict[str, str | None]:
-        """Go live, at most once per task run, and wait if asked to."""
+        """Go live at most once in a run of the task, and optionally wait."""
         from airflow_provider_cpp.tasks import submit
 
         return submit.go_live(self, context)
 
 
 class CancelOfferOperator(OfferOperator):
-    """Cancels an offer's operation in progress, and waits until it has ended. Nothing else in this package cancels.
+    """Cancel an offer's operation in progress, and wait until it ends. No other part of this package cancels operations.
 
-    The API accepts a cancel whether or not an operation is in progress, and takes some minutes; so the task polls before
-    and after. If there is no operation in progress to cancel, it submits nothing and returns None.
+    The API accepts a cancel even if no operation is in progress, and a cancel takes some minutes, so the task polls before
+    and after it. If there is no operation in progress to cancel, the task submits nothing and returns None.
 
-    :param offer_id: the offer; the operation's if None. Templated.
-    :param operation: the operation to cancel, ``publish.output``: while another one is in progress, the task fails and
-        cancels nothing. None for whichever is in progress. Templated.
-    :param publisher_id: its publisher; the connection's if None. Templated.
-    :param conn_id: the connection; its type selects the API. Templated.
+    :param offer_id: the offer ID; the operation's if None. Templated.
+    :param operation: the operation to cancel, for example ``publish.output``. If another operation is in progress, the task
+        fails and cancels nothing. None for any operation in progress. Templated.
+    :param publisher_id: the publisher ID; the connection's if None. Templated.
+    :param conn_id: the connection ID; the connection type selects the API. Templated.
     :param notification_emails: the addresses to notify, as a list or comma-separated. Templated.
-    :param poll_interval: seconds between two polls while it ends; 15 by default.
-    :param timeout: how long to wait for its end; seconds or a timedelta, 15 minutes by default.
-    :returns: the operation as JSON, as of :class:`PublishOfferOperator`, of kind ``cancel``; None if there was nothing
+    :param poll_interval: seconds between two polls until the operation ends; 15 by default.
+    :param timeout: how long to wait until the operation ends; seconds or a timedelta, 15 minutes by default.
+    :returns: the operation as JSON, of kind ``cancel``, see :class:`PublishOfferOperator`; None if there was nothing
         to cancel.
     :raises AirflowFailException: if another operation is in progress, the API rejects the cancel, or the operation ended
-        otherwise.
-    :raises AirflowException: if the API could not be reached, or the operation is still in progress after ``timeout``.
+        before it was canceled.
+    :raises AirflowException: if the API cannot be reached, or the operation is still in progress after ``timeout``.
 
     `Cancel operations <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-cancel-operations>`_
     """
@@ -167,7 +166,7 @@ class CancelOfferOperator(OfferOperator):
         self.operation_is_given = operation is not None
 
     def execute(self, context: Context) -> dict[str, str | None] | None:
-        """Cancel, and wait until the operation has ended."""
+        """Cancel the operation, and wait until it ends."""
         from airflow_provider_cpp.tasks import submit
 
         return submit.cancel(self, context)

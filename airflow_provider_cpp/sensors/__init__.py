@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sensors: the tasks that wait."""
+"""The sensor that waits for a publication."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sensor: waits until an offer's preview is ready, or until the offer is live."""
+"""The sensor that waits until an offer's preview is ready, or until the offer is live."""
 
 from __future__ import annotations
 
@@ -24,42 +24,42 @@ if TYPE_CHECKING:
 
 
 class OfferStatusSensor(BaseSensorOperator):
-    """Waits until a publication is awaiting sign-off, or until its offer is live.
+    """Wait until a publication awaits sign-off, or until its offer is live.
 
-    ``failed`` and ``canceled`` fail the task without a retry, with the step and its messages. With any other status the
-    wait continues; a blocked step is logged as a warning at the next poll.
+    ``failed`` and ``canceled`` fail the task without a retry; the error has the step and its messages. For any other status,
+    the wait continues. A blocked step is logged as a warning at the next poll.
 
-    With ``operation``, the sensor waits for that publication. **Without it, the offer's overall status decides, at once,
-    and it may be the last publication's**: a sensor that starts right after a publish can read the ``succeeded`` of the
-    month before.
+    With ``operation``, the sensor waits for that publication. **Without it, the sensor uses the offer's overall status, which
+    may be that of the previous publication**: a sensor that starts right after a publish can read the ``succeeded`` of last
+    month.
 
-    :param operation: what a publish or go-live task returned, ``publish.output``. Templated.
-    :param offer_id: the offer; the operation's if None. Templated.
-    :param publisher_id: its publisher; the operation's, or else the connection's, if None. Templated.
-    :param conn_id: the connection; its type selects the API. Templated.
-    :param until: ``preview``, awaiting sign-off or past it, or ``live``; if None, ``preview`` for a publish operation and
-        ``live`` otherwise. Templated.
-    :param fail_on_blocked: whether a blocked step fails the task; by default it is a warning.
+    :param operation: the result of a publish or go-live task, for example ``publish.output``. Templated.
+    :param offer_id: the offer ID; the operation's if None. Templated.
+    :param publisher_id: the publisher ID; if None, the operation's or else the connection's. Templated.
+    :param conn_id: the connection ID; the connection type selects the API. Templated.
+    :param until: ``preview``, which means awaiting sign-off or past it, or ``live``; if None, ``preview`` for a publish
+        operation and ``live`` otherwise. Templated.
+    :param fail_on_blocked: whether a blocked step fails the task; False by default, which logs a warning.
     :param deferrable: whether to wait in the triggerer; Airflow's ``[operators] default_deferrable`` if None.
-    :param poll_interval: seconds between two polls of a deferred wait; if None, the age of the current step decides.
+    :param poll_interval: seconds between two polls of a deferred wait; if None, it grows with the age of the current step.
     :param poll_failure_tolerance: for how long all polls may fail; seconds or a timedelta, 6 hours by default.
-    :param mode: as Airflow's; ``reschedule`` by default. In that mode each poll is a process of its own. Before Airflow
-        3.3, it does not know about the previous polls: rejected credentials fail the task at once, and any other failed
-        poll is a warning.
+    :param mode: Airflow's sensor mode; ``reschedule`` by default. In that mode, each poll runs in its own process. Before
+        Airflow 3.3, a poll has no data of earlier polls: rejected credentials fail the task at once, and any other
+        failed poll logs a warning.
     :param poke_interval: seconds between two polls of a wait that is not deferred; 300 by default.
     :param timeout: how long to wait; seconds or a timedelta, 14 days by default.
-    :param soft_fail: whether to skip instead of fail, for failed, canceled and timed out only.
-    :raises AirflowFailException: if the publication failed, was canceled, or is blocked with ``fail_on_blocked``; or for
-        an error that is not temporary.
+    :param soft_fail: whether to skip the task instead of failing it if the publication failed, was canceled or timed out.
+    :raises AirflowFailException: if the publication failed or was canceled, if it is blocked with ``fail_on_blocked``, or
+        for a permanent error.
     :raises AirflowSensorTimeout: if the wait timed out.
-    :raises AirflowException: for an error that may be temporary, after ``poll_failure_tolerance``.
+    :raises AirflowException: for a temporary error, after ``poll_failure_tolerance``.
 
     `Retrieve offer status <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-retrieve-offer-status>`_
     """
 
     template_fields: Sequence[str] = ("conn_id", "publisher_id", "offer_id", "operation", "until")
     ui_color = "#d9ead3"
-    poll_state: PollState | None = None  # of the polls of this process
+    poll_state: PollState | None = None  # set by polls in this process
 
     def __init__(  # noqa: PLR0913 - a sensor's arguments are its user interface, all by name
         self,
@@ -93,7 +93,7 @@ class OfferStatusSensor(BaseSensorOperator):
         self.operation_is_given = operation is not None
 
     def execute(self, context: Context) -> Any:
-        """Poll; if the wait continues, defer, sleep or reschedule."""
+        """Poll once; if the wait continues, defer, sleep or reschedule."""
         from airflow_provider_cpp.tasks import polling
 
         return polling.execute(self, context, super().execute)
@@ -105,13 +105,13 @@ class OfferStatusSensor(BaseSensorOperator):
         return polling.poke(self, context)
 
     def execute_complete(self, context: Context, event: Any = None) -> None:  # noqa: ARG002 - Airflow passes it
-        """Continue after the deferred wait, with the trigger's event."""
+        """End the deferred wait with the trigger's event."""
         from airflow_provider_cpp.tasks import polling
 
         polling.finish_wait(self, event)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Resume, and let ``soft_fail`` skip only for failed, canceled and timed out."""
+        """Resume the task; ``soft_fail`` skips only if the publication failed, was canceled or timed out."""
         from airflow_provider_cpp.tasks import polling
 
         super_resume = partial(super().resume_execution, next_method, next_kwargs, context)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The work of the tasks when they run; a DAG file imports none of it."""
+"""The implementation of the tasks, which DAG files do not import."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How an outcome ends a task: the only mapping from this package's errors to Airflow's.
+"""Convert outcomes and this package's errors to Airflow's exceptions.
 
-A permanent error raises ``AirflowFailException``, which uses none of the task's retries; an error that may be temporary
-raises ``AirflowException``. That is the same for a deferred wait and for any other.
+A permanent error raises ``AirflowFailException``, which fails the task without a retry; a temporary error raises
+``AirflowException``. This applies to deferred and other waits.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ from airflow_provider_cpp.exceptions import MarketplaceError
 log = logging.getLogger(__name__)
 
 SKIPPABLE = frozenset({WaitResult.FAILED, WaitResult.CANCELED, WaitResult.TIMED_OUT})
-"""The results for which ``soft_fail`` skips: a failed publication, never an error of ours or of the connection."""
+"""The results for which ``soft_fail`` skips the task. Errors of this package or of the connection are never skipped."""
 
 RESUMED_TO_FAIL = "__fail__"
-"""The method with which Airflow resumes a deferred task only to let it fail."""
+"""The method name with which Airflow resumes a deferred task only to fail it."""
 
 TRIGGER_TIMEOUT_MARGIN = timedelta(hours=1)
-"""A trigger ends at its own deadline; Airflow's timeout, this much later, is for a deployment without a triggerer."""
+"""The time from the trigger's own deadline to Airflow's timeout, which applies only if no triggerer ends the wait."""
 
 
 class SkippedOutcome(AirflowSkipException):
-    """A skip whose reason is logged already."""
+    """A skip whose reason is already logged."""
 
 
 def raise_for_outcome(outcome: WaitOutcome, *, soft_fail: bool = False) -> WaitOutcome:
-    """Return an outcome that reached its target, and raise for every other.
+    """Return an outcome that reached its target, and raise an exception for any other outcome.
 
-    :param soft_fail: whether failed, canceled and timed out skip the task instead of failing it.
-    :raises AirflowSkipException: for these three, with ``soft_fail``.
+    :param soft_fail: whether to skip the task instead of failing it if the publication failed, was canceled or timed out.
+    :raises AirflowSkipException: for these three results with ``soft_fail``.
     :raises AirflowSensorTimeout: if the wait timed out.
-    :raises AirflowFailException: for all other ends, and permanent errors.
-    :raises AirflowException: for errors that may be temporary.
+    :raises AirflowFailException: for all other results, and for permanent errors.
+    :raises AirflowException: for temporary errors.
     """
     if outcome.result is WaitResult.REACHED:
         log.info("%s", outcome.message)
@@ -62,13 +62,13 @@ def raise_for_outcome(outcome: WaitOutcome, *, soft_fail: bool = False) -> WaitO
 
 
 def as_timedelta(value: float | timedelta) -> timedelta:
-    """Return a duration that may be given in seconds."""
+    """Return a duration as a timedelta; numbers are seconds."""
     return value if isinstance(value, timedelta) else timedelta(seconds=value)
 
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Turn this package's errors into Airflow's within a ``with`` block."""
+    """Convert this package's errors to Airflow's exceptions within a ``with`` block."""
     try:
         yield
     except MarketplaceError as error:
@@ -77,9 +77,9 @@ def translate_errors() -> Iterator[None]:
 
 
 def finish_from_event(event: object, *, soft_fail: bool = False) -> WaitOutcome:
-    """Finish with the trigger's event.
+    """Return or raise the outcome in the trigger's event.
 
-    :raises AirflowFailException: also for an event that is no outcome.
+    :raises AirflowFailException: if the event is not an outcome; see also :func:`raise_for_outcome`.
     """
     with translate_errors():
         outcome = WaitOutcome.from_payload(event)
@@ -87,7 +87,7 @@ def finish_from_event(event: object, *, soft_fail: bool = False) -> WaitOutcome:
 
 
 def airflow_timeout_reason(next_method: str, next_kwargs: Mapping[str, Any] | None) -> str | None:
-    """Return Airflow's reason if it ended a deferral itself because of a timeout; None for every other resumption."""
+    """Return Airflow's reason if Airflow resumes a task because its deferral timed out, else None."""
     reason = str((next_kwargs or {}).get("error", ""))
     return reason if next_method == RESUMED_TO_FAIL and "timeout" in reason.casefold() else None
 
@@ -95,12 +95,12 @@ def airflow_timeout_reason(next_method: str, next_kwargs: Mapping[str, Any] | No
 def raise_airflow_timeout(
     offer: str, until: str | None, reason: str, execution_timeout: timedelta | None, *, soft_fail: bool = False
 ) -> None:
-    """End a deferred wait that Airflow ended: a triggerer would have done so an hour before.
+    """Fail a deferred wait that one of Airflow's own timeouts ended.
 
-    :param until: the target; None if it is not known any more.
-    :param reason: Airflow's; Airflow 2 also bounds the deferred time by the task's ``execution_timeout``, which it names there.
+    :param until: the target; None if it is not known.
+    :param reason: Airflow's reason; Airflow 2 also limits the deferred time to ``execution_timeout``, and names it there.
     :raises AirflowSkipException: with ``soft_fail``.
-    :raises AirflowException: if ``execution_timeout`` passed, so that the task has its retries.
+    :raises AirflowException: if ``execution_timeout`` passed, so that Airflow can retry the task.
     :raises AirflowSensorTimeout: otherwise.
     """
     by_execution = execution_timeout is not None and "execution" in reason.casefold()

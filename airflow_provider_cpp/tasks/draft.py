@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The work of the operators that change a draft."""
+"""Implementation of the operators that change a draft."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def update(task: UpdateTask, context: Context) -> dict[str, Any]:
 
 
 def add_image(task: AddImageTask, context: Context) -> dict[str, Any]:
-    """Add an image version, unless the draft has it already."""
+    """Add an image version if the draft does not have it."""
     with translate_errors():
         image = ImageVersion(
             task.plan_id, task.version, task.os_disk_url, task.data_disk_urls or {}, task.details or {}
@@ -80,11 +80,10 @@ def add_image(task: AddImageTask, context: Context) -> dict[str, Any]:
 def _store(
     task: LinkedTask, runtime: TaskRuntime, offer: OfferRef, flow: Callable[[], Flow[UpdateResult]]
 ) -> dict[str, Any]:
-    """Change the draft, and return what the task may show of it."""
     try:
         updated = runtime.run(flow())
     except Exception as error:
-        # The user's own `change` may fail with a text that quotes the draft's URLs.
+        # The error of the user's `change` function may quote the draft's URLs.
         mask_signatures("".join(traceback.format_exception(error)))
         raise
     runtime.push_partner_center_link(task, updated.document)

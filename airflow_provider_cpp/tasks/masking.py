@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Masking of the SAS URLs in the arguments of draft tasks: they are credentials, and Airflow shows fields and errors."""
+"""Mask SAS URLs in the arguments of draft tasks: they grant access, and Airflow shows arguments and errors."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ _JSON_ESCAPE = re.compile(r'\\+(?:u([0-9A-Fa-f]{4})|(["/\\]))')
 
 MAX_LAYERS = 12
 SHORTEST_SIGNATURE = 8
-"""Characters; real ones have more than forty."""
+"""The minimum number of characters to mask; real signatures have more than 40."""
 
 
 def mask_signatures(value: Any) -> None:
-    """Let Airflow mask every SAS signature in a value, as written and decoded."""
+    """Register every SAS signature in a value with Airflow's secret masker, as written and decoded."""
     for text in _texts(value):
         for signature in find_sas_signatures(text):
             for form in _forms(signature):
-                # Shorter ones and templates are placeholders: to mask them would deface log lines.
+                # Shorter values and templates are placeholders; masking them would hide ordinary text in logs.
                 if len(form) >= SHORTEST_SIGNATURE and "{" not in form:
                     mask_secret(form)
 
 
 def _forms(signature: str) -> Iterator[str]:
-    """Yield a signature as written, and after each layer of JSON, HTML and percent-encoding is decoded."""
+    """Yield a signature as written, and after decoding each layer of JSON, HTML and percent-encoding."""
     for _ in range(MAX_LAYERS):
         yield signature
         decoded = unescape(_JSON_ESCAPE.sub(lambda match: match[2] or chr(int(match[1], 16)), signature))

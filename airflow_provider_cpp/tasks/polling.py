@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The work of the sensor: one poll, the state that it stores for the next one, and the end of the wait."""
+"""Implementation of the sensor: polling, storing the poll state, and ending the wait."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ POLL_STATE_KEY = "airflow_provider_cpp.poll_state"
 
 
 class SensorTask(OfferTask, Protocol):
-    """The sensor, as this module reads it."""
+    """The attributes of the sensor that this module uses."""
 
     operation: Any
     operation_is_given: bool
@@ -52,15 +52,15 @@ class SensorTask(OfferTask, Protocol):
 
     @property
     def reschedule(self) -> bool:
-        """Whether each poke is a process of its own."""
+        """Whether Airflow runs each poke in its own process."""
 
     @property
     def defer(self) -> Any:
-        """Airflow's method that defers the task."""
+        """Airflow's method to defer the task."""
 
 
 def execute(sensor: SensorTask, context: Context, super_execute: Callable[[Context], Any]) -> Any:
-    """Poll; if the wait continues, defer, sleep or reschedule.
+    """Poll once; if the wait continues, defer, sleep or reschedule.
 
     :param super_execute: Airflow's own loop of pokes, which sleeps or reschedules.
     """
@@ -71,7 +71,7 @@ def execute(sensor: SensorTask, context: Context, super_execute: Callable[[Conte
     except (AirflowSensorTimeout, AirflowSkipException) as error:
         if isinstance(error, SkippedOutcome) or error.__cause__ is not None:
             raise
-        # Airflow's own text for a timeout names neither the offer nor its status.
+        # Airflow's own timeout message names neither the offer nor its status.
         outcome = timeout_outcome(_read_wait_spec(sensor, context), _load_state(sensor, context))
         raise_for_outcome(outcome, soft_fail=isinstance(error, AirflowSkipException))
 
@@ -86,7 +86,7 @@ def poke(sensor: SensorTask, context: Context) -> bool:
 
 
 def finish_wait(sensor: SensorTask, event: object) -> None:
-    """Finish with the trigger's event."""
+    """End the wait with the trigger's event."""
     with _unskippable():
         finish_from_event(event, soft_fail=sensor.soft_fail)
 
@@ -98,9 +98,9 @@ def resume(
     next_kwargs: dict[str, Any] | None,
     super_resume: Callable[[], Any],
 ) -> Any:
-    """Resume, and let ``soft_fail`` skip only for failed, canceled and timed out.
+    """Resume the task; ``soft_fail`` skips only if the publication failed, was canceled or timed out.
 
-    :param super_resume: Airflow's own way to resume a task.
+    :param super_resume: Airflow's own method to resume a task.
     """
     never_fail = getattr(sensor, "never_fail", False)
     if (reason := airflow_timeout_reason(next_method, next_kwargs)) is not None:
@@ -131,11 +131,11 @@ def _poll_then_defer(sensor: SensorTask, context: Context) -> None:
 
 
 def _poll(sensor: SensorTask, context: Context) -> tuple[WaitSpec, WaitOutcome | None]:
-    """Poll once, in a runtime of its own: each poke reads the connection again."""
+    """Poll once with a new runtime, so that each poke reads the connection again."""
     with translate_errors():
-        _operation(sensor)  # report a wrong argument before the connection is read
+        _operation(sensor)  # report an invalid argument before reading the connection
         state = _load_state(sensor, context)
-        state.request = None  # the connection is read again, and may be for another API
+        state.request = None  # the connection may have changed to another API
         with TaskRuntime(sensor, context) as runtime:
             spec = _wait_spec(sensor, runtime)
             outcome = runtime.run(poll_once(runtime.api, spec, state))
@@ -169,7 +169,7 @@ def _wait_spec(sensor: SensorTask, runtime: TaskRuntime) -> WaitSpec:
 
 def _operation(sensor: SensorTask) -> Operation | None:
     if sensor.operation is not None or sensor.operation_is_given:
-        # If the upstream task returned None, that is an error: the offer's status may be the last publication's.
+        # None from an upstream task is an error: the offer's own status may be that of the previous publication.
         return Operation.from_json(sensor.operation)
     if not sensor.offer_id:
         raise ConfigurationError(("pass operation or offer_id",), "the task's arguments")
@@ -177,7 +177,7 @@ def _operation(sensor: SensorTask) -> Operation | None:
 
 
 def _load_state(sensor: SensorTask, context: Context) -> PollState:
-    """Return the state of the earlier pokes: from Airflow's store, or before 3.3 from this process."""
+    """Return the poll state of earlier pokes from Airflow's task state store or, before Airflow 3.3, from this process."""
     store = _store(sensor, context)
     if store is not None:
         stored = store.get(POLL_STATE_KEY)
@@ -189,17 +189,17 @@ def _load_state(sensor: SensorTask, context: Context) -> PollState:
 
 
 def _store(sensor: SensorTask, context: Context) -> Any:
-    """Return Airflow's store of a task's state, from 3.3 on, if each poke is a process of its own."""
+    """Return Airflow's task state store if each poke runs in its own process; None before Airflow 3.3."""
     return context.get("task_state_store") if sensor.reschedule and not sensor.deferrable else None
 
 
 def _try_number(context: Context) -> int | None:
-    """Return the number of this try: failed polls of an earlier one do not count."""
+    """Return the number of this try, because failed polls of earlier tries do not count."""
     return getattr(context["ti"], "try_number", None)
 
 
 class _NotSkippable(Exception):  # noqa: N818 - it wraps an error
-    """Carries an exception past Airflow's ``soft_fail``, which skips for every AirflowFailException."""
+    """Wrap an exception so that ``soft_fail`` does not apply: Airflow would skip for every AirflowFailException."""
 
     def __init__(self, error: AirflowException) -> None:
         self.error = error
@@ -208,7 +208,7 @@ class _NotSkippable(Exception):  # noqa: N818 - it wraps an error
 
 @contextmanager
 def _unskippable() -> Iterator[None]:
-    """Wrap the exceptions of a ``with`` block, except skips and timeouts."""
+    """Wrap all Airflow exceptions of a ``with`` block except skips and timeouts."""
     try:
         yield
     except (AirflowSkipException, AirflowSensorTimeout):

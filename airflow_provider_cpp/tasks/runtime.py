@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One run of a task: one hook, one read of the connection, one session, and the checkpoints of the task's tries."""
+"""One execution of a task: its hook, its session, and the checkpoints of its tries."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ T = TypeVar("T")
 
 CHECKPOINT_KEY = "airflow_provider_cpp.checkpoint"
 FIRST_TRY_KEY = "airflow_provider_cpp.first_try"
-"""Set by the first try of a task run: if it is set, a missing checkpoint means that nothing was submitted."""
+"""Set by the first try of a run of the task. If it is set and there is no checkpoint, nothing was submitted."""
 
 CHECKPOINT_RETENTION = timedelta(days=180)
-"""Longer than Airflow's default for a task's state: a publish and its waits may take weeks."""
+"""Longer than Airflow's default, because a publication and its waits may take weeks."""
 
 
 class OfferTask(Protocol):
-    """The common part of this package's operators and sensor."""
+    """The common attributes of this package's operators and sensor."""
 
     conn_id: str
     publisher_id: str | None
@@ -41,16 +41,16 @@ class OfferTask(Protocol):
 
 
 class LinkedTask(OfferTask, Protocol):
-    """An operator with extra links."""
+    """The attributes of an operator with extra links."""
 
     link_facts: dict[str, Any]
 
 
 class TaskRuntime:
-    """One run of a task, as a context manager that closes its session.
+    """One execution of a task; a context manager that closes its session.
 
-    :param checkpoints: where the flows of a task that submits save their checkpoint.
-    :ivar hook: the hook for the connection's type; it has read the connection, once.
+    :param checkpoints: stores the checkpoints of a task that submits; None to discard them.
+    :ivar hook: the hook for the connection type; it has already read the connection.
     :raises ConfigurationError: if the connection does not exist or cannot be used.
     """
 
@@ -62,32 +62,30 @@ class TaskRuntime:
         self._session = self.hook.get_conn(checkpoints.save if checkpoints is not None else None)
 
     def __enter__(self) -> Self:
-        """Return the runtime."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the session."""
         self._session.close()
 
     def run(self, flow: Flow[T]) -> T:
-        """Run a flow to its end in this session, and return its result."""
+        """Run a flow in this session, and return its result."""
         return self._session.run(flow)
 
     def offer_ref(self, operation: Operation | None = None) -> OfferRef:
-        """Return the offer: the task's arguments first, then the operation's, then the connection's publisher.
+        """Return the offer: from the task's arguments, else from the operation, else with the connection's publisher.
 
-        :raises ConfigurationError: if none of them names an offer or, where the API needs one, a publisher.
+        :raises ConfigurationError: if there is no offer ID or, if the API needs one, no publisher ID.
         """
         if operation is not None:
-            self.hook.parse_operation(operation)  # it must be of the connection's API
+            self.hook.parse_operation(operation)  # raises an error if it belongs to another API
         given = operation.offer if operation is not None else None
         publisher_id = self.task.publisher_id or (given.publisher_id if given else None)
         return self.hook.offer_ref(self.task.offer_id or (given.offer_id if given else ""), publisher_id)
 
     def push_partner_center_link(self, task: LinkedTask, document: OfferDocument | None) -> None:
-        """Push the address of the offer's page in Partner Center as XCom, if the API returned one."""
+        """Push the URL of the offer's Partner Center page to XCom, if the API returned one."""
         page = partner_center_url(document.partner_center_url if document else None, self.hook.get_settings().base_url)
         if page is not None:
             self.context["ti"].xcom_push(key=PARTNER_CENTER_URL_KEY, value=page)
@@ -95,10 +93,10 @@ class TaskRuntime:
 
 
 class CheckpointStore:
-    """The checkpoint of a task's tries: in Airflow's store of a task's state; before 3.3, in this process.
+    """The checkpoint of a task's tries, in Airflow's task state store or, before Airflow 3.3, in this process.
 
-    Create it before anything that may take time or fail: if this try is killed, or has no connection, later tries must know
-    that it could have saved a checkpoint, and did not.
+    Create it before any step that may take time or fail. If this try is killed or its connection is missing, later tries must
+    know that it could have saved a checkpoint and did not.
     """
 
     def __init__(self, task: OfferTask, context: Context) -> None:
@@ -119,9 +117,11 @@ class CheckpointStore:
                 self._store.set(FIRST_TRY_KEY, True, retention=CHECKPOINT_RETENTION)
 
     def try_context(self, settle_time: float, *, waits_for_others: bool = False) -> TryContext:
-        """Return what this try knows of earlier tries.
+        """Return what this try knows about earlier tries.
 
-        :raises ConfigurationError: if this release cannot read their checkpoint.
+        :param settle_time: seconds after which a submit that no operation shows was not accepted.
+        :param waits_for_others: whether the task waits while another operation is in progress.
+        :raises ConfigurationError: if this release cannot read the checkpoint.
         """
         return TryContext(
             settle_time=settle_time,
@@ -134,14 +134,14 @@ class CheckpointStore:
         )
 
     def load(self) -> Checkpoint | None:
-        """Return the last checkpoint, of this try or an earlier one.
+        """Return the latest checkpoint, of this try or an earlier one.
 
         :raises ConfigurationError: if this release cannot read it.
         """
         return Checkpoint.from_payload(self._payload)
 
     def save(self, payload: dict[str, Any] | None) -> None:
-        """Save a checkpoint; with None, delete it."""
+        """Save a checkpoint; None deletes the stored one."""
         if self._store is not None:
             if payload is None:
                 self._store.delete(CHECKPOINT_KEY)
@@ -151,10 +151,10 @@ class CheckpointStore:
 
 
 def operation_argument(value: Any, *, is_given: bool) -> Operation | None:
-    """Read the argument ``operation``, without reading the connection.
+    """Parse the argument ``operation`` without reading the connection.
 
-    :param value: the upstream task's result, rendered.
-    :param is_given: whether the DAG file sets it: None from a skipped upstream task must not mean any operation.
-    :raises ConfigurationError: if it is not an operation.
+    :param value: the rendered argument, usually the upstream task's result.
+    :param is_given: whether the DAG file sets the argument; if so, None is an error, because the upstream task was skipped.
+    :raises ConfigurationError: if the value is not an operation.
     """
     return None if value is None and not is_given else Operation.from_json(value)

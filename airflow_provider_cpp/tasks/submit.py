@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The work of the operators that submit: publish, go live, cancel, and the wait afterwards."""
+"""Implementation of the operators that publish, go live and cancel, and of their waits."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ MakeFlow = Callable[[TryContext], Flow[Operation]]
 
 
 class SubmitTask(LinkedTask, Protocol):
-    """A task that publishes or goes live, and can wait for the effect."""
+    """A task that publishes or goes live, and optionally waits."""
 
     if_running: Any
     wait_for_completion: bool
@@ -85,7 +85,7 @@ class CancelTask(OfferTask, Protocol):
 
 
 def publish(task: PublishTask, context: Context) -> dict[str, str | None]:
-    """Publish an offer's draft, at most once per task run; wait if asked to; return the operation as JSON."""
+    """Publish an offer's draft at most once in a run of the task, optionally wait, and return the operation as JSON."""
     checkpoints = CheckpointStore(task, context)
     with translate_errors(), TaskRuntime(task, context, checkpoints) as runtime:
         offer = runtime.offer_ref()
@@ -101,7 +101,7 @@ def publish(task: PublishTask, context: Context) -> dict[str, str | None]:
 
 
 def go_live(task: GoLiveTask, context: Context) -> dict[str, str | None]:
-    """Sign off an offer's preview; wait if asked to; return the operation as JSON."""
+    """Sign off an offer's preview, optionally wait, and return the operation as JSON."""
     checkpoints = CheckpointStore(task, context)
     with translate_errors():
         operation = operation_argument(task.operation, is_given=task.operation_is_given)
@@ -115,7 +115,7 @@ def go_live(task: GoLiveTask, context: Context) -> dict[str, str | None]:
 
 
 def cancel(task: CancelTask, context: Context) -> dict[str, str | None] | None:
-    """Cancel the operation in progress, wait until it has ended, and return it as JSON; None if there was none."""
+    """Cancel the operation in progress, wait until it ends, and return it as JSON; None if there was none."""
     checkpoints = CheckpointStore(task, context)
     with translate_errors():
         operation = operation_argument(task.operation, is_given=task.operation_is_given)
@@ -133,9 +133,9 @@ def cancel(task: CancelTask, context: Context) -> dict[str, str | None] | None:
 
 
 def finish_wait(task: SubmitTask, context: Context, event: object) -> dict[str, str | None] | None:
-    """Finish a deferred wait with the trigger's event.
+    """End a deferred wait with the trigger's event.
 
-    :returns: the operation as JSON; None if the wait was for somebody else's operation, so that this task submits now.
+    :returns: the operation as JSON; None if the wait was for another operation, so that this task must submit now.
     """
     operation = finish_from_event(event).operation
     if operation is not None:
@@ -147,7 +147,7 @@ def finish_wait(task: SubmitTask, context: Context, event: object) -> dict[str, 
 def raise_if_airflow_timed_out(
     task: SubmitTask, context: Context, next_method: str, next_kwargs: dict[str, Any] | None
 ) -> None:
-    """Fail a task whose deferred wait Airflow itself ended, with the reason."""
+    """Fail a task whose deferral Airflow ended because of a timeout."""
     if (reason := airflow_timeout_reason(next_method, next_kwargs)) is not None:
         given = getattr(task, "operation", None)
         with translate_errors():
@@ -170,7 +170,6 @@ def _draft_version(task: PublishTask, runtime: TaskRuntime, offer: OfferRef) -> 
 def _submit(
     task: SubmitTask, runtime: TaskRuntime, checkpoints: CheckpointStore, offer: OfferRef, flow: MakeFlow
 ) -> dict[str, str | None]:
-    """Submit, push the operation as XCom, and wait if asked to."""
     operation = task.submitted = _submit_in_turn(task, runtime, checkpoints, offer, flow)
     task.log.info("offer %s: %s accepted as operation %s", operation.offer, operation.kind, operation.display_id)
     value = task.link_facts[XCOM_RETURN_KEY] = operation.to_json()
@@ -184,9 +183,9 @@ def _submit(
 def _submit_in_turn(
     task: SubmitTask, runtime: TaskRuntime, checkpoints: CheckpointStore, offer: OfferRef, flow: MakeFlow
 ) -> Operation:
-    """Submit; with ``if_running="wait"``, after other operations in progress have ended."""
+    """Submit; with ``if_running="wait"``, first wait for other operations in progress to end."""
     try_context = checkpoints.try_context(task.settle_time, waits_for_others=task.if_running == "wait")
-    # One deadline for all of these waits: otherwise others could keep this task waiting forever.
+    # One deadline for all of these waits; otherwise, a series of other operations could block this task forever.
     began = getattr(runtime.context["ti"], "start_date", None) or datetime.now(timezone.utc)
     deadline = began + as_timedelta(task.timeout)
     while True:
@@ -197,12 +196,12 @@ def _submit_in_turn(
                 raise
             task.log.info("offer %s: %s is in progress; waiting for it to end", other.offer, other.operation)
             _wait(task, runtime, offer, None, deadline)
-            # This try's own checkpoint counts as well, even if Airflow has no store for it.
+            # Include this try's own checkpoint, even if Airflow cannot store it.
             try_context = replace(try_context, checkpoint=checkpoints.load())
 
 
 def _wait(task: Any, runtime: TaskRuntime, offer: OfferRef, operation: Operation | None, deadline: datetime) -> None:
-    """Wait for an operation's target; without one, until no operation of the offer is in progress."""
+    """Wait until an operation reaches its target; without an operation, until the offer has none in progress."""
     spec = WaitSpec(
         offer=offer,
         until=IDLE if operation is None else default_target(operation),

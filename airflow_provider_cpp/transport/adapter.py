@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The adapter of requests: obeys the deadline, uses the contexts of :mod:`.trust`, and rejects interim responses."""
+"""An adapter for requests that observes the deadline, uses the TLS contexts of :mod:`.trust`, and rejects interim responses."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from airflow_provider_cpp.transport.deadline import BoundedSocket, in_time
 from airflow_provider_cpp.transport.trust import ssl_context_for
 
 MIN_FINAL_STATUS = 200
-"""Lower statuses are those of interim responses."""
+"""The lowest status of a final response; interim responses have lower ones."""
 
 
 def open_socket(host: str, port: int, timeout: float | None, options: Any = ()) -> BoundedSocket:
-    """Resolve a host name and connect to the first address that accepts.
+    """Resolve a host name, and connect to the first address that accepts.
 
-    :param timeout: seconds for resolving and for each address, if the deadline is later.
+    :param timeout: seconds for resolving, and for each address; the deadline may be earlier.
     :param options: socket options to set.
     :raises OSError: if there is no connection.
     """
@@ -64,18 +64,14 @@ class _Connection(HTTPConnection):
             raise NewConnectionError(self, f"Failed to establish a new connection: {error}") from error
 
     def connect(self) -> None:
-        """Connect; raise a timeout as an error that proves that no request was sent."""
+        """Connect; convert a timeout to an error which proves that no request was sent."""
         try:
             super().connect()
         except TimeoutError as error:
             raise ConnectTimeoutError(self, f"Connection to {self.host} timed out") from error
 
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # the same as urllib3
-        """Return the final response.
-
-        http.client skips only interim responses with status 100. For another one, close the connection: the final response
-        would be read as the response to the next request.
-        """
+        """Return the final response; reject an interim one and close the connection, on which the final one would follow."""
         response = super().getresponse()
         if response.status < MIN_FINAL_STATUS:
             response.close()
@@ -90,10 +86,7 @@ class _TLSConnection(_Connection, HTTPSConnection):
         self._bundle = ca_certs or ca_cert_dir
 
     def connect(self) -> None:
-        """Connect; check the certificates of the server and of an https proxy.
-
-        :raises CABundleError: if the CA bundle cannot be used now.
-        """
+        """Connect; verify the certificates of the server and of an https proxy."""
         self.cert_reqs, self.ssl_context = ssl.CERT_REQUIRED, ssl_context_for(self._bundle)
         if self.proxy_config is not None:
             self.proxy_config = self.proxy_config._replace(ssl_context=self.ssl_context)
@@ -112,7 +105,7 @@ POOLS = {"http": _Pool, "https": _TLSPool}
 
 
 class BoundedAdapter(HTTPAdapter):
-    """An adapter for a session of requests whose ``verify`` is always the path of a CA bundle."""
+    """An adapter for sessions whose ``verify`` is always the path of a CA bundle."""
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         """Use bounded connections to servers."""
@@ -120,11 +113,11 @@ class BoundedAdapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = POOLS
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
-        """Use bounded connections to proxies, except for SOCKS, which has connections of its own."""
+        """Use bounded connections to proxies, except for SOCKS, which has its own connection classes."""
         manager = super().proxy_manager_for(proxy, **options)
         if isinstance(manager, ProxyManager):
             manager.pool_classes_by_scheme = POOLS
         return manager
 
     def cert_verify(self, *args: Any, **options: Any) -> None:
-        """Do nothing: the connection always verifies, with a cached context."""
+        """Do nothing, because the connections always verify certificates, with a cached TLS context."""

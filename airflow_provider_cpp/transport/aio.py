@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The driver for flows in triggerers, with aiohttp."""
+"""The driver that runs flows in triggerers, with aiohttp."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ UNAUTHORIZED = 401
 async def run(flow: Flow[T], source: ConnectionSource) -> T:
     """Run a flow on the event loop without blocking it, and return its result.
 
-    Flows of one event loop share connections and sessions: see :mod:`~airflow_provider_cpp.transport.loop_registry`.
+    The flows of one event loop share connections and sessions; see :mod:`~airflow_provider_cpp.transport.loop_registry`.
 
-    :param source: reads the connection: for the first request, for each new token and after a failed poll, so that a wait
-        survives a new secret, a new host, and a connection that is unusable for some time.
+    :param source: reads the connection for the first request, for each new token and after a failed poll, so that a wait
+        continues after the secret or the host changes, or while the connection cannot be used.
     """
     registry = await loop_registry()
     connection = registry.join(source)
-    del source  # thousands of waits share one
+    del source  # free it: the registry keeps one source for thousands of waits
     value: Any = None
     failure: MarketplaceError | None = None
     deadline: datetime | None = None
@@ -52,7 +52,7 @@ async def run(flow: Flow[T], source: ConnectionSource) -> T:
     try:
         while True:
             effect = flow.send(value) if failure is None else flow.throw(failure)
-            value = failure = None  # frees the response while the flow sleeps
+            value = failure = None  # free the response while the flow sleeps
             if isinstance(effect, (SendRequest, ReloadConnection)):
                 try:
                     value = await _before_deadline(effect, connection, deadline, is_first=is_first)
@@ -80,14 +80,8 @@ async def run(flow: Flow[T], source: ConnectionSource) -> T:
 async def _before_deadline(
     effect: SendRequest | ReloadConnection, connection: SharedConnection, deadline: datetime | None, *, is_first: bool
 ) -> Response | None:
-    """Send a request or reload the connection, including queues and sign-in, before the deadline.
-
-    After a 401, the request is sent once more with a new token: a rejected request had no effect.
-
-    :param is_first: whether it is the first such effect of its flow.
-    :raises MarketplaceError: if the connection cannot be used, or there is no token or no response in time.
-    """
-    # Computed for each effect: the clock may be set while the flow runs.
+    """Send a request or reload the connection before the deadline; after a 401, sign in and send the request once more."""
+    # Compute this for each effect, because the system clock may be set while the flow runs.
     seconds = None if deadline is None else (deadline - datetime.now(timezone.utc)).total_seconds()
     if seconds is not None and seconds <= 0:
         raise _deadline_error(effect, connection, "the deadline has passed", sent=False)
@@ -120,7 +114,7 @@ async def _exchange(
     connection: SharedConnection, session: PooledSession, request: Request[Any], token: Token
 ) -> Response:
     settings = session.settings
-    url = URL(settings.base_url + request.url_path(settings.api_version), encoded=True)  # the path is already quoted
+    url = URL(settings.base_url + request.url_path(settings.api_version), encoded=True)  # the path is quoted
     timeout = session.timeout if request.is_safe else session.submit_timeout
     session.users += 1
     try:
@@ -140,7 +134,7 @@ async def _exchange(
             while chunk := await http_response.content.readany():
                 body.feed(chunk)
     except (aiohttp.ClientError, OSError, TimeoutError) as caught:
-        # aiohttp's error for the total timeout has no text.
+        # aiohttp's error for the total timeout has no message.
         overdue = TimeoutError(f"no response within {timeout.total:g} seconds")
         error = overdue if type(caught) is TimeoutError and not caught.args else caught
         raise transport_error(request, settings.base_url, error, sent=not _was_never_sent(error)) from None
@@ -152,7 +146,6 @@ async def _exchange(
 
 
 def _was_never_sent(error: BaseException) -> bool:
-    """Return whether there was no connection, so that the request was certainly not sent."""
     return any(
         isinstance(cause, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
         for cause in exception_chain(error)

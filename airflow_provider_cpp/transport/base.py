@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Headers and errors, the same for both drivers."""
+"""Headers and errors that both drivers use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from airflow_provider_cpp.transport.network_errors import network_text, untruste
 
 
 class Logger(Protocol):
-    """A logger of the standard library, or Airflow's."""
+    """A standard library logger, or Airflow's."""
 
     def log(self, level: int, msg: str, /, *args: object) -> object:
         """Log a line."""
@@ -26,14 +26,14 @@ COMMON_HEADERS = {
     "Accept-Encoding": "gzip",
     "User-Agent": f"airflow-provider-cpp/{__version__}",
 }
-"""Headers of every request. The CPP API requires a content type for reads too."""
+"""The headers of every request. The CPP API requires a content type even for reads."""
 
 
 def transport_error(request: Request[Any], address: str, error: BaseException, *, sent: bool) -> TransportError:
     """Return the error for a request without a response, from the exception of an HTTP library.
 
     :param address: the API's scheme, host and port.
-    :param sent: whether the request may have arrived.
+    :param sent: whether the API may have received the request.
     """
     prefix = f"no response from {address}"
     if (untrusted := untrusted_text(error)) is not None:

@@ -16,20 +16,20 @@ from airflow_provider_cpp.exceptions import InvalidResponseError
 CHUNK = 64 * 1024
 
 MAX_BODY_SIZE = 32 * 1024 * 1024
-"""Bytes: an offer with prices for every region has a few megabytes."""
+"""The limit in bytes; an offer with prices for every region has a few megabytes."""
 
 _GZIP = 31
-"""The ``wbits`` value with which zlib reads gzip."""
+"""The ``wbits`` value for gzip in zlib."""
 
 
 class BoundedBody:
-    """A response body that is decompressed chunk by chunk, up to a limit.
+    """A response body that is decompressed in chunks, up to a limit.
 
-    The HTTP libraries' own decompression is off: its cost, and whether it ends on broken data, differ between versions.
+    The decompression of the HTTP libraries is disabled, because its cost and its errors for broken data differ between versions.
 
     :param encoding: the response's Content-Encoding; only gzip and identity are supported.
-    :param make_error: makes the exception to raise from the text of a problem.
-    :param max_size: the limit in bytes.
+    :param make_error: returns the exception to raise for a problem.
+    :param max_size: the limit in bytes; 32 MiB by default.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class BoundedBody:
             raise make_error(f"the response has Content-Encoding {sanitize_line(name, 40)}, which was not requested")
 
     def feed(self, chunk: bytes) -> None:
-        """Add a chunk; raises the error of ``make_error`` if the body is too large or cannot be decompressed."""
+        """Add a chunk; raise the error of ``make_error`` if the body is too large or cannot be decompressed."""
         self._received += len(chunk)
         while chunk:
             if self._gzip is None:
@@ -68,7 +68,7 @@ class BoundedBody:
 
 
 def response_body(request: Request[Any], encoding: str | None) -> BoundedBody:
-    """Return a buffer for a response; a body that it rejects raises :class:`InvalidResponseError`.
+    """Return a buffer for a response; it raises :class:`InvalidResponseError` if the body is not valid.
 
     :param encoding: the response's Content-Encoding.
     """
@@ -76,9 +76,9 @@ def response_body(request: Request[Any], encoding: str | None) -> BoundedBody:
 
 
 def drain(raw: Any, body: BoundedBody) -> None:
-    """Read a response of requests to its end, or to the deadline: see :mod:`.deadline`.
+    """Read a response of requests completely, before the deadline; see :mod:`.deadline`.
 
-    :param raw: the urllib3 response, unread.
+    :param raw: the unread urllib3 response.
     :param body: receives the bytes.
     :raises HTTPError: if the body is broken or does not end in time.
     """

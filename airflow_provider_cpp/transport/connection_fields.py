@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the fields of a connection and collects all errors, so that one correction is enough."""
+"""Parse the fields of a connection, and collect all errors, so that the user can correct them at once."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from urllib.parse import urlsplit
 
 HTTPS = 443
 _PATH = re.compile(r"(?<![:/])(?:/[A-Za-z0-9_~-]+)+$")
-"""A path at the end of a URL; no dots, since ``..`` could leave it."""
+"""A path at the end of a URL, without dots, because ``..`` could leave it."""
 
 TRUE, FALSE = (True, "true", "True", "1"), (False, None, "", "false", "False", "0")
 
 
 class ConnectionFields:
-    """Raw connection fields. Errors name a field and never show its value, which may be a secret.
+    """The raw fields of a connection. Errors name a field but do not show its value, which may be a secret.
 
-    :param environ: the fallback of some authentication types.
+    :param environ: environment variables, the default values of some authentication methods.
     """
 
     def __init__(
@@ -44,13 +44,13 @@ class ConnectionFields:
         return (*([f"{lacks} {', '.join(self.missing)}"] if self.missing else []), *self.problems)
 
     def required(self, name: str, value: str | None) -> str:
-        """Return a value, stripped; it must not be empty."""
+        """Return a stripped value, or record that it is missing."""
         if not (value or "").strip():
             self.missing.append(name)
         return (value or "").strip()
 
     def text(self, key: str) -> str | None:
-        """Read text; None if it is empty."""
+        """Parse text; None if it is empty."""
         value = self.extra.get(key)
         if value is not None and not isinstance(value, str):
             self.problems.append(f"{key} in extra must be text")
@@ -58,24 +58,24 @@ class ConnectionFields:
         return (value or "").strip() or None
 
     def flag(self, key: str) -> bool:
-        """Read a boolean, which older forms store as text; empty is false."""
+        """Parse a boolean, which older forms store as text; an empty value is false."""
         value = self.extra.get(key)
         if value not in TRUE and value not in FALSE:
             self.problems.append(f"{key} in extra must be true or false")
         return value in TRUE
 
     def file(self, key: str) -> str | None:
-        """Read the path of a file, which must exist; None if it is empty."""
+        """Parse the path of an existing file; None if it is empty."""
         return self.existing(f"{key} in extra", self.text(key))
 
     def existing(self, name: str, path: str | None) -> str | None:
-        """Return the path of a file, which must exist."""
+        """Return a path, or record an error if the file does not exist."""
         if path is not None and not _is_file(path):
             self.problems.append(f"{name} must be the path of an existing file")
         return path
 
     def seconds(self, key: str, default: float) -> float:
-        """Read a number of seconds, above 0 and below a day."""
+        """Parse a number of seconds, greater than 0 and less than a day."""
         value = self.extra.get(key)
         if value in (None, ""):
             return default
@@ -88,9 +88,9 @@ class ConnectionFields:
         return seconds
 
     def origin(self, key: str, value: str, example: str, port: int | None = None) -> str:
-        """Read an https URL without a path.
+        """Parse an https URL without a path.
 
-        :param port: the port, if it has its own field.
+        :param port: the value of the port field, if the URL has one.
         """
         address = value.strip().rstrip("/")
         address = address if "://" in address else f"https://{address}"
@@ -108,7 +108,7 @@ class ConnectionFields:
         return address
 
     def base(self, key: str, value: str | None, default: str, port: int | None = None) -> str:
-        """Read the base URL of an API, as :meth:`origin` does, with its path if the API has one.
+        """Parse the base URL of an API like :meth:`origin`, with its path if the API has one.
 
         :param value: the URL; without a path, the default's path is used.
         :param default: the API's default URL.
@@ -120,7 +120,7 @@ class ConnectionFields:
         return f"{origin}{match.group() if match else path}"
 
     def bundle(self) -> str | None:
-        """Read ``verify``; None for the environment's CA bundle. The file is checked when it is used."""
+        """Parse ``verify``; None for the environment's CA bundle. The file is checked when it is used."""
         value = self.extra.get("verify")
         if value in (None, "", True, "true", "True"):
             return None
@@ -130,7 +130,7 @@ class ConnectionFields:
         return value
 
     def proxies(self) -> tuple[tuple[str, str], ...]:
-        """Read ``proxies`` as URLs that both drivers understand."""
+        """Parse ``proxies`` as URLs that both drivers support."""
         value = self.extra.get("proxies")
         if isinstance(value, str) and value.strip():
             try:
@@ -159,5 +159,5 @@ class ConnectionFields:
 def _is_file(path: str) -> bool:
     try:
         return Path(path).is_file()
-    except OSError:  # in a folder without permission, for example
+    except OSError:  # for example, the folder is not accessible
         return False

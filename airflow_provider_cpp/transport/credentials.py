@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Credentials of each authentication type, as frozen values; reads no file and sends no request."""
+"""The credentials of each authentication method, as frozen dataclasses. This module reads no file and sends no request."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOGIN, TENANT_FIELD = "login (application id)", "tenant_id in extra"
 
 @dataclass(frozen=True, slots=True)
 class ClientSecret:
-    """An application with a client secret."""
+    """The credentials of an application with a client secret."""
 
     auth_type: ClassVar[str] = "client_secret"
     client_id: str
@@ -25,27 +25,27 @@ class ClientSecret:
 
     @classmethod
     def read(cls, fields: ConnectionFields) -> Self:
-        """Read the fields of this type."""
+        """Parse the connection fields."""
         client_id = fields.required(LOGIN, fields.login)
         secret = fields.required("password (client secret)", fields.password)
         return cls(client_id, _tenant(fields, TENANT_FIELD, fields.text("tenant_id")), secret)
 
     @property
     def principal(self) -> str:
-        """Name the identity, for errors."""
+        """The identity, for errors."""
         return f"client {self.client_id} in tenant {self.tenant_id}"
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """An application with a certificate. Files are read again for each token, so they may be rotated.
+    """The credentials of an application with a certificate. The files are read for each token, so they may be rotated.
 
     :param path: a PEM or PFX file with the key, the certificate, or both.
-    :param key_path: a PEM file with the key, if it has its own file.
+    :param key_path: a PEM file with the key, if it is in a separate file.
     :param private_key: the key as PEM text.
     :param passphrase: the passphrase of the key; None if it is not encrypted.
-    :param thumbprint: SHA-1 or SHA-256, lower-case hexadecimal digits; None to compute it from the certificate.
-    :param send_x5c: whether to send the certificate, for applications that trust its issuer and subject.
+    :param thumbprint: SHA-1 or SHA-256 in lowercase hexadecimal digits; None to compute it from the certificate.
+    :param send_x5c: whether to send the certificate, for applications that trust its issuer and subject; False by default.
     """
 
     auth_type: ClassVar[str] = "certificate"
@@ -60,7 +60,7 @@ class Certificate:
 
     @classmethod
     def read(cls, fields: ConnectionFields) -> Self:
-        """Read the fields of this type."""
+        """Parse the connection fields."""
         client_id = fields.required(LOGIN, fields.login)
         tenant_id = _tenant(fields, TENANT_FIELD, fields.text("tenant_id"))
         path, key_path, inline = (
@@ -79,16 +79,17 @@ class Certificate:
 
     @property
     def principal(self) -> str:
-        """Name the identity, for errors."""
+        """The identity, for errors."""
         return f"client {self.client_id} with its certificate in tenant {self.tenant_id}"
 
 
 @dataclass(frozen=True, slots=True)
 class ManagedIdentity:
-    """A managed identity of this machine; system-assigned, unless one of the three fields is set.
+    """A managed identity of this machine: system-assigned, unless one of the three fields is set.
 
-    :param object_id: the object (principal) id.
-    :param resource_id: ``/subscriptions/...``.
+    :param client_id: the client ID.
+    :param object_id: the object (principal) ID.
+    :param resource_id: the resource ID, ``/subscriptions/...``.
     """
 
     auth_type: ClassVar[str] = "managed_identity"
@@ -98,7 +99,7 @@ class ManagedIdentity:
 
     @classmethod
     def read(cls, fields: ConnectionFields) -> Self:
-        """Read the fields of this type."""
+        """Parse the connection fields."""
         ids = fields.login or None, fields.text("object_id"), fields.text("resource_id")
         if sum(one is not None for one in ids) > 1:
             fields.problems.append(
@@ -109,7 +110,7 @@ class ManagedIdentity:
 
     @property
     def principal(self) -> str:
-        """Name the identity, for errors."""
+        """The identity, for errors."""
         selected = self.client_id or self.object_id or self.resource_id
         return f"managed identity {selected}" if selected else "this machine's system-assigned managed identity"
 
@@ -118,7 +119,7 @@ class ManagedIdentity:
 class WorkloadIdentity:
     """An application that trusts a federated token, for example of a Kubernetes service account.
 
-    :param token_file: the file with the federated token; read again for each access token.
+    :param token_file: the file with the federated token; it is read for each access token.
     """
 
     auth_type: ClassVar[str] = "workload_identity"
@@ -128,7 +129,7 @@ class WorkloadIdentity:
 
     @classmethod
     def read(cls, fields: ConnectionFields) -> Self:
-        """Read the fields of this type; empty ones default to the environment variables that Azure's webhook sets."""
+        """Parse the connection fields; empty ones default to the environment variables of Azure's workload identity webhook."""
         env = fields.environ
         client_id = fields.required(f"{LOGIN} or AZURE_CLIENT_ID", fields.login or env.get("AZURE_CLIENT_ID"))
         name = f"{TENANT_FIELD} or AZURE_TENANT_ID"
@@ -139,20 +140,20 @@ class WorkloadIdentity:
 
     @property
     def principal(self) -> str:
-        """Name the identity, for errors."""
+        """The identity, for errors."""
         return f"client {self.client_id} with its federated token in tenant {self.tenant_id}"
 
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """An access token acquired elsewhere; it cannot be renewed."""
+    """An access token that was acquired elsewhere and cannot be renewed."""
 
     auth_type: ClassVar[str] = "access_token"
     value: str = field(repr=False)
 
     @classmethod
     def read(cls, fields: ConnectionFields) -> Self:
-        """Read the fields of this type."""
+        """Parse the connection fields."""
         tokens = {fields.password.strip(), fields.text("access_token") or ""} - {""}
         value = fields.required("password (access token) or access_token in extra", min(tokens, default=None))
         value = value.removeprefix("Bearer ").strip()
@@ -164,7 +165,7 @@ class AccessToken:
 
     @property
     def principal(self) -> str:
-        """Name the identity, for errors."""
+        """The identity, for errors."""
         return "the connection's access token"
 
 
@@ -173,7 +174,7 @@ Credentials = ClientSecret | Certificate | ManagedIdentity | WorkloadIdentity | 
 AUTH_TYPES: dict[str, type[Credentials]] = {
     one.auth_type: one for one in (ClientSecret, Certificate, ManagedIdentity, WorkloadIdentity, AccessToken)
 }
-"""The values of ``auth`` in a connection's extra; the first is the default."""
+"""The values of ``auth`` in a connection's extra; the first one is the default."""
 
 
 def _tenant(fields: ConnectionFields, name: str, value: str | None) -> str:
@@ -184,5 +185,5 @@ def _tenant(fields: ConnectionFields, name: str, value: str | None) -> str:
 
 
 def is_token(value: object) -> bool:
-    """Return whether a value can be sent as a token: printable ASCII without blanks."""
+    """Return whether a value can be sent as a token: printable ASCII without spaces."""
     return isinstance(value, str) and value != "" and all("!" <= letter <= "~" for letter in value)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One deadline for a whole exchange with a server, however slowly the server sends.
+"""A deadline for a whole exchange with a server, even if the server sends slowly.
 
-A socket's timeout limits only the wait for the next bytes: a server that sends one byte now and then, or endless interim
-responses, never reaches it. The sockets here never wait past the deadline of the current context.
+A socket's timeout limits only the wait for the next bytes. A server that sends a byte now and then, or endless interim responses,
+never exceeds it. The sockets in this module do not wait past the deadline of the current context.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _current: ContextVar[_Deadline | None] = ContextVar("deadline", default=None)
 
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """Limit the time of all exchanges in this context together; of nested deadlines the earliest applies.
+    """Limit the total time of all exchanges in this context; of nested deadlines, the earliest applies.
 
     A thread that :func:`asyncio.to_thread` starts inherits the deadline.
     """
@@ -46,7 +46,7 @@ def deadline(seconds: float) -> Iterator[None]:
 
 
 def time_left() -> float:
-    """Return the seconds until the deadline, 0 or less after it; infinity without one."""
+    """Return the seconds until the deadline: 0 or less after it, infinity without one."""
     current = _current.get()
     return math.inf if current is None else current.ends_at - time.monotonic()
 
@@ -62,10 +62,10 @@ def overdue_text() -> str | None:
 def in_time(description: str, function: Callable[[], T], at_most: float = math.inf) -> T:
     """Return the result of a function that has no timeout of its own.
 
-    The function runs in a daemon thread, in a copy of the context. After a timeout the thread continues.
+    The function runs in a daemon thread, in a copy of the context. After a timeout, the thread continues.
 
     :param description: the action, for the error.
-    :param at_most: seconds to wait for the result, if the deadline is later.
+    :param at_most: seconds to wait for the result; the deadline may be earlier.
     :raises TimeoutError: if there is no result in time.
     """
     result: Future[T] = Future()
@@ -121,8 +121,8 @@ class BoundedSocket(socket.socket):
 
 
 class BoundedTLSSocket(BoundedSocket, ssl.SSLSocket):
-    """The same with TLS; the contexts of :func:`~.trust.ssl_context_for` make these."""
+    """A :class:`BoundedSocket` with TLS, for the contexts of :func:`~.trust.ssl_context_for`."""
 
     def do_handshake(self, *args: Any) -> None:
-        """Shake hands before the deadline."""
+        """Do the TLS handshake before the deadline."""
         return self._in_time(super().do_handshake, *args)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sessions and connections that all flows of an event loop share, so that a thousand waits cost little more than their polls.
+"""The sessions and connections that all flows of an event loop share, so that thousands of waits need few resources.
 
-Flows with equal settings share a :class:`~.session_pool.PooledSession`: one HTTP session and one token source. Flows with the
-same Airflow connection share a :class:`~.shared_connection.SharedConnection`: the connection is read for the first flow, for
-each new token, after a failed poll, and for a flow that starts a while later. Then all flows use the new settings. Both close
-with their last user.
+Flows with equal settings share a :class:`~.session_pool.PooledSession`, which has one HTTP session and one token source. Flows
+with the same Airflow connection share a :class:`~.shared_connection.SharedConnection`. It reads the connection for the first
+flow, for each new token, after a failed poll, and for a flow that starts later; then all flows use the new settings. Both close
+when their last user leaves.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from airflow_provider_cpp.transport.session_pool import SessionPool
 from airflow_provider_cpp.transport.shared_connection import ConnectionSource, SharedConnection
 
 START_RELOAD_INTERVAL = 60.0
-"""Seconds for which a new flow uses the settings read before: thousands of flows may start at once."""
+"""Seconds for which new flows use the settings that were read before, because thousands of flows may start at once."""
 
 FAILURE_RELOAD_INTERVAL = 10.0
-"""Seconds between two reads of a connection with a valid token while polls fail: thousands of polls may fail at once."""
+"""Seconds between two reads of a connection with a valid token while polls fail, because thousands of polls may fail at once."""
 
 
 class LoopRegistry:
@@ -31,7 +31,7 @@ class LoopRegistry:
         self.start_interval, self.failure_interval = START_RELOAD_INTERVAL, FAILURE_RELOAD_INTERVAL
 
     def join(self, source: ConnectionSource) -> SharedConnection:
-        """Return the shared connection, with one more user.
+        """Return the shared connection, and add a user.
 
         :param source: identifies the connection; the first source reads it for all users.
         """
@@ -44,7 +44,7 @@ class LoopRegistry:
         return connection
 
     async def leave(self, connection: SharedConnection) -> None:
-        """Remove a user; close the connection after the last one."""
+        """Remove a user; close the connection if it was the last one."""
         connection.users -= 1
         if not connection.users:
             del self._connections[connection.cache_key]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Causes of the errors that HTTP libraries raise, as text."""
+"""Find the causes of the errors that HTTP libraries raise."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _USER = re.compile(r"//[^/\s]+@")
 
 
 def exception_chain(error: BaseException) -> list[BaseException]:
-    """List an error and its causes, the root cause last; libraries hide them in causes, reasons and arguments."""
+    """List an error and its causes, the root cause last. Libraries store causes in different attributes and arguments."""
     chain: list[BaseException] = []
     current: object = error
     while isinstance(current, BaseException) and current not in chain:
@@ -25,20 +25,20 @@ def exception_chain(error: BaseException) -> list[BaseException]:
 
 
 def network_text(error: BaseException) -> str:
-    """Return the root cause of a network failure, without object addresses and without a proxy's password."""
+    """Return the root cause of a network error, without the password of a proxy."""
     chain = exception_chain(error)
-    # Both libraries have "Proxy" in the name of an error that occurs on the way to a proxy.
+    # In both libraries, the names of errors in connecting to a proxy contain "Proxy".
     hint = f"; {PROXY_HINT}" if any("Proxy" in type(cause).__name__ for cause in chain) else ""
     return without_users(f"{type(error).__name__}: {chain[-1]}{hint}")
 
 
 def untrusted_text(error: BaseException) -> str | None:
-    """Return why a server's certificate is not trusted; None for another error."""
+    """Return why a server's certificate is not trusted; None for any other error."""
     causes = [cause for cause in exception_chain(error) if isinstance(cause, ssl.SSLCertVerificationError)]
-    # aiohttp's own class is a subclass without verify_message.
+    # aiohttp's subclass has no verify_message.
     return f"TLS: {getattr(causes[-1], 'verify_message', None) or causes[-1]}" if causes else None
 
 
 def without_users(text: str) -> str:
-    """Mask user and password in the URLs of a text."""
+    """Mask user names and passwords in the URLs of a text."""
     return _USER.sub("//***@", text)

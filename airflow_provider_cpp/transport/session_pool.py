@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HTTP sessions of an event loop, one for equal settings: connections, timeouts and the token source."""
+"""The HTTP sessions of an event loop. Equal settings share one session, with its connections, timeouts and token source."""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ from airflow_provider_cpp.transport.settings import Settings
 from airflow_provider_cpp.transport.trust import ssl_context_for
 
 MAX_CONNECTIONS = 32
-"""Connections of a session; further requests queue. Each open one takes some 300 KiB of TLS buffers. With response times of
-a fifth of a second, 32 are enough for 5,000 waits that a triggerer resumes within a minute:
-:data:`~airflow_provider_cpp.core.poll_schedule.RESUMED_WITHIN`."""
+"""The maximum number of connections of a session; further requests queue. Each open connection needs about 300 KiB for TLS buffers.
+With response times of 0.2 seconds, 32 connections are enough for 5,000 waits that a triggerer resumes within a minute; see
+:data:`~airflow_provider_cpp.core.poll_schedule.RESUMED_WITHIN`.
+"""
 
 KEEP_ALIVE = 60.0
-"""Seconds for which an idle connection is kept. A firewall or load balancer silently drops one after some minutes, and a
-request on it would wait for its timeout."""
+"""Seconds for which an idle connection stays open. Firewalls and load balancers silently drop idle connections after some minutes,
+and a request on such a connection would wait until its timeout.
+"""
 
 
 class PooledSession:
-    """An HTTP session, open until its last user releases it. Sessions of different settings share nothing.
+    """An HTTP session that is open until its last user releases it. Sessions with different settings share nothing.
 
     :ivar users: the number of :class:`~.shared_connection.SharedConnection` that use it, plus the requests in progress.
-    :ivar limiter: queues requests while all connections are in use, with less memory than aiohttp's own queue.
+    :ivar limiter: queues requests while all connections are in use; needs less memory than aiohttp's own queue.
     """
 
     def __init__(self, settings: Settings, context: ssl.SSLContext) -> None:
@@ -40,14 +42,14 @@ class PooledSession:
         self._sign_in: asyncio.Future[Token] | None = None
         proxies = dict(settings.proxies) or get_environ_proxies(settings.base_url)
         self.proxy = select_proxy(settings.base_url, proxies)
-        # A total timeout only: each further timeout is one more timer in every poll, and these responses are small.
+        # Set only a total timeout: responses are small, and each additional timeout needs a timer in every poll.
         self.timeout = aiohttp.ClientTimeout(total=settings.request_timeout)
         self.submit_timeout = aiohttp.ClientTimeout(
             total=settings.exchange_timeout(submit=True),
             connect=settings.request_timeout,
             sock_read=settings.read_timeout(submit=True),
         )
-        # No cookies and no ~/.netrc.
+        # Use no cookies and no ~/.netrc.
         self.client = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=context, limit=MAX_CONNECTIONS, keepalive_timeout=KEEP_ALIVE),
             headers=COMMON_HEADERS,
@@ -57,18 +59,18 @@ class PooledSession:
         )
 
     async def token(self, rejected: Token | None) -> Token:
-        """Return a token. Cancelling one caller does not cancel the sign-in, which is for all.
+        """Return a token. All callers share one sign-in, and cancelling one caller does not cancel it.
 
-        msal is synchronous: it runs in a thread, one at a time, so that sign-ins that hang do not use up the loop's threads.
+        msal is synchronous, so the sign-in runs in a thread. Only one runs at a time, so that blocked sign-ins do not use all threads.
 
-        :param rejected: a token that the API rejected; another one is returned.
-        :raises MarketplaceError: if there is no token, or not in time.
+        :param rejected: a token that the API rejected; the returned token is a different one.
+        :raises MarketplaceError: if there is no token, or none in time.
         """
-        # Longer than the longest sign-in, whose own error has more details.
+        # Longer than the timeout of a sign-in, whose error has more details.
         seconds = self.settings.exchange_timeout(submit=False) + self.settings.request_timeout
         try:
             async with asyncio.timeout(seconds):
-                while self._sign_in is not None:  # of a caller that was cancelled
+                while self._sign_in is not None:  # started by a caller that was cancelled
                     await asyncio.wait([self._sign_in])
                 work = asyncio.get_running_loop().run_in_executor(None, self.token_source.token, rejected)
                 self._sign_in = work
@@ -82,20 +84,20 @@ class PooledSession:
     def _ended(self, work: asyncio.Future[Token]) -> None:
         self._sign_in = None
         if not work.cancelled():
-            work.exception()  # else asyncio logs an exception that no caller retrieves
+            work.exception()  # otherwise asyncio logs an exception that no caller retrieves
 
 
 class SessionPool:
-    """The sessions of one event loop, one for equal settings; each closes with its last user."""
+    """The sessions of one event loop, one for each settings value; each closes when its last user releases it."""
 
     def __init__(self) -> None:
         self._sessions: dict[Settings, PooledSession] = {}
 
     async def acquire(self, settings: Settings) -> PooledSession:
-        """Return the session for these settings, with one more user."""
+        """Return the session for these settings, and add a user."""
         session = self._sessions.get(settings)
         if session is None:
-            context = await asyncio.to_thread(ssl_context_for, settings.ca_bundle())  # reads from the disk
+            context = await asyncio.to_thread(ssl_context_for, settings.ca_bundle())  # reads from disk
             session = self._sessions.get(settings)  # another caller may have been faster
         if session is None:
             session = self._sessions[settings] = PooledSession(settings, context)
@@ -103,13 +105,13 @@ class SessionPool:
         return session
 
     async def release(self, session: PooledSession) -> None:
-        """Remove a user; close the session after the last one."""
+        """Remove a user; close the session if it was the last one."""
         session.users -= 1
         if not session.users:
             del self._sessions[session.settings]
             await session.client.close()
 
     async def discard(self) -> None:
-        """Close all sessions of a closed event loop, whose sockets are closed."""
+        """Close all sessions of an event loop that is already closed."""
         for session in self._sessions.values():
             await session.client.close()

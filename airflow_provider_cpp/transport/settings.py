@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The settings of a connection, validated and frozen."""
+"""The validated settings of a connection."""
 
 from __future__ import annotations
 
@@ -26,16 +26,18 @@ class Settings:
     """The settings of a connection. Equal settings share a token.
 
     :param base_url: the API's scheme, host, port and base path.
+    :param credentials: the credentials of the authentication method.
     :param scope: the scope of the token.
+    :param api_version: the API version to request.
     :param publisher_id: the default publisher ID.
     :param authority: the URL of the token service.
-    :param verify: the path of a CA bundle; None for the environment's, else the bundle of requests.
-    :param proxies: proxy URL by scheme, ``(("https", "http://proxy:3128"),)``.
-    :param request_timeout: seconds for connecting, and for each wait for data; in a triggerer, for a whole poll, since the
-        responses are small. A whole exchange, from name resolution to the last byte, takes at most three times as long, and
-        so does a whole sign-in with all its requests.
-    :param submit_timeout: seconds for each wait for data of the response to a submit, if more than ``request_timeout``. A
-        whole submit takes at most three times as long.
+    :param verify: the path of a CA bundle; None for the environment's bundle or else that of requests.
+    :param proxies: the proxy URLs by scheme, ``(("https", "http://proxy:3128"),)``.
+    :param request_timeout: seconds to connect, and for each wait for data; 60 by default. In a triggerer, it limits a whole
+        read. In a worker, a whole exchange, from name resolution to the last byte, takes at most three times as long. A
+        whole sign-in with all its requests also takes at most three times as long.
+    :param submit_timeout: seconds for each wait for data in the response to a submit, if greater than ``request_timeout``; 300
+        by default. A whole submit takes at most three times as long.
     """
 
     base_url: str
@@ -54,14 +56,14 @@ class Settings:
         return max(self.submit_timeout, self.request_timeout) if submit else self.request_timeout
 
     def exchange_timeout(self, *, submit: bool) -> float:
-        """Return the seconds for a whole exchange; without ``submit``, also for a whole sign-in."""
+        """Return the seconds for a whole exchange or, without ``submit``, a whole sign-in."""
         return 3 * self.read_timeout(submit=submit)
 
     def ca_bundle(self, environ: Mapping[str, str] = os.environ) -> str | None:
         """Return the path of the CA bundle: the connection's, else the environment's, else None.
 
-        In requests the environment overrides a session's setting, and aiohttp ignores it. Here the connection comes first,
-        and both drivers trust the same authorities.
+        In requests, the environment overrides the session's setting; aiohttp ignores the environment. With this method, both drivers
+        use the same bundle, and the connection has priority.
         """
         return self.verify or next((environ[name] for name in CA_BUNDLE_VARIABLES if environ.get(name)), None)
 
@@ -77,9 +79,9 @@ class Settings:
         port: int | None = None,
         where: str = "the connection",
     ) -> Settings:
-        """Return the settings of a connection.
+        """Parse and validate the fields of a connection.
 
-        :param endpoint: the API, with its defaults.
+        :param endpoint: the API's default address.
         :param port: the API's port, if it is not part of ``host``.
         :param where: the connection's name in errors.
         :raises ConfigurationError: lists all missing and invalid fields.

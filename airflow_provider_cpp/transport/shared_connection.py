@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Settings and session that all flows of one event loop share on one Airflow connection."""
+"""The settings and session that all flows on one event loop and one Airflow connection share."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from airflow_provider_cpp.transport.single_flight import SingleFlight
 
 
 class ConnectionSource(Protocol):
-    """Reads an Airflow connection; the hook implements it."""
+    """The protocol to read an Airflow connection; the hook implements it."""
 
     @property
     def cache_key(self) -> Hashable:
-        """The key of the connection; flows with equal keys share it."""
+        """The key by which flows share the connection."""
 
     @property
     def where(self) -> str:
@@ -36,21 +36,21 @@ class ConnectionSource(Protocol):
 
 
 class SharedConnection:
-    """Settings and session that all flows of one event loop share on one Airflow connection.
+    """The settings and session that all flows on one event loop and one Airflow connection share.
 
-    :param pool: the loop's sessions.
+    :param pool: the event loop's sessions.
     :param source: reads the connection for all flows.
-    :param start_interval: seconds for which a new flow uses the settings read before.
+    :param start_interval: seconds for which a new flow uses the settings that were read before.
     :param failure_interval: seconds between two reads of a connection with a valid token while polls fail.
     :ivar users: the number of flows.
-    :ivar session: the session in use; None before the first :meth:`acquire`.
-    :ivar last_read: the settings read last, or the error; None before the first read. If the session has equal settings, it
-        is the same object as ``session.settings``.
-    :ivar read_at: the time of that read, on the loop's clock.
-    :ivar reload_at: the time, on the same clock, from which the connection is read again before the next token; never, until
-        a token was requested with these settings.
-    :ivar gave_token: whether these settings gave a token.
-    :ivar read_failed: whether the last read failed; the failure is logged once.
+    :ivar session: the current session; None before the first :meth:`acquire`.
+    :ivar last_read: the settings or the error of the last read; None before the first read. Settings that equal the session's
+        are the same object as ``session.settings``.
+    :ivar read_at: the time of the last read, on the event loop's clock.
+    :ivar reload_at: the time, on the same clock, after which the connection is read again before the next sign-in; infinity
+        until the first sign-in with these settings.
+    :ivar gave_token: whether a sign-in with these settings has succeeded.
+    :ivar read_failed: whether the last read failed; only the first failure is logged.
     """
 
     def __init__(
@@ -72,9 +72,9 @@ class SharedConnection:
         self.read_failed = False
 
     def current(self, rejected: Token | None = None) -> tuple[PooledSession, Token] | None:
-        """Return the session and a valid token if both are at hand, else None.
+        """Return the session and its cached token if both are valid, else None.
 
-        :param rejected: a token that the API rejected; another one is returned.
+        :param rejected: a token that the API rejected; the returned token is a different one.
         """
         session = self.session
         if session is None or (isinstance(self.last_read, Settings) and self.last_read is not session.settings):
@@ -84,27 +84,27 @@ class SharedConnection:
     async def acquire(self, rejected: Token | None = None) -> tuple[PooledSession, Token]:
         """Return the session and a valid token; concurrent callers share one sign-in.
 
-        :param rejected: a token that the API rejected; another one is returned.
-        :raises MarketplaceError: if the connection cannot be used, or gives no token.
+        :param rejected: a token that the API rejected; the returned token is a different one.
+        :raises MarketplaceError: if the connection cannot be used, or if there is no token.
         """
         while (acquired := self.current(rejected)) is None:
             key = None if rejected is None else rejected.value
             acquired = await self._acquiring.run(key, lambda: self._renew(rejected))
-            if acquired[0] is self.session:  # else the session changed while this caller waited
+            if acquired[0] is self.session:  # otherwise the session changed while this caller waited
                 break
         return acquired
 
     async def _renew(self, rejected: Token | None) -> tuple[PooledSession, Token]:
-        """Read the connection, switch to the session of its settings, and get a token."""
+        """Read the connection if due, switch to the session for its settings, and get a token."""
         async with self._lock:
             settings = await self._settings(rejected)
             gave_token, self.gave_token = self.gave_token, False
             now = asyncio.get_running_loop().time()
-            # If the sign-in fails: read again at once settings that gave tokens before, and others after a short time.
+            # After a failed sign-in, read the connection again: at once if these settings gave a token before, else after a delay.
             self.reload_at = -math.inf if gave_token else min(self.reload_at, now + FAILURE_CACHE_TIME)
             if (session := self.session) is None or session.settings != settings:
                 previous, session = session, await self.pool.acquire(settings)
-                # Set before the next await: after a cancellation, close() must release it.
+                # Set this before the next await, so that close() releases the session after a cancellation.
                 self.session = session
                 if previous is not None:
                     await self.pool.release(previous)
@@ -115,7 +115,7 @@ class SharedConnection:
             return session, token
 
     async def _settings(self, rejected: Token | None = None) -> Settings:
-        """Return the settings, or raise the error, of the last read; read the connection first if it is due."""
+        """Return the settings of the last read, or raise its error; read the connection first if that is due."""
         loop = asyncio.get_running_loop()
         has_token = self.current(rejected) is not None
         due_at = self.read_at + self.failure_interval if has_token else self.reload_at
@@ -136,7 +136,7 @@ class SharedConnection:
         except MarketplaceError as error:
             return error
         except Exception as error:  # noqa: BLE001 - anything that Airflow or a secrets backend raises
-            if session is None:  # the error's own text may hold a secret
+            if session is None:  # do not show the error's text, which may contain a secret
                 return ConnectionNotFoundError((f"it cannot be read now: {type(error).__name__}",), self.source.where)
             if not self.read_failed:
                 text = (
@@ -152,18 +152,18 @@ class SharedConnection:
         return settings
 
     async def reload(self) -> None:
-        """Read the connection after a failed poll, unless that was done recently; the next poll uses the result.
+        """Read the connection after a failed poll, unless it was read recently; the next poll uses the result.
 
-        :raises MarketplaceError: if it cannot be used.
+        :raises MarketplaceError: if the connection cannot be used.
         """
         async with self._lock:
             await self._settings()
 
     async def reload_if_stale(self) -> None:
-        """Read the connection for a new flow, unless that was done recently or the first token is not acquired yet."""
+        """Read the connection for a new flow, unless it was read recently or there is no session yet."""
         if self.session is not None and asyncio.get_running_loop().time() - self.read_at >= self.start_interval:
             self.reload_at = -math.inf
-            with suppress(MarketplaceError):  # a valid token stays in use
+            with suppress(MarketplaceError):  # continue to use a valid token
                 await self.reload()
 
     async def close(self) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Share one running coroutine among all callers that need its result."""
+"""Share the result of one running coroutine among all concurrent callers."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class _Flight(Generic[T]):
 
 
 class SingleFlight(Generic[T]):
-    """Runs one coroutine at a time for each key; for one event loop.
+    """Run one coroutine at a time for each key, on one event loop.
 
-    It creates no task: the coroutine runs in the task of the first caller. If that caller is cancelled, the next caller
-    starts a new coroutine: cancelling one caller does not cancel the others, and nothing is left when all are gone.
+    The coroutine runs in the task of the first caller; this class creates no task. If that caller is cancelled, the next caller
+    starts a new coroutine. So cancelling one caller does not cancel the others, and no task is left when all are cancelled.
     """
 
     __slots__ = ("_in_progress",)
@@ -32,9 +32,9 @@ class SingleFlight(Generic[T]):
         self._in_progress: dict[Hashable, _Flight[T]] = {}
 
     async def run(self, key: Hashable, make: Callable[[], Awaitable[T]]) -> T:
-        """Return the result of ``make``, or of the call that is in progress for the same key; errors are shared too.
+        """Return the result of ``make``, or of the call in progress for the same key; errors are shared too.
 
-        :param make: starts the work; its result must not be None.
+        :param make: returns the coroutine; its result must not be None.
         """
         while (flight := self._in_progress.get(key)) is not None:
             await flight.ended.wait()

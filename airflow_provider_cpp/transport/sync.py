@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The driver for flows in workers, with requests."""
+"""The driver that runs flows in workers, with requests."""
 
 from __future__ import annotations
 
@@ -40,11 +40,12 @@ T = TypeVar("T")
 
 
 class SyncSession:
-    """Sends requests and runs flows, blocking; a context manager.
+    """Send requests and run flows, blocking; a context manager.
 
-    :param log: receives the lines that flows log.
-    :param save_checkpoint: saves a flow's checkpoint, or removes it if None; without it checkpoints are dropped.
-    :param reload: reads the settings again after a failed poll; without it they do not change.
+    :param settings: the connection's settings.
+    :param log: receives the log lines of flows.
+    :param save_checkpoint: stores a flow's checkpoint, or deletes it for None; without this argument, checkpoints are discarded.
+    :param reload: reads the settings again after a failed poll; without this argument, the settings do not change.
     """
 
     def __init__(
@@ -66,13 +67,11 @@ class SyncSession:
         self._deadline: datetime | None = None
 
     def __enter__(self) -> Self:
-        """Return the session."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the connections."""
         self.close()
 
     def close(self) -> None:
@@ -122,7 +121,7 @@ class SyncSession:
         except MarketplaceError:
             raise
         except Exception as error:  # noqa: BLE001 - anything that Airflow or a secrets backend raises
-            # They are often unavailable together with the API, which must not end a wait.
+            # Both are often unavailable together with the API, which must not end a wait.
             raise ConfigurationError((f"it cannot be read now: {type(error).__name__}",)) from None
         if settings == self.settings:
             self._tokens.connection_was_reloaded()
@@ -130,7 +129,7 @@ class SyncSession:
             self.settings, self._tokens = settings, token_source(settings)
 
     def send(self, request: Request[Any]) -> Response:
-        """Send a request; after a 401, send it once more with a new token: a rejected request had no effect.
+        """Send a request. After a 401, send it once more with a new token, because a rejected request had no effect.
 
         :raises MarketplaceError: if there is no token or no response in time.
         """
@@ -143,7 +142,6 @@ class SyncSession:
             return response
 
     def _time_for(self, request: Request[Any]) -> float:
-        """Return the seconds for a request, including sign-in."""
         total = self.settings.exchange_timeout(submit=not request.is_safe)
         if self._deadline is None:
             return total
@@ -152,13 +150,13 @@ class SyncSession:
     def _exchange(self, request: Request[Any], token: Token) -> Response:
         _check_deadline(request)
         settings = self.settings
-        self._session.trust_env = not settings.proxies  # else requests adds the environment's proxies
+        self._session.trust_env = not settings.proxies  # otherwise requests adds the environment's proxies
         try:
             with self._session.request(
                 request.method,
                 settings.base_url + request.url_path(settings.api_version),
                 data=request.body,
-                # As auth: requests replaces a plain Authorization header by an entry of ~/.netrc.
+                # Set the headers as auth, because requests replaces a plain Authorization header by an entry of ~/.netrc.
                 auth=_Headers({**COMMON_HEADERS, **request.headers, "Authorization": f"Bearer {token.value}"}),
                 timeout=(settings.request_timeout, settings.read_timeout(submit=not request.is_safe)),
                 verify=settings.ca_bundle() or DEFAULT_CA_BUNDLE_PATH,
@@ -182,7 +180,7 @@ class _Session(requests.Session):
         self.mount("https://", BoundedAdapter())
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002 - requests passes it
-        """Return None: requests reads a redirect's body and Location even if it does not follow it."""
+        """Return None, because requests otherwise reads the body and Location of a redirect that it does not follow."""
         return None
 
 
@@ -196,7 +194,6 @@ class _Headers(requests.auth.AuthBase):
 
 
 def _was_never_sent(error: BaseException) -> bool:
-    """Return whether there was no connection, so that the request was certainly not sent."""
     kinds = (ConnectTimeoutError, NewConnectionError, ssl.SSLCertVerificationError)
     return any(isinstance(cause, kinds) for cause in exception_chain(error))
 

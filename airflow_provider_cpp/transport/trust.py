@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Trusted certificate authorities, the same for both drivers and for sign-in."""
+"""TLS contexts with the trusted certificate authorities, for both drivers and for sign-in."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from airflow_provider_cpp.transport.deadline import BoundedTLSSocket
 
 
 def ssl_context_for(bundle: str | None) -> ssl.SSLContext:
-    """Return a context that trusts a CA bundle, and checks certificates and host names.
+    """Return a TLS context that trusts a CA bundle, and checks certificates and host names.
 
     The context is shared: do not change it.
 
-    :param bundle: the path of a file, or of a folder as OpenSSL's ``c_rehash`` makes it; None for the bundle of requests.
+    :param bundle: the path of a file, or of a folder prepared with OpenSSL's ``c_rehash``; None for the bundle of requests.
     :raises CABundleError: if the bundle is missing, empty or cannot be read now.
     """
     path = Path(bundle or DEFAULT_CA_BUNDLE_PATH)
@@ -42,7 +42,7 @@ def ssl_context_for(bundle: str | None) -> ssl.SSLContext:
 
 @lru_cache(maxsize=8)
 def _load_context(bundle: Path, *, is_folder: bool, version: tuple[int, ...]) -> ssl.SSLContext:  # noqa: ARG001 - part of the key
-    """Load a bundle, which takes longer than ten polls; the cache notices a file that was replaced."""
+    """Load a CA bundle, which takes longer than ten polls; ``version`` makes the cache reload a replaced file."""
     context = ssl.create_default_context(cafile=None if is_folder else bundle, capath=bundle if is_folder else None)
     context.hostname_checks_common_name = False  # the same as urllib3
     context.set_alpn_protocols(["http/1.1"])

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Triggers that wait in the triggerer."""
+"""The trigger that waits for a publication."""

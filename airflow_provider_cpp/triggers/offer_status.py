@@ -17,15 +17,15 @@ from airflow_provider_cpp.hooks.lookup import make_hook
 
 
 class OfferStatusTrigger(BaseTrigger):
-    """Waits for a publication and fires one event with the outcome.
+    """Wait for a publication, and fire one event with the outcome.
 
-    A triggerer that restarts, or takes over the trigger from another one, starts the wait again from these arguments. All are
-    plain JSON, and the deadline is an absolute time.
+    If a triggerer restarts, or takes over the trigger from another one, it starts the wait again from these arguments. All of
+    them are plain JSON, and the deadline is an absolute time.
 
     :param conn_id: the connection ID.
-    :param wait_spec: what to wait for: :meth:`airflow_provider_cpp.core.wait_spec.WaitSpec.to_payload`.
-    :param poll_state: what the task logged before it deferred, so that it is not logged again:
-        :meth:`airflow_provider_cpp.core.poll_state.PollState.to_payload`.
+    :param wait_spec: the result of :meth:`airflow_provider_cpp.core.wait_spec.WaitSpec.to_payload`.
+    :param poll_state: the result of :meth:`airflow_provider_cpp.core.poll_state.PollState.to_payload`, so that the trigger
+        does not log again what the task has logged.
     """
 
     def __init__(self, conn_id: str, wait_spec: dict[str, Any], poll_state: dict[str, Any] | None = None) -> None:
@@ -35,12 +35,12 @@ class OfferStatusTrigger(BaseTrigger):
         self.poll_state = poll_state
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the class path and the arguments, from which a triggerer creates this trigger again."""
+        """Return the class path and the arguments from which a triggerer recreates this trigger."""
         arguments = {"conn_id": self.conn_id, "wait_spec": self.wait_spec, "poll_state": self.poll_state}
         return f"{__name__}.{type(self).__name__}", arguments
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait, and yield one event; an error of this package becomes an outcome, so that its text reaches the task."""
+        """Wait, and yield one event. Errors of this package become outcomes, so that their text reaches the task."""
         try:
             outcome = await self._wait()
         except MarketplaceError as error:
@@ -48,9 +48,9 @@ class OfferStatusTrigger(BaseTrigger):
         yield TriggerEvent(outcome.to_payload())  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
 
     async def _wait(self) -> WaitOutcome:
-        """Wait; the connection is read by the first poll, since a failed poll does not end the wait."""
+        """Wait; read the connection in the first poll, because a failed poll does not end the wait."""
         spec, state = WaitSpec.from_payload(self.wait_spec), PollState.from_payload(self.poll_state)
-        # Equal values, but with keys that all triggers share: those of a JSON document are its own, 1.5 KiB for each trigger.
+        # Rebuild both, so that all triggers share the dictionary keys: parsed JSON has its own, 1.5 KiB for each trigger.
         self.wait_spec, self.poll_state = spec.to_payload(), state.to_payload()
         hook = make_hook(self.conn_id, spec.api)
         return await hook.arun(wait(hook.api, spec, state))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A local emulator of the Cloud Partner Portal API and the Product Ingestion API, and of the Entra ID that issues tokens.
+"""A local emulator of the Cloud Partner Portal API, the Product Ingestion API, and the Entra ID tenant that issues tokens.
 
-It shares no code with the client on purpose: a misread page of the documentation must not make both of them wrong.
+It deliberately shares no code with the client, so that a misunderstanding of the documentation does not affect both.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command ``partner-center-emulator``, which is also ``python -m partner_center_emulator``."""
+"""The command ``partner-center-emulator``, also available as ``python -m partner_center_emulator``."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"It serves the same offers through the Product Ingestion API at {emulator.product_ingestion_url}.")
     print("Environment variables with the Airflow connections, for your shell (press Ctrl-C to stop the emulator):\n")
     print(emulator.environment(), flush=True)
-    while not stop.wait(0.2):  # without a timeout, a signal that another thread receives is missed
+    while not stop.wait(0.2):  # without a timeout, this misses signals that another thread receives
         pass
     emulator.stop()
     print("\nRequests served:")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Endpoints besides the two APIs: Entra ID, managed identities, the admin API, and the dashboard."""
+"""Endpoints other than those of the two APIs: Entra ID, managed identities, the admin API, and the dashboard."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from partner_center_emulator.managed_identity import HOSTS, IMDS, ManagedIdentit
 
 
 def identity_routes(cpp_api: CloudPartnerPortalAPI) -> list[Route]:
-    """Return the routes of Entra ID: discovery, keys and both token endpoints."""
+    """Return the routes of Entra ID: discovery, keys and both versions of the token endpoint."""
     identity, dispatcher = cpp_api.identity, cpp_api.dispatcher
 
     def discovery(version: str) -> Callable[[Request, bytes], Response]:
@@ -71,13 +71,13 @@ def managed_identity_routes(cpp_api: CloudPartnerPortalAPI, managed_identity: Ma
 
 
 class AdminAPI:
-    """Lets people, demonstrations and tests control the emulator from other processes."""
+    """The API with which people and tests control the emulator from other processes."""
 
     def __init__(self, cpp_api: CloudPartnerPortalAPI) -> None:
         self.cpp_api = cpp_api
 
     def routes(self) -> list[Route]:
-        """Return the routes of the dashboard and those below /emulator."""
+        """Return the routes of the dashboard and of the paths below /emulator."""
         table: list[tuple[str, str, Callable[[Request, bytes], Response]]] = [
             ("GET", "/", self._dashboard),
             ("GET", "/emulator/health", lambda _, __: json_response(200, {"status": "serving"})),
@@ -92,11 +92,11 @@ class AdminAPI:
         return [Route(path, self._endpoint(handler), methods=[method]) for method, path, handler in table]
 
     def person(self, offer_id: str, action: str) -> None:
-        """Do what a person does in Partner Center: ``publish``, ``sign-off``, ``cancel``, ``lock`` or ``unlock``.
+        """Perform an action of a person in Partner Center: ``publish``, ``sign-off``, ``cancel``, ``lock`` or ``unlock``.
 
-        A locked product, which somebody edits, cannot be configured through the Product Ingestion API.
+        The Product Ingestion API cannot configure a locked product, which somebody is editing.
 
-        :raises OfferError: if the CPP API would reject it.
+        :raises OfferError: if the CPP API would reject the action.
         """
         cpp_api = self.cpp_api
         with cpp_api.dispatcher.lock:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Certificates of applications, and the authority that issues them."""
+"""Certificates of applications, and the certificate authority that issues them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ISSUER = "Contoso Issuing CA"
 
 @cache
 def new_key(name: str) -> rsa.RSAPrivateKey:
-    """Return the key of this name; generating one takes a tenth of a second, so each is generated once per process."""
+    """Return the key with this name. Keys are cached in the process, because generating one takes a tenth of a second."""
     del name
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
@@ -39,7 +39,7 @@ class IssuedCertificate:
 
     :param key: the private key.
     :param certificate: the certificate.
-    :param issuer: the authority's own certificate.
+    :param issuer: the certificate of the issuing authority.
     """
 
     key: rsa.RSAPrivateKey = field(repr=False)
@@ -49,8 +49,8 @@ class IssuedCertificate:
     def pem(self, passphrase: str | None = None, *, chain: bool = True) -> str:
         """Return the key, the certificate and the issuer's certificate as PEM.
 
-        :param passphrase: encrypts the key, if it is given.
-        :param chain: whether to include the certificates.
+        :param passphrase: the passphrase to encrypt the key; None for no encryption.
+        :param chain: whether to include the certificates; True by default.
         """
         key = self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, _encryption(passphrase))
         return key.decode() + (self.public_pem() if chain else "")
@@ -67,7 +67,7 @@ class IssuedCertificate:
 
 
 class CertificateAuthority:
-    """Issues certificates to applications."""
+    """A certificate authority that issues certificates to applications."""
 
     def __init__(self) -> None:
         self._key = new_key("authority")
@@ -76,7 +76,7 @@ class CertificateAuthority:
     def issue(self, key: str = "application", subject: str = SUBJECT, *, days: int = 365) -> IssuedCertificate:
         """Issue a certificate.
 
-        :param key: name of its key; each name has its own key.
+        :param key: the name of its key; each name has its own key.
         :param subject: the common name.
         :param days: days until it expires; negative for a certificate that has already expired.
         """
@@ -100,7 +100,7 @@ class CertificateAuthority:
 
 
 def thumbprints(certificate: x509.Certificate) -> dict[str, bytes]:
-    """Return a certificate's thumbprints by the JWT header that contains them."""
+    """Return a certificate's thumbprints by the name of the JWT header for each."""
     hashes: dict[str, HashAlgorithm] = {"x5t": SHA1(), "x5t#S256": SHA256()}  # noqa: S303 - the older of the two headers
     return {name: certificate.fingerprint(one) for name, one in hashes.items()}
 
@@ -114,7 +114,7 @@ def _encryption(passphrase: str | None) -> KeySerializationEncryption:
 
 
 def server_context(authority: trustme.CA, host: str) -> tuple[ssl.SSLContext, str]:
-    """Return a TLS context with a new server certificate, and the certificate's thumbprint, which Service Fabric clients check."""
+    """Return a TLS context with a new server certificate, and its thumbprint, which clients in Service Fabric check."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     issued = authority.issue_cert(host, "localhost", "127.0.0.1")
     issued.configure_cert(context)

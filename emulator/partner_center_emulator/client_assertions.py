@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Client assertions: signed by the application itself, or tokens of an issuer that it trusts."""
+"""Client assertions that the application signs, or that an issuer signs which the application trusts."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ NAMES = ("x5t", "x5t#S256")
 
 @dataclass(slots=True)
 class AssertionVerifier:
-    """Verifies the client assertions of the application.
+    """A verifier of the application's client assertions.
 
-    :param certificates: the registered certificates, which thumbprints identify.
-    :param trusted: an authority and a subject, whose certificates need no registration.
-    :param issuers: issuers of federated tokens, each trusted for one subject.
+    :param certificates: the registered certificates, identified by their thumbprints.
+    :param trusted: an authority and a subject; certificates with both need no registration.
+    :param issuers: the issuers of federated tokens, each trusted for one subject.
     """
 
     certificates: list[x509.Certificate] = field(default_factory=list)
@@ -41,9 +41,9 @@ class AssertionVerifier:
     def verify(self, form: dict[str, str], client_id: str, audiences: Collection[str]) -> tuple[str, str]:
         """Verify the assertion in a token request.
 
-        :param audiences: valid audiences of an assertion that the application signs.
-        :return: the authentication method, and what identified the key.
-        :raises SignInError: with the error code of Entra ID.
+        :param audiences: the valid audiences of an assertion that the application signs.
+        :returns: the authentication method, and what identified the key.
+        :raises SignInError: with Entra ID's error code.
         """
         if form.get("client_assertion_type") != ASSERTION_TYPE:
             raise SignInError(400, "invalid_request", 900144, f"client_assertion_type must be '{ASSERTION_TYPE}'.")

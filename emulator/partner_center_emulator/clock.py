@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clocks of the emulator, on which days can pass in seconds, or only when a test advances them."""
+"""The emulator's clocks: days pass in seconds, or only when a test advances the clock."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """The emulator's time, and how it is displayed in responses."""
+    """The emulator's time, and the times in its responses."""
 
     def now(self) -> datetime:
         """Return the emulator's time."""
 
     def display_time(self, moment: datetime) -> datetime:
-        """Return the time to write into responses for a moment on the emulator's clock."""
+        """Return the time that responses contain for a moment on the emulator's clock."""
 
 
 class ScaledClock:
-    """Runs ``speed`` times as fast as real time; responses contain real times.
+    """A clock that runs ``speed`` times as fast as real time; responses contain real times.
 
-    Time that :meth:`jump` skips takes no real time.
+    A :meth:`jump` takes no real time.
 
-    :param speed: seconds on the emulator's clock per real second.
+    :param speed: seconds on the emulator's clock per real second; 1 by default.
     """
 
     def __init__(self, speed: float = 1.0) -> None:
@@ -31,7 +31,7 @@ class ScaledClock:
             raise ValueError(msg)
         self.speed = speed
         self._start = datetime.now(timezone.utc)
-        self._jumps: list[tuple[datetime, timedelta]] = []  # the emulator's time just before each jump, and its length
+        self._jumps: list[tuple[datetime, timedelta]] = []  # the emulator's time before each jump, and its length
 
     def now(self) -> datetime:
         """Return the emulator's time."""
@@ -39,7 +39,7 @@ class ScaledClock:
         return steady + sum((span for _, span in self._jumps), timedelta(0))
 
     def display_time(self, moment: datetime) -> datetime:
-        """Return the real time of that moment."""
+        """Return the real time of the moment."""
         skipped = timedelta(0)
         for before, span in self._jumps:
             if moment > before:
@@ -47,12 +47,12 @@ class ScaledClock:
         return self._start + (moment - skipped - self._start) / self.speed
 
     def jump(self, **spans: float) -> None:
-        """Advance the clock at once: ``clock.jump(days=10)``."""
+        """Advance the clock immediately: ``clock.jump(days=10)``."""
         self._jumps.append((self.now(), timedelta(**spans)))
 
 
 class ManualClock:
-    """Stands still until :meth:`advance` is called.
+    """A clock that changes only with :meth:`advance`.
 
     :param start: the initial time; the real time if None.
     """
@@ -65,7 +65,7 @@ class ManualClock:
         return self._now
 
     def display_time(self, moment: datetime) -> datetime:
-        """Return the moment itself."""
+        """Return the moment unchanged."""
         return moment
 
     def advance(self, **spans: float) -> None:

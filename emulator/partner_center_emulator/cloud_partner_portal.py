@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The endpoints of the CPP API, as strict as the real ones."""
+"""The endpoints of the CPP API, with the same checks as the real API."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ DRAFT, PREVIEW, PRODUCTION = "draft", "preview", "production"
 
 
 class CloudPartnerPortalAPI:
-    """Serves the CPP API.
+    """The emulated CPP API.
 
-    :param publishers: ids and names of the publishers that the application has access to.
+    :param publishers: the names of the publishers that the application has access to, by ID.
     """
 
     def __init__(
@@ -64,9 +64,9 @@ class CloudPartnerPortalAPI:
         ]
 
     def submit(self, offer: Offer, kind: str, perform: Callable[[], Publication], *, lag: bool = True) -> Publication:
-        """Submit a publish or go-live, and keep the old responses for the reads that stay stale.
+        """Submit a publish or go-live, and keep the old responses for the reads that remain stale.
 
-        :param perform: carries it out and returns the publication.
+        :param perform: performs the submit, and returns the publication.
         """
         old_status, old_list = self.serializers.status(offer), self.serializers.operations(offer)
         previous = offer.current.publish_id if offer.current else None
@@ -88,7 +88,7 @@ class CloudPartnerPortalAPI:
         return publication.golive_id if own else publication.publish_id
 
     def _checked(self, handler: Handler) -> Handler:
-        """Check the API version, the token and the access before the handler runs."""
+        """Check the API version, the token and the access before calling the handler."""
 
         def handle(request: Request, body: bytes) -> Response:
             version = request.query_params.get("api-version")
@@ -222,7 +222,7 @@ class CloudPartnerPortalAPI:
         return Response(b"", 202, response_headers() | dict.fromkeys(names, value))
 
     base = ""
-    """Scheme, host and port of the emulator, set when it starts to listen."""
+    """The scheme, host and port of the emulator, set when it starts to listen."""
 
 
 def _json_object(body: bytes) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files, environment variables and Airflow connections for each authentication method."""
+"""The files, environment variables and Airflow connections for each authentication method."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from partner_center_emulator.workload_identity import Issuer
 
 AUTH_TYPES = ("client_secret", "certificate", "managed_identity", "workload_identity", "access_token")
 CLOUD_PARTNER_PORTAL, PRODUCT_INGESTION = APIS = ("cloud_partner_portal", "product_ingestion")
-PASSPHRASE = "correct horse battery staple"  # noqa: S105 - for a file that the emulator deletes when it stops
+PASSPHRASE = "correct horse battery staple"  # noqa: S105 - for a temporary file of the emulator
 
 
 class CredentialFactory:
-    """Issues credentials, registers them, and writes their files on demand.
+    """A factory that issues and registers credentials, and writes their files on demand.
 
     :param cpp_api: the API whose Entra ID tenant accepts the credentials.
-    :param host: address of the managed identity endpoint, which starts on demand.
+    :param host: the address of the managed identity endpoint, which starts on demand.
     """
 
     def __init__(self, cpp_api: CloudPartnerPortalAPI, host: str) -> None:
@@ -53,13 +53,13 @@ class CredentialFactory:
 
     @property
     def certificate(self) -> IssuedCertificate:
-        """The application's registered, valid certificate."""
+        """The application's valid, registered certificate."""
         return self._issued or self.rotate_certificate(register=True)
 
     def rotate_certificate(self, *, register: bool, days: int = 365) -> IssuedCertificate:
-        """Issue a new key and certificate to the application, and rewrite the files that exist.
+        """Issue a new key and certificate to the application, and rewrite the existing files.
 
-        :param register: whether it replaces the registered certificates; else only its issuer and subject are trusted.
+        :param register: whether it replaces the registered certificates; if False, only its issuer and subject are trusted.
         :param days: days until it expires; negative for a certificate that has already expired.
         """
         assertions = self.cpp_api.identity.assertions
@@ -75,18 +75,22 @@ class CredentialFactory:
         return self._issued
 
     def certificate_file(self, form: str = "pem") -> Path:
-        """Write the certificate with its key: ``pem`` is not encrypted, ``pfx`` is, with :data:`PASSPHRASE`."""
+        """Write the certificate with its key: ``pem`` is not encrypted, ``pfx`` is encrypted with :data:`PASSPHRASE`."""
         own = self.certificate
         return self._write(f"certificate.{form}", own.pem().encode() if form == "pem" else own.pfx(PASSPHRASE))
 
     def federated_token(self, lifetime: float = 3600.0, **claims: Any) -> Path:
-        """Write a new token of the workload, as a cluster does."""
+        """Write a new federated token of the workload, as a cluster does.
+
+        :param lifetime: seconds until it expires; 3600 by default.
+        :param claims: claims that replace the correct ones.
+        """
         return self._write("federated-token", self.issuer.token(lifetime, **claims).encode())
 
     def connection(self, auth_type: str, form: str, api: str = CLOUD_PARTNER_PORTAL) -> dict[str, Any]:
         """Return an Airflow connection with this authentication method.
 
-        :param api: the connection's type, which selects the API: one of :data:`APIS`.
+        :param api: the connection type, which selects the API: one of :data:`APIS`.
         """
         if api not in APIS:
             msg = f"api is {api!r}, not one of {', '.join(APIS)}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Process every request: counters, faults, gates and latency, and the format of errors."""
+"""The dispatch of every request, with counters, faults, gates, latency, and error responses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from partner_center_emulator.settings import Settings
 Handler = Callable[[Request, bytes], Response]
 Endpoint = Callable[[Request], Awaitable[Response]]
 Classify = Callable[[Request, bytes], tuple[str, str | None]]
-"""Return the route and the offer of a request."""
+"""A function that returns the route and the offer of a request."""
 
 COMMON_HEADERS = {
     "Cache-Control": "no-cache",
@@ -37,7 +37,7 @@ COMMON_HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class ServedRequest:
-    """A request that was served, or whose connection a fault reset."""
+    """A request that was served, or whose connection was reset by a fault."""
 
     at: datetime
     route: str
@@ -48,7 +48,7 @@ class ServedRequest:
 
 
 class Dispatcher:
-    """Turns handlers into endpoints."""
+    """The dispatcher, which applies counters, faults, gates and latency to every request."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -68,7 +68,7 @@ class Dispatcher:
             )
 
     def endpoint(self, route: str | Classify, handler: Handler) -> Endpoint:
-        """Turn a handler into an endpoint.
+        """Convert a handler to an endpoint.
 
         :param route: the route for counters and faults, or a function that returns it for each request.
         """
@@ -109,7 +109,7 @@ class Dispatcher:
                 return json_response(error.status, error.body)
 
     def error(self, status: int, code: str, message: str, details: list[dict[str, str]] | None = None) -> Response:
-        """Return an error response of the CPP API, with the body that ``error_body`` selects."""
+        """Return an error response of the CPP API in the format that ``error_body`` selects."""
         if self.settings.error_body == "empty":
             return Response(b"", status, response_headers())
         if self.settings.error_body == "html":
@@ -127,7 +127,7 @@ class Dispatcher:
     async def _wait_at_gates(self, route: str, offer: str | None, *, after: bool) -> None:
         for gate in self.faults.gates(route, offer, after=after):
             gate.arrive()
-            while not gate.is_open:  # noqa: ASYNC110 - another thread opens it, if any
+            while not gate.is_open:  # noqa: ASYNC110 - another thread opens it
                 await asyncio.sleep(0.01)
 
     async def _apply_fault(self, fault: Fault, request: Request, response: Response | None = None) -> Response | None:
@@ -159,7 +159,7 @@ class LostResponse(Response):
 
 
 def response_headers() -> dict[str, str]:
-    """Return the headers of every response of the CPP API, with a new request id."""
+    """Return the headers of every response of the CPP API, with a new request ID."""
     return {**COMMON_HEADERS, "X-Ms-Correlation-Request-Id": str(uuid.uuid4())}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 
 class SignInError(Exception):
-    """Entra ID or a managed identity endpoint rejects a sign-in; ``body`` is the response's body."""
+    """Entra ID or a managed identity endpoint rejects a sign-in; ``body`` is the response body."""
 
     body: dict[str, Any]
 
@@ -27,7 +27,7 @@ class SignInError(Exception):
 
 
 class ManagedIdentityError(SignInError):
-    """A managed identity endpoint rejects a request; the body has the endpoint's own format."""
+    """A managed identity endpoint rejects a request; the body has the format of that endpoint."""
 
     def __init__(self, status: int, body: dict[str, Any]) -> None:
         super().__init__(status, "invalid_request", 0, "")

@@ -38,7 +38,7 @@ ROUTES = (
     "configure_detail",
     "configure_cancel",
 )
-"""Routes of the sign-in and of the CPP API, then those of the Product Ingestion API."""
+"""The routes of sign-in and the CPP API, then those of the Product Ingestion API."""
 SUBMIT_ROUTES = {
     "publish": ("publish", "configure_publish"),
     "golive": ("golive", "configure_golive"),
@@ -49,18 +49,18 @@ SUBMIT_ROUTES = {
 
 @dataclass(slots=True)
 class Fault:
-    """A fault in the next requests that match.
+    """A fault that applies to the next matching requests.
 
-    :param kind: ``response`` returns the status, headers and body below; ``drop`` resets the connection; ``hang``
-        delays the response by ``seconds``; ``no-location`` and ``location`` change the header of a 202.
+    :param kind: ``response`` returns the status, headers and body; ``drop`` resets the connection; ``hang`` delays the
+        response by ``seconds``; ``no-location`` and ``location`` change the header of a 202 response.
     :param route: one of :data:`ROUTES`, or ``*``.
-    :param offer: only requests for this offer.
-    :param times: number of requests.
-    :param after: whether the request takes effect first, so that only its response is lost.
+    :param offer: match only requests for this offer.
+    :param times: the number of requests.
+    :param after: whether the request takes effect, so that only its response is lost.
     :param status: the HTTP status of a ``response``.
-    :param headers: its headers, ``{"Retry-After": "5"}`` for example.
+    :param headers: its headers, for example ``{"Retry-After": "5"}``.
     :param body: its body.
-    :param location: the value for ``location``.
+    :param location: the header value of a ``location``.
     :param seconds: the delay of a ``hang``.
     """
 
@@ -76,7 +76,7 @@ class Fault:
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a fault that would never match."""
+        """Raise ValueError for a fault that can never match."""
         if self.kind not in KINDS or self.route not in (*ROUTES, "*"):
             msg = f"no fault of kind {self.kind!r} on route {self.route!r}; kinds: {KINDS}; routes: {ROUTES} or '*'"
             raise ValueError(msg)
@@ -98,11 +98,11 @@ SCENARIO_FAULT_ROUTES = ("status", "operation", "submission_list", "configure_st
 
 
 class Gate:
-    """Holds requests until it is opened.
+    """A gate that holds matching requests until it is opened.
 
     :param route: the route of the requests.
     :param after: whether requests take effect before they are held.
-    :param offer: only requests for this offer.
+    :param offer: match only requests for this offer.
     """
 
     def __init__(self, route: str, *, after: bool = False, offer: str | None = None) -> None:
@@ -149,7 +149,7 @@ class Faults:
         self._lock = threading.Lock()
 
     def add(self, fault: Fault) -> None:
-        """Add a fault; faults apply in the order in which they were added."""
+        """Add a fault; faults apply in the order in which they are added."""
         with self._lock:
             self._faults.append(fault)
 

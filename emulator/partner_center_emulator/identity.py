@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Entra ID, as far as applications that sign in by themselves need it."""
+"""The parts of Entra ID that applications need to sign in without a user."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from partner_center_emulator.errors import InvalidTokenError, SignInError, inval
 RESOURCE = "https://cloudpartner.azure.com"
 GRAPH = "https://graph.microsoft.com"
 RESOURCES = (RESOURCE, GRAPH)
-"""Audience of the CPP API, and that of the Product Ingestion API; a token is for one of them."""
+"""The audiences of the CPP API and the Product Ingestion API; a token has one of them."""
 KEY_ID = "emulator"
 
 
@@ -34,7 +34,7 @@ _KEY_LOCK = threading.Lock()
 
 
 def signing_key() -> rsa.RSAPrivateKey:
-    """Return the key that signs tokens, which all emulators of a process share, in any thread."""
+    """Return the key that signs tokens; all emulators in a process share it."""
     with _KEY_LOCK:
         return _make_key()
 
@@ -48,8 +48,8 @@ def _make_key() -> rsa.RSAPrivateKey:
 class SignIn:
     """A successful sign-in.
 
-    :param auth_type: authentication method.
-    :param client_id: client id of the application or managed identity.
+    :param auth_type: the authentication method.
+    :param client_id: the client ID of the application or managed identity.
     :param detail: what verified the credentials: ``x5t#S256``, ``x5c``, an issuer, or the kind of managed identity.
     """
 
@@ -60,10 +60,10 @@ class SignIn:
 
 @dataclass(slots=True)
 class EntraTenant:
-    """A tenant with one application.
+    """An Entra ID tenant with one application.
 
     :param lifetime: seconds for which a token is valid.
-    :param assertions: verifies assertions, which are accepted instead of the secret.
+    :param assertions: verifies assertions, which the tenant accepts instead of the secret.
     """
 
     lifetime: float = 3600.0
@@ -103,8 +103,8 @@ class EntraTenant:
     def token(self, tenant: str, form: dict[str, str], basic: str | None, base: str, *, v1: bool) -> dict[str, Any]:
         """Return the response to a token request.
 
-        :param basic: the Authorization header, which can contain id and secret instead of the form.
-        :raises SignInError: with the error code of Entra ID.
+        :param basic: the Authorization header, which may contain the ID and secret instead of the form.
+        :raises SignInError: with Entra ID's error code.
         """
         self._check_tenant(tenant)
         client_id, secret = _credentials(form, basic)
@@ -132,7 +132,7 @@ class EntraTenant:
         return {"token_type": "Bearer", "expires_in": life_time, "ext_expires_in": life_time, "access_token": value}
 
     def verify(self, header: str | None, audience: str = RESOURCE) -> None:
-        """Verify an Authorization header: signature, audience and expiry.
+        """Verify the signature, audience and expiry of the token in an Authorization header.
 
         :param audience: the required audience.
         :raises InvalidTokenError: if it is not a valid bearer token of this tenant.
@@ -144,7 +144,7 @@ class EntraTenant:
             claims = jwt.decode(value, signing_key().public_key(), algorithms=["RS256"], audience=audience, leeway=0)
         except jwt.InvalidTokenError as error:
             raise InvalidTokenError from error
-        # The times in a JWT are whole seconds; tests need shorter lifetimes.
+        # A JWT's times are in whole seconds, but tests need shorter lifetimes.
         if claims.get("jti") in self.revoked or claims.get("tid") != self.tenant_id or time.time() > claims["ends"]:
             raise InvalidTokenError
 
@@ -159,11 +159,11 @@ class EntraTenant:
 
     @property
     def issued(self) -> int:
-        """Number of issued tokens."""
+        """The number of issued tokens."""
         return len(self.sign_ins)
 
     def issue_token(self, audience: str, base: str, auth_type: str, client_id: str, detail: str) -> str:
-        """Record a sign-in, and return a signed token for it."""
+        """Record a sign-in, and return a signed token."""
         self.sign_ins.append(SignIn(auth_type, client_id, detail))
         now, identifier = time.time(), str(uuid.uuid4())
         self.token_ids.add(identifier)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Endpoints that issue tokens to the managed identities of an Azure host, over plain HTTP except for Service Fabric."""
+"""The endpoints that issue tokens to managed identities on Azure hosts, over plain HTTP except for Service Fabric."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ RESOURCE_ID = (
 class Host:
     """The token endpoint of an Azure service other than a virtual machine.
 
-    :param path: path of the endpoint.
-    :param header: name of the header for the secret from the process's environment.
-    :param version: API version.
-    :param client_name: query parameter for a client id.
-    :param resource_name: query parameter for a resource id.
-    :param variables: names of the environment variables for URL and secret.
+    :param path: the path of the endpoint.
+    :param header: the header for the secret from the process's environment.
+    :param version: the API version.
+    :param client_name: the query parameter for a client ID.
+    :param resource_name: the query parameter for a resource ID.
+    :param variables: the environment variables for the URL and the secret.
     """
 
     path: str
@@ -68,7 +68,7 @@ def _new() -> str:
 class ManagedIdentity:
     """A managed identity.
 
-    :param resource_id: resource id; None for a system-assigned identity.
+    :param resource_id: the resource ID; None for a system-assigned identity.
     """
 
     client_id: str = field(default_factory=_new)
@@ -76,19 +76,19 @@ class ManagedIdentity:
     resource_id: str | None = None
 
     def is_named(self, client_id: str | None, object_id: str | None, resource_id: str | None) -> bool:
-        """Return whether the ids that are given all name this identity."""
+        """Return whether all IDs that are given identify this identity."""
         ids = (client_id, self.client_id), (object_id, self.object_id), (resource_id, self.resource_id)
         return all(value is None or value.lower() == (own or "").lower() for value, own in ids)
 
 
 @dataclass(slots=True)
 class ManagedIdentityEndpoint:
-    """Issues tokens to managed identities.
+    """A service that issues tokens to managed identities.
 
     :param identity: the Entra ID tenant, which signs the tokens.
-    :param system: the system-assigned identity, if there is one.
+    :param system: the system-assigned identity; None if there is none.
     :param user: the user-assigned identity.
-    :param header: the secret that the host puts into a process's environment.
+    :param header: the secret in the environment of the host's processes.
     """
 
     identity: EntraTenant
@@ -99,7 +99,7 @@ class ManagedIdentityEndpoint:
     def imds(self, headers: Mapping[str, str], query: Mapping[str, str], base: str) -> dict[str, Any]:
         """Return the response of a virtual machine's instance metadata service (IMDS).
 
-        :raises ManagedIdentityError: as the real service would.
+        :raises ManagedIdentityError: if the real service would reject the request.
         """
         if headers.get("metadata", "").lower() != "true":
             raise _imds_error("Required metadata header not specified")
@@ -122,7 +122,7 @@ class ManagedIdentityEndpoint:
     def host(self, name: str, headers: Mapping[str, str], query: Mapping[str, str], base: str) -> dict[str, Any]:
         """Return the response of another host, one of :data:`HOSTS`.
 
-        :raises ManagedIdentityError: as the real service would.
+        :raises ManagedIdentityError: if the real service would reject the request.
         """
         host = HOSTS[name]
         if not hmac.compare_digest(headers.get(host.header, ""), self.header):

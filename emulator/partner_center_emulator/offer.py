@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One offer, which both APIs serve."""
+"""An offer, which both APIs serve."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from partner_center_emulator.publications import Publication
 
 @dataclass(slots=True)
 class StaleReads:
-    """Old responses that reads return for a while after a submit."""
+    """Old responses to return for a while after a submit."""
 
     status: int = 0
     list: int = 0
@@ -28,7 +28,7 @@ class StaleReads:
     old_submissions: Any = None
 
     def consume(self, what: str) -> bool:
-        """Return whether to send an old response for ``status``, ``list`` or ``operation``, and count it."""
+        """Return whether to send an old response for ``status``, ``list`` or ``operation``; count the read."""
         remaining: int = getattr(self, what)
         setattr(self, what, max(remaining - 1, 0))
         return remaining > 0 or time.monotonic() < self.until
@@ -44,11 +44,11 @@ class PendingChange:
 
 @dataclass(slots=True)
 class Offer:
-    """An offer: its draft, and its publications, the newest last.
+    """An offer with its draft and its publications, newest last.
 
-    :param resources: resources of the Product Ingestion API by durable id; where the document has the same data, it wins.
-    :param pending_changes: changes of the draft that have not taken effect.
-    :param locked: whether somebody edits the product in Partner Center, so that the Product Ingestion API rejects changes.
+    :param resources: the resources of the Product Ingestion API by durable ID; the document has priority for shared data.
+    :param pending_changes: changes of the draft that have not taken effect yet.
+    :param locked: whether somebody is editing the product, so that the Product Ingestion API rejects changes.
     """
 
     publisher_id: str
@@ -71,12 +71,12 @@ class Offer:
 
     @property
     def etag(self) -> str:
-        """The draft's ETag, weak and percent-encoded as in the CPP API."""
+        """The draft's ETag, weak and percent-encoded like those of the CPP API."""
         moment = f"{self.changed_at:%Y-%m-%dT%H:%M:%S.%f}1Z".replace(":", "%3A")
         return f"W/\"datetime'{moment}'\""
 
     def touch(self, now: datetime) -> None:
-        """Record a change of the draft, which gets a new ETag."""
+        """Record a change of the draft, which changes its ETag."""
         self.changed_at = max(now, (self.changed_at or now) + timedelta(microseconds=1))
 
     def apply_due_changes(self, now: datetime) -> None:

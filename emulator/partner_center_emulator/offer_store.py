@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The offers, and the rules of the CPP API for changing them, such as one operation at a time."""
+"""The offers, and the CPP API's rules for changes, for example at most one operation in progress."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from partner_center_emulator.publications import (
 from partner_center_emulator.settings import Settings
 
 FIRST_VERSION = 638_450_001_234_567_890
-"""An operation's version has 18 digits, more than a float can hold."""
+"""An operation's version has 18 digits, which a float cannot represent."""
 FIRST_SUBMISSION = 1_152_921_515_689_840_000
-"""A submission's id has 19 digits."""
+"""A submission ID has 19 digits."""
 
 
 class OfferError(Exception):
     """The CPP API rejects a request.
 
     :param status: the HTTP status.
-    :param code: the code in the error's body.
+    :param code: the error code in the body.
     """
 
     def __init__(self, status: int, code: str, message: str, details: list[dict[str, str]] | None = None) -> None:
@@ -66,9 +66,9 @@ class OfferStore:
         history: str | None = None,
         document: dict[str, Any] | None = None,
     ) -> Offer:
-        """Add an offer, with an earlier publication if ``history`` is given.
+        """Add an offer, with an earlier publication if ``history`` is set.
 
-        :param history: result of the earlier publication: ``succeeded``, ``failed``, or None for no publication.
+        :param history: the result of the earlier publication: ``succeeded``, ``failed``, or None for no publication.
         """
         if scenario not in SCENARIOS:
             msg = f"scenario is {scenario!r}, not one of {', '.join(SCENARIOS)}"
@@ -87,7 +87,7 @@ class OfferStore:
         return offer
 
     def find(self, publisher_id: str, offer_id: str) -> Offer:
-        """Return an offer; the case of its ids does not matter.
+        """Return an offer; ignore the case of its IDs.
 
         :raises OfferError: 404.
         """
@@ -116,7 +116,7 @@ class OfferStore:
         return list(self._offers.values())
 
     def state_of(self, offer: Offer) -> PublicationState | None:
-        """Return the state of the newest publication, None if there is none."""
+        """Return the state of the newest publication; None if there is none."""
         return offer.current.state_at(self.settings, self.clock.now()) if offer.current else None
 
     def publish(self, offer: Offer, emails: str = "") -> Publication:
@@ -140,7 +140,7 @@ class OfferStore:
     def go_live(self, offer: Offer) -> Publication:
         """Sign off the publication that awaits sign-off.
 
-        :raises OfferError: if none does.
+        :raises OfferError: if there is none.
         """
         state = self.state_of(offer)
         if offer.current is None or state is None or state.status != AWAITING_SIGN_OFF:
@@ -151,8 +151,8 @@ class OfferStore:
     def cancel(self, offer: Offer, duration: timedelta | None = None) -> None:
         """Cancel the publication in progress; do nothing if there is none.
 
-        :param duration: duration of the cancel; the setting if None.
-        :raises OfferError: if the publication cannot be canceled any more.
+        :param duration: how long the cancel takes; the setting if None.
+        :raises OfferError: if the publication can no longer be canceled.
         """
         state = self.state_of(offer)
         if offer.current is None or state is None or state.status in (SUCCEEDED, FAILED, CANCELED):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One publication of an offer, whose state at any time follows from its scenario; nothing runs in the background."""
+"""A publication of an offer. Its state is computed from its scenario and the time; there is no background process."""
 
 from __future__ import annotations
 
@@ -65,14 +65,14 @@ class PublicationState:
 
 @dataclass(slots=True)
 class Publication:
-    """One publication.
+    """A publication of an offer.
 
     :param number: the publishing version.
     :param began: when it was submitted, on the emulator's clock.
-    :param publish_id: the id of the publish operation.
-    :param golive_id: the id of the go-live operation, if going live is a separate operation.
-    :param submission_id: its id in the Product Ingestion API, the same for preview and live.
-    :param resources: the resources of that API in the draft, as they were when the publication began.
+    :param publish_id: the ID of the publish operation.
+    :param golive_id: the ID of the go-live operation, if going live is a separate operation.
+    :param submission_id: its ID in the Product Ingestion API, the same for preview and live.
+    :param resources: the draft's resources of that API when the publication began.
     :param signed_off_at: when it was signed off.
     :param canceled_at: when a cancel takes effect.
     """
@@ -91,13 +91,13 @@ class Publication:
     canceled_at: datetime | None = None
 
     def sign_off_time(self, settings: Settings) -> datetime | None:
-        """Return when it is signed off, by a request or by the emulated person."""
+        """Return when a request or the emulated person signs it off."""
         if self.signed_off_at is None and settings.sign_off_after and self.scenario != "never-signed-off":
             return self.awaits_sign_off_at(settings) + settings.sign_off_after
         return self.signed_off_at
 
     def awaits_sign_off_at(self, settings: Settings) -> datetime:
-        """Return when the first four steps are done."""
+        """Return when the first four steps are complete."""
         return self.began + sum(_durations(settings)[:4], timedelta(0))
 
     def state_at(self, settings: Settings, now: datetime) -> PublicationState:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests, sign-ins and connections so far, for tests that count them or search for leaked secrets."""
+"""The requests, sign-ins and connections so far, for tests that count them or search for leaked secrets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from partner_center_emulator.identity import EntraTenant, SignIn
 
 
 class RequestLog:
-    """The requests and sign-ins so far."""
+    """The requests, sign-ins and connections so far."""
 
     def __init__(self, dispatcher: Dispatcher, identity: EntraTenant) -> None:
         self._dispatcher = dispatcher
@@ -19,7 +19,7 @@ class RequestLog:
 
     @property
     def counts(self) -> Counter[str]:
-        """Number of requests by route."""
+        """The number of requests by route."""
         return self._dispatcher.counts()
 
     def counts_for(self, offer_id: str) -> Counter[str]:
@@ -27,7 +27,7 @@ class RequestLog:
         return self._dispatcher.counts(offer_id)
 
     def submits_for(self, offer_id: str) -> Counter[str]:
-        """Return the number of publish, golive and cancel requests for one offer, through either API."""
+        """Return the number of publish, go-live and cancel requests for one offer, through either API."""
         counts = self.counts_for(offer_id)
         return Counter({kind: sum(counts[route] for route in routes) for kind, routes in SUBMIT_ROUTES.items()})
 
@@ -39,7 +39,7 @@ class RequestLog:
 
     @property
     def tokens_issued(self) -> int:
-        """Number of issued tokens."""
+        """The number of issued tokens."""
         return self._identity.issued
 
     @property
@@ -50,27 +50,27 @@ class RequestLog:
 
     @property
     def tokens(self) -> list[str]:
-        """Every issued token, in order, for tests that search for leaks."""
+        """Every issued token in order, for tests that search for leaks."""
         with self._dispatcher.lock:
             return list(self._identity.issued_tokens)
 
     @property
     def assertions(self) -> list[str]:
-        """Every client assertion that was received, valid or not, in order, for the same tests."""
+        """Every client assertion received, valid or not, in order, for tests that search for leaks."""
         with self._dispatcher.lock:
             return list(self._identity.assertions.received)
 
     @property
     def connections_open(self) -> int:
-        """Number of open network connections."""
+        """The number of open network connections."""
         return len(self._dispatcher.transports)
 
     @property
     def connections_made(self) -> int:
-        """Number of network connections so far."""
+        """The number of network connections so far."""
         return self._dispatcher.connections
 
     def close_connections(self) -> None:
-        """Close every network connection, as a server closes idle ones."""
+        """Close every network connection, as a server does with idle ones."""
         for transport, loop in [*self._dispatcher.transports.values()]:
             loop.call_soon_threadsafe(transport.close)

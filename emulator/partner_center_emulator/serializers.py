@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The JSON of the CPP API, in the API's own spelling."""
+"""The JSON of the CPP API, with the API's spelling."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SIGN_OFF = 4
 
 
 class Serializers:
-    """Serializes the offers and their publications."""
+    """A serializer of offers and their publications."""
 
     def __init__(self, offers: OfferStore) -> None:
         self._offers = offers
@@ -57,11 +57,11 @@ class Serializers:
         }
 
     def document(self, offer: Offer, document: dict[str, Any]) -> dict[str, Any]:
-        """Return a whole offer, as its draft or a publication has it."""
+        """Return a whole offer with the document of its draft or of a publication."""
         return {**document, **{key: value for key, value in self.summary(offer).items() if key != "definition"}}
 
     def operations(self, offer: Offer) -> list[dict[str, Any]]:
-        """Return an offer's operations, the newest first."""
+        """Return an offer's operations, newest first."""
         entries: list[dict[str, Any]] = []
         for publication in offer.publications:
             entries.append(self._entry(offer, publication, "publish"))
@@ -70,7 +70,7 @@ class Serializers:
         return list(reversed(entries))
 
     def operation(self, offer: Offer, identifier: str) -> Any:
-        """Return the operation with this id, None if there is none."""
+        """Return the operation with this ID; None if there is none."""
         for publication in offer.publications:
             if publication.publish_id == identifier.lower():
                 return self._operation(publication, "publish")
@@ -79,7 +79,7 @@ class Serializers:
         return None
 
     def operation_by_place(self, offer: Offer, number: int, slot: str) -> Any:
-        """Return the operation with this publishing version and slot, None if there is none."""
+        """Return the operation with this publishing version and slot; None if there is none."""
         for publication in offer.publications:
             if publication.number == number:
                 own = slot.lower() == "production" and self._has_own_golive(publication)
@@ -87,13 +87,13 @@ class Serializers:
         return None
 
     def time(self, moment: datetime | None) -> str | None:
-        """Return a time with seven digits of fraction, as in the CPP API."""
+        """Return a time with seven fractional digits, as the CPP API does."""
         if moment is None:
             return None
         return f"{self._offers.clock.display_time(moment).astimezone(timezone.utc):%Y-%m-%dT%H:%M:%S.%f}1Z"
 
     def word(self, text: str) -> str:
-        """Return a status word in the casing of the setting."""
+        """Return a status word with the case that the settings select."""
         return text[:1].upper() + text[1:] if self._settings.casing == "pascal" else text
 
     def _has_own_golive(self, publication: Publication) -> bool:
@@ -103,7 +103,7 @@ class Serializers:
         return state.steps[SIGN_OFF].status == "complete"
 
     def _state(self, publication: Publication, kind: str) -> tuple[str, PublicationState]:
-        """Return the status of an operation, which can differ from its offer's, and the publication's state."""
+        """Return an operation's status, which can differ from the offer's, and the publication's state."""
         state = publication.state_at(self._settings, self._offers.clock.now())
         if kind == "publish" and self._has_own_golive(publication):
             return SUCCEEDED, state

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The emulator, served over TLS in a thread of its own."""
+"""The emulator, which serves HTTPS in its own thread."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ PRODUCT_INGESTION_VARIABLE = "AIRFLOW_CONN_PRODUCT_INGESTION_DEFAULT"
 
 
 class Emulator(RequestLog):
-    """Emulates the CPP API, the Product Ingestion API and Entra ID; a context manager.
+    """An emulator of the CPP API, the Product Ingestion API and Entra ID; a context manager.
 
     :param settings: the settings; the defaults if None.
     :param clock: the clock; real time if None.
-    :param host: the address to listen on, for which the certificate is issued.
-    :param port: the port, 0 for any free port.
-    :param directory: folder for ``ca.pem`` and ``emulator.env``; a temporary one if None.
+    :param host: the address to listen on, for which the certificate is issued; 127.0.0.1 by default.
+    :param port: the port; 0, the default, for any free port.
+    :param directory: the folder for ``ca.pem`` and ``emulator.env``; a temporary one if None.
     :param auth: the authentication method of :attr:`connection` and of the connections in ``emulator.env``.
     """
 
-    def __init__(  # noqa: PLR0913 - all are optional, and all but two by name
+    def __init__(  # noqa: PLR0913 - all are optional, all but two by name
         self,
         settings: Settings | None = None,
         clock: Clock | None = None,
@@ -71,21 +71,18 @@ class Emulator(RequestLog):
         self._server: ServerThread | None = None
 
     def __enter__(self) -> Self:
-        """Start the emulator."""
         self.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop the emulator."""
         self.stop()
 
     def start(self) -> None:
-        """Listen, and return as soon as requests are served.
+        """Start to listen, and return when requests are served.
 
-        After :meth:`stop`, the emulator keeps its offers, port and certificate authority. Its clock has continued
-        meanwhile.
+        After :meth:`stop`, you can start the emulator again: it keeps its offers, port, certificate authority and running clock.
 
         :raises OSError: if the port is in use.
         """
@@ -111,7 +108,7 @@ class Emulator(RequestLog):
         self._server.serve(routes, self._dispatcher, context)
 
     def stop(self) -> None:
-        """Stop serving, and remove the temporary files."""
+        """Stop serving, and delete the temporary files."""
         self._dispatcher.faults.clear()
         self._credentials.stop()
         if self._server is not None:
@@ -121,47 +118,46 @@ class Emulator(RequestLog):
 
     @property
     def url(self) -> str:
-        """Scheme, host and port of the emulator."""
+        """The scheme, host and port of the emulator."""
         return f"https://{self._host}:{self._port}"
 
     @property
     def product_ingestion_url(self) -> str:
-        """Base URL of the Product Ingestion API."""
+        """The base URL of the Product Ingestion API."""
         return self.url + BASE
 
     @property
     def _other_name(self) -> str:
-        """Another host name of the emulator."""
         return "127.0.0.1" if self._host == "localhost" else "localhost"
 
     @property
     def ca_file(self) -> Path:
-        """The certificate authority that clients must trust."""
+        """The file with the certificate authority that clients must trust."""
         return (self._directory or Path()) / "ca.pem"
 
     @property
     def tenant_id(self) -> str:
-        """Id of the tenant."""
+        """The ID of the tenant."""
         return self._identity.tenant_id
 
     @property
     def client_id(self) -> str:
-        """Id of the application."""
+        """The client ID of the application."""
         return self._identity.client_id
 
     @property
     def client_secret(self) -> str:
-        """Secret of the application."""
+        """The client secret of the application."""
         return self._identity.client_secret
 
     @property
     def connection(self) -> dict[str, Any]:
-        """The Airflow connection to the CPP API, in Airflow's JSON format."""
+        """The Airflow connection for the CPP API, in Airflow's JSON format."""
         return self.connection_for(self._auth)
 
     @property
     def product_ingestion_connection(self) -> dict[str, Any]:
-        """The Airflow connection to the same offers through the Product Ingestion API, in Airflow's JSON format."""
+        """The Airflow connection for the same offers through the Product Ingestion API, in Airflow's JSON format."""
         return self.connection_for(self._auth, api=PRODUCT_INGESTION)
 
     def connection_for(
@@ -170,31 +166,31 @@ class Emulator(RequestLog):
         """Return an Airflow connection with this authentication method, and write the files that it needs.
 
         :param auth_type: the method, as in ``auth`` of the connection's extra.
-        :param form: for a certificate ``pem``, ``pfx`` or ``inline``; for a managed identity ``client_id``, ``object_id``
-            or ``resource_id`` of a user-assigned one, else the system-assigned one; for a workload identity
-            ``environment`` if only environment variables configure it.
-        :param api: the connection's type: ``cloud_partner_portal`` or ``product_ingestion``.
-        :raises ValueError: if there is no such method, or no such API.
+        :param form: for a certificate, ``pem``, ``pfx`` or ``inline``. For a managed identity, ``client_id``, ``object_id`` or
+            ``resource_id`` to select a user-assigned identity that way, else the system-assigned one. For a workload identity,
+            ``environment`` to configure it only with environment variables.
+        :param api: the connection type: ``cloud_partner_portal`` or ``product_ingestion``.
+        :raises ValueError: if the method or the API does not exist.
         """
         return self._credentials.connection(auth_type, form, api)
 
     def environment_for(self, auth_type: str, form: str = "") -> dict[str, str]:
         """Return the environment variables that clients need for this authentication method.
 
-        For a managed identity, this starts the endpoint that issues its tokens, over plain HTTP as in Azure.
+        For a managed identity, this starts the endpoint that issues its tokens, over plain HTTP like in Azure.
 
-        :param form: for a managed identity ``imds``, as on a virtual machine, ``app-service``,
-            ``machine-learning`` or ``service-fabric``.
+        :param form: for a managed identity, ``imds`` for a virtual machine, ``app-service``, ``machine-learning`` or
+            ``service-fabric``.
         """
         return self._credentials.environment(auth_type, form)
 
     @property
     def credentials(self) -> CredentialFactory:
-        """Issues certificates and federated tokens, registers them, and writes their files."""
+        """The factory of certificates and federated tokens, which registers them and writes their files."""
         return self._credentials
 
     def environment(self) -> str:
-        """Return shell commands that export addresses, ids and the Airflow connections."""
+        """Return shell commands that export addresses, IDs and the Airflow connections."""
         values = {
             "EMULATOR_URL": self.url,
             "EMULATOR_CA": str(self.ca_file.resolve()),
@@ -217,7 +213,7 @@ class Emulator(RequestLog):
         """Add an offer.
 
         :param scenario: one of :data:`partner_center_emulator.SCENARIOS`.
-        :param history: result of an earlier publication: ``succeeded``, ``failed``, or None for no publication.
+        :param history: the result of an earlier publication: ``succeeded``, ``failed``, or None for no publication.
         """
         with self._dispatcher.lock:
             self._offers.add(self.publisher_id, offer_id, scenario, history, document)
@@ -228,20 +224,20 @@ class Emulator(RequestLog):
             return self._cpp_api.serializers.status(self._find(offer_id))
 
     def operations(self, offer_id: str) -> list[dict[str, Any]]:
-        """Return an offer's current operations, the newest first."""
+        """Return an offer's current operations, newest first."""
         with self._dispatcher.lock:
             return self._cpp_api.serializers.operations(self._find(offer_id))
 
     def person(self, offer_id: str, action: str) -> None:
-        """Do what a person does in Partner Center: ``publish``, ``sign-off``, ``cancel``, ``lock`` or ``unlock``."""
+        """Perform an action of a person in Partner Center: ``publish``, ``sign-off``, ``cancel``, ``lock`` or ``unlock``."""
         self._admin_api.person(offer_id, action)
 
     def inject(self, fault: Fault) -> None:
-        """Inject a fault into the next requests that match."""
+        """Inject a fault into the next matching requests."""
         self._dispatcher.faults.add(fault)
 
     def gate(self, route: str, *, after: bool = False, offer: str | None = None) -> Gate:
-        """Hold the requests of a route, for one offer or for all, until the gate is opened."""
+        """Hold the requests of a route, for one offer or for all, until you open the returned gate."""
         gate = Gate(route, after=after, offer=offer)
         self._dispatcher.faults.add_gate(gate)
         return gate
@@ -251,7 +247,7 @@ class Emulator(RequestLog):
         self._dispatcher.faults.clear()
 
     def revoke_tokens(self) -> None:
-        """Revoke every token issued so far; requests with one get 401."""
+        """Revoke every token issued so far; requests with one get a 401."""
         self._identity.revoke_tokens()
 
     def rotate_secret(self) -> str:

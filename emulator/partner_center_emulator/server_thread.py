@@ -19,10 +19,10 @@ from partner_center_emulator.dispatch import Dispatcher
 
 
 class ServerThread:
-    """Listens at once, and serves requests after :meth:`serve`.
+    """A server that listens immediately, and serves requests after :meth:`serve`.
 
     :param host: the address.
-    :param port: the port, 0 for any free port.
+    :param port: the port; 0 for any free port.
     :raises OSError: if the port is in use.
     """
 
@@ -35,7 +35,7 @@ class ServerThread:
         self._thread: threading.Thread | None = None
 
     def serve(self, routes: Sequence[BaseRoute], dispatcher: Dispatcher, context: ssl.SSLContext | None) -> None:
-        """Serve the routes, and return as soon as requests are accepted.
+        """Serve the routes, and return when requests are accepted.
 
         :param context: the TLS context with the certificate; None for plain HTTP.
         """
@@ -77,7 +77,7 @@ class ServerThread:
 
 
 def _protocol(dispatcher: Dispatcher) -> type[H11Protocol]:
-    """Return a protocol class that registers its connection, so that a fault can reset it."""
+    """Return a protocol class that registers each connection, so that a fault can reset it."""
 
     class Protocol(H11Protocol):
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Settings for what the documentation of the APIs contradicts itself on, leaves open, or only implies."""
+"""The settings for behavior that the APIs' documentation contradicts, leaves open, or only implies."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The emulator's settings. Durations are on the emulator's clock, unless "in real time".
+    """The emulator's settings. Durations are on the emulator's clock, unless marked "in real time".
 
-    :param location_header: header of a 202 response that contains the operation.
+    :param location_header: header of a 202 response with the operation's location.
     :param location_form: form of that header's value: ``publisher`` and ``dollar`` are relative paths, by id and by
         publishing version; ``absolute`` is a URL without an API version; ``dollar-guid`` is the oldest form, with
         a GUID for the offer.
     :param operation_body: whether one operation is an object or a list with one object.
     :param sign_off_shown_as: how an offer shows that it awaits sign-off: by its status, or as running with the
-        step's id or name.
+        step's ID or name.
     :param error_body: body of an error response.
     :param casing: case of status words.
     :param success_word: status of an offer that is live.
-    :param operation_success_word: status of an operation that is done.
-    :param list_success_word: status of an operation that is done, in the list of operations.
+    :param operation_success_word: status of an operation that has succeeded.
+    :param list_success_word: status of an operation that has succeeded, in the list of operations.
     :param second_publish: HTTP status of a publish while an operation is in progress.
     :param create_code: HTTP status of a PUT that creates an offer.
     :param missing_if_match: HTTP status of a PUT to an existing offer without If-Match.
     :param etag_on_get: whether reading an offer returns its ETag.
     :param cancel_code: HTTP status of a cancel.
     :param cancel_takes: duration of a cancel.
-    :param cancel_at_sign_off: whether an offer that awaits sign-off can be canceled, or the cancel gets 400.
+    :param cancel_at_sign_off: whether an offer that awaits sign-off can be canceled; otherwise, the cancel gets a 400.
     :param golive_operation: whether going live is a new operation, or continues the publish operation.
     :param sign_off_after: time after which an emulated person signs off; 0 for never.
-    :param lag_status: number of polls for which the status of an offer stays old after a 202.
+    :param lag_status: number of polls for which the status of an offer stays stale after a 202.
     :param lag_list: the same for the list of operations.
     :param lag_operation: the same for the new operation.
-    :param lag_time: time for which all three stay old after a 202, in real time.
-    :param lag_operation_as: what the new operation shows meanwhile: the previous operation, or 404.
+    :param lag_time: time for which all three stay stale after a 202, in real time.
+    :param lag_operation_as: what a read of the new operation returns until then: the previous operation, or 404.
     :param validation: duration of the first step.
     :param certification: duration of the second step.
     :param provisioning: duration of the third step.
@@ -54,12 +54,12 @@ class Settings:
     :param first_job_status: status of the job in the response to a configure request.
     :param submission_waits: time for which a new submission has the status ``notStarted``.
     :param draft_job: duration of a job that only changes the draft, or that is rejected.
-    :param job_lag: time for which a job is still in progress after its submission is done.
-    :param job_end: when a job shows its end: when it has ended, always, or never.
-    :param job_kept_for: time for which an ended job can be match; 0 for no limit.
+    :param job_lag: time for which a job is still in progress after its submission has ended.
+    :param job_end: when a job has a ``jobEnd``: after it has ended, always, or never.
+    :param job_kept_for: time for which an ended job can be read; 0 for no limit.
     :param resource_uri: whether a job contains its URL on another host.
     :param error_details: the ``details`` of a job's innermost errors: an empty list, missing, or an object.
-    :param refusal_shown_as: whether an invalid request becomes a job that fails, or gets 400.
+    :param refusal_shown_as: whether an invalid request starts a job that fails, or gets a 400.
     :param cancel_job: whether a job in progress is canceled at once, after ``cancel_takes``, or never.
     :param modular_needs: what a publish of some resources must also contain.
     :param new_versions: number of image versions of a plan that may be unpublished.
@@ -126,7 +126,7 @@ class Settings:
     latency: timedelta = timedelta(0)
 
     def __post_init__(self) -> None:
-        """Raise ValueError for an unsupported value, so that a typo in a test fails."""
+        """Raise ValueError for an unsupported value, so that a typo makes a test fail."""
         for name, kind in get_type_hints(Settings).items():
             value = getattr(self, name)
             if get_origin(kind) is Literal and value not in get_args(kind):
@@ -135,9 +135,9 @@ class Settings:
                 raise ValueError(msg)
 
     def with_text(self, name: str, text: str) -> Settings:
-        """Return a copy with one setting changed, its value given as text: ``lag_status``, ``3``.
+        """Return a copy with one setting changed to a value that is given as text, for example ``lag_status`` and ``3``.
 
-        :raises ValueError: if there is no such setting, or the text is not a valid value.
+        :raises ValueError: if there is no such setting, or if the text is not a valid value.
         """
         kinds = get_type_hints(Settings)
         if name not in {field.name for field in fields(Settings)}:

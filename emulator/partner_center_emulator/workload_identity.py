@@ -18,11 +18,11 @@ AUDIENCE = "api://AzureADTokenExchange"
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """A cluster, with the service account that the application trusts.
+    """A cluster with the service account that the application trusts.
 
-    :param url: issuer URL.
+    :param url: the issuer URL.
     :param subject: the service account.
-    :param key_id: id of the signing key.
+    :param key_id: the ID of the signing key.
     """
 
     url: str = "https://cluster.contoso.example/"
@@ -38,7 +38,7 @@ class Issuer:
         """Issue a token to the service account.
 
         :param lifetime: seconds until it expires; negative for a token that has already expired.
-        :param signed_with: name of another key, to forge a token.
+        :param signed_with: the name of another key, to forge a token.
         :param claims: claims that replace the correct ones.
         """
         now = time.time()

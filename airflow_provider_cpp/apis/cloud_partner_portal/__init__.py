@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The CPP API: statuses, models, endpoints, flows. Standard library only, no I/O."""
+"""The CPP API: statuses, models, endpoints and flows. Uses only the standard library, without I/O."""

@@ -18,7 +18,7 @@ MAX_LISTED_PUBLISHERS = 5
 
 
 def check_access(publisher_id: str | None, signed_in: str) -> Flow[tuple[bool, str]]:
-    """List the publisher's offers or, if the connection names no publisher, the publishers."""
+    """List the publisher's offers or, if the connection has no publisher ID, the publishers."""
     if publisher_id:
         offers = yield from send(endpoints.list_offers(publisher_id))
         return True, f"{signed_in}: publisher {publisher_id} has {len(offers)} offer{'s' * (len(offers) != 1)}"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cancel through the CPP API: only the operation that is meant.
+"""Cancel one operation through the CPP API.
 
-The API's request names no operation, is accepted even if none is in progress, and takes some minutes. So the operation in
-progress is checked before, and waited for after it.
+The API's request does not identify an operation, is accepted even if none is in progress, and takes some minutes. So this
+module checks which operation is in progress before the cancel, and waits for its end after it.
 
 `Cancel an operation <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-cancel-operations>`_
 """
@@ -30,12 +30,12 @@ from airflow_provider_cpp.exceptions import (
 
 
 def cancel(params: CancelParams) -> Flow[Operation | None]:
-    """Cancel an operation, and wait until it has ended.
+    """Cancel an operation, and wait until it ends.
 
-    :returns: the cancel; None if there was nothing to cancel.
-    :raises OperationInProgressError: if another operation is in progress than the one that was meant; nothing was submitted.
-    :raises SubmitOutcomeUnknownError: if an earlier try may have canceled, and left no checkpoint.
-    :raises CancelFailedError: if the operation ended otherwise, or has not ended in time.
+    :returns: the cancel operation; None if there was nothing to cancel.
+    :raises OperationInProgressError: if a different operation is in progress; the cancel is not submitted.
+    :raises SubmitOutcomeUnknownError: if an earlier try without a checkpoint may have submitted a cancel.
+    :raises CancelFailedError: if the operation ended before it was canceled, or did not end in time.
     """
     began = yield from get_time()
     state = yield from get_state(params.offer)
@@ -66,11 +66,7 @@ def cancel(params: CancelParams) -> Flow[Operation | None]:
 
 
 def _find_target(params: CancelParams, state: OfferState) -> OperationSummary | None:
-    """Return what to cancel: what is in progress or awaits sign-off, if it is what was meant.
-
-    :raises OperationInProgressError: if another operation is in progress than the one that was meant.
-    :raises SubmitOutcomeUnknownError: if what is in progress may have started after an earlier try's cancel.
-    """
+    """Return the operation to cancel, None if there is none, or raise an error if it is not the requested one."""
     running, try_context = state.in_progress_operation, params.try_context
     target = running or (_awaiting_sign_off(state) if state.report.awaits_sign_off else None)
     if target is None:
@@ -92,12 +88,12 @@ def _find_target(params: CancelParams, state: OfferState) -> OperationSummary | 
 
 
 def _own_checkpoint(params: CancelParams) -> Checkpoint | None:
-    """Return the checkpoint of an earlier try, unless the task was cleared since; only what it names is canceled."""
+    """Return the checkpoint of an earlier try, unless the task was cleared after it. Only its operations are canceled."""
     return params.try_context.checkpoint if params.try_context.task_run is not TaskRun.CLEARED else None
 
 
 def _check_earlier_cancel(params: CancelParams, target: OperationSummary, state: OfferState) -> None:
-    """Reject what may have started after an earlier try's cancel."""
+    """Raise an error if the target may have started after an earlier try's cancel."""
     canceled = [entry for entry in state.operations if entry.status.is_canceled]
     recent = next((entry for entry in canceled if params.try_context.changed_in_dag_run(entry.changed_at)), None)
     if recent is not None:
@@ -106,13 +102,13 @@ def _check_earlier_cancel(params: CancelParams, target: OperationSummary, state:
 
 
 def _awaiting_sign_off(state: OfferState) -> OperationSummary | None:
-    """Return the operation that awaits sign-off: one that has not ended, or else the newest."""
+    """Return the operation that awaits sign-off: one that has not ended, or else the newest one."""
     open_ones = (e for e in state.operations if e.status.is_pending_or_in_progress or e.status.awaits_sign_off)
     return next(open_ones, next(iter(state.operations), None))
 
 
 def _has_ended(params: CancelParams, state: OfferState) -> bool:
-    """Return whether what is meant is known to have ended, so that what is in progress is something else."""
+    """Return whether the requested operation is known to have ended, so that any operation in progress is a different one."""
     checkpoint = _own_checkpoint(params)
     known = checkpoint.known_ids if checkpoint is not None else ()
     meant = [entry for entry in state.operations if entry.id in known]
@@ -123,7 +119,7 @@ def _has_ended(params: CancelParams, state: OfferState) -> bool:
 
 
 def _is_target(operation: Operation, target: OperationSummary, state: OfferState) -> bool:
-    """Return whether the target is the operation, or the go-live of the publication that it started."""
+    """Return whether the target is the operation, or the go-live of the same publication."""
     if find_operation(operation, [target]) is not None:
         return True
     own = find_operation(operation, state.operations)
@@ -132,10 +128,7 @@ def _is_target(operation: Operation, target: OperationSummary, state: OfferState
 
 
 def _wait_until_ended(params: CancelParams, target: OperationSummary, until: datetime) -> Flow[None]:
-    """Wait until the target has ended.
-
-    :raises CancelFailedError: if it ended in another way than by a cancel, or has not ended in time.
-    """
+    """Wait until the target ends, or raise CancelFailedError if it was not canceled or did not end in time."""
     description = target.description
     while True:
         state = yield from get_state_or_none(params.offer)
@@ -144,7 +137,7 @@ def _wait_until_ended(params: CancelParams, target: OperationSummary, until: dat
             description = entry.description
             was_done = (
                 target.status.is_terminal
-            )  # a publish that awaits sign-off may be listed so; then the offer decides
+            )  # the list may show a publish that awaits sign-off as ended; then use the offer's status
             if entry.status.is_canceled or (was_done and state.report.status.is_canceled):
                 yield Log(f"offer {params.offer}: {description} has ended")
                 return

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One function per endpoint of the CPP API: the only place for its paths, parameters, headers and bodies.
+"""The endpoints of the CPP API: one function for each, and the only code with its paths, parameters, headers and bodies.
 
 `Cloud Partner Portal API reference
 <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-overview>`_
@@ -42,13 +42,13 @@ def get_offer_status(offer: OfferRef) -> Request[StatusReport]:
 
 
 def list_operations(offer: OfferRef) -> Request[tuple[OperationSummary, ...]]:
-    """List an offer's operations. Documents and clients disagree on the name of the filter, so none is sent."""
+    """List an offer's operations. No filter is sent, because the documentation and known clients disagree on its name."""
     read = _json(list_parser(parse_operation_summary))
     return _for_offer(offer, Request(f"operations of offer {offer}", "GET", f"{_offer(offer)}/submissions/", read))
 
 
 def get_operation(operation: Operation) -> Request[StatusReport]:
-    """Read the status of an operation, at its location or else by its id.
+    """Read the status of an operation at its location or, without one, by its ID.
 
     :raises ConfigurationError: if the operation has neither, or belongs to another API.
     """
@@ -73,13 +73,14 @@ def list_offers(publisher_id: str) -> Request[tuple[OfferSummary, ...]]:
 
 
 def list_publishers() -> Request[tuple[PublisherSummary, ...]]:
-    """List the publishers that the application may act for."""
+    """List the publishers that the application has access to."""
     return Request("publishers", "GET", "/api/publishers", _json(list_parser(PublisherSummary.from_json)))
 
 
 def get_offer(offer: OfferRef, version: int | None = None, slot: str | None = None) -> Request[OfferDocument]:
-    """Read an offer's document: its draft, one of its versions, or the one in a slot.
+    """Read an offer's document: the draft, a version, or the document in a slot.
 
+    :param version: the version to read.
     :param slot: ``Draft``, ``Preview`` or ``Production``.
     """
     if version is not None:
@@ -92,12 +93,12 @@ def get_offer(offer: OfferRef, version: int | None = None, slot: str | None = No
 
 
 def put_offer(offer: OfferRef, content: dict[str, Any], if_match: str | None) -> Request[OfferDocument]:
-    """Store a draft as a whole: keys that the document lacks are lost.
+    """Store a whole draft. Keys that are missing from the document are deleted.
 
     :param if_match: the ETag of the draft to replace, ``*`` for any, None to create an offer.
     """
     headers = {} if if_match is None else {"If-Match": if_match}
-    # Not escaped beyond JSON: the API takes an escaped ampersand in an image's URL literally.
+    # Escape only what JSON requires: the API does not decode an escaped ampersand in an image's URL.
     body = json.dumps(content, ensure_ascii=False).encode()
     return _for_offer(
         offer, Request(f"store the draft of offer {offer}", "PUT", _offer(offer), _document, body, headers)
@@ -105,7 +106,7 @@ def put_offer(offer: OfferRef, content: dict[str, Any], if_match: str | None) ->
 
 
 def publish_offer(offer: OfferRef, notification_emails: tuple[str, ...] = ()) -> Request[str | None]:
-    """Publish the draft; returns the operation's location, or None if the response has none."""
+    """Publish the draft; return the operation's location, or None if the response has none."""
     return _for_offer(
         offer,
         Request(
@@ -115,12 +116,12 @@ def publish_offer(offer: OfferRef, notification_emails: tuple[str, ...] = ()) ->
 
 
 def go_live_offer(offer: OfferRef) -> Request[str | None]:
-    """Go live with the preview; returns the operation's location, or None if the response has none."""
+    """Go live with the preview; return the operation's location, or None if the response has none."""
     return _for_offer(offer, Request(f"go live with offer {offer}", "POST", f"{_offer(offer)}/golive", _location))
 
 
 def cancel_operation(offer: OfferRef, notification_emails: tuple[str, ...] = ()) -> Request[str | None]:
-    """Cancel whichever operation is in progress; the API accepts it even if there is none."""
+    """Cancel the operation in progress; the API accepts the request even if there is none."""
     return _for_offer(
         offer,
         Request(f"cancel offer {offer}", "POST", f"{_offer(offer)}/cancel", _location, _metadata(notification_emails)),
@@ -162,7 +163,7 @@ _OPERATION_ID = re.compile(r"/operations/([^/?$]+)/?(?:[?]|$)")
 
 
 def operation_id_from_location(location: str | None) -> str | None:
-    """Return the operation's id from its location, if it is there and safe in a path."""
+    """Return the operation ID in a location, or None if there is none or it is not safe in a path."""
     match = _OPERATION_ID.search(unquote(location or ""))
     try:
         return validate_identifier("operation_id", match.group(1)) if match else None
@@ -171,6 +172,6 @@ def operation_id_from_location(location: str | None) -> str | None:
 
 
 def publication_number(operation: Operation) -> int | None:
-    """Return the number of an operation's publication, if its location has that instead of an id."""
+    """Return the number of an operation's publication if its location has that instead of an ID."""
     match = _PUBLICATION_NUMBER.search(unquote(operation.location or ""))
     return int(match.group(1)) if match else None

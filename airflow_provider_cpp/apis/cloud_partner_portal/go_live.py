@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Go live through the CPP API: the offer's own state shows whether that was submitted before, so no checkpoint is needed.
+"""Go live through the CPP API. No checkpoint is needed, because the offer's state shows whether a go-live was accepted.
 
-It is submitted only while the offer awaits sign-off. If the response is lost, an offer that still awaits sign-off after the settle
-time shows that it was not accepted; an offer that does not, that it was.
+The go-live is submitted only while the offer awaits sign-off. If the response is lost and the offer still awaits sign-off after
+the settle time, the API did not accept the go-live; if the offer is live or going live, the API accepted it.
 
 `Go live <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-go-live>`_
 """
@@ -30,15 +30,15 @@ from airflow_provider_cpp.exceptions import (
 
 
 def go_live(params: GoLiveParams) -> Flow[Operation]:
-    """Go live with what awaits sign-off, or return the operation of an earlier try.
+    """Go live with the preview that awaits sign-off, or return the operation of an earlier try.
 
-    :raises PreviewNotReadyError: if nothing awaits sign-off, or another publication than was meant.
-    :raises SubmitOutcomeUnknownError: if the offer still awaits sign-off, or does not show what became of the submit.
+    :raises PreviewNotReadyError: if no preview awaits sign-off, or if it belongs to a different publish operation.
+    :raises SubmitOutcomeUnknownError: if the offer still awaits sign-off, or its state does not show the result.
     """
     began = yield from get_time()
     submitted = not params.try_context.is_first
     if submitted:
-        # An earlier try's submit may need the settle time to show.
+        # The effect of an earlier try's submit may take the settle time to show.
         before, operation = yield from _wait_for_earlier_effect(params, began)
         if operation is not None:
             yield Log(f"offer {params.offer}: an earlier try of this task went live with it; continuing with that")
@@ -58,10 +58,7 @@ def go_live(params: GoLiveParams) -> Flow[Operation]:
 
 
 def _wait_for_sign_off_step(params: GoLiveParams, window: SettleWindow) -> Flow[OfferState]:
-    """Poll until what is meant awaits sign-off, but not for long.
-
-    :raises PreviewNotReadyError: if it does not.
-    """
+    """Poll until the requested publication awaits sign-off, or raise PreviewNotReadyError at the end of the window."""
     while True:
         state = yield from get_state(params.offer)
         try:
@@ -79,8 +76,8 @@ def _submit(
 ) -> Flow[tuple[Operation | None, MarketplaceError | None]]:
     """Submit once; return the operation, or None and the error if the offer still awaits sign-off.
 
-    :param before: the offer's state before.
-    :param submitted: whether an earlier submit may have been accepted: then the offer may have left sign-off by that.
+    :param before: the offer's state before the submit.
+    :param submitted: whether an earlier submit may have been accepted, and may have ended the sign-off step.
     """
     now = yield from get_time()
     lost: MarketplaceError | None = None
@@ -107,10 +104,7 @@ def _submit(
 
 
 def _wait_for_effect(params: GoLiveParams, before: OfferState, began: datetime) -> Flow[Operation | None]:
-    """Poll for the operation of a submit whose response was lost; None if the offer still awaits sign-off.
-
-    :raises SubmitOutcomeUnknownError: if it does not, and the operation is not known.
-    """
+    """Poll for the operation of a submit whose response was lost; return None if the offer still awaits sign-off."""
     window = SettleWindow(began, params.try_context.settle_time)
     while True:
         state = yield from get_state_or_none(params.offer)
@@ -124,7 +118,7 @@ def _wait_for_effect(params: GoLiveParams, before: OfferState, began: datetime) 
         raise SubmitOutcomeUnknownError(params.offer, "golive", "the offer's state cannot be read", may_settle=True)
     if state.report.awaits_sign_off:
         return None
-    # As far as the list shows, going live has no operation of its own: the publish operation continues.
+    # The list shows no separate go-live operation: the publish operation continues.
     entry = _newest_publish(state)
     if entry is None or entry.id not in _operation_ids(before) or not _is_going_live(state):
         newest = entry.description if entry is not None else "no operation"
@@ -134,10 +128,7 @@ def _wait_for_effect(params: GoLiveParams, before: OfferState, began: datetime) 
 
 
 def _wait_for_earlier_effect(params: GoLiveParams, began: datetime) -> Flow[tuple[OfferState, Operation | None]]:
-    """Poll for the operation of an earlier try; None if the offer awaits sign-off when the settle time is over.
-
-    :raises PreviewNotReadyError: if nothing awaits sign-off, and no earlier try went live.
-    """
+    """Poll for the operation of an earlier try; return None if the offer awaits sign-off after the settle time."""
     window = SettleWindow(began, params.try_context.settle_time)
     while True:
         state = yield from get_state(params.offer)
@@ -162,22 +153,18 @@ def _newest_publish(state: OfferState) -> OperationSummary | None:
 
 
 def _is_going_live(state: OfferState) -> bool:
-    """Return whether an offer that no longer awaits sign-off is live or going live, and not canceled for example."""
+    """Return whether an offer that no longer awaits sign-off is live or going live, rather than canceled, for example."""
     report = state.report
     return report.status.is_in_progress or report.status.is_success or report.is_past_sign_off
 
 
 def _new_operation(state: OfferState, before: OfferState) -> OperationSummary | None:
-    """Return the go-live operation that did not exist before the submit."""
     new = (entry for entry in state.operations if entry.id not in _operation_ids(before))
     return next((entry for entry in new if is_of_kind(entry, "golive")), None)
 
 
 def _recent_operation(params: GoLiveParams, state: OfferState) -> OperationSummary | None:
-    """Return what an earlier try may have started: a go-live of this DAG run, or a publication past its sign-off.
-
-    Only of the publication that is meant, or else of the newest one: the DAG run may have gone live with others before.
-    """
+    """Return the operation that an earlier try may have started; only of the requested publication or, without one, the newest."""
     meant, number = _newest_publish(state), None
     if params.operation is not None:
         meant = find_operation(params.operation, state.operations)
@@ -197,7 +184,6 @@ def _recent_operation(params: GoLiveParams, state: OfferState) -> OperationSumma
 
 
 def _ensure_meant_publication(params: GoLiveParams, state: OfferState) -> None:
-    """Reject going live if nothing awaits sign-off, or another publication than was meant."""
     if not state.report.awaits_sign_off:
         newest = state.operations[0].description if state.operations else "it has no operations"
         raise PreviewNotReadyError(params.offer, f"its status is {state.report.raw_status}, {newest}")

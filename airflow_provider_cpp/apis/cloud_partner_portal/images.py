@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Add a version of a virtual machine image to a plan of an offer's document.
 
-A plan, or one of its disk generations, has its images by version, each with the SAS URL of its disk.
+A plan, or one of its disk generations, contains its images by version, each with the SAS URL of its disk.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ IMAGE_KEYS = ("microsoft-azure-virtualmachines.vmImages", "microsoft-azure-corev
 
 
 def add_image_version(image: ImageVersion, document: dict[str, Any]) -> dict[str, Any]:
-    """Add the version to its plan, in place; the same version with the same blobs counts as done.
+    """Add an image version to its plan in place; do nothing if the plan has the version with the same blobs.
 
-    :raises ConfigurationError: if there is no such plan, or it has the version with another blob.
+    :raises ConfigurationError: if the plan does not exist, or has the version with another blob.
     """
     plan = _plan(image, document)
     key = _images_key(document, plan)
@@ -63,7 +63,6 @@ def _plan(image: ImageVersion, document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plans(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the plans and their disk generations, each with its id."""
     definition = document.get("definition")
     plans = definition.get("plans") if isinstance(definition, dict) else None
     for plan in plans if isinstance(plans, list) else []:
@@ -77,7 +76,7 @@ def _plans(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _images_key(document: dict[str, Any], plan: dict[str, Any]) -> str:
-    """Return the key of the plan's images: the one that it, another plan or the offer type uses."""
+    """Return the key of the plan's images, from this plan, another plan or the offer type."""
     for holder in (plan, *(other for _, other in _plans(document))):
         for key in IMAGE_KEYS:
             if key in holder:
@@ -86,7 +85,6 @@ def _images_key(document: dict[str, Any], plan: dict[str, Any]) -> str:
 
 
 def _blobs(entry: Any) -> dict[str, str]:
-    """Return the blobs of a version by disk."""
     fields = entry if isinstance(entry, dict) else {}
     blobs = {"os": fields.get("osVhdUrl")}
     disks = fields.get("lunVhdDetails")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Parsers of the CPP API's responses: everything is validated here, once.
+"""Parse and validate the CPP API's responses.
 
-They raise :class:`ValueError`, which becomes an error that names the request.
+The parsers raise :class:`ValueError`, which is converted to an error with the request's description.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from airflow_provider_cpp.core.status import Status
 
 
 def parse_message(data: Any) -> Message:
-    """Parse a message: an object, or a text as in the documents."""
+    """Parse a message: an object or, as in the documentation, text."""
     if isinstance(data, dict):
         return Message(
             text=sanitize_line(as_text(data.get("messageHtml"))),
@@ -30,7 +30,7 @@ def parse_message(data: Any) -> Message:
 
 
 def parse_step(data: Any) -> Step:
-    """Parse a step; the sign-off and live steps are known by their id or their name.
+    """Parse a step; the sign-off and live steps are identified by ID or name.
 
     :raises ValueError: if it is not an object.
     """
@@ -52,7 +52,7 @@ def parse_step(data: Any) -> Step:
 
 
 def parse_status_report(data: Any) -> StatusReport:
-    """Parse the status of an offer or of an operation, which may be in a list of one.
+    """Parse the status of an offer or an operation; accept a list with one entry.
 
     :raises ValueError: if it is not an object with a status.
     """
@@ -75,7 +75,7 @@ def parse_status_report(data: Any) -> StatusReport:
 def parse_operation_summary(data: Any) -> OperationSummary:
     """Parse an entry of an offer's list of operations.
 
-    :raises ValueError: if it is not an object with an id.
+    :raises ValueError: if it is not an object with an ID.
     """
     fields = as_object(data, "an operation")
     identifier = fields.get("id")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One poll of the CPP API: of an offer, or of one of its operations.
+"""Poll an offer, or one of its operations, through the CPP API.
 
 `Retrieve offer status <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-retrieve-offer-status>`_
 """
@@ -40,7 +40,7 @@ def get_state(offer: OfferRef) -> Flow[OfferState]:
 
 
 def get_state_or_none(offer: OfferRef) -> Flow[OfferState | None]:
-    """Read an offer's state after a submit; a failed read is logged, since the request may still have been accepted."""
+    """Read an offer's state after a submit; log a failed read, because the submit may still have been accepted."""
     try:
         return (yield from get_state(offer))
     except MarketplaceError as error:
@@ -49,7 +49,7 @@ def get_state_or_none(offer: OfferRef) -> Flow[OfferState | None]:
 
 
 def find_operation(operation: Operation, entries: Iterable[OperationSummary]) -> OperationSummary | None:
-    """Find an operation in the offer's list: by its id, or by the number of its publication."""
+    """Find an operation in the offer's list by its ID or by the number of its publication."""
     if operation.operation_id is not None:
         return find_by_id(operation, entries)
     number, kinds = endpoints.publication_number(operation), ("", operation.kind)
@@ -58,9 +58,9 @@ def find_operation(operation: Operation, entries: Iterable[OperationSummary]) ->
 
 
 def poll_request(spec: WaitSpec, state: PollState) -> Request[StatusReport] | None:
-    """Build the request that begins each poll: of the go-live operation, of the operation, or of the offer.
+    """Build the first request of each poll: for the go-live operation, the operation or the offer.
 
-    An idle wait needs the list of operations first.
+    Return None for an idle wait, which reads the list of operations first.
     """
     if spec.operation is None:
         return None if spec.until == IDLE else endpoints.get_offer_status(spec.offer)
@@ -70,7 +70,7 @@ def poll_request(spec: WaitSpec, state: PollState) -> Request[StatusReport] | No
 
 
 def poll(spec: WaitSpec, state: PollState, response: Response | None) -> Flow[PollResult]:
-    """Evaluate a poll.
+    """Evaluate the response of a poll, and send further requests if necessary.
 
     :raises MarketplaceError: if a request failed.
     """
@@ -92,7 +92,7 @@ def poll(spec: WaitSpec, state: PollState, response: Response | None) -> Flow[Po
         request = endpoints.get_operation(spec.operation)
         response = yield from get_response(request)
         result = yield from _poll_operation(spec, spec.operation, request, response)
-        return replace(result, is_final=False)  # the next poll begins with another request
+        return replace(result, is_final=False)  # the next poll sends a different request first
     return (yield from _poll_operation(spec, spec.operation, request, response))
 
 
@@ -127,7 +127,7 @@ def _poll_operation(
 def _poll_offer_as_well(
     spec: WaitSpec, operation: Operation, report: StatusReport, entries: tuple[OperationSummary, ...]
 ) -> Flow[PollResult]:
-    """Cross-check the offer's own status: the operation has succeeded, but the offer is live only if its status says so."""
+    """Check the offer's own status: after the operation succeeded, the offer is live only if its status says so."""
     offer_report = yield from send(endpoints.get_offer_status(spec.offer))
     go_live = find_go_live_operation(operation, entries)
     if go_live is not None and not go_live.status.is_success:
@@ -141,7 +141,6 @@ def _poll_offer_as_well(
 
 
 def _can_be_polled(operation: Operation, operation_id: str) -> bool:
-    """Return whether an id of the list is safe in a path."""
     try:
         _get_go_live_operation(operation, operation_id)
     except ConfigurationError:
@@ -150,7 +149,7 @@ def _can_be_polled(operation: Operation, operation_id: str) -> bool:
 
 
 def _not_listed_yet(operation: Operation) -> Flow[PollResult]:
-    """Tolerate for some minutes that a new operation is not found; after that, it is an error."""
+    """Tolerate for some minutes that a new operation is not found; after that, raise NotFoundError."""
     now = yield from get_time()
     if operation.may_not_be_listed_yet(now):
         return PollResult(None)
@@ -159,7 +158,7 @@ def _not_listed_yet(operation: Operation) -> Flow[PollResult]:
 
 
 def evaluate_operation(operation: Operation, report: StatusReport, until: Target) -> WaitResult | None:
-    """Return what the wait ends with according to the operation itself, if the response is not stale; None if it goes on."""
+    """Return the result of a wait according to an operation's status; None if the wait continues. The status may be stale."""
     if (ended := failure_result(report.status)) is not None:
         return ended
     if until == "preview":
@@ -170,9 +169,9 @@ def evaluate_operation(operation: Operation, report: StatusReport, until: Target
 
 
 def is_confirmed_by_list(entry: OperationSummary | None, report: StatusReport, result: WaitResult) -> bool:
-    """Return whether the list agrees that the operation has ended, or reached its target.
+    """Return whether the list confirms that the operation has ended or reached its target.
 
-    Both must be about the same publication. An operation that the list does not show yet has not ended: the response may be
+    The entry and the report must be about the same publication. If the list does not show the operation yet, the report may be
     about the previous one.
     """
     if entry is None:
@@ -190,7 +189,7 @@ def is_confirmed_by_list(entry: OperationSummary | None, report: StatusReport, r
 
 
 def find_go_live_operation(operation: Operation, operations: Iterable[OperationSummary]) -> OperationSummary | None:
-    """Find the go-live operation of a publish operation, if the API lists it as an operation of its own."""
+    """Find the go-live operation that follows a publish operation, if the API lists it separately."""
     entries = newest_first(operations)
     own = find_operation(operation, entries)
     number = own.publishing_version if own is not None else None

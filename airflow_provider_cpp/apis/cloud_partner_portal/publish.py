@@ -38,11 +38,11 @@ class PublishBackend:
         return (yield from get_state(offer))
 
     def find_operation(self, operation: Operation, entries: Iterable[OperationSummary]) -> OperationSummary | None:
-        """Find an operation in the offer's list: by its id, or by the number of its publication."""
+        """Find an operation in the offer's list by its ID or by the number of its publication."""
         return find_operation(operation, entries)
 
     def is_in_progress(self, operation: Operation) -> Flow[bool]:
-        """Read an operation itself, since the list may lag; awaiting sign-off counts as ended."""
+        """Read the operation itself, because the list may be stale; awaiting sign-off counts as ended."""
         try:
             report = yield from send_with_retry(endpoints.get_operation(operation))
         except NotFoundError:
@@ -51,16 +51,16 @@ class PublishBackend:
         return not report.status.is_terminal and not report.awaits_sign_off
 
     def build_request(self, params: PublishParams) -> Flow[Request[str | None]]:
-        """Build the publish request, which needs no reads."""
+        """Build the publish request; send no reads."""
         yield from ()
         return endpoints.publish_offer(params.offer, params.notification_emails)
 
     def new_operation(self, offer: OfferRef, submitted_at: datetime, location: str | None = None) -> Operation:
-        """Make the operation that a submit started."""
+        """Return the operation that a submit started."""
         return Operation(offer, "publish", submitted_at, operation_id_from_location(location), location)
 
     def resolve_id(self, params: PublishParams, operation: Operation, checkpoint: Checkpoint) -> Flow[Operation]:  # noqa: ARG002 - as the protocol has it
-        """Read the list once; if it does not show the operation, its location is enough."""
+        """Read the list once; if it does not show the operation, use only its location."""
         try:
             entries = yield from self.list_operations(operation.offer)
         except MarketplaceError as error:
@@ -76,7 +76,7 @@ class PublishBackend:
 
 
 def publish(params: PublishParams) -> Flow[Operation]:
-    """Publish an offer's draft, or return the operation of an earlier try: :func:`~.submit.submit_once`."""
+    """Publish an offer's draft, or return the operation of an earlier try; see :func:`~.submit.submit_once`."""
     if params.resources:
         raise ConfigurationError((NO_RESOURCES,), "the task's arguments")
     return (yield from submit_once(PublishBackend(), params))

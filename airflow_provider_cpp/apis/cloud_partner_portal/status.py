@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every status word of the CPP API, and what it means. No other file has a status word of this API.
+"""The status words of the CPP API and their meanings. No other file has a status word of this API.
 
-Offers, steps and operations share one table, because the API spells the same status differently in each: an offer has
-``succeeded``, its operation ``complete``, a list ``completed``.
+Offers, steps and operations share one table, because the API spells the same status in different ways: ``succeeded`` for an
+offer, ``complete`` for its operation, ``completed`` in a list.
 
 `Retrieve offer status <https://learn.microsoft.com/azure/marketplace/cloud-partner-portal-api-retrieve-offer-status>`_
 """
@@ -13,7 +13,7 @@ from airflow_provider_cpp.core.status import Status
 
 
 def parse_status(word: str) -> Status:
-    """Return the status for a word of the API, whatever its case, spaces, hyphens and underscores."""
+    """Return the status for a word of the API; ignore case, spaces, hyphens and underscores."""
     return _MEANINGS.get(word) or _MEANINGS.get(_normalize(word), Status.UNKNOWN)
 
 
@@ -33,14 +33,14 @@ SPELLINGS: dict[Status, tuple[str, ...]] = {
     Status.FAILED: ("failed",),
     Status.CANCELED: ("canceled", "cancelled"),
 }
-"""The words of the documents and of real responses for each status."""
+"""The words in the documentation and in real responses for each status."""
 
 _MEANINGS = {
     spelling: status for status, words in SPELLINGS.items() for word in words for spelling in (word, _normalize(word))
 }
 
 SIGN_OFF_STEP = "publisher-signoff"
-"""The step at which an offer awaits sign-off: its id in the documents, its name in real responses."""
+"""The step in which an offer awaits sign-off: its ID in the documentation, its name in real responses."""
 
 LIVE_STEP = "live"
-"""The step that going live begins."""
+"""The step in which an offer goes live."""

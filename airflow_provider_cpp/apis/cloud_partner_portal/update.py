@@ -26,7 +26,7 @@ from airflow_provider_cpp.exceptions import (
 )
 
 MAX_TRIES = 5
-"""How often a draft is read, changed and stored in all, if another writer was faster or a response was lost."""
+"""The maximum number of attempts to change a draft, if another client changes it or a response is lost."""
 
 RETRY_DELAY = 1.0
 
@@ -35,10 +35,10 @@ NO_RESOURCES = "only the Product Ingestion API has resources; the CPP API change
 
 
 def update(params: UpdateParams | ConfigureParams) -> Flow[UpdateResult]:
-    """Change an offer's draft; if another writer was faster, make the change again on the new draft.
+    """Change an offer's draft; if another client changes it in the meantime, apply the change to the new draft.
 
-    :raises PreconditionFailedError: if another writer was faster each time.
-    :raises ConfigurationError: if the API returns no ETag and ``overwrite`` is not set, or the change does not leave a JSON
+    :raises PreconditionFailedError: if another client changed the draft in each attempt.
+    :raises ConfigurationError: if the API returns no ETag and ``overwrite`` is False, or if the change does not return a JSON
         object.
     """
     if isinstance(params, ConfigureParams):
@@ -54,7 +54,7 @@ def update(params: UpdateParams | ConfigureParams) -> Flow[UpdateResult]:
             stored = yield from send(endpoints.put_offer(params.offer, after, _if_match(params, before)))
         except MarketplaceError as error:
             tries += 1
-            # A lost response is no risk: if the draft was stored, the next read shows the change.
+            # It is safe to retry after a lost response: if the draft was stored, the next read shows the change.
             was_overtaken = isinstance(error, ConflictError if before is None else PreconditionFailedError)
             if not (was_overtaken or may_have_been_accepted(error)) or tries >= MAX_TRIES:
                 raise
@@ -65,7 +65,7 @@ def update(params: UpdateParams | ConfigureParams) -> Flow[UpdateResult]:
 
 
 def add_image(params: AddImageParams) -> Flow[UpdateResult]:
-    """Add an image version to an offer's draft; as :func:`update`."""
+    """Add an image version to an offer's draft; see :func:`update`."""
 
     def change(document: dict[str, Any]) -> dict[str, Any]:
         return add_image_version(params.image, document)
@@ -100,7 +100,7 @@ def _apply_change(params: UpdateParams, before: OfferDocument | None) -> dict[st
 
 
 def _as_text(document: dict[str, Any]) -> str:
-    """Return a document as text to compare: for Python 1 and True are equal, for JSON they are not."""
+    """Return a document as text for comparison, because 1 and True are equal in Python but not in JSON."""
     return json.dumps(document, sort_keys=True)
 
 

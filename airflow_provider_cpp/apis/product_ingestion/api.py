@@ -15,14 +15,14 @@ from airflow_provider_cpp.core.operations import PRODUCT_INGESTION
 
 
 def check_access(publisher_id: str | None, signed_in: str) -> Flow[tuple[bool, str]]:  # noqa: ARG001 - as the protocol has it
-    """List products, and report how many there are."""
+    """List the first page of products, and report their number."""
     page = yield from send(endpoints.list_products())
     number, more = len(page.items), "or more " if page.next else ""
     return True, f"{signed_in}: the account has {number} {more}product{'s' * (number != 1)}"
 
 
 def get_draft(offer: OfferRef) -> Flow[None]:  # noqa: ARG001 - as the protocol has it
-    """Send no request: a draft has neither a version nor a Partner Center page here."""
+    """Send no request, because a draft has neither a version nor a Partner Center URL in this API."""
     yield from ()
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cancel an operation's job by its id, so that no other can be canceled.
+"""Cancel an operation's job by its ID, so that no other operation is canceled.
 
-This API cannot cancel whichever operation is in progress. A publication that awaits sign-off has ended here: it is replaced by the
-next publish, and cannot be canceled.
+This API cannot cancel an operation without its job ID. A publication that awaits sign-off has ended in this API: it cannot be
+canceled, and the next publish replaces it.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ NO_JOB = (
 
 
 def cancel(params: CancelParams) -> Flow[Operation | None]:
-    """Cancel an operation's job, and wait until it has ended.
+    """Cancel an operation's job, and wait until it ends.
 
-    :returns: the cancel; None if there was nothing to cancel.
-    :raises ConfigurationError: if no operation is given, or one whose job is not known.
-    :raises CancelFailedError: if it ended otherwise, or has not ended in time.
+    :returns: the cancel operation; None if there was nothing to cancel.
+    :raises ConfigurationError: if there is no operation, or if its job is not known.
+    :raises CancelFailedError: if the job ended before it was canceled, or did not end in time.
     """
     operation = params.operation
     if operation is None:
@@ -63,10 +63,9 @@ def cancel(params: CancelParams) -> Flow[Operation | None]:
 def _wait_until_ended(
     params: CancelParams, operation: Operation, until: datetime, rejected: MarketplaceError | None
 ) -> Flow[None]:
-    """Wait until a job has ended.
+    """Wait until a job ends, or raise CancelFailedError if it was not canceled or did not end in time.
 
-    :param rejected: the error, if the API rejected the cancel: then the job is not waited for.
-    :raises CancelFailedError: if it ended in another way than by a cancel, or has not ended in time.
+    :param rejected: the error if the API rejected the cancel; then one successful read of the job is enough.
     """
     status = "not known"
     while True:

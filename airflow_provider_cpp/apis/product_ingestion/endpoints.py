@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One function per endpoint of the Product Ingestion API: the only place for its paths, parameters and bodies.
+"""The endpoints of the Product Ingestion API: one function for each, and the only code with its paths, parameters and bodies.
 
-A job's ``resourceUri`` is never used: it is on another host, and a token is sent only to the host that it is for.
+A job's ``resourceUri`` is never used, because it is on another host, and a token must be sent only to its own host.
 
 `Product Ingestion API <https://learn.microsoft.com/azure/marketplace/product-ingestion-api>`_
 """
@@ -34,7 +34,7 @@ from airflow_provider_cpp.core.urls import is_safe_api_path, resolve_same_origin
 T = TypeVar("T")
 
 API_VERSION = "2022-07-01"
-"""The highest schema version to return resources in."""
+"""The highest schema version in which the API returns resources."""
 
 DEFAULT_HOST = "https://graph.microsoft.com/rp/product-ingestion"
 DEFAULT_SCOPE = "https://graph.microsoft.com/.default"
@@ -47,8 +47,8 @@ _LOCATION = re.compile(r"/configure/([A-Za-z0-9-]{1,100})/status")
 class Page(Generic[T]):
     """One page of a list.
 
-    :param items: its items.
-    :param next: path and query of the next page; None on the last one.
+    :param items: the items.
+    :param next: the path and query of the next page; None on the last page.
     """
 
     items: tuple[T, ...]
@@ -56,9 +56,9 @@ class Page(Generic[T]):
 
 
 def list_products(external_id: str | None = None, page: str | None = None) -> Request[Page[Product]]:
-    """List products: all, or the one with an external id. For an unknown id the API returns an empty list, not 404.
+    """List all products, or the one with an external ID. For an unknown ID, the API returns an empty list.
 
-    :param page: the page to read, as the page before it returned it.
+    :param page: the path and query of the page to read; None for the first.
     """
     description = "products" if external_id is None else f"product of offer {external_id}"
     query = "" if external_id is None else f"?externalId={quote(validate_identifier('offer_id', external_id), safe='')}"
@@ -68,15 +68,15 @@ def list_products(external_id: str | None = None, page: str | None = None) -> Re
 def list_submissions(product: str, offer: OfferRef, page: str | None = None) -> Request[Page[Submission]]:
     """List the submissions of a product, including the entry for the draft.
 
-    :param product: its bare id.
-    :param page: the page to read, as the page before it returned it.
+    :param product: the product's GUID.
+    :param page: the path and query of the page to read; None for the first.
     """
     path = _page_query(page) or f"/submission/{_segment(product)}"
     return _request(f"submissions of offer {offer}", path, _page(Submission.from_json), offer)
 
 
 def get_tree(product: str, offer: OfferRef, target: Target = Target.DRAFT) -> Request[tuple[dict[str, Any], ...]]:
-    """Read all resources of a product: of its draft, its preview, or what is live."""
+    """Read all resources of a product's draft, preview or live version."""
     path = f"/resource-tree/product/{_segment(product)}?targetType={target.value}"
     return _request(
         f"{target.value} of offer {offer}", path, lambda response: resources_of(parse_json(response)), offer
@@ -86,7 +86,7 @@ def get_tree(product: str, offer: OfferRef, target: Target = Target.DRAFT) -> Re
 def get_job(operation: Operation) -> Request[Job]:
     """Read the status of an operation's job.
 
-    :raises ConfigurationError: if it has none, because it was found by its submission alone.
+    :raises ConfigurationError: if the operation has no job, because it was found by its submission.
     """
     ensure_same_api(PRODUCT_INGESTION, operation.api, "the operation")
     job = job_id(operation)
@@ -103,15 +103,15 @@ def configure(offer: OfferRef, resources: Iterable[dict[str, Any]]) -> Request[J
 
 
 def publish_product(offer: OfferRef, product: str, resources: Iterable[dict[str, Any]] = ()) -> Request[str | None]:
-    """Publish the draft to preview, with these resources; returns the job's location."""
+    """Publish the draft to preview with these resources; return the job's location."""
     submission = {"$schema": SUBMISSION, "product": f"product/{product}", "target": _target(Target.PREVIEW)}
     return _configure_request(f"publish offer {offer}", offer, [*resources, submission], _job_location)
 
 
 def go_live_submission(offer: OfferRef, product: str, submission: str) -> Request[str | None]:
-    """Go live with the submission in preview; returns the job's location.
+    """Go live with the submission in preview; return the job's location.
 
-    :param submission: its durable id; without it, or with the draft's, the API does nothing.
+    :param submission: its durable ID; without it, or with the draft's, the API does nothing.
     """
     resource = {
         "$schema": SUBMISSION,
@@ -138,7 +138,7 @@ def cancel_job(operation: Operation) -> Request[Job]:
 
 
 def job_id(operation: Operation) -> str | None:
-    """Return the id of an operation's job; None if it is known by its submission alone.
+    """Return the ID of an operation's job; None if only its submission is known.
 
     :raises ConfigurationError: if its location is not that of a job.
     """
@@ -184,7 +184,7 @@ def _target(target: Target) -> dict[str, str]:
 
 
 def _page_query(page: str | None) -> str | None:
-    """Return the path and query of a page if they are safe for every URL parser."""
+    """Return the path and query of a page, or raise ConfigurationError if they are not safe for every URL parser."""
     if page is not None and not is_safe_api_path(page, "/"):
         raise exceptions.ConfigurationError(("it is not a path of the API",), "the page")
     return page
@@ -213,7 +213,7 @@ def _page(read: Callable[[Any], T]) -> Callable[[Response], Page[T]]:
         if link in (None, ""):
             return Page(entries)
         page = resolve_same_origin(link, response.base_url)
-        if page is None:  # to leave out the rest of the list silently would be wrong
+        if page is None:  # raise an error: the list would be incomplete
             msg = "the next page is not on this host, and no token is sent elsewhere"
             raise ValueError(msg)
         return Page(entries, page)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Go live with the submission in preview, by its id, which makes that happen once.
+"""Go live with the submission in preview, by its ID, so that it goes live at most once.
 
-A submission keeps its id from preview to the market, so the list shows whether a submit was accepted: once it is listed as live.
-Its id is saved in a checkpoint before.
+A submission keeps its ID from preview to live, so the list shows whether the API accepted a go-live: it lists the submission as
+live. The ID is saved in a checkpoint before the submit.
 """
 
 from __future__ import annotations
@@ -36,40 +36,34 @@ from airflow_provider_cpp.exceptions import (
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """The state of a product.
-
-    :param product: its bare id.
-    :param submissions: its submissions, the newest first.
-    """
+    """The state of a product: its GUID, and its submissions, newest first."""
 
     product: str
     submissions: tuple[Submission, ...]
 
     @property
     def awaiting_sign_off(self) -> Submission | None:
-        """The submission that awaits sign-off: the newest one, if it is complete and no other is in progress."""
+        """The submission that awaits sign-off: the newest one, if it is a complete preview and no other is in progress."""
         newest = next(iter(self.submissions), None)
         if newest is None or newest.target is not Target.PREVIEW or not newest.state.is_success:
             return None
         return newest if all(entry.state.is_terminal for entry in self.submissions) else None
 
     def live(self, submission: str) -> Submission | None:
-        """Return a submission as it is listed as live."""
         return next((e for e in self.submissions if e.id == submission and e.target is Target.LIVE), None)
 
     @property
     def description(self) -> str:
-        """Its status, for errors."""
         newest = f"{self.submissions[0].id} {self.submissions[0].raw_status}" if self.submissions else "the draft"
         return f"its status is {status_report(self.submissions).raw_status}, the newest is {newest}"
 
 
 def go_live(params: GoLiveParams) -> Flow[Operation]:
-    """Go live with what is in preview, or return the operation of an earlier try.
+    """Go live with the preview that awaits sign-off, or return the operation of an earlier try.
 
-    :raises PreviewNotReadyError: if nothing awaits sign-off, or another publication than was meant.
+    :raises PreviewNotReadyError: if no preview awaits sign-off, or if it belongs to a different publish operation.
     :raises OperationInProgressError: if another submission is in progress.
-    :raises SubmitOutcomeUnknownError: if it still awaits sign-off after the submits.
+    :raises SubmitOutcomeUnknownError: if the preview still awaits sign-off after the submits.
     """
     try_context, checkpoint = params.try_context, params.try_context.checkpoint
     if checkpoint is not None:
@@ -83,7 +77,7 @@ def go_live(params: GoLiveParams) -> Flow[Operation]:
     if checkpoint is not None or not (try_context.is_first or try_context.history_is_known):
         earlier = yield from _operation_of_earlier_try(params, began)
         if earlier is not None:
-            if checkpoint is not None:  # from now on it belongs to this run of the task
+            if checkpoint is not None:  # it now belongs to this run of the task
                 yield SaveCheckpoint(replace(checkpoint, counts=try_context.counts, operation=earlier).to_payload())
             yield Log(f"offer {params.offer}: an earlier try went live with it; continuing with {earlier.display_id}")
             return earlier
@@ -114,7 +108,7 @@ def _get_state_or_none(offer: OfferRef) -> Flow[_State | None]:
 
 
 def _operation_of_earlier_try(params: GoLiveParams, began: datetime) -> Flow[Operation | None]:
-    """Poll for the operation of an earlier try; None if none shows, or another preview awaits sign-off."""
+    """Poll for the operation of an earlier try; return None if none shows, or if another preview awaits sign-off."""
     checkpoint = params.try_context.checkpoint
     window = SettleWindow(checkpoint.created_at if checkpoint is not None else began, params.try_context.settle_time)
     while True:
@@ -138,7 +132,7 @@ def _operation_of_earlier_try(params: GoLiveParams, began: datetime) -> Flow[Ope
 
 
 def _recent_submission(params: GoLiveParams, state: _State) -> Submission | None:
-    """Return what an earlier try without a checkpoint may have started: what is going live, or did in this DAG run."""
+    """Return the submission that an earlier try without a checkpoint may have started: in progress, or live in this DAG run."""
     newest = next(iter(state.submissions), None)
     if newest is None or newest.target is not Target.LIVE:
         return None
@@ -146,7 +140,7 @@ def _recent_submission(params: GoLiveParams, state: _State) -> Submission | None
 
 
 def _meant_submission(params: GoLiveParams, state: _State) -> Flow[str | None]:
-    """Return the id of a publish operation's submission: None if no operation is given, empty if it is not listed yet."""
+    """Return the submission ID of the requested operation: None without an operation, empty if it is not listed yet."""
     operation = params.operation
     if operation is None or operation.operation_id is not None:
         return operation.operation_id if operation is not None else None
@@ -156,10 +150,7 @@ def _meant_submission(params: GoLiveParams, state: _State) -> Flow[str | None]:
 
 
 def _wait_for_sign_off(params: GoLiveParams, window: SettleWindow) -> Flow[tuple[_State, Submission]]:
-    """Poll until what is meant awaits sign-off, but not for long.
-
-    :raises PreviewNotReadyError: if it does not.
-    """
+    """Poll until the requested submission awaits sign-off, or raise PreviewNotReadyError at the end of the window."""
     while True:
         state = yield from _get_state(params.offer)
         awaiting = state.awaiting_sign_off
@@ -177,7 +168,7 @@ def _wait_for_sign_off(params: GoLiveParams, window: SettleWindow) -> Flow[tuple
 def _submit(
     params: GoLiveParams, state: _State, meant: Submission
 ) -> Flow[tuple[Operation | None, MarketplaceError | None]]:
-    """Submit once; return the operation, or None and the error if it still awaits sign-off."""
+    """Submit once; return the operation, or None and the error if the preview still awaits sign-off."""
     now = yield from get_time()
     checkpoint = Checkpoint(params.offer, "golive", now, params.try_context.counts, (meant.id,))
     yield SaveCheckpoint(checkpoint.to_payload())
@@ -202,7 +193,7 @@ def _submit(
 
 
 def _wait_for_effect(params: GoLiveParams, submission: str, window: SettleWindow) -> Flow[bool]:
-    """Poll until a submission goes live, or the window ends."""
+    """Poll until a submission is listed as live; return False if it still awaits sign-off at the end of the window."""
     while True:
         state = yield from _get_state_or_none(params.offer)
         if state is not None and state.live(submission) is not None:
@@ -219,7 +210,7 @@ def _wait_for_effect(params: GoLiveParams, submission: str, window: SettleWindow
 
 
 def _wait_for_job(params: GoLiveParams, operation: Operation) -> Flow[None]:
-    """Poll a job for a minute, since this API rejects a submit only some seconds after it accepted it."""
+    """Poll a job for a minute, because this API rejects a submit some seconds after it accepted the request."""
     for delay in polls_within(params.try_context.settle_time):
         if delay:
             yield Sleep(delay)
@@ -239,11 +230,7 @@ def _wait_for_job(params: GoLiveParams, operation: Operation) -> Flow[None]:
 
 
 def _handle_conflict(params: GoLiveParams, error: MarketplaceError) -> Flow[None]:
-    """Restore the checkpoint after a submit that certainly was not accepted, and raise the reason of a conflict.
-
-    :raises PreviewNotReadyError: if another publication has replaced it.
-    :raises OperationInProgressError: if another submission is in progress.
-    """
+    """Restore the checkpoint after a submit that was certainly not accepted; for a conflict, raise an error with its cause."""
     yield SaveCheckpoint(
         params.try_context.checkpoint.to_payload() if params.try_context.checkpoint is not None else None
     )

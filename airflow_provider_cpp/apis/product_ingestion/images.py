@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Add a version of a virtual machine image to a plan's technical configuration.
 
-Everything else is sent back unchanged: every version, since one that is missing would count as deleted, deprecated ones included;
-and the SKUs, whose ids are locked once they are published.
+The rest of the configuration is sent back unchanged: all versions, even deprecated ones, because the API treats a missing
+version as deleted; and the SKUs, because their IDs are locked when they are published.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ CONFIGURATIONS = (
     "virtual-machine-plan-technical-configuration",
     "core-virtual-machine-plan-technical-configuration",
 )
-"""The resource types that have images: the usual one, and the one of Microsoft's own publishers."""
+"""The resource types that have images: the usual one, and the one for Microsoft's own publishers."""
 
 DEFAULT_IMAGE_TYPES = "x64"
-"""The prefix of the image types that an image for a whole plan is added for."""
+"""The prefix of the image types to which an image is added if only the plan is given."""
 
 
 def with_image_version(
     image: ImageVersion, draft: Iterable[Resource], published: Iterable[Resource]
 ) -> Resource | None:
-    """Return the technical configuration with the version; None if it already has it.
+    """Return the technical configuration with the image version; None if it already has it.
 
     :param draft: the draft's resources.
     :param published: the resources in preview and live, which may have versions that the draft lacks.
-    :raises ConfigurationError: if there is no such plan, or it has the version with another blob.
+    :raises ConfigurationError: if the plan does not exist, or has the version with another blob.
     """
     reserved = sorted({"versionNumber", "vmImages"} & set(image.details))
     if reserved:
@@ -61,7 +61,7 @@ def with_image_version(
 
 
 def _find_sku(image: ImageVersion, draft: list[Resource]) -> tuple[Resource, list[str]]:
-    """Find the technical configuration and the image types: those of a SKU, or a plan's default ones."""
+    """Find the technical configuration and the image types: of a SKU, or the default types of a plan."""
     configurations = [one for one in draft if schema_type(one) in CONFIGURATIONS]
     plan_id = image.plan_id.casefold()
     for configuration in configurations:
@@ -82,10 +82,7 @@ def _find_sku(image: ImageVersion, draft: list[Resource]) -> tuple[Resource, lis
 
 
 def _is_there(image: ImageVersion, image_type: str, places: Iterable[Resource]) -> bool:
-    """Return whether a version already has its image for a type.
-
-    :raises ConfigurationError: if it has another blob.
-    """
+    """Return whether a version already has its image for a type, or raise ConfigurationError if it has another blob."""
     new = _blobs(_image(image, image_type))
     for place in places:
         for version in _objects(place.get("vmImageVersions")):
@@ -116,7 +113,7 @@ def _image(image: ImageVersion, image_type: str) -> dict[str, Any]:
 
 
 def _blobs(image: dict[str, Any]) -> dict[str, str]:
-    """Return the blobs of an image by disk; a shared image counts as one blob with its resource id."""
+    """Return the blobs of an image by disk; the resource ID of a shared image counts as one blob."""
     source = image.get("source")
     source = source if isinstance(source, dict) else {}
     disk, shared = source.get("osDisk"), source.get("sharedImage")

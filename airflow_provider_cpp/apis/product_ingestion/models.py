@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Parsers of the Product Ingestion API's responses: everything is validated here, once.
+"""Parse and validate the Product Ingestion API's responses.
 
-They raise :class:`ValueError`, which becomes an error that names the request.
+The parsers raise :class:`ValueError`, which is converted to an error with the request's description.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ SUBMISSION = re.compile(r"submission/([A-Za-z0-9-]{1,100})/([A-Za-z0-9-]{1,100})
 JOB = re.compile(r"[A-Za-z0-9-]{1,100}")
 
 MAX_DEPTH = 20
-"""Levels of an error tree that are read; real ones have three."""
+"""The maximum depth of an error tree; real ones have three levels."""
 
 MAX_DETAILS = 50
 
 IN_PROGRESS = "in progress submission already exists"
 NOT_LATEST = "not the latest"
-"""Texts of the API, in a 400 or in a failed job, for a conflict with another submission."""
+"""The API's messages for a conflict with another submission, in a 400 response or a failed job."""
 
 
 def is_conflict_message(text: str) -> bool:
-    """Return whether the text of an error means a conflict with another submission."""
+    """Return whether an error message means a conflict with another submission."""
     return any(phrase in text.casefold() for phrase in (IN_PROGRESS, NOT_LATEST))
 
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """A product: this API's name for an offer.
+    """A product, which is this API's name for an offer.
 
-    :param guid: the bare id, without ``product/``.
-    :param external_id: the offer's id.
+    :param guid: the ID without ``product/``.
+    :param external_id: the offer ID.
     :param type: for example ``azureVirtualMachine``.
-    :param alias: the publisher's own name for it.
+    :param alias: the publisher's own name for the product.
     """
 
     guid: str
@@ -53,14 +53,14 @@ class Product:
 
     @property
     def id(self) -> str:
-        """The durable id."""
+        """The durable ID."""
         return f"product/{self.guid}"
 
     @classmethod
     def from_json(cls, data: Any) -> Product:
         """Parse a product.
 
-        :raises ValueError: if it is not an object with an id.
+        :raises ValueError: if it is not an object with an ID.
         """
         fields = as_object(data, "a product")
         match = PRODUCT.fullmatch(as_text(fields.get("id")))
@@ -77,10 +77,10 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """One submission of a product, for one target; a submission that went live may be listed for both.
+    """A submission of a product to one target. A live submission may be listed for both targets.
 
-    :param id: its durable id.
-    :param target: its target; None for one that is not of the marketplace.
+    :param id: its durable ID.
+    :param target: its target; None for an unknown one.
     :param state: its status.
     :param raw_status: target, progress and result as the API spells them.
     :param created: when it was created.
@@ -94,14 +94,14 @@ class Submission:
 
     @property
     def is_draft(self) -> bool:
-        """Whether it is the entry for the draft, which is not a publication."""
+        """Whether this is the entry for the draft, which is not a publication."""
         return self.target is Target.DRAFT or self.id.endswith("/0")
 
     @classmethod
     def from_json(cls, data: Any) -> Submission:
         """Parse a submission.
 
-        :raises ValueError: if it is not an object with the durable id of a submission.
+        :raises ValueError: if it is not an object with the durable ID of a submission.
         """
         fields = as_object(data, "a submission")
         identifier = as_text(fields.get("id"))
@@ -122,11 +122,11 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class JobError:
-    """An error of a job, with its details to any depth.
+    """An error of a job, with nested details.
 
-    :param code: the API's code.
-    :param message: its message, one line of plain text.
-    :param resource: the durable id or the name of the resource that has the error.
+    :param code: the API's error code.
+    :param message: its message as one line of plain text.
+    :param resource: the durable ID or the name of the resource that has the error.
     :param details: the errors that caused it.
     """
 
@@ -143,7 +143,7 @@ class JobError:
 
     @property
     def is_certification(self) -> bool:
-        """Whether certification failed, which the API reports like a server error; another try cannot help."""
+        """Whether certification failed. The API reports it like a server error, but a retry cannot help."""
         return any(e.code.casefold() == "invalidstate" and "certification" in e.message.casefold() for e in self.walk())
 
     @property
@@ -161,7 +161,7 @@ class JobError:
 
     @classmethod
     def from_json(cls, data: Any, depth: int = 0) -> JobError:
-        """Parse an error, also a text, one without details, or one with an object instead of a list."""
+        """Parse an error; accept text, and an error without a list of details."""
         if not isinstance(data, dict):
             return cls("", sanitize_line(as_text(data)))
         details = data.get("details") if depth < MAX_DEPTH else None
@@ -177,11 +177,11 @@ class JobError:
 class Job:
     """A configure job.
 
-    :param id: its id.
-    :param state: its status by ``jobStatus`` and, once that is completed, ``jobResult``; never by ``jobEnd``.
+    :param id: its ID.
+    :param state: its status by ``jobStatus`` and, if that is completed, ``jobResult``; ``jobEnd`` is ignored.
     :param raw_status: both as the API spells them.
     :param errors: why it failed.
-    :param started_at: when it began, by the API's clock.
+    :param started_at: when it started, by the API's clock.
     """
 
     id: str
@@ -192,7 +192,7 @@ class Job:
 
     @property
     def is_conflict(self) -> bool:
-        """Whether it failed because of a conflict with another submission, and so started none."""
+        """Whether it failed because of a conflict with another submission, so that it has no submission of its own."""
         return self.state.is_failure and any(error.is_conflict for error in self.errors)
 
     @property
@@ -212,7 +212,7 @@ class Job:
     def from_json(cls, data: Any) -> Job:
         """Parse a job.
 
-        :raises ValueError: if it is not an object with an id and a status.
+        :raises ValueError: if it is not an object with an ID and a status.
         """
         fields = as_object(data, "a job")
         identifier, progress = as_text(fields.get("jobId")), as_text(fields.get("jobStatus")).strip()
@@ -230,7 +230,7 @@ class Job:
 
 
 def resources_of(data: Any) -> tuple[dict[str, Any], ...]:
-    """Return the raw resources of a resource tree, in any order, so that no unknown key is lost.
+    """Return the raw resources of a resource tree with all keys, in any order.
 
     :raises ValueError: if there is no list of objects.
     """
@@ -239,18 +239,16 @@ def resources_of(data: Any) -> tuple[dict[str, Any], ...]:
 
 
 def _raw_status(*words: str) -> str:
-    """Return a status as one text: ``preview running/pending``."""
     target, *rest = (sanitize_line(word, 60) for word in words)
     status = "/".join(word for word in rest if word) or "without a status"
     return f"{target} {status}".strip()
 
 
 def _time(value: Any) -> datetime | None:
-    """Parse a time; the API sends the year 1 if there is none."""
+    """Parse a time; None for a missing one, for which the API sends the year 1."""
     moment = parse_timestamp(value)
     return moment if moment is not None and moment.year > 1 else None
 
 
 def _entries(data: Any) -> list[Any]:
-    """Return the entries of a list; anything else has none."""
     return [one for one in data[:MAX_DETAILS] if one is not None] if isinstance(data, list) else []

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One poll of the Product Ingestion API: of an operation's job and submission; the submission decides.
+"""Poll an operation's job and submission through the Product Ingestion API; the submission decides.
 
-A job can lag behind its submission, and may be in progress for as long as certification takes. It decides only if there is no
-submission: it failed before it made one, or was canceled.
+A job can lag behind its submission, and may be in progress until certification ends. The job decides only if it was canceled, or
+if it failed before it created a submission.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from airflow_provider_cpp.exceptions import NotFoundError
 
 LATE_POLLS = 5
 LATE_POLL_DELAY = 60.0
-"""How often, and after how many seconds each, a job is polled for its reason after its submission has failed."""
+"""The number of polls, and the seconds before each, for the error of a job whose submission has failed."""
 
 
 def poll_request(spec: WaitSpec, state: PollState) -> None:
-    """Return None: a poll always needs several requests."""
+    """Return None, because a poll always needs several requests."""
 
 
 def poll(spec: WaitSpec, state: PollState, response: Response | None) -> Flow[PollResult]:  # noqa: ARG001 - as the protocol has it
@@ -68,7 +68,7 @@ class OperationState:
     submission: Submission | None
 
     def evaluate(self, until: Until) -> WaitResult | None:
-        """Return what the wait ends with; None if it goes on."""
+        """Return the result of the wait; None if it continues."""
         entry, job = self.submission, self.job
         if entry is not None:
             is_live = entry.target is Target.LIVE
@@ -76,14 +76,14 @@ class OperationState:
                 return WaitResult.REACHED
             if entry.state.is_terminal:
                 return failure_result(entry.state)
-        # A canceled job ends its submission; the submission of a failed job may continue.
+        # A canceled job also ends its submission, but the submission of a failed job may continue.
         if job is not None and job.state.is_canceled:
             return WaitResult.CANCELED
         return WaitResult.FAILED if job is not None and job.state.is_failure and entry is None else None
 
     @property
     def lacks_reason(self) -> bool:
-        """Whether the submission failed, and its job, which has the reason, lags behind."""
+        """Whether the submission failed while its job, which has the error, is still in progress."""
         failed = self.submission is not None and self.submission.state.is_failure
         return failed and self.job is not None and not self.job.state.is_terminal
 
@@ -101,9 +101,9 @@ class OperationState:
 
 
 def find_submission(operation: Operation, job: Job | None, entries: Iterable[Submission]) -> Submission | None:
-    """Find an operation's submission: by its id, or as the first one after its job began, by the API's own clock.
+    """Find an operation's submission by its ID, or as the first one created after its job started, by the API's clock.
 
-    :param entries: the newest first.
+    :param entries: the submissions, newest first.
     """
     submissions = list(entries)
     if operation.operation_id is not None:
@@ -115,7 +115,7 @@ def find_submission(operation: Operation, job: Job | None, entries: Iterable[Sub
     if job is None or job.started_at is None:
         return None
     targets = (Target.LIVE,) if operation.kind == "golive" else (Target.PREVIEW, Target.LIVE)
-    # What was created long after a job that failed is another submission: that job made none.
+    # A submission created long after a failed job started belongs to another job.
     until = job.started_at + VISIBILITY_DELAY if job.state.is_failure else None
     later = [
         e
@@ -131,7 +131,7 @@ def find_submission(operation: Operation, job: Job | None, entries: Iterable[Sub
 def get_operation_state(operation: Operation) -> Flow[OperationState]:
     """Read an operation's job and submission.
 
-    :raises NotFoundError: if the API shows neither some minutes after the submit.
+    :raises NotFoundError: if the API shows neither within some minutes after the submit.
     """
     job = yield from _job(operation)
     product = yield from product_id_of(operation, send)
@@ -168,7 +168,7 @@ def _job(operation: Operation) -> Flow[Job | None]:
 
 
 def _missing(operation: Operation, entries: tuple[Submission, ...]) -> Flow[None]:
-    """Tolerate for some minutes that a new submission is not listed; after that, it is an error."""
+    """Tolerate for some minutes that a new submission is not listed; after that, raise NotFoundError."""
     now = yield from get_time()
     if operation.may_not_be_listed_yet(now):
         return
@@ -181,6 +181,6 @@ def _missing(operation: Operation, entries: tuple[Submission, ...]) -> Flow[None
 
 
 def _as_submission(operation: Operation, job: Job) -> Submission:
-    """Return a job as the submission that it has not made."""
+    """Return a job as a submission, for a job that has none."""
     target = Target.LIVE if operation.kind == "golive" else Target.PREVIEW
     return Submission("", target, job.state, job.raw_status)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Publish through the Product Ingestion API.
 
-A publish is a job, which the API validates after it accepted it: it rejects some seconds later what the CPP API rejects at once. So
-the job is polled until a submission shows, or the job fails, or a minute has passed.
+A publish is a job. The API validates it only some seconds after it accepted the request. So this module polls the job for up to
+a minute, until a submission shows or the job fails.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ from airflow_provider_cpp.core.submit import submit_once
 from airflow_provider_cpp.exceptions import BadRequestError, ConflictError, MarketplaceError, NotFoundError
 
 SECOND_POLL = 60.0
-"""Seconds between the two polls for what a job started: the API asks for at most one a minute."""
+"""Seconds between the two polls of a job; the API asks for at most one poll a minute."""
 
 
 def polls_within(settle_time: float) -> tuple[float, ...]:
-    """Return the delays before each poll for what a job started; there is no second poll without a settle time."""
+    """Return the delay before each poll of a job; without a settle time, there is only one poll."""
     second = min(SECOND_POLL, settle_time / 15)
     return (0.0, second) if second > 0 else (0.0,)
 
@@ -57,15 +57,15 @@ class PublishBackend:
         return as_operations(entries)
 
     def get_state(self, offer: OfferRef) -> Flow[OfferState]:
-        """Read an offer's submissions, and its status by them."""
+        """Read an offer's submissions and the status that follows from them."""
         return (yield from get_state(offer))
 
     def find_operation(self, operation: Operation, entries: Iterable[OperationSummary]) -> OperationSummary | None:
-        """Find an operation in the offer's list by its submission's id."""
+        """Find an operation in the offer's list by its submission ID."""
         return find_by_id(operation, entries)
 
     def is_in_progress(self, operation: Operation) -> Flow[bool]:
-        """Read an operation's submission, or its job if there is none."""
+        """Read an operation's submission or, without one, its job."""
         try:
             state = yield from get_operation_state(operation)
         except NotFoundError:
@@ -75,7 +75,7 @@ class PublishBackend:
         return state.job is None or not state.job.state.is_terminal
 
     def build_request(self, params: PublishParams) -> Flow[Request[str | None]]:
-        """Build the publish request, with all that the resources require."""
+        """Build the publish request, with the additional resources that the API requires."""
         product = yield from find_product(params.offer)
         resources: tuple[dict[str, Any], ...] = ()
         if params.resources:
@@ -84,11 +84,11 @@ class PublishBackend:
         return endpoints.publish_product(params.offer, product.guid, resources)
 
     def new_operation(self, offer: OfferRef, submitted_at: datetime, location: str | None = None) -> Operation:
-        """Make the operation that a submit started."""
+        """Return the operation that a submit started."""
         return Operation(offer, "publish", submitted_at, None, location, PRODUCT_INGESTION)
 
     def resolve_id(self, params: PublishParams, operation: Operation, checkpoint: Checkpoint) -> Flow[Operation]:
-        """Poll for the submission that a job made, for a minute.
+        """Poll for up to a minute for the submission that a job created.
 
         :raises ConflictError: if the job failed because of a conflict with another submission.
         :raises BadRequestError: if it failed for another reason.
@@ -104,7 +104,7 @@ class PublishBackend:
                 return operation
             raise_if_failed(operation, job)
             new = new_operations(entries, checkpoint.known_ids, operation.kind)
-            if new:  # if there are several, the wait finds the right one by the job
+            if new:  # if there are several, the wait identifies the right one by the job
                 return replace(operation, operation_id=new[0].id) if len(new) == 1 else operation
         return operation
 
@@ -112,7 +112,9 @@ class PublishBackend:
 def raise_if_failed(operation: Operation, job: Job, verb: str | None = None) -> None:
     """Raise the error of a failed job.
 
-    :param verb: what was submitted; None for the operation's kind.
+    :param verb: the action, for the error; None for the operation's kind.
+    :raises ConflictError: if the job failed because of a conflict with another submission.
+    :raises BadRequestError: if it failed for another reason.
     """
     if job.state.is_failure:
         kind = ConflictError if job.is_conflict else BadRequestError

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The resources of a draft: read and compare them, and add what a publish requires."""
+"""Read, validate and compare a draft's resources, and add those that a publish requires."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from airflow_provider_cpp.exceptions import ConfigurationError
 Resource = dict[str, Any]
 
 REQUIRED_TYPES = ("product", "property")
-"""What the API requires beside the changed resources if not everything is published."""
+"""The resource types that a publish of some resources requires in addition."""
 
 _URL = re.compile(r"https?://", re.IGNORECASE)
 
@@ -32,8 +32,8 @@ def get_resources(offer: OfferRef, product: str, target: Target = Target.DRAFT) 
 def validate_resources(resources: object) -> tuple[Resource, ...]:
     """Return resources that can be configured.
 
-    :raises ConfigurationError: if it is not a list of objects, or has a submission, which only a publish or go-live task may
-        send.
+    :raises ConfigurationError: if they are not a list of objects, or include a submission, which only a publish or go-live task
+        may send.
     """
     given = list(resources) if isinstance(resources, (list, tuple)) else None
     problems = []
@@ -56,7 +56,7 @@ def validate_resources(resources: object) -> tuple[Resource, ...]:
 def with_required_resources(resources: Iterable[Resource], draft: Iterable[Resource]) -> tuple[Resource, ...]:
     """Return resources with those that a publish of them requires: the product, its property and their plans.
 
-    :param draft: the draft, in any order.
+    :param draft: the draft's resources, in any order.
     """
     given = list(resources)
     names = {as_text(resource.get("id")) for resource in given} - {""}
@@ -73,13 +73,13 @@ def with_required_resources(resources: Iterable[Resource], draft: Iterable[Resou
 
 
 def draft_matches(draft: Iterable[Resource], resources: Iterable[Resource]) -> bool:
-    """Return whether a draft already has these resources: each by its id, with all of its keys."""
+    """Return whether a draft already has these resources, by ID and with all of their keys."""
     by_id = {as_text(resource.get("id")): to_writable(resource) for resource in draft}
     return all(_covers(by_id.get(as_text(one.get("id"))), to_writable(one)) for one in resources)
 
 
 def _covers(actual: Any, expected: Any) -> bool:
-    """Return whether a value has everything that is expected, whatever else it has; signatures of URLs do not count."""
+    """Return whether a value contains everything that is expected; ignore additional keys and SAS signatures."""
     if isinstance(expected, dict):
         return isinstance(actual, dict) and all(
             key in actual and _covers(actual[key], value) for key, value in expected.items()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The schemas of resources, and what the API requires before it takes back a resource that it returned.
+"""The schemas of resources, and the changes without which the API rejects resources that it returned.
 
-The schemas moved to another host; the API still returns resources with the old one, and rejects them. It also rejects a few other
-values that it returns itself.
+The schemas moved to another host. The API still returns resources with the old host, but rejects them in requests. It also
+rejects a few other values that it returns.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from airflow_provider_cpp.core.json_fields import as_text
 
 SCHEMAS = "https://schema.mp.microsoft.com/schema"
 RETIRED = frozenset({"product-ingestion.azureedge.net"})
-"""Former hosts of the schemas: the API rejects requests that name one."""
+"""Former hosts of the schemas; the API rejects requests with them."""
 
 CONFIGURE = f"{SCHEMAS}/configure/2022-03-01-preview2"
 SUBMISSION = f"{SCHEMAS}/submission/2022-03-01-preview2"
-"""Later versions of a submission require sources that only Microsoft has."""
+"""Later versions of a submission require sources that only Microsoft has access to."""
 
 _SCHEMA_PATH = re.compile(r"/schema/([A-Za-z0-9-]+)/([A-Za-z0-9.-]+)/?")
 
 
 def schema_type(resource: dict[str, Any]) -> str:
-    """Return the type of a resource: by its schema, whatever the host, or else by its id; empty if it has neither."""
+    """Return the type of a resource by its schema, on any host, or else by its ID; empty if it has neither."""
     match = _SCHEMA_PATH.search(urlsplit_path(as_text(resource.get("$schema"))))
     return (match.group(1) if match else as_text(resource.get("id")).partition("/")[0]).casefold()
 
 
 def to_writable(resource: dict[str, Any]) -> dict[str, Any]:
-    """Return a copy of a resource that the API accepts; unknown keys stay as they are."""
+    """Return a copy of a resource that the API accepts; unknown keys stay unchanged."""
     writable: dict[str, Any] = _with_current_schemas(copy.deepcopy(resource))
     properties = writable.get("vmProperties")
     if isinstance(properties, dict):
@@ -54,7 +54,6 @@ def urlsplit_path(address: str) -> str:
 
 
 def _with_current_schemas(value: Any) -> Any:
-    """Replace a retired host in every schema, at any depth."""
     if isinstance(value, dict):
         return {
             key: _current_schema(entry) if key == "$schema" and isinstance(entry, str) else _with_current_schemas(entry)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every status word of the Product Ingestion API, and what it means. No other file has a status word of this API.
+"""The status words of the Product Ingestion API and their meanings. No other file has a status word of this API.
 
-Jobs and submissions have a progress and a result; a submission also has a target, the preview or the market. One table has what
-the three mean for an offer.
+Jobs and submissions have a progress and a result. A submission also has a target, preview or live. One table maps the three to an
+offer's status.
 
 `Product Ingestion API <https://learn.microsoft.com/azure/marketplace/product-ingestion-api>`_
 """
@@ -23,14 +23,14 @@ class Target(str, Enum):
 
     @classmethod
     def parse(cls, word: str) -> Target | None:
-        """Return a target, or None for one that is not of the marketplace."""
+        """Return a target; None for an unknown one."""
         return next((target for target in cls if target.value == _normalize(word)), None)
 
 
 def parse_state(progress: str, result: str) -> Status:
-    """Return the status of a job or a submission by its progress and result, whatever their case.
+    """Return the status of a job or submission by its progress and result; ignore case.
 
-    The result counts only if the progress is complete; unknown words end nothing.
+    The result counts only if the progress is complete. Unknown words never end a wait.
     """
     if _normalize(progress) != _normalize(COMPLETE):
         return _PROGRESS.get(_normalize(progress), Status.UNKNOWN)
@@ -38,7 +38,7 @@ def parse_state(progress: str, result: str) -> Status:
 
 
 def offer_status(target: Target | None, state: Status) -> Status:
-    """Return the status of an offer whose newest submission has this target and state."""
+    """Return the status of an offer by the target and state of its newest submission."""
     if state is Status.SUCCEEDED:
         return _DONE.get(target, Status.UNKNOWN)
     return Status.RUNNING if state is Status.NOT_STARTED else state
@@ -51,17 +51,17 @@ def _normalize(word: str) -> str:
 COMPLETE = "completed"
 
 PROGRESS: dict[Status, tuple[str, ...]] = {Status.NOT_STARTED: ("notStarted",), Status.RUNNING: ("running",)}
-"""Values of ``jobStatus``, and of a submission's ``status``, beside ``completed``."""
+"""Values of ``jobStatus``, and of a submission's ``status``, in addition to ``completed``."""
 
 RESULTS: dict[Status, tuple[str, ...]] = {
     Status.SUCCEEDED: ("succeeded",),
     Status.FAILED: ("failed",),
     Status.CANCELED: ("cancelled", "canceled"),
 }
-"""Values of ``jobResult``, and of a submission's ``result``, once it is completed."""
+"""Values of ``jobResult``, and of a submission's ``result``, after it is completed."""
 
 NO_RESULT = "pending"
-"""Their value until then."""
+"""The value of both before that."""
 
 _PROGRESS = {_normalize(word): status for status, words in PROGRESS.items() for word in words}
 _RESULTS = {_normalize(word): status for status, words in RESULTS.items() for word in words}
@@ -79,4 +79,4 @@ SPELLINGS: dict[Status, tuple[str, ...]] = {
     Status.FAILED: ("preview completed/failed", "live completed/failed"),
     Status.CANCELED: ("job completed/cancelled",),
 }
-"""Target, progress and result of the newest submission, or of its job, for each status of an offer."""
+"""For each status of an offer: target, progress and result of its newest submission or job."""

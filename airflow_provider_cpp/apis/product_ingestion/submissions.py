@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The state of an offer, from the list of its submissions."""
+"""Read an offer's state from the list of its submissions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from airflow_provider_cpp.exceptions import InvalidResponseError, NotFoundError
 
 T = TypeVar("T")
 Sender = Callable[[Request[Any]], Flow[Any]]
-"""How a request is sent: :func:`~.effects.send` or :func:`~.effects.send_with_retry`."""
+"""The function that sends a request: :func:`~.effects.send` or :func:`~.effects.send_with_retry`."""
 
 MAX_PAGES = 1000
 
@@ -34,8 +34,8 @@ def list_all_pages(
 ) -> Flow[tuple[T, ...]]:
     """Read all pages of a list.
 
-    :param page_of: builds the request for a page; None for the first.
-    :raises InvalidResponseError: if the pages form a circle, or never end.
+    :param page_of: builds the request for a page; its argument is None for the first page.
+    :raises InvalidResponseError: if a page repeats, or if there are too many pages.
     """
     items: list[T] = []
     links: set[str] = set()
@@ -52,9 +52,10 @@ def list_all_pages(
 
 
 def find_product(offer: OfferRef, send: Sender = send_with_retry) -> Flow[Product]:
-    """Find an offer's product by its external id.
+    """Find an offer's product by its external ID.
 
-    :raises NotFoundError: if the account has none.
+    :raises NotFoundError: if the account has no such product.
+    :raises InvalidResponseError: if there are several.
     """
     external_id = offer.offer_id.casefold()
     products: tuple[Product, ...] = yield from list_all_pages(
@@ -70,7 +71,7 @@ def find_product(offer: OfferRef, send: Sender = send_with_retry) -> Flow[Produc
 
 
 def product_id_of(operation: Operation, send: Sender = send_with_retry) -> Flow[str]:
-    """Return the bare id of an operation's product, which is a part of its submission's durable id."""
+    """Return the GUID of an operation's product; the durable ID of its submission contains it."""
     match = SUBMISSION.fullmatch(operation.operation_id or "")
     if match is not None:
         return match.group(1)
@@ -80,9 +81,9 @@ def product_id_of(operation: Operation, send: Sender = send_with_retry) -> Flow[
 def published_submissions(
     product: str, offer: OfferRef, send: Sender = send_with_retry
 ) -> Flow[tuple[Submission, ...]]:
-    """List the submissions of a product, the newest first by their creation, since the API documents no order.
+    """List the submissions of a product by creation, newest first, because the API documents no order.
 
-    The entry for the draft is left out, and so is the preview of a submission that is also listed as live.
+    The list omits the entry for the draft, and the preview entry of a submission that is also listed as live.
     """
     entries: tuple[Submission, ...] = yield from list_all_pages(
         lambda page: endpoints.list_submissions(product, offer, page), send
@@ -93,7 +94,7 @@ def published_submissions(
 
 
 def get_state(offer: OfferRef, send: Sender = send_with_retry) -> Flow[OfferState]:
-    """Read an offer's submissions, and its status by them."""
+    """Read an offer's submissions and the status that follows from them."""
     product = yield from find_product(offer, send)
     entries = yield from published_submissions(product.guid, offer, send)
     return OfferState(as_operations(entries), status_report(entries))
@@ -102,22 +103,22 @@ def get_state(offer: OfferRef, send: Sender = send_with_retry) -> Flow[OfferStat
 def as_operations(entries: Iterable[Submission]) -> tuple[OperationSummary, ...]:
     """Return submissions as operations.
 
-    A submission has one id from its publication to the market. It is a publish operation and, once it is listed as live, a
-    go-live operation too.
+    A submission keeps its ID from preview to live. It is a publish operation and, once it is listed as live, also a go-live
+    operation.
     """
     operations: list[OperationSummary] = []
     for entry in entries:
         operations.append(_operation(entry, _KINDS.get(entry.target, ""), entry.state))
-        if entry.target is Target.LIVE:  # it was in preview before
+        if entry.target is Target.LIVE:  # it was in preview earlier
             operations.append(_operation(entry, _KINDS[Target.PREVIEW], Status.SUCCEEDED))
     return tuple(operations)
 
 
 def status_report(entries: tuple[Submission, ...], job: Job | None = None) -> StatusReport:
-    """Return the status of an offer, or of one publication of it, by the newest submission.
+    """Return the status of an offer, or of one publication, by the newest submission.
 
-    :param entries: the newest first, without the draft's.
-    :param job: the publication's job, whose errors are the reason of a failure.
+    :param entries: the submissions without the draft, newest first.
+    :param job: the publication's job, whose errors explain a failure.
     """
     if not entries:
         return StatusReport(Status.NEVER_PUBLISHED, Status.NEVER_PUBLISHED.value)
@@ -139,7 +140,7 @@ def _step(target: Target, entry: Submission | None, why: tuple[Message, ...], *,
     if done or entry is None:
         status = Status.SUCCEEDED if done else Status.NOT_STARTED
         return Step(name, name, status, status.value, is_live=is_live)
-    # A submission for the market exists because of a go-live, whether it has started or not.
+    # A submission to the live target means that the go-live was accepted, even if it has not started.
     state = Status.RUNNING if is_live and entry.state is Status.NOT_STARTED else entry.state
     return Step(name, name, state, entry.raw_status.partition(" ")[2], why, is_live=is_live)
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Change a draft: configure resources, and wait for the job that does it.
+"""Change a draft: configure resources, and wait for the job.
 
-The API has no ETags: the last writer of a resource wins. So only what changes is sent.
+The API has no ETags, and the last write of a resource takes effect. So only the given resources are sent.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ from airflow_provider_cpp.exceptions import (
 )
 
 FIRST_POLL = 5.0
-"""Seconds before a job's first poll: a job that only changes a draft takes some seconds."""
+"""Seconds before a job's first poll; a job that only changes a draft takes some seconds."""
 
 POLL_INTERVAL = 60.0
-"""Seconds between two polls after that; the API asks for at most one a minute."""
+"""Seconds between later polls; the API asks for at most one a minute."""
 
 DRAFT_JOB_TIMEOUT = 1800.0
-"""Seconds after which a job that only changes a draft should have ended."""
+"""Seconds to wait for a job that only changes a draft."""
 
 
 NO_DOCUMENT = (
@@ -51,12 +51,13 @@ NO_DOCUMENT = (
 
 
 def update(params: ConfigureParams | UpdateParams, timeout: float = DRAFT_JOB_TIMEOUT) -> Flow[UpdateResult]:
-    """Configure resources of a draft, and wait until it has them.
+    """Configure resources of a draft, and wait until the draft has them.
 
-    :param timeout: seconds to wait for the job.
-    :raises ConfigurationError: if these are not resources, or a submission is among them.
-    :raises BadRequestError: if the API rejects them, at once or by a failed job; with all of its errors.
-    :raises SubmitOutcomeUnknownError: if the response was lost, and the draft does not show whether it was accepted.
+    :param timeout: seconds to wait for the job; 1800 by default.
+    :raises ConfigurationError: if these are not resources, or if they include a submission.
+    :raises BadRequestError: if the API rejects them, in the response or in a failed job; has all of its errors.
+    :raises SubmitOutcomeUnknownError: if the response was lost and the draft does not show the change, or if the job does not
+        end in time.
     """
     if isinstance(params, UpdateParams):
         raise ConfigurationError((NO_DOCUMENT,), "the task's arguments")
@@ -70,12 +71,12 @@ def update(params: ConfigureParams | UpdateParams, timeout: float = DRAFT_JOB_TI
 
 
 def add_image(params: AddImageParams, timeout: float = DRAFT_JOB_TIMEOUT) -> Flow[UpdateResult]:
-    """Add a version of an image to a plan, and wait until it is there.
+    """Add an image version to a plan, and wait until the draft has it.
 
-    :param timeout: seconds to wait for the job.
-    :raises ConfigurationError: if there is no such plan, or it has the version with another blob.
-    :raises BadRequestError: as in :func:`update`.
-    :raises SubmitOutcomeUnknownError: as in :func:`update`.
+    :param timeout: seconds to wait for the job; 1800 by default.
+    :raises ConfigurationError: if the plan does not exist, or has the version with another blob.
+    :raises BadRequestError: see :func:`update`.
+    :raises SubmitOutcomeUnknownError: see :func:`update`.
     """
     offer, image = params.offer, params.image
     product = yield from find_product(offer)
@@ -102,7 +103,7 @@ def _get_draft(offer: OfferRef, resources: tuple[Resource, ...]) -> Flow[tuple[R
 
 
 def _get_published(offer: OfferRef, product: str, target: Target) -> Flow[tuple[Resource, ...]]:
-    """Read what is in preview or live; empty if nothing is."""
+    """Read the resources in preview or live; empty if there are none."""
     try:
         return (yield from get_resources(offer, product, target))
     except (NotFoundError, BadRequestError):
@@ -144,7 +145,7 @@ def _is_done(offer: OfferRef, resources: tuple[Resource, ...], is_done: Callable
 def _wait_until_written(
     read: Callable[[], Flow[bool]], offer: OfferRef, timeout: float, lost: MarketplaceError
 ) -> Flow[None]:
-    """Poll the draft until it shows the change; the request is not sent again."""
+    """Poll the draft until it shows the change; do not send the request again."""
     began = yield from get_time()
     delay = FIRST_POLL
     while True:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sign in once, with any authentication type; msal implements the protocol."""
+"""Sign in once with any authentication method; msal implements the protocol."""
 
 from __future__ import annotations
 
@@ -39,14 +39,15 @@ class TokenGrant:
 
 @dataclass(frozen=True, slots=True)
 class TokenFailure:
-    """A failed sign-in; a value, so that each waiting caller raises its own exception.
+    """A failed sign-in. It is a value, so that each waiting caller can raise its own exception.
 
+    :param message: the error text.
     :param code: Entra ID's error code.
     :param transient: whether a later sign-in may succeed.
     :param correlation_id: the ID that Microsoft support asks for.
     :param retry_after: seconds to wait before the next sign-in.
-    :param problems: what is wrong with the connection; empty if the service rejected the sign-in.
-    :param responded: False without a response, or with one from a server that is not trusted.
+    :param problems: the problems of the connection; empty if the service rejected the sign-in.
+    :param responded: False if there was no response, or none from a trusted server.
     """
 
     message: str
@@ -71,11 +72,11 @@ class TokenFailure:
 
 
 def acquire_token(settings: Settings, *, refused: bool = False) -> TokenGrant | TokenFailure:
-    """Sign in once. Nothing is cached: rotated files are read again, and msal returns no cached token.
+    """Sign in once, without caches: rotated files are read again, and msal returns no cached token.
 
     All requests together take at most :meth:`~.settings.Settings.exchange_timeout`.
 
-    :param refused: whether the API rejected the last token.
+    :param refused: whether the API rejected the previous token.
     :raises CABundleError: if the CA bundle cannot be used now.
     """
     credentials = settings.credentials
@@ -92,7 +93,7 @@ def acquire_token(settings: Settings, *, refused: bool = False) -> TokenGrant | 
         except RejectedResponse as rejected:
             response = rejected.response
         except CABundleError:
-            raise  # not cached: the next sign-in checks the file again
+            raise  # do not cache this: the next sign-in checks the file again
         except ConfigurationError as error:
             return TokenFailure(str(error), problems=error.problems)
         except (requests.RequestException, TimeoutError) as error:
@@ -123,7 +124,7 @@ def _application_token(
     elif isinstance(credentials, Certificate):
         signer = client_assertion.load(credentials)
         client_id = credentials.client_id
-        # msal discovers the audience, the token endpoint, only in the application's constructor.
+        # The audience is the token endpoint, which msal discovers only in the constructor of the application.
         credential = {"client_assertion": lambda: signer.sign(client_id, application.authority.token_endpoint)}
     else:
         assertion = _read_federated_token(credentials.token_file)
@@ -134,7 +135,7 @@ def _application_token(
         authority=f"{settings.authority}/{credentials.tenant_id}",
         instance_discovery=None if settings.authority == DEFAULT_AUTHORITY else False,
         http_client=session,
-        azure_region=False,  # else an environment variable could move the sign-in to another host
+        azure_region=False,  # otherwise an environment variable could redirect the sign-in to another host
     )
     return application.acquire_token_for_client(scopes=[settings.scope])
 
@@ -145,7 +146,7 @@ def _managed_identity_token(identity: ManagedIdentity, settings: Settings, sessi
     client = msal.ManagedIdentityClient(msal_identity, http_client=session)
     resource = settings.scope.removesuffix("/.default")
     if "IDENTITY_SERVER_THUMBPRINT" in os.environ:
-        # In Service Fabric, newer msal uses its own session, without a timeout.
+        # In Service Fabric, newer msal versions use their own session without a timeout.
         return in_time("the sign-in", lambda: client.acquire_token_for_client(resource=resource))
     return client.acquire_token_for_client(resource=resource)
 
@@ -164,7 +165,7 @@ def _read_federated_token(path: str) -> str:
     try:
         text = Path(path).read_bytes().decode("ascii", "replace").strip()
     except OSError as error:
-        # The file is replaced atomically when it is rotated, so a missing file is a configuration error.
+        # Rotation replaces the file atomically, so a missing file is a configuration error.
         transient = not isinstance(error, (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError))
         problem, text = f"token_file cannot be read: {error.strerror or type(error).__name__}", ""
     if not text.isascii() or not text:

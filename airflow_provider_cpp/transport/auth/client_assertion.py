@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Loads a certificate with its key, and signs client assertions with it."""
+"""Load a certificate with its key, and sign client assertions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from airflow_provider_cpp.exceptions import ConfigurationError
 from airflow_provider_cpp.transport.credentials import Certificate
 
 LIFETIME = 600
-"""Seconds until an assertion expires; it is used once, at once."""
+"""Seconds until an assertion expires; each is used once, immediately."""
 
 SHA1_DIGITS = 40
 BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.+?)-----END \1-----", re.DOTALL)
@@ -31,31 +31,32 @@ BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.+?)-----END \1-----", re.DOTA
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Signs client assertions.
+    """A private key that signs client assertions.
 
-    :param header: identifies the certificate: ``x5t#S256`` or ``x5t``, optionally ``x5c``.
+    :param header: identifies the certificate: ``x5t#S256`` or ``x5t``, optionally with ``x5c``.
     """
 
     key: rsa.RSAPrivateKey = field(repr=False)
     header: dict[str, Any]
 
     def sign(self, client_id: str, audience: str) -> str:
-        """Return an assertion for one sign-in.
+        """Return a client assertion for one sign-in.
 
+        :param client_id: the application's client ID.
         :param audience: the token endpoint.
         """
         now = int(time.time())
         claims = {"aud": audience, "iss": client_id, "sub": client_id, "jti": str(uuid.uuid4())}
         times = {"iat": now, "exp": now + LIFETIME}
-        # SHA-1 thumbprints are for servers without SHA-256 support; they do not support PSS either.
+        # Servers that need SHA-1 thumbprints do not support PSS.
         algorithm = "PS256" if "x5t#S256" in self.header else "RS256"
         return jwt.encode(claims | times, self.key, algorithm=algorithm, headers=self.header)
 
 
 def load(credentials: Certificate) -> Signer:
-    """Load key and certificate.
+    """Load the key and the certificate.
 
-    :raises ConfigurationError: names the problem, never the content.
+    :raises ConfigurationError: describes the problem, without any content of the files.
     """
     key, certificates = _parse(credentials)
     if not isinstance(key, rsa.RSAPrivateKey):
@@ -75,14 +76,14 @@ def load(credentials: Certificate) -> Signer:
 def _belongs(certificate: x509.Certificate, key: rsa.RSAPrivateKey) -> bool:
     try:
         return certificate.public_key() == key.public_key()
-    except (ValueError, UnsupportedAlgorithm):  # an issuer's, with a key of an unsupported type
+    except (ValueError, UnsupportedAlgorithm):  # an issuer certificate with an unsupported key type
         return False
 
 
 def _thumbprint(given: str | None, leaf: x509.Certificate | None) -> dict[str, str]:
     sha1 = given is not None and len(given) == SHA1_DIGITS
     if leaf is not None:
-        actual = leaf.fingerprint(SHA1() if sha1 else SHA256()).hex()  # noqa: S303 - a thumbprint, no protection
+        actual = leaf.fingerprint(SHA1() if sha1 else SHA256()).hex()  # noqa: S303 - a thumbprint needs no protection
         if given not in (None, actual):
             raise _unusable("thumbprint is not that of the certificate")
         given = actual
@@ -130,7 +131,7 @@ def _parse_pfx(data: bytes, passphrase: str | None) -> tuple[Any, list[x509.Cert
 
 
 def _parse_pem(text: str, passphrase: str | None) -> tuple[Any, list[x509.Certificate]]:
-    # One-line form fields turn line breaks into blanks, and some shells write them as \n.
+    # One-line form fields convert line breaks to spaces, and some shells write them as \n.
     blocks = [(match[1], _restore_lines(match[2])) for match in BLOCK.finditer(text.replace("\\n", "\n"))]
     keys = [_block(label, body) for label, body in blocks if label.endswith("PRIVATE KEY")]
     if len(keys) != 1:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The HTTP session of msal; it validates each response before msal can log or cache it."""
+"""The HTTP session for msal. It validates each response before msal can log or cache it."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from airflow_provider_cpp.transport.network_errors import network_text, untruste
 from airflow_provider_cpp.transport.settings import Settings
 
 MANAGED_IDENTITY_CONNECT_TIMEOUT = 5.0
-"""Seconds for connecting to the managed identity endpoint: it is local, or absent outside Azure."""
+"""Seconds to connect to the managed identity endpoint, which is local, or does not exist outside Azure."""
 
 MAX_RESPONSE_SIZE = 1024**2
-"""Bytes: a token with hundreds of groups has some 10,000."""
+"""The maximum size in bytes; a token with hundreds of groups has about 10,000 bytes."""
 
 DISCOVERY = "/.well-known/openid-configuration"
 MAX_TEXT = 600
 SECRETS = frozenset({"client_secret", "client_assertion", "authorization", "x-identity-header", "secret"})
-"""Form fields and headers of requests whose values must not be shown."""
+"""Form fields and headers of requests whose values must be masked."""
 
 MAX_ENCODINGS = 8
-"""How often a secret may be encoded, one encoding on top of another, and is still masked."""
+"""The maximum number of nested encodings of a secret that are masked."""
 
 JSON_ESCAPE = re.compile(r'\\+(?:u([0-9A-Fa-f]{4})|(["/\\]))')
 TOKEN = re.compile(r"\beyJ[\w-]{6,}(?:\.[\w-]*)*")
@@ -48,15 +48,16 @@ UPDATING = frozenset({404, 410})
 
 @dataclass(frozen=True, slots=True)
 class AuthResponse:
-    """The outcome of a sign-in.
+    """The result of a sign-in.
 
+    :param token: the token; None if the sign-in failed.
     :param lifetime: seconds until the token expires.
-    :param text: without a token, the reason.
+    :param text: the reason if there is no token.
     :param code: the service's error code.
     :param transient: whether a later sign-in may succeed.
     :param correlation_id: the ID that Microsoft support asks for.
     :param retry_after: seconds to wait before the next sign-in.
-    :param responded: False without a response, or with one from a server that is not trusted.
+    :param responded: False if there was no response, or none from a trusted server.
     """
 
     token: str | None = field(default=None, repr=False)
@@ -69,8 +70,8 @@ class AuthResponse:
     responded: bool = True
 
 
-class RejectedResponse(Exception):  # noqa: N818 - it only carries a response past msal
-    """A response that msal must not see: it would log one that is not JSON, and cache a server error."""
+class RejectedResponse(Exception):  # noqa: N818 - it bypasses msal with a response
+    """A response that msal must not process: it would log one that is not JSON, and cache a server error."""
 
     def __init__(self, response: AuthResponse) -> None:
         self.response = response
@@ -78,7 +79,7 @@ class RejectedResponse(Exception):  # noqa: N818 - it only carries a response pa
 
 
 class MsalSession(requests.Session):
-    """A session for one sign-in; each request has the connection's settings, which the environment cannot override."""
+    """A session for one sign-in. Each request uses the connection's settings, which the environment cannot override."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
@@ -87,11 +88,11 @@ class MsalSession(requests.Session):
         self._sent_secrets: set[str] = set()
         self._authority = settings.authority.lower().removesuffix(":443")
         self._is_managed_identity = isinstance(settings.credentials, ManagedIdentity)
-        # Managed identities use plain HTTP on this machine, which no proxy may see. A connection's proxies replace the
-        # environment's.
+        # Managed identities use plain HTTP on this machine, so requests must not pass a proxy. A connection's proxies replace
+        # the environment's.
         self.trust_env = not self._is_managed_identity and not settings.proxies
         self.headers["Accept-Encoding"] = "gzip"
-        # For Service Fabric msal creates its own session, which copies the hooks of this one, but not its methods.
+        # For Service Fabric, msal creates its own session. It copies the hooks of this one, but not its methods.
         self.hooks["response"] = [self._filter]
         connect = settings.request_timeout
         if self._is_managed_identity:
@@ -101,13 +102,13 @@ class MsalSession(requests.Session):
             "proxies": None if self._is_managed_identity else dict(settings.proxies) or None,
             "timeout": (connect, settings.request_timeout),
             "allow_redirects": False,
-            "auth": lambda request: request,  # without one, requests adds credentials from ~/.netrc
+            "auth": lambda request: request,  # prevents credentials from ~/.netrc
         }
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **options: Any) -> requests.Response:
-        """Send a request of msal, and return a JSON object that is not an error.
+        """Send a request of msal, and return a response with a JSON object that is not an error.
 
-        :raises RejectedResponse: for any other response, without a response, and if the URL is not on the authority.
+        :raises RejectedResponse: for any other response, if there is none, or if the URL is not on the authority.
         """
         if not self._is_allowed(url):
             text = self.redact(f"{url!r} is not an address of the authority: nothing was sent")
@@ -117,20 +118,17 @@ class MsalSession(requests.Session):
         try:
             return super().request(method, url, *args, **(options | self._options))
         except (requests.RequestException, HTTPError) as error:
-            # Some are also ValueErrors, which msal reports as an invalid tenant name.
+            # Some of these are ValueErrors, which msal would report as an invalid tenant name.
             failure = self.from_network_error(error)
         raise RejectedResponse(failure)
 
     def _is_allowed(self, url: object) -> bool:
-        """Return whether a URL is on the authority; those of managed identities come from the environment.
-
-        Compares prefixes, since two parsers may read two different hosts from one URL.
-        """
+        """Return whether a URL starts with the authority, because parsers may disagree on hosts; True for managed identities."""
         prefixes = (f"{self._authority}/", f"{self._authority}:443/")
         return self._is_managed_identity or (isinstance(url, str) and url.lower().startswith(prefixes))
 
     def from_network_error(self, error: Exception) -> AuthResponse:
-        """Return the outcome of a sign-in that got no response."""
+        """Return the result of a sign-in without a response."""
         if isinstance(error, requests.exceptions.InvalidHeader):
             return AuthResponse(text="a header of the sign-in contains characters that cannot be sent")
         if (untrusted := untrusted_text(error)) is not None:
@@ -140,14 +138,14 @@ class MsalSession(requests.Session):
     def _collect_secrets(self, sent: object) -> None:
         if isinstance(sent, Mapping):
             secrets = {str(value) for name, value in sent.items() if str(name).lower() in SECRETS and value}
-            self._sent_secrets |= secrets | {secret.replace(" ", "+") for secret in secrets}  # as forms encode blanks
+            self._sent_secrets |= secrets | {secret.replace(" ", "+") for secret in secrets}  # as forms encode spaces
 
     def _filter(self, response: requests.Response, **_options: Any) -> requests.Response:
-        """Return a new response whose only content is a validated JSON object of limited size."""
+        """Return a new response that contains only a validated JSON object of limited size."""
         self._collect_secrets(response.request.headers)
         with response:
             body, problem = self._read_object(response)
-        # Azure Arc sends a challenge, which msal answers with the content of a local file.
+        # Azure Arc sends a challenge, to which msal responds with the content of a local file.
         challenge = response.headers.get("WWW-Authenticate")
         is_challenge = self._is_managed_identity and response.status_code == UNAUTHORIZED and challenge is not None
         if not is_challenge and (body is None or response.status_code >= REDIRECT):
@@ -175,7 +173,6 @@ class MsalSession(requests.Session):
             raise RejectedResponse(AuthResponse(text=self.redact(f"{text}: nothing was sent there")))
 
     def _read_object(self, response: requests.Response) -> tuple[dict[str, Any] | None, str]:
-        """Return the JSON object of a response, or None and the problem."""
         if REDIRECT <= response.status_code < BAD_REQUEST:
             return None, "a redirect, which is not followed"
         value: Any = None
@@ -195,7 +192,7 @@ class MsalSession(requests.Session):
         return (value, "") if isinstance(value, dict) else (None, "the response is not a JSON object")
 
     def read(self, body: object) -> AuthResponse:
-        """Return the outcome of a sign-in from msal's result."""
+        """Return the result of a sign-in from msal's return value."""
         values = body if isinstance(body, dict) else {}
         token = values.get("access_token")
         if token is not None:
@@ -203,12 +200,12 @@ class MsalSession(requests.Session):
         return self._parse_error(values)
 
     def redact(self, text: str) -> str:
-        """Return a text as one line, without sent secrets, tokens, and users in URLs."""
+        """Return text as one line; mask sent secrets, tokens, and users in URLs."""
         text = sanitize_line(without_users(self._mask_secrets(text)))
-        return sanitize_line(self._mask_secrets(text), MAX_TEXT)  # a secret that was HTML-escaped is plain now
+        return sanitize_line(self._mask_secrets(text), MAX_TEXT)  # mask again: the secret may have been HTML-escaped
 
     def _mask_secrets(self, text: str) -> str:
-        """Mask sent secrets and tokens; if they are percent-encoded or escaped for JSON, return the decoded text."""
+        """Mask sent secrets and tokens. If one is percent-encoded or escaped for JSON, return the decoded text."""
         result = text
         for _ in range(MAX_ENCODINGS):
             masked = text
@@ -242,7 +239,7 @@ class MsalSession(requests.Session):
         )
 
     def _parse_error(self, body: dict[str, Any]) -> AuthResponse:
-        """Parse an error in the formats of Entra ID, virtual machines and App Service."""
+        """Parse an error in the format of Entra ID, virtual machines or App Service."""
         error = body.get("error")
         inner = error if isinstance(error, dict) else {}
         code = inner.get("code") if inner else error

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Caches tokens: one thread-safe source for equal settings in a process, renewed before expiry.
+"""A cache of tokens: one thread-safe source per process for equal settings, which renews tokens before they expire.
 
-Concurrent callers share one sign-in of :mod:`airflow_provider_cpp.transport.auth.acquire`, and after a failure its result.
+Concurrent callers share the result of one sign-in with :mod:`airflow_provider_cpp.transport.auth.acquire`, even if it fails.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ RENEWAL_MARGIN = 300.0
 """Seconds before expiry at which a token is renewed; at most a tenth of its lifetime."""
 
 FAILURE_CACHE_TIME = 1.0
-"""Seconds between a failed sign-in and the next one; meanwhile all callers get the same failure."""
+"""Seconds between a failed sign-in and the next one; until then, all callers get the same error."""
 
 MAX_RETRY_AFTER = 3600.0
-"""The highest Retry-After that is honored, in seconds."""
+"""The maximum Retry-After in seconds."""
 
 UNCHANGED_HINT = ". The connection was read again since then, and its token is still the same"
 
 MAX_SOURCES = 64
-"""Sources kept in a process: each rotated secret leaves one."""
+"""The maximum number of sources in a process, because each rotated secret leaves an unused one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +39,7 @@ class Token:
     """An access token.
 
     :param renew_at: when to renew it, on the source's clock.
-    :param expires_at: its expiry, on the same clock.
+    :param expires_at: when it expires, on the same clock.
     """
 
     value: str = field(repr=False)
@@ -48,7 +48,7 @@ class Token:
 
 
 class TokenSource:
-    """Acquires tokens for one :class:`Settings`, one at a time.
+    """A source of tokens for one :class:`Settings`; it runs one sign-in at a time.
 
     :param clock: a monotonic clock.
     """
@@ -69,17 +69,20 @@ class TokenSource:
         self._has_failed = self._reloaded_since = False
 
     def cached(self, rejected: Token | None = None) -> Token | None:
-        """Return the cached token without blocking; None if there is no valid one."""
+        """Return the cached token without blocking; None if it is missing or must be renewed.
+
+        :param rejected: a token that the API rejected, which is not returned.
+        """
         token = self._token
         if token is None or self._clock() >= token.renew_at:
             return None
         return None if rejected is not None and rejected.value == token.value else token
 
     def token(self, rejected: Token | None = None) -> Token:
-        """Return a token; blocks while this or another thread acquires one, but not past the deadline.
+        """Return a token; block while this or another thread acquires one, but not past the deadline.
 
-        :param rejected: a token that the API rejected; another one is returned.
-        :raises AuthenticationError: if there is no token, or not in time.
+        :param rejected: a token that the API rejected; the returned token is a different one.
+        :raises AuthenticationError: if there is no token, or none in time.
         :raises ConfigurationError: if a certificate or the CA bundle cannot be used.
         """
         seconds = time_left()
@@ -99,7 +102,7 @@ class TokenSource:
             self._lock.release()
 
     def connection_was_reloaded(self) -> None:
-        """Record that the connection was read again and is unchanged; an error after a failed sign-in mentions it."""
+        """Record that the connection was read again without a change; the error of a failed sign-in mentions this."""
         self._reloaded_since = self._has_failed
 
     def _renew(self, *, refused: bool) -> Token:
@@ -115,7 +118,7 @@ class TokenSource:
         delay = min(max(FAILURE_CACHE_TIME, outcome.retry_after), MAX_RETRY_AFTER)
         old, now = self._token, self._clock()
         if outcome.transient and old is not None and now < old.expires_at:
-            # A token is renewed early so that an outage of the service does no harm before the old token expires.
+            # Keep the old token: tokens are renewed early, so that a short outage of the service has no effect.
             self._token = replace(old, renew_at=min(now + max(delay, RENEWAL_MARGIN / 10), old.expires_at))
             return self._token
         self._failure, self._retry_at, self._has_failed = outcome, now + delay, True
@@ -127,7 +130,7 @@ _sources_lock = threading.Lock()
 
 
 def token_source(settings: Settings) -> TokenSource:
-    """Return the source for these settings, one in a process."""
+    """Return the source for these settings; there is one per process."""
     with _sources_lock:
         source = _sources.setdefault(settings, TokenSource(settings))
         _sources.move_to_end(settings)

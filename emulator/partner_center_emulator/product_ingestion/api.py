@@ -34,7 +34,7 @@ NOT_FOUND = "Resource not found."
 
 
 class ProductIngestionAPI:
-    """Serves the Product Ingestion API from the offers of the CPP API.
+    """The emulated Product Ingestion API.
 
     :param cpp_api: the CPP API, which has the offers.
     """
@@ -62,13 +62,13 @@ class ProductIngestionAPI:
             "configure_detail": self._configure_detail,
             "configure_cancel": self._configure_cancel,
         }
-        self._shuffle = random.Random(1)  # noqa: S311 - an order to rely on in no test, but the same in each run
+        self._shuffle = random.Random(1)  # noqa: S311 - an arbitrary order, the same in each run
 
     other_host = ""
-    """Another host name of the emulator, as scheme, host and port; clients must not send requests to it."""
+    """Another address of the emulator, as scheme, host and port; clients must not send requests to it."""
 
     def routes(self) -> list[Route]:
-        """Return the API's route, and those on the other host."""
+        """Return the routes of the API and of the other host."""
         serve = self.cpp_api.dispatcher.endpoint
         return [
             Route(BASE + "/{rest:path}", serve(self._classify, self._respond), methods=METHODS),
@@ -77,7 +77,7 @@ class ProductIngestionAPI:
         ]
 
     def _classify(self, request: Request, body: bytes) -> tuple[str, str | None]:
-        """Return a request's route and offer, before the request is checked."""
+        """Return a request's route and offer, before the request is validated."""
         api_request = ApiRequest.of(request, body)
         name, offer = api_request.name, None
         if "job" in api_request.names:
@@ -236,7 +236,7 @@ class ProductIngestionAPI:
 
 
 def headers() -> dict[str, str]:
-    """Return the headers of every response, with a new request id."""
+    """Return the headers of every response, with a new request ID."""
     identifier = str(uuid.uuid4())
     return {"Cache-Control": "no-cache", "request-id": identifier, "client-request-id": identifier}
 

@@ -32,9 +32,9 @@ Resources = list[dict[str, Any]]
 
 
 class ConfigureJobs:
-    """Accepts configure requests, and stores their jobs.
+    """The jobs of configure requests.
 
-    :param cpp_api: the CPP API, which carries out publications, so that both APIs show the same.
+    :param cpp_api: the CPP API, which performs publications, so that both APIs show the same state.
     """
 
     def __init__(self, cpp_api: CloudPartnerPortalAPI, submissions: Submissions, products: Products) -> None:
@@ -48,7 +48,7 @@ class ConfigureJobs:
     def find(self, job_id: str) -> Job:
         """Return a job.
 
-        :raises ApiError: 404, if there is none, or it is no longer kept.
+        :raises ApiError: 404, if there is none, or if it is no longer kept.
         """
         job = self._jobs.get(job_id.lower())
         if job is not None and self._settings.job_kept_for:
@@ -70,7 +70,7 @@ class ConfigureJobs:
     def submit(self, body: bytes) -> Job:
         """Accept a configure request.
 
-        :raises ApiError: if it is rejected at once.
+        :raises ApiError: if the request is rejected immediately.
         """
         configured = parse_request(body, check_hosts=self._settings.schema_hosts == "checked")
         offer, target = self._offer(configured), target_of(configured)
@@ -92,7 +92,7 @@ class ConfigureJobs:
     def cancel(self, job: Job) -> None:
         """Cancel a job.
 
-        :raises ApiError: 400, if it has ended, or cannot be canceled any more.
+        :raises ApiError: 400, if it has ended or can no longer be canceled.
         """
         settings, now = self._settings, self._clock.now()
         if settings.cancel_job == "refused" or self.state(job).status == "completed":
@@ -111,7 +111,7 @@ class ConfigureJobs:
         job.canceled_at = now + duration
 
     def published(self, offer: Offer, *, only_live: bool = False) -> Publication | None:
-        """Return the publication of an offer that is in preview or live, None if there is none."""
+        """Return the publication of an offer that is in preview or live; None if there is none."""
         for publication in reversed(offer.publications):
             steps = publication.state_at(self._settings, self._clock.now()).steps
             if steps[-1 if only_live else PREVIEW_READY].status == "complete":

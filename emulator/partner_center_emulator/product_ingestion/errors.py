@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Errors of the Product Ingestion API: of a request, or of a job."""
+"""The errors of requests and jobs of the Product Ingestion API."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ CODES = {
 
 
 class ApiError(Exception):
-    """The API rejects a request at once.
+    """The API rejects a request immediately.
 
-    :param status: the HTTP status, which determines the code.
+    :param status: the HTTP status, which determines the error code.
     :param details: the nested errors.
     """
 
@@ -36,7 +36,7 @@ class ApiError(Exception):
 
 
 class JobError(Exception):
-    """A configure request cannot be carried out; its job fails with these errors."""
+    """A configure request cannot be performed; its job fails with these errors."""
 
     def __init__(self, errors: list[dict[str, Any]]) -> None:
         self.errors = errors
@@ -46,7 +46,7 @@ class JobError(Exception):
 def error_detail(code: str, message: str, *details: dict[str, Any], about: str | None = None) -> dict[str, Any]:
     """Return an error with nested errors.
 
-    :param about: id of the resource.
+    :param about: the ID of the resource.
     """
     named = {} if about is None else {"resourceId": about}
     return {**named, "code": code, "message": message, "details": list(details)}
@@ -58,7 +58,7 @@ def in_progress(about: str) -> JobError:
 
 
 def not_latest(about: str, target: str) -> JobError:
-    """Return the error for a submission that has a newer one, or that already reached its target."""
+    """Return the error for a submission that is not the newest, or that has already reached its target."""
     text = f"The submission cannot be pushed to {target} as its not the latest"
     return JobError([error_detail("conflict", text, about=about)])
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Durable ids, schemas and versions of the Product Ingestion API."""
+"""Durable IDs, schemas and versions of the Product Ingestion API."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ VERSION = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:-preview([0-9]+))?")
 
 
 def schema(kind: str, highest: str | None = None) -> str:
-    """Return the schema of a type, in the newest version up to ``highest``, or else in the oldest one."""
+    """Return the schema of a type in its newest version up to ``highest``, or else in the oldest version."""
     newest = VERSIONS.get(kind, OLDEST)
     version = newest if highest is None or _rank(highest) >= _rank(newest) else max(highest, OLDEST, key=_rank)
     return f"{SCHEMAS}/{kind}/{version}"
 
 
 def kind_of(url: Any) -> str:
-    """Return the type in a schema's URL, on any host; empty if there is none."""
+    """Return the type in the URL of a schema, on any host; empty if there is none."""
     parts = str(url).rstrip("/").split("/")
-    return parts[-2].lower() if len(parts) > 2 else ""  # noqa: PLR2004 - a host, a type, a version
+    return parts[-2].lower() if len(parts) > 2 else ""  # noqa: PLR2004 - at least a host, a type and a version
 
 
 def product_id(offer: Offer) -> str:
-    """Return the durable id of an offer's product."""
+    """Return the durable ID of an offer's product."""
     return f"product/{offer.guid}"
 
 
@@ -55,7 +55,7 @@ def plan_guid(offer: Offer, plan_id: str) -> str:
 
 
 def configuration_kind(document: dict[str, Any]) -> str | None:
-    """Return the type of a plan's technical configuration for the offer's type, None if plans have no images."""
+    """Return the type of a plan's technical configuration for an offer type; None if its plans have no images."""
     kinds = {"microsoft-azure-virtualmachines": VM_CONFIGURATION, "microsoft-azure-corevm": CORE_CONFIGURATION}
     return kinds.get(str(document.get("offerTypeId")))
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The images of a plan in both APIs: a map of versions for each generation, and a list of versions."""
+"""Convert a plan's images between the two APIs: a map of versions for each generation, and a list of versions."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ AVAILABLE, DEPRECATED, DELETED = "generallyAvailable", "deprecated", "deleted"
 
 
 def images_of(plan: dict[str, Any], key: str, kept: dict[str, Any]) -> dict[str, Any]:
-    """Convert the images of a plan in the offer's document to the resources of the Product Ingestion API.
+    """Convert the images of a plan in the offer's document to the format of the Product Ingestion API.
 
-    :param key: key of the images in the document.
-    :param kept: the stored resource, for data that the document lacks.
-    :return: ``skus`` and ``vmImageVersions`` of a technical configuration.
+    :param key: the key of the images in the document.
+    :param kept: the stored resource, which has data that the document lacks.
+    :returns: ``skus`` and ``vmImageVersions`` of a technical configuration.
     """
     generations = _generations(plan, kept)
     before = {one["versionNumber"]: one for one in _entries(kept.get("vmImageVersions"), "versionNumber")}
@@ -38,7 +38,7 @@ def images_of(plan: dict[str, Any], key: str, kept: dict[str, Any]) -> dict[str,
 
 
 def store_images(plan: dict[str, Any], key: str, configuration: dict[str, Any]) -> None:
-    """Write the images of a technical configuration into a plan of the offer's document; unknown fields stay."""
+    """Write the images of a technical configuration to a plan of the offer's document; keep unknown fields."""
     skus = _entries(configuration.get("skus"), "skuId")
     if not skus:
         return
@@ -61,7 +61,7 @@ def store_images(plan: dict[str, Any], key: str, configuration: dict[str, Any]) 
 
 
 def _generations(plan: dict[str, Any], kept: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Return each generation's SKU with the part of the document that holds its images."""
+    """Return each generation's SKU with the part of the document that contains its images."""
     known = {sku["skuId"]: sku for sku in _entries(kept.get("skus"), "skuId")}
     disks = _disks(plan)
     plan_id = str(plan["planId"])
@@ -82,7 +82,7 @@ def _hint(disks: list[dict[str, Any]]) -> str:
 
 
 def _image_type(holder: dict[str, Any], sku_id: str, *, other: str) -> str:
-    """Infer a generation from its fields, else from its id, else as the opposite of the other generation."""
+    """Infer the image type of a generation from its fields, else from its ID, else as the opposite of the other generation."""
     fields = {name.rpartition(".")[2]: value for name, value in holder.items()}
     if str(fields.get("vmImagesArchitecture")).lower() == "arm64" or sku_id.endswith("-arm64"):
         return ARM

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Configure jobs. Like a publication's, a job's state at any time is computed; nothing runs in the background."""
+"""Configure jobs. The state of a job is computed from the time; there is no background process."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from partner_center_emulator.settings import Settings
 NOT_FINISHED = "0001-01-01T00:00:00"
 NOT_STARTED_FOR = timedelta(seconds=1)
 PREVIEW_READY = 3
-"""Index of the step whose end makes the preview ready."""
+"""The index of the step after which the preview is ready."""
 RESULTS = {SUCCEEDED: "succeeded", CANCELED: "cancelled", FAILED: "failed"}
 
 
 @dataclass(slots=True)
 class Job:
-    """One configure job.
+    """A configure job.
 
     :param target: ``draft`` for a change of the draft; ``preview`` or ``live`` for a publication.
-    :param resources: the resources of the request, with durable ids.
-    :param publication: the publication; None for a change of the draft, or a rejected request.
-    :param errors: reasons for a rejection.
-    :param change: the change of the draft that the job applies at its end.
-    :param lag: the stale reads, for which it is missing or not started.
+    :param resources: the resources of the request, with durable IDs.
+    :param publication: the publication; None for a change of the draft, or for a rejected request.
+    :param errors: the reasons for a rejection.
+    :param change: the change of the draft that the job applies when it ends.
+    :param lag: the stale reads, during which the job is missing or not started.
     """
 
     job_id: str
@@ -99,7 +99,7 @@ def _failure(job: Job, publication: Publication, sign_off: str) -> dict[str, Any
 
 
 class JobSerializer:
-    """Serializes jobs."""
+    """A serializer of jobs."""
 
     def __init__(self, serializers: Serializers, settings: Settings) -> None:
         self._serializers = serializers
@@ -108,7 +108,7 @@ class JobSerializer:
     def status(self, job: Job, state: JobState, other_host: str) -> dict[str, Any]:
         """Return the status of a job.
 
-        :param other_host: scheme, host and port for ``resourceUri``.
+        :param other_host: the scheme, host and port of ``resourceUri``.
         """
         settings = self._settings
         ended = {"when-done": state.ended, "always": state.ended or job.began, "never": None}[settings.job_end]
@@ -126,7 +126,7 @@ class JobSerializer:
         return body
 
     def _error(self, error: dict[str, Any]) -> dict[str, Any]:
-        """Return an error; the ``details`` of an error without nested errors depend on a setting."""
+        """Return an error; a setting determines the ``details`` of an error without nested errors."""
         nested = [self._error(one) for one in error["details"]]
         if nested or self._settings.error_details == "list":
             return error | {"details": nested}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Paginated lists, with an opaque link to the next page."""
+"""Paginated lists with an opaque link to the next page."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from partner_center_emulator.product_ingestion.requests import MANY, ApiRequest
 def page_of(entries: list[dict[str, Any]], request: ApiRequest, most: int, address: str) -> dict[str, Any]:
     """Return a page of a list.
 
-    :param most: maximum number of entries, whatever the request asks for.
-    :param address: URL of the next page without its query.
+    :param most: the maximum number of entries, even if the request asks for more.
+    :param address: the URL of the next page without its query.
     :raises ApiError: 400, for an invalid size or token.
     """
     size = min(request.number(lambda query: query.get("$maxpagesize", query.get("$top")), MANY), most) or most

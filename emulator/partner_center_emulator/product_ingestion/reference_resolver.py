@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Resolves the references of a request's resources: their product, and the durable id of each."""
+"""Resolve the references in a request's resources to a product and to durable IDs."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ Resources = list[dict[str, Any]]
 
 
 class Products:
-    """Finds and creates products, which are offers.
+    """The products, which are offers.
 
-    :param publisher_id: publisher of the products that are created.
+    :param publisher_id: the publisher of new products.
     """
 
     def __init__(self, offers: OfferStore, publisher_id: str) -> None:
@@ -37,7 +37,7 @@ class Products:
         return self._offers.by_guid(guid)
 
     def by_external_id(self, external_id: str) -> Offer | None:
-        """Return the product with this external id, or None."""
+        """Return the product with this external ID, or None."""
         return next((offer for offer in self._offers.all() if offer.offer_id.lower() == external_id.lower()), None)
 
     def create(self, product: dict[str, Any]) -> Offer:
@@ -50,7 +50,7 @@ class Products:
         return self._offers.add(self._publisher_id, external_id, document=document)
 
     def named_in(self, resources: Resources) -> Offer | None:
-        """Return the product of a request's resources, None if it does not exist, or no resource names one."""
+        """Return the product of a request's resources; None if it does not exist, or if no resource identifies one."""
         for resource in resources:
             identifier = str(resource.get("id") or "").split("/")
             reference = resource.get("product")
@@ -68,9 +68,9 @@ class Products:
 
 
 def resolve_references(offer: Offer, resources: Resources) -> Resources:
-    """Return the resources with durable ids, in place of all references.
+    """Return the resources with durable IDs instead of references.
 
-    :raises ApiError: 400, for a reference to something that does not exist.
+    :raises ApiError: 400, for a reference to a resource that does not exist.
     """
     draft = Draft(offer, offer.document, offer.resources)
     plans = {str(plan["planId"]).lower() for plan in draft.plans()}

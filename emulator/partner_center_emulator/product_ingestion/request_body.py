@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Parses the body of a configure request: its form, and the schemas of its resources."""
+"""Parse and validate the body of a configure request and the schemas of its resources."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MISSING_SOURCES = 'Required properties ["sources"] were not present #'
 
 
 def resources_of(body: bytes) -> list[dict[str, Any]]:
-    """Return the resources in a body, none if the body is invalid."""
+    """Return the resources in a body; none if the body is invalid."""
     try:
         content = json.loads(body or b"null")
     except ValueError:
@@ -25,7 +25,7 @@ def resources_of(body: bytes) -> list[dict[str, Any]]:
 
 
 def target_of(resources: list[dict[str, Any]]) -> str:
-    """Return the target of a request: the draft, or a publication to preview or live."""
+    """Return the target of a request: the draft, preview or live."""
     for resource in resources:
         target = resource.get("target")
         word = str(target.get("targetType")).lower() if isinstance(target, dict) else ""
@@ -38,7 +38,7 @@ def parse_request(body: bytes, *, check_hosts: bool) -> list[dict[str, Any]]:
     """Return the resources of a valid request.
 
     :param check_hosts: whether to reject schemas of the retired host.
-    :raises ApiError: 400, if the body is invalid; 501 for what is not emulated.
+    :raises ApiError: 400 if the body is invalid, 501 for features that are not emulated.
     """
     try:
         content = json.loads(body or b"null")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Parses a request: its endpoint, the ids in its path, its query."""
+"""Parse a request: its endpoint, the IDs in its path, and its query."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ MANY = 100
 
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
-    """One request.
+    """A request.
 
-    :param name: name of the endpoint; ``unknown`` or ``method`` if there is none for the path or the method.
-    :param path: path below the base URL, without superfluous slashes.
-    :param names: ids in the path.
-    :param query: query parameters, by their names in lowercase.
+    :param name: the name of the endpoint; ``unknown`` for an unknown path, ``method`` for an unsupported method.
+    :param path: the path below the base URL, without superfluous slashes.
+    :param names: the IDs in the path.
+    :param query: the query parameters by lowercase name.
     """
 
     name: str
@@ -78,7 +78,7 @@ class ApiRequest:
         return self.query.get("$version")
 
     def check_version(self, *, required: bool) -> None:
-        """Check the query parameter ``$version``.
+        """Validate the query parameter ``$version``.
 
         :raises ApiError: 400.
         """

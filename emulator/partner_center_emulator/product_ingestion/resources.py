@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The resources of a product, from the offer's document and from what only the Product Ingestion API stores."""
+"""A product's resources, from the offer's document and from the data that only the Product Ingestion API stores."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ Kept = dict[str, dict[str, Any]]
 
 
 class Draft:
-    """An offer's document with the configured resources, of the draft or of a publication.
+    """An offer's document with its configured resources, from the draft or from a publication.
 
-    :param kept: the configured resources, by durable id.
+    :param kept: the configured resources by durable ID.
     """
 
     def __init__(self, offer: Offer, document: dict[str, Any], kept: Kept) -> None:
@@ -47,21 +47,21 @@ class Draft:
         return copy.deepcopy([*resources, *others])
 
     def find(self, identifier: str) -> dict[str, Any] | None:
-        """Return the resource with this id, None if there is none."""
+        """Return the resource with this ID; None if there is none."""
         return next((one for one in self.resources() if one["id"].lower() == identifier.lower()), None)
 
     def plans(self) -> list[dict[str, Any]]:
-        """Return the document's plans that have an id."""
+        """Return the document's plans that have an ID."""
         plans = _mapping(self.document.get("definition")).get("plans")
         plans = [plan for plan in plans if isinstance(plan, dict)] if isinstance(plans, list) else []
         return [plan for plan in plans if plan.get("planId") and isinstance(plan["planId"], str)]
 
     def plan_of(self, guid: str) -> dict[str, Any] | None:
-        """Return the document's plan with this GUID, None if there is none."""
+        """Return the document's plan with this GUID; None if there is none."""
         return next((plan for plan in self.plans() if plan_guid(self.offer, plan["planId"]) == guid.lower()), None)
 
     def apply(self, resources: list[dict[str, Any]]) -> None:
-        """Apply these resources, which have durable ids, to the draft."""
+        """Apply resources with durable IDs to the draft."""
         for resource in resources:
             own = {name: value for name, value in resource.items() if name != "resourceName"}
             self.kept[own["id"]] = copy.deepcopy(own)
@@ -142,12 +142,10 @@ class Draft:
         )
 
     def _definition(self) -> dict[str, Any]:
-        """Return the document's definition, to change it."""
         self.document["definition"] = _mapping(self.document.get("definition"))
         return self.document["definition"]  # type: ignore[no-any-return]  # a dict, as assigned above
 
     def _resource(self, kind: str, identifier: str, own: dict[str, Any]) -> dict[str, Any]:
-        """Return a resource: the stored one, updated with what the document has."""
         return self.kept.get(identifier, {}) | {"$schema": schema(kind), "id": identifier} | own
 
     def _product_reference(self) -> dict[str, Any]:
@@ -185,7 +183,7 @@ def with_version(resource: dict[str, Any], highest: str | None, *, retired: bool
 
 
 def with_nulls(resource: dict[str, Any]) -> dict[str, Any]:
-    """Return a resource with the nulls that the API returns but rejects when they are sent back."""
+    """Return a resource with the nulls that the API returns but rejects in requests."""
     if kind_of(resource.get("$schema")) not in (VM_CONFIGURATION, CORE_CONFIGURATION):
         return resource
     content = copy.deepcopy(resource)

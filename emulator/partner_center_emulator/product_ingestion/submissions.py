@@ -21,7 +21,7 @@ from partner_center_emulator.serializers import SIGN_OFF, Serializers
 
 
 class Submissions:
-    """Serializes the submissions of offers."""
+    """A serializer of submissions."""
 
     def __init__(self, offers: OfferStore, serializers: Serializers) -> None:
         self._offers = offers
@@ -29,7 +29,7 @@ class Submissions:
         self._serializers = serializers
 
     def entries(self, offer: Offer) -> list[dict[str, Any]]:
-        """Return all listed submissions, the draft first and the newest last."""
+        """Return all listed submissions: the draft first, the newest last."""
         entries = [self._entry(offer, DRAFT, None)]
         live = next((one for one in reversed(offer.publications) if self._state(one).status == SUCCEEDED), None)
         current = offer.current
@@ -53,12 +53,12 @@ class Submissions:
         return any(entry.get("status", "completed").lower() != "completed" for entry in self.entries(offer))
 
     def awaiting_sign_off(self, offer: Offer) -> Publication | None:
-        """Return the publication that awaits sign-off, None if there is none."""
+        """Return the publication that awaits sign-off; None if there is none."""
         current = offer.current
         return current if current is not None and self._state(current).status == AWAITING_SIGN_OFF else None
 
     def _replaces(self, current: Publication | None) -> bool:
-        """Return whether the old live entry is hidden while this publication goes live."""
+        """Return whether the old live entry is hidden while a new publication goes live."""
         if current is None or self._settings.going_live_listing == "two-live" or self._target(current) != LIVE:
             return False
         return self._state(current).status != FAILED

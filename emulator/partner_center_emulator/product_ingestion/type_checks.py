@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Expected JSON types of the fields that the emulator reads; other fields are not checked."""
+"""The JSON types of the fields that the emulator reads; it does not check other fields."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ TYPE_NAMES = {
 
 
 def type_errors(value: Any, place: str = "#") -> Iterator[str]:
-    """Return a message for each field of a wrong type."""
+    """Return a message for each field with a wrong type."""
     if not isinstance(value, dict):
         yield f"{place}: Expected type object but found type {_name(value)}"
         return

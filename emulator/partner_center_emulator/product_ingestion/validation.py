@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Validates resources, mainly that what was published stays unchanged."""
+"""Validate resources, mainly that published ones do not change."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WRONG_ENUM = "Expected value to match one of the values specified by the enum"
 def check(resources: list[dict[str, Any]], published: Draft | None, *, one_at_a_time: bool) -> None:
     """Check technical configurations and deleted plans; other resources are always valid.
 
-    :param published: the version in preview or live, if there is one.
+    :param published: the version in preview or live; None if there is none.
     :param one_at_a_time: whether only one image version may be unpublished.
     :raises JobError: with every error of the first invalid resource.
     """
@@ -90,7 +90,6 @@ def _published(resource: dict[str, Any], before: dict[str, Any], *, one_at_a_tim
 
 
 def _sources(version: dict[str, Any]) -> dict[str, Any]:
-    """Return the source of each image, by the image's type."""
     sources = {}
     for image in _entries(version, "vmImages"):
         source = _mapping(image.get("source"))
