@@ -162,7 +162,11 @@ def run_suite(python: Path, tree: Path) -> str:
     options = shlex.split("-q -n 6 --dist worksteal -m 'not tree'")
     # The results of these do not depend on where the package is installed.
     options += [
-        f"--ignore={folder}" for folder in ("emulator/tests", "tests/benchmarks", "tests/faults", "tests/model")
+        f"--ignore={folder}"
+        for folder in (
+            "emulator/tests",
+            *(f"tests/{name}" for name in ("apis", "benchmarks", "core", "faults", "model")),
+        )
     ]
     options += shlex.split(os.environ.get("PYTEST_ARGS", ""))
     environment = os.environ | {"HYPOTHESIS_PROFILE": "matrix"}
