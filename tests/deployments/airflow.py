@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import shutil
 import sys
@@ -22,6 +23,10 @@ from deployments.processes import Process, clean_environment, free_port, wait_un
 
 HEARTBEAT_TIMEOUT = 10
 """Seconds without a heartbeat after which a part of Airflow counts as dead; Airflow's defaults are minutes."""
+
+
+TASK_PROCESS = re.compile("airflow worker -- (?!LocalExecutor)")
+"""The title of a process that executes a task."""
 
 
 class Deployment:
@@ -134,12 +139,16 @@ class Deployment:
         return [one for name, one in self.processes.items() if name.rpartition("-")[0] == role or name == role]
 
     def task_processes(self) -> list[psutil.Process]:
-        """List the processes that execute a task now, without their supervisors."""
+        """List the processes that execute a task now, without their supervisors.
+
+        The workers of a LocalExecutor have a similar title, and are not listed: one of them holds the lock of the queue of
+        tasks while it is idle, and when it is killed no other worker ever receives a task.
+        """
         processes = []
         for one in self._executing():
             for child in one.process_tree():
                 with contextlib.suppress(psutil.NoSuchProcess):
-                    if " ".join(child.cmdline()).startswith("airflow worker -- "):
+                    if TASK_PROCESS.match(" ".join(child.cmdline())):
                         processes.append(child)
         return processes
 

@@ -191,9 +191,11 @@ def _kill_workers(scenario: Scenario) -> int:
 def _holders_and_busiest(scenario: Scenario) -> tuple[dict[int, int], Process]:
     """Return which triggerer holds which trigger, and the triggerer that holds the most of this run."""
     triggerers = scenario.deployment.processes_of("triggerer")
-    wait_until(lambda: _holders(scenario), "a triggerer holds triggers")
+    waiting = len(scenario.tasks("deferred"))
+    wait_until(lambda: len(_holders(scenario)) == waiting, "a triggerer holds every trigger")
     wait_until(
-        lambda: any(_held(one, scenario) for one in triggerers), "a triggerer writes to the logs of its triggers"
+        lambda: sum(_held(one, scenario) for one in triggerers) >= waiting,
+        "the triggerers write the log of every trigger",
     )
     return _holders(scenario), max(triggerers, key=lambda one: _held(one, scenario))
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import requests
+from deployments.airflow import TASK_PROCESS
 from e2e.scenario import Scenario
 
 
@@ -92,3 +93,10 @@ def test_a_fault_that_affects_nothing_fails_its_scenario(tmp_path: Path) -> None
         pytest.raises(AssertionError, match="affected nothing"),
     ):
         scenario.record("a triggerer without triggers was killed", affected=0)
+
+
+def test_idle_workers_are_not_killed_with_the_tasks() -> None:
+    """The title of a process that executes a task is recognized; those of LocalExecutor's workers are not."""
+    assert TASK_PROCESS.match("airflow worker -- 019ad3c5-7f3e-7d0c-b0a5-0f1c7d4d8a11")
+    assert not TASK_PROCESS.match("airflow worker -- LocalExecutor: <idle>")
+    assert not TASK_PROCESS.match("airflow worker -- LocalExecutor: deferred.wait scheduled__2026-11-03")
