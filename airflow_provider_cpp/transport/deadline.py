@@ -16,19 +16,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-
-@dataclass(frozen=True, slots=True)
-class _Deadline:
-    ends_at: float
-    seconds: float
-
-
-_current: ContextVar[_Deadline | None] = ContextVar("deadline", default=None)
+_current: ContextVar[tuple[float, float]] = ContextVar("deadline", default=(math.inf, math.inf))
+"""When the deadline ends, on the monotonic clock, and the seconds that it allowed."""
 
 
 @contextmanager
@@ -37,8 +30,7 @@ def deadline(seconds: float) -> Iterator[None]:
 
     A thread that :func:`asyncio.to_thread` starts inherits the deadline.
     """
-    new, outer = _Deadline(time.monotonic() + seconds, seconds), _current.get()
-    token = _current.set(new if outer is None or new.ends_at < outer.ends_at else outer)
+    token = _current.set(min(_current.get(), (time.monotonic() + seconds, seconds)))
     try:
         yield
     finally:
@@ -47,16 +39,12 @@ def deadline(seconds: float) -> Iterator[None]:
 
 def time_left() -> float:
     """Return the seconds until the deadline: 0 or less after it, infinity without one."""
-    current = _current.get()
-    return math.inf if current is None else current.ends_at - time.monotonic()
+    return _current.get()[0] - time.monotonic()
 
 
 def overdue_text() -> str | None:
     """Return the error text if the deadline has passed, else None."""
-    current = _current.get()
-    if current is None or time.monotonic() < current.ends_at:
-        return None
-    return f"no response within {round(current.seconds, 1):g} seconds"
+    return f"no response within {round(_current.get()[1], 1):g} seconds" if time_left() <= 0 else None
 
 
 def in_time(description: str, function: Callable[[], T], at_most: float = math.inf) -> T:
