@@ -15,12 +15,6 @@ from collections.abc import Hashable
 from airflow_provider_cpp.transport.session_pool import SessionPool
 from airflow_provider_cpp.transport.shared_connection import ConnectionSource, SharedConnection
 
-START_RELOAD_INTERVAL = 60.0
-"""Seconds for which new flows use the settings that were read before, because thousands of flows may start at once."""
-
-FAILURE_RELOAD_INTERVAL = 10.0
-"""Seconds between two reads of a connection with a valid token while polls fail, because thousands of polls may fail at once."""
-
 
 class LoopRegistry:
     """The sessions and connections of one event loop."""
@@ -28,7 +22,6 @@ class LoopRegistry:
     def __init__(self) -> None:
         self.pool = SessionPool()
         self._connections: dict[Hashable, SharedConnection] = {}
-        self.start_interval, self.failure_interval = START_RELOAD_INTERVAL, FAILURE_RELOAD_INTERVAL
 
     def join(self, source: ConnectionSource) -> SharedConnection:
         """Return the shared connection, and add a user.
@@ -37,9 +30,7 @@ class LoopRegistry:
         """
         connection = self._connections.get(source.cache_key)
         if connection is None:
-            connection = self._connections[source.cache_key] = SharedConnection(
-                self.pool, source, start_interval=self.start_interval, failure_interval=self.failure_interval
-            )
+            connection = self._connections[source.cache_key] = SharedConnection(self.pool, source)
         connection.users += 1
         return connection
 
@@ -48,7 +39,8 @@ class LoopRegistry:
         connection.users -= 1
         if not connection.users:
             del self._connections[connection.cache_key]
-            await connection.close()
+            if connection.session is not None:
+                await self.pool.release(connection.session)
 
 
 _registries: dict[asyncio.AbstractEventLoop, LoopRegistry] = {}

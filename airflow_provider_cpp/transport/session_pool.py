@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 
 import aiohttp
 from requests.utils import get_environ_proxies, select_proxy
@@ -39,7 +40,7 @@ class PooledSession:
         self.limiter = asyncio.Semaphore(MAX_CONNECTIONS)
         self.settings = settings
         self.token_source = token_source(settings)
-        self._sign_in: asyncio.Future[Token] | None = None
+        self._executor = ThreadPoolExecutor(1)  # one thread, so that blocked sign-ins do not use all threads
         proxies = dict(settings.proxies) or get_environ_proxies(settings.base_url)
         self.proxy = select_proxy(settings.base_url, proxies)
         # Set only a total timeout: responses are small, and each additional timeout needs a timer in every poll.
@@ -61,7 +62,7 @@ class PooledSession:
     async def token(self, rejected: Token | None) -> Token:
         """Return a token. All callers share one sign-in, and cancelling one caller does not cancel it.
 
-        msal is synchronous, so the sign-in runs in a thread. Only one runs at a time, so that blocked sign-ins do not use all threads.
+        msal is synchronous, so the sign-in runs in a thread.
 
         :param rejected: a token that the API rejected; the returned token is a different one.
         :raises MarketplaceError: if there is no token, or none in time.
@@ -70,21 +71,16 @@ class PooledSession:
         seconds = self.settings.exchange_timeout(submit=False) + self.settings.request_timeout
         try:
             async with asyncio.timeout(seconds):
-                while self._sign_in is not None:  # started by a caller that was cancelled
-                    await asyncio.wait([self._sign_in])
-                work = asyncio.get_running_loop().run_in_executor(None, self.token_source.token, rejected)
-                self._sign_in = work
-                work.add_done_callback(self._ended)
-                await asyncio.wait([work])
+                loop = asyncio.get_running_loop()
+                return await loop.run_in_executor(self._executor, self.token_source.token, rejected)
         except TimeoutError:
             text = f"sign-in of {self.settings.credentials.principal}: no response within {seconds:g} seconds"
             raise AuthenticationError(text, transient=True, responded=False) from None
-        return work.result()
 
-    def _ended(self, work: asyncio.Future[Token]) -> None:
-        self._sign_in = None
-        if not work.cancelled():
-            work.exception()  # otherwise asyncio logs an exception that no caller retrieves
+    async def close(self) -> None:
+        """Close the connections. A sign-in in progress continues."""
+        self._executor.shutdown(wait=False)
+        await self.client.close()
 
 
 class SessionPool:
@@ -109,9 +105,9 @@ class SessionPool:
         session.users -= 1
         if not session.users:
             del self._sessions[session.settings]
-            await session.client.close()
+            await session.close()
 
     async def discard(self) -> None:
         """Close all sessions of an event loop that is already closed."""
         for session in self._sessions.values():
-            await session.client.close()
+            await session.close()

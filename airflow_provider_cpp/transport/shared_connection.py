@@ -14,7 +14,12 @@ from airflow_provider_cpp.exceptions import ConnectionNotFoundError, Marketplace
 from airflow_provider_cpp.transport.auth.token_source import FAILURE_CACHE_TIME, Token
 from airflow_provider_cpp.transport.session_pool import PooledSession, SessionPool
 from airflow_provider_cpp.transport.settings import Settings
-from airflow_provider_cpp.transport.single_flight import SingleFlight
+
+START_RELOAD_INTERVAL = 60.0
+"""Seconds for which new flows use the settings that were read before, because thousands of flows may start at once."""
+
+FAILURE_RELOAD_INTERVAL = 10.0
+"""Seconds between two reads of a connection with a valid token while polls fail, because thousands of polls may fail at once."""
 
 
 class ConnectionSource(Protocol):
@@ -40,8 +45,6 @@ class SharedConnection:
 
     :param pool: the event loop's sessions.
     :param source: reads the connection for all flows.
-    :param start_interval: seconds for which a new flow uses the settings that were read before.
-    :param failure_interval: seconds between two reads of a connection with a valid token while polls fail.
     :ivar users: the number of flows.
     :ivar session: the current session; None before the first :meth:`acquire`.
     :ivar last_read: the settings or the error of the last read; None before the first read. Settings that equal the session's
@@ -53,17 +56,13 @@ class SharedConnection:
     :ivar read_failed: whether the last read failed; only the first failure is logged.
     """
 
-    def __init__(
-        self, pool: SessionPool, source: ConnectionSource, *, start_interval: float, failure_interval: float
-    ) -> None:
+    def __init__(self, pool: SessionPool, source: ConnectionSource) -> None:
         self.users = 0
         self.session: PooledSession | None = None
         self.pool = pool
-        self.start_interval = start_interval
-        self.failure_interval = failure_interval
         self.source = source
         self.cache_key = source.cache_key
-        self._acquiring: SingleFlight[tuple[PooledSession, Token]] = SingleFlight()
+        self._acquired: tuple[PooledSession, Token] | Exception | None = None
         self._lock = asyncio.Lock()
         self.last_read: Settings | MarketplaceError | None = None
         self.read_at = -math.inf
@@ -82,43 +81,53 @@ class SharedConnection:
         return None if (token := session.token_source.cached(rejected)) is None else (session, token)
 
     async def acquire(self, rejected: Token | None = None) -> tuple[PooledSession, Token]:
-        """Return the session and a valid token; concurrent callers share one sign-in.
+        """Return the session and a valid token; concurrent callers share the result of one sign-in, even if it fails.
+
+        The sign-in runs in the task of the first caller. If that caller is cancelled, the next one signs in.
 
         :param rejected: a token that the API rejected; the returned token is a different one.
         :raises MarketplaceError: if the connection cannot be used, or if there is no token.
         """
-        while (acquired := self.current(rejected)) is None:
-            key = None if rejected is None else rejected.value
-            acquired = await self._acquiring.run(key, lambda: self._renew(rejected))
-            if acquired[0] is self.session:  # otherwise the session changed while this caller waited
-                break
-        return acquired
+        before = self._acquired
+        async with self._lock:
+            if (current := self.current(rejected)) is not None:
+                return current
+            if (acquired := self._acquired) is not None and acquired is not before:  # while this caller waited
+                if isinstance(acquired, Exception):
+                    raise acquired.with_traceback(None)
+                if acquired[0] is self.session and (rejected is None or acquired[1].value != rejected.value):
+                    return acquired
+            try:
+                self._acquired = await self._renew(rejected)
+            except Exception as error:
+                self._acquired = error
+                raise
+            return self._acquired
 
     async def _renew(self, rejected: Token | None) -> tuple[PooledSession, Token]:
         """Read the connection if due, switch to the session for its settings, and get a token."""
-        async with self._lock:
-            settings = await self._settings(rejected)
-            gave_token, self.gave_token = self.gave_token, False
-            now = asyncio.get_running_loop().time()
-            # After a failed sign-in, read the connection again: at once if these settings gave a token before, else after a delay.
-            self.reload_at = -math.inf if gave_token else min(self.reload_at, now + FAILURE_CACHE_TIME)
-            if (session := self.session) is None or session.settings != settings:
-                previous, session = session, await self.pool.acquire(settings)
-                # Set this before the next await, so that close() releases the session after a cancellation.
-                self.session = session
-                if previous is not None:
-                    await self.pool.release(previous)
-            if self.last_read is settings:
-                self.last_read = session.settings
-            token = await session.token(rejected)
-            self.gave_token, self.reload_at = True, asyncio.get_running_loop().time() + FAILURE_CACHE_TIME
-            return session, token
+        settings = await self._settings(rejected)
+        gave_token, self.gave_token = self.gave_token, False
+        now = asyncio.get_running_loop().time()
+        # After a failed sign-in, read the connection again: at once if these settings gave a token before, else after a delay.
+        self.reload_at = -math.inf if gave_token else min(self.reload_at, now + FAILURE_CACHE_TIME)
+        if (session := self.session) is None or session.settings != settings:
+            previous, session = session, await self.pool.acquire(settings)
+            # Set this before the next await, so that leave() releases the session after a cancellation.
+            self.session = session
+            if previous is not None:
+                await self.pool.release(previous)
+        if self.last_read is settings:
+            self.last_read = session.settings
+        token = await session.token(rejected)
+        self.gave_token, self.reload_at = True, asyncio.get_running_loop().time() + FAILURE_CACHE_TIME
+        return session, token
 
     async def _settings(self, rejected: Token | None = None) -> Settings:
         """Return the settings of the last read, or raise its error; read the connection first if that is due."""
         loop = asyncio.get_running_loop()
         has_token = self.current(rejected) is not None
-        due_at = self.read_at + self.failure_interval if has_token else self.reload_at
+        due_at = self.read_at + FAILURE_RELOAD_INTERVAL if has_token else self.reload_at
         if self.last_read is None or loop.time() >= due_at:
             self.last_read = await self._read()
             self.read_at = loop.time()
@@ -161,13 +170,7 @@ class SharedConnection:
 
     async def reload_if_stale(self) -> None:
         """Read the connection for a new flow, unless it was read recently or there is no session yet."""
-        if self.session is not None and asyncio.get_running_loop().time() - self.read_at >= self.start_interval:
+        if self.session is not None and asyncio.get_running_loop().time() - self.read_at >= START_RELOAD_INTERVAL:
             self.reload_at = -math.inf
             with suppress(MarketplaceError):  # continue to use a valid token
                 await self.reload()
-
-    async def close(self) -> None:
-        """Release the session."""
-        session, self.session = self.session, None
-        if session is not None:
-            await self.pool.release(session)

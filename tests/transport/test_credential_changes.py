@@ -21,7 +21,7 @@ from airflow_provider_cpp.core.wait import wait
 from airflow_provider_cpp.core.wait_spec import WaitSpec
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
 from airflow_provider_cpp.tasks.completion import finish_from_event
-from airflow_provider_cpp.transport.loop_registry import loop_registry
+from airflow_provider_cpp.transport import shared_connection
 from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
 
 OFFER = "contoso-vm"
@@ -35,7 +35,6 @@ def by_trigger(wait_spec: WaitSpec) -> dict[str, Any]:
     assert path.endswith(".OfferStatusTrigger")
 
     async def first_event() -> Any:
-        (await loop_registry()).failure_interval = 0.1  # how often the connection is read while polls fail
         return await anext(OfferStatusTrigger(**arguments).run())
 
     return asyncio.run(first_event()).payload
@@ -75,6 +74,12 @@ class RunningWait:
         self._thread.join(30)
         assert self.event is not None
         return self.event
+
+
+@pytest.fixture(autouse=True)
+def _frequent_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let failed polls in a trigger read the connection often."""
+    monkeypatch.setattr(shared_connection, "FAILURE_RELOAD_INTERVAL", 0.1)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from airflow_provider_cpp.core.models import OfferRef
 from airflow_provider_cpp.core.wait_spec import WaitSpec
 from airflow_provider_cpp.exceptions import ConfigurationError
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
-from airflow_provider_cpp.transport import loop_registry, session_pool
+from airflow_provider_cpp.transport import loop_registry, session_pool, shared_connection
 from airflow_provider_cpp.transport.trust import ssl_context_for
 from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
 
@@ -396,14 +396,16 @@ def test_a_change_of_settings_moves_waits_and_closes_the_old_session(
 
 
 def test_waits_on_an_unreachable_host_use_the_changed_connection(
-    emulator: Emulator, serve: Callable[..., Emulator], use: Callable[..., dict[str, Any]]
+    emulator: Emulator,
+    serve: Callable[..., Emulator],
+    use: Callable[..., dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A valid token does not keep waits on an old address: a failed poll reads the connection again."""
     deadline = datetime.now(timezone.utc) + timedelta(seconds=20)
     wait_spec = WaitSpec(REF, "live", deadline, poll_interval=0.3, responded=True, api=CloudPartnerPortalHook.conn_type)
 
     async def main(other: Emulator) -> None:
-        (await loop_registry.loop_registry()).failure_interval = 0.1
         waits = [asyncio.create_task(first_event(wait_spec)) for _ in range(20)]
         await until(lambda: emulator.counts["status"] >= 20)
         await asyncio.to_thread(emulator.stop)
@@ -418,6 +420,7 @@ def test_waits_on_an_unreachable_host_use_the_changed_connection(
     other = serve()
     other.add_offer(OFFER)
     use(emulator.connection)
+    monkeypatch.setattr(shared_connection, "FAILURE_RELOAD_INTERVAL", 0.1)
     asyncio.run(main(other))
     assert other.counts["token"] == 1
     assert_nothing_is_shared()
@@ -425,7 +428,12 @@ def test_waits_on_an_unreachable_host_use_the_changed_connection(
 
 @pytest.mark.parametrize(("fresh", "reads"), [(0.2, 2), (60.0, 1)])
 def test_a_new_wait_reads_the_connection_again_after_a_while(
-    emulator: Emulator, use: Callable[..., dict[str, Any]], lookups: Callable[[], int], fresh: float, reads: int
+    emulator: Emulator,
+    use: Callable[..., dict[str, Any]],
+    lookups: Callable[[], int],
+    monkeypatch: pytest.MonkeyPatch,
+    fresh: float,
+    reads: int,
 ) -> None:
     """A connection that was read recently is reused; later a new wait reads it again, and all waits use the new settings."""
     deadline = datetime.now(timezone.utc) + timedelta(seconds=20)
@@ -433,7 +441,6 @@ def test_a_new_wait_reads_the_connection_again_after_a_while(
 
     async def main() -> list[float]:
         shared = await loop_registry.loop_registry()
-        shared.start_interval, shared.failure_interval = fresh, min(fresh, shared.failure_interval)
         waits = [asyncio.create_task(first_event(wait_spec))]
         await until(lambda: emulator.counts["status"] > 0)
         use(emulator.connection, extra={"request_timeout": 7})
@@ -448,6 +455,8 @@ def test_a_new_wait_reads_the_connection_again_after_a_while(
         await until(lambda: emulator.connections_open == 0)
         return timeouts
 
+    monkeypatch.setattr(shared_connection, "START_RELOAD_INTERVAL", fresh)
+    monkeypatch.setattr(shared_connection, "FAILURE_RELOAD_INTERVAL", min(fresh, 10.0))
     before = CloudPartnerPortalHook().get_settings().request_timeout
     assert asyncio.run(main()) == [7.0 if reads == 2 else before]
     assert lookups() == reads

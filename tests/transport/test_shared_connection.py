@@ -64,6 +64,11 @@ class FakeSource:
         self.logged.append((text, level))
 
 
+@pytest.fixture(autouse=True)
+def _long_interval(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_connection, "FAILURE_RELOAD_INTERVAL", INTERVAL)
+
+
 @pytest.fixture
 def connection_source() -> FakeSource:
     return FakeSource()
@@ -76,7 +81,6 @@ def run_wait(
 
     async def main() -> None:
         registry = LoopRegistry()
-        registry.failure_interval = INTERVAL
         connection = registry.join(connection_source)
         try:
             await connection.acquire()
@@ -145,10 +149,10 @@ def test_a_wait_that_is_canceled_while_it_moves_releases_all(connection_source: 
     async def main() -> None:
         registry = LoopRegistry()
         registry.pool = Slow()
-        registry.failure_interval = 0.0
         connection = registry.join(connection_source)
         await connection.acquire()
         connection_source.result = SECOND
+        advance(INTERVAL)
         await connection.reload()
         mover = asyncio.create_task(connection.acquire())
         await closing.wait()
@@ -160,7 +164,8 @@ def test_a_wait_that_is_canceled_while_it_moves_releases_all(connection_source: 
         assert registry._connections == {}
 
     closing = asyncio.Event()
-    asyncio.run(main())
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        runner.run(main())
 
 
 def test_a_new_flow_uses_a_valid_token(connection_source: FakeSource) -> None:
