@@ -69,7 +69,6 @@ def add_values(output: Output, emulator: Any) -> None:
     from airflow_provider_cpp.core.models import OfferDocument, OfferRef
     from airflow_provider_cpp.core.params import AddImageParams, ConfigureParams, ImageVersion, PublishParams
     from airflow_provider_cpp.transport.auth.acquire import acquire_token
-    from airflow_provider_cpp.transport.auth.msal_session import AuthResponse
     from airflow_provider_cpp.transport.auth.token_source import token_source
     from airflow_provider_cpp.transport.settings import Settings
     from airflow_provider_cpp.transport.sync import SyncSession
@@ -83,7 +82,7 @@ def add_values(output: Output, emulator: Any) -> None:
         proxied = Settings.from_fields(CLOUD_PARTNER_PORTAL_API.endpoint, **fields, extra=extra)
         output.texts += [repr(one) for one in (settings, proxied, settings.credentials, SyncSession(settings))]
         source, grant = token_source(settings), acquire_token(settings)
-        output.texts += [repr(one) for one in (source, source.token(), grant, AuthResponse(grant.value, 1.0))]
+        output.texts += [repr(one) for one in (source, source.token(), grant)]
         if kind == "access_token" or form == "inline":
             value = extra.get("private_key") or made["password"]
             output.secrets += [value] if kind == "access_token" else [value.splitlines()[len(value.splitlines()) // 2]]

@@ -15,7 +15,7 @@ from support.auth_methods import AuthMethod
 
 from airflow_provider_cpp import exceptions
 from airflow_provider_cpp.core.models import StatusReport
-from airflow_provider_cpp.transport.auth.acquire import TokenFailure, TokenGrant
+from airflow_provider_cpp.transport.auth.token_response import TokenFailure, TokenGrant
 from airflow_provider_cpp.transport.auth.token_source import TokenSource
 from airflow_provider_cpp.transport.credentials import AccessToken, ManagedIdentity
 from airflow_provider_cpp.transport.settings import Settings

@@ -24,7 +24,7 @@ import trustme
 from airflow_provider_cpp import exceptions
 from airflow_provider_cpp.core.effects import Flow, SetDeadline, send
 from airflow_provider_cpp.core.http import Request
-from airflow_provider_cpp.transport.auth.acquire import TokenFailure, TokenGrant
+from airflow_provider_cpp.transport.auth.token_response import TokenFailure, TokenGrant
 from airflow_provider_cpp.transport.auth.token_source import TokenSource
 from airflow_provider_cpp.transport.credentials import AccessToken, ClientSecret, Credentials, ManagedIdentity
 from airflow_provider_cpp.transport.deadline import deadline, in_time, time_left

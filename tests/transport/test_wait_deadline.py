@@ -23,7 +23,7 @@ from airflow_provider_cpp.core.wait_spec import WaitSpec
 from airflow_provider_cpp.exceptions import AuthenticationError, ConnectionNotFoundError, TransportError
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
 from airflow_provider_cpp.transport import loop_registry
-from airflow_provider_cpp.transport.auth.acquire import TokenGrant
+from airflow_provider_cpp.transport.auth.token_response import TokenGrant
 from airflow_provider_cpp.transport.auth.token_source import TokenSource
 from airflow_provider_cpp.transport.credentials import AccessToken
 from airflow_provider_cpp.transport.session_pool import MAX_CONNECTIONS, PooledSession

@@ -5,16 +5,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import msal
 import requests
 
-from airflow_provider_cpp.exceptions import AuthenticationError, CABundleError, ConfigurationError
+from airflow_provider_cpp.exceptions import CABundleError, ConfigurationError
 from airflow_provider_cpp.transport.auth import client_assertion
-from airflow_provider_cpp.transport.auth.msal_session import AuthResponse, MsalSession, RejectedResponse
+from airflow_provider_cpp.transport.auth.msal_session import MsalSession, RejectedResponse
+from airflow_provider_cpp.transport.auth.token_response import TokenFailure, TokenGrant
 from airflow_provider_cpp.transport.credentials import (
     AccessToken,
     Certificate,
@@ -24,51 +25,6 @@ from airflow_provider_cpp.transport.credentials import (
 )
 from airflow_provider_cpp.transport.deadline import deadline, in_time
 from airflow_provider_cpp.transport.settings import DEFAULT_AUTHORITY, Settings
-
-
-@dataclass(frozen=True, slots=True)
-class TokenGrant:
-    """A new token.
-
-    :param lifetime: seconds until it expires.
-    """
-
-    value: str = field(repr=False)
-    lifetime: float
-
-
-@dataclass(frozen=True, slots=True)
-class TokenFailure:
-    """A failed sign-in. It is a value, so that each waiting caller can raise its own exception.
-
-    :param message: the error text.
-    :param code: Entra ID's error code.
-    :param transient: whether a later sign-in may succeed.
-    :param correlation_id: the ID that Microsoft support asks for.
-    :param retry_after: seconds to wait before the next sign-in.
-    :param problems: the problems of the connection; empty if the service rejected the sign-in.
-    :param responded: False if there was no response, or none from a trusted server.
-    """
-
-    message: str
-    code: str | None = None
-    transient: bool = False
-    correlation_id: str | None = None
-    retry_after: float = 0.0
-    problems: tuple[str, ...] = ()
-    responded: bool = True
-
-    def error(self) -> AuthenticationError | ConfigurationError:
-        """Return a new exception."""
-        if self.problems:
-            return ConfigurationError(self.problems)
-        return AuthenticationError(
-            self.message,
-            code=self.code,
-            transient=self.transient,
-            correlation_id=self.correlation_id,
-            responded=self.responded,
-        )
 
 
 def acquire_token(settings: Settings, *, refused: bool = False) -> TokenGrant | TokenFailure:
@@ -89,30 +45,23 @@ def acquire_token(settings: Settings, *, refused: bool = False) -> TokenGrant | 
                 if isinstance(credentials, ManagedIdentity)
                 else _application_token(credentials, settings, session)
             )
-            response = session.read(body)
+            outcome = session.read(body)
         except RejectedResponse as rejected:
-            response = rejected.response
+            outcome = rejected.failure
         except CABundleError:
             raise  # do not cache this: the next sign-in checks the file again
         except ConfigurationError as error:
             return TokenFailure(str(error), problems=error.problems)
         except (requests.RequestException, TimeoutError) as error:
-            response = session.from_network_error(error)
+            outcome = session.from_network_error(error)
         except (ValueError, TypeError, KeyError, AttributeError, RuntimeError, OSError) as error:
-            response = AuthResponse(text=session.redact(f"{type(error).__name__}: {error}"))
-    if response.token is not None:
-        return TokenGrant(response.token, response.lifetime)
+            outcome = TokenFailure(session.redact(f"{type(error).__name__}: {error}"))
+    if isinstance(outcome, TokenGrant):
+        return outcome
     where = "" if isinstance(credentials, ManagedIdentity) else f" at {settings.authority}"
-    correlation_id = response.correlation_id
-    suffix = f" (correlation id {correlation_id})" if correlation_id and correlation_id not in response.text else ""
-    return TokenFailure(
-        f"sign-in of {credentials.principal}{where} failed: {response.text}{suffix}",
-        response.code,
-        response.transient,
-        correlation_id,
-        response.retry_after,
-        responded=response.responded,
-    )
+    text, correlation_id = outcome.message, outcome.correlation_id
+    suffix = f" (correlation id {correlation_id})" if correlation_id and correlation_id not in text else ""
+    return replace(outcome, message=f"sign-in of {credentials.principal}{where} failed: {text}{suffix}")
 
 
 def _application_token(
@@ -169,5 +118,5 @@ def _read_federated_token(path: str) -> str:
         transient = not isinstance(error, (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError))
         problem, text = f"token_file cannot be read: {error.strerror or type(error).__name__}", ""
     if not text.isascii() or not text:
-        raise RejectedResponse(AuthResponse(text=problem, transient=transient))
+        raise RejectedResponse(TokenFailure(problem, transient=transient))
     return text

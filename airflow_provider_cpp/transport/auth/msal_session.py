@@ -7,18 +7,22 @@ import io
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import requests
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.exceptions import HTTPError
 
 from airflow_provider_cpp.core.redaction import sanitize_line
 from airflow_provider_cpp.exceptions import CertificateVerifyError
 from airflow_provider_cpp.transport.adapter import BoundedAdapter
-from airflow_provider_cpp.transport.auth import token_response
+from airflow_provider_cpp.transport.auth.token_response import (
+    TokenFailure,
+    TokenGrant,
+    problem_in,
+    without_unknown_fields,
+)
 from airflow_provider_cpp.transport.body import BoundedBody, drain
 from airflow_provider_cpp.transport.credentials import ManagedIdentity
 from airflow_provider_cpp.transport.deadline import overdue_text
@@ -46,35 +50,11 @@ UPDATING = frozenset({404, 410})
 """Statuses of a virtual machine's identity service during an update, which takes about a minute."""
 
 
-@dataclass(frozen=True, slots=True)
-class AuthResponse:
-    """The result of a sign-in.
-
-    :param token: the token; None if the sign-in failed.
-    :param lifetime: seconds until the token expires.
-    :param text: the reason if there is no token.
-    :param code: the service's error code.
-    :param transient: whether a later sign-in may succeed.
-    :param correlation_id: the ID that Microsoft support asks for.
-    :param retry_after: seconds to wait before the next sign-in.
-    :param responded: False if there was no response, or none from a trusted server.
-    """
-
-    token: str | None = field(default=None, repr=False)
-    lifetime: float = 0.0
-    text: str = ""
-    code: str | None = None
-    transient: bool = False
-    correlation_id: str | None = None
-    retry_after: float = 0.0
-    responded: bool = True
-
-
 class RejectedResponse(Exception):  # noqa: N818 - it bypasses msal with a response
     """A response that msal must not process: it would log one that is not JSON, and cache a server error."""
 
-    def __init__(self, response: AuthResponse) -> None:
-        self.response = response
+    def __init__(self, failure: TokenFailure) -> None:
+        self.failure = failure
         super().__init__()
 
 
@@ -98,7 +78,7 @@ class MsalSession(requests.Session):
         if self._is_managed_identity:
             connect = min(connect, MANAGED_IDENTITY_CONNECT_TIMEOUT)
         self._options: dict[str, Any] = {
-            "verify": settings.ca_bundle() or DEFAULT_CA_BUNDLE_PATH,
+            "verify": settings.ca_bundle(),
             "proxies": None if self._is_managed_identity else dict(settings.proxies) or None,
             "timeout": (connect, settings.request_timeout),
             "allow_redirects": False,
@@ -111,29 +91,28 @@ class MsalSession(requests.Session):
         :raises RejectedResponse: for any other response, if there is none, or if the URL is not on the authority.
         """
         if not self._is_allowed(url):
-            text = self.redact(f"{url!r} is not an address of the authority: nothing was sent")
-            raise RejectedResponse(AuthResponse(text=text))
+            text = f"{url!r} is not an address of the authority: nothing was sent"
+            raise RejectedResponse(TokenFailure(self.redact(text)))
         self._collect_secrets(options.get("headers"))
         self._collect_secrets(options.get("data"))
         try:
             return super().request(method, url, *args, **(options | self._options))
         except (requests.RequestException, HTTPError) as error:
             # Some of these are ValueErrors, which msal would report as an invalid tenant name.
-            failure = self.from_network_error(error)
-        raise RejectedResponse(failure)
+            raise RejectedResponse(self.from_network_error(error)) from None
 
     def _is_allowed(self, url: object) -> bool:
         """Return whether a URL starts with the authority, because parsers may disagree on hosts; True for managed identities."""
         prefixes = (f"{self._authority}/", f"{self._authority}:443/")
         return self._is_managed_identity or (isinstance(url, str) and url.lower().startswith(prefixes))
 
-    def from_network_error(self, error: Exception) -> AuthResponse:
+    def from_network_error(self, error: Exception) -> TokenFailure:
         """Return the result of a sign-in without a response."""
         if isinstance(error, requests.exceptions.InvalidHeader):
-            return AuthResponse(text="a header of the sign-in contains characters that cannot be sent")
+            return TokenFailure("a header of the sign-in contains characters that cannot be sent")
         if (untrusted := untrusted_text(error)) is not None:
-            return AuthResponse(text=self.redact(f"{untrusted}; {CertificateVerifyError.hint}"), responded=False)
-        return AuthResponse(text=self.redact(overdue_text() or network_text(error)), transient=True, responded=False)
+            return TokenFailure(self.redact(f"{untrusted}; {CertificateVerifyError.hint}"), responded=False)
+        return TokenFailure(self.redact(overdue_text() or network_text(error)), transient=True, responded=False)
 
     def _collect_secrets(self, sent: object) -> None:
         if isinstance(sent, Mapping):
@@ -153,9 +132,9 @@ class MsalSession(requests.Session):
         if body is not None and not self._is_managed_identity and urlsplit(response.url).path.endswith(DISCOVERY):
             self._check_token_endpoint(body.get("token_endpoint"))
         if body is not None and "access_token" in body:
-            if (invalid := token_response.problem_in(body)) is not None:
-                raise RejectedResponse(AuthResponse(text=f"HTTP {response.status_code}: {invalid}"))
-            body = token_response.without_unknown_fields(body)
+            if (invalid := problem_in(body)) is not None:
+                raise RejectedResponse(TokenFailure(f"HTTP {response.status_code}: {invalid}"))
+            body = without_unknown_fields(body)
         filtered = requests.Response()
         filtered.status_code, filtered.url, filtered.request = response.status_code, response.url, response.request
         filtered.headers["Content-Type"], filtered.encoding = "application/json", "utf-8"
@@ -167,16 +146,15 @@ class MsalSession(requests.Session):
     def _check_token_endpoint(self, endpoint: object) -> None:
         """Reject a token endpoint on another host, which would receive a secret or an assertion."""
         if not isinstance(endpoint, str) or not endpoint:
-            raise RejectedResponse(AuthResponse(text="the authority's discovery document has no token_endpoint"))
+            raise RejectedResponse(TokenFailure("the authority's discovery document has no token_endpoint"))
         if not self._is_allowed(endpoint):
             text = f"the token_endpoint in the authority's discovery document is not on the authority, {endpoint!r}"
-            raise RejectedResponse(AuthResponse(text=self.redact(f"{text}: nothing was sent there")))
+            raise RejectedResponse(TokenFailure(self.redact(f"{text}: nothing was sent there")))
 
     def _read_object(self, response: requests.Response) -> tuple[dict[str, Any] | None, str]:
         if REDIRECT <= response.status_code < BAD_REQUEST:
             return None, "a redirect, which is not followed"
         value: Any = None
-        failure: AuthResponse | None = None
         try:
             body = BoundedBody(response.headers.get("Content-Encoding"), _BodyError, max_size=MAX_RESPONSE_SIZE)
             drain(response.raw, body)
@@ -184,19 +162,16 @@ class MsalSession(requests.Session):
         except _BodyError as error:
             return None, str(error)
         except (HTTPError, OSError) as error:
-            failure = self.from_network_error(error)
+            raise RejectedResponse(self.from_network_error(error)) from None
         except (ValueError, RecursionError):
             pass
-        if failure is not None:
-            raise RejectedResponse(failure)
         return (value, "") if isinstance(value, dict) else (None, "the response is not a JSON object")
 
-    def read(self, body: object) -> AuthResponse:
+    def read(self, body: object) -> TokenGrant | TokenFailure:
         """Return the result of a sign-in from msal's return value."""
         values = body if isinstance(body, dict) else {}
-        token = values.get("access_token")
-        if token is not None:
-            return AuthResponse(str(token), max(0.0, float(values.get("expires_in") or 0)))
+        if (token := values.get("access_token")) is not None:
+            return TokenGrant(str(token), max(0.0, float(values.get("expires_in") or 0)))
         return self._parse_error(values)
 
     def redact(self, text: str) -> str:
@@ -219,26 +194,26 @@ class MsalSession(requests.Session):
 
     def _from_error_response(
         self, response: requests.Response, body: dict[str, Any] | None, problem: str
-    ) -> AuthResponse:
+    ) -> TokenFailure:
         status = response.status_code
         error = self._parse_error(body or {})
         if body is None and status < BAD_REQUEST:
             text, transient = f"HTTP {status}: {problem}", True
         else:
-            text = f"HTTP {status}: {error.text}" if error.code is None else error.text
+            text = f"HTTP {status}: {error.message}" if error.code is None else error.message
             is_updating = status in UPDATING and urlsplit(response.url).path.startswith("/metadata/")
             transient = status >= SERVER_ERROR or status in (TOO_MANY_REQUESTS, REQUEST_TIMEOUT)
             transient = transient or (self._is_managed_identity and is_updating)
         retry_after = response.headers.get("Retry-After", "")
-        return AuthResponse(
-            text=text,
-            code=error.code,
+        return replace(
+            error,
+            message=text,
             transient=transient,
             correlation_id=error.correlation_id or response.headers.get("x-ms-request-id"),
             retry_after=float(retry_after) if retry_after.isdecimal() else 0.0,
         )
 
-    def _parse_error(self, body: dict[str, Any]) -> AuthResponse:
+    def _parse_error(self, body: dict[str, Any]) -> TokenFailure:
         """Parse an error in the format of Entra ID, virtual machines or App Service."""
         error = body.get("error")
         inner = error if isinstance(error, dict) else {}
@@ -246,8 +221,8 @@ class MsalSession(requests.Session):
         message = body.get("error_description") or inner.get("message") or body.get("message")
         text = ": ".join(str(part) for part in (code, message) if part) or "no token, and no reason"
         correlation_id = body.get("correlation_id") or inner.get("correlationId")
-        return AuthResponse(
-            text=self.redact(text),
+        return TokenFailure(
+            self.redact(text),
             code=str(code) if code else None,
             correlation_id=str(correlation_id) if correlation_id else None,
         )

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Validate the response to a sign-in, and remove all fields that msal does not need."""
+"""The result of a sign-in. Validate a response, and remove all fields that msal does not need."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
+from airflow_provider_cpp.exceptions import AuthenticationError, ConfigurationError
 from airflow_provider_cpp.transport.credentials import is_token
 
 TIMES = ("expires_in", "expires_on")
@@ -13,6 +15,51 @@ KEPT = ("access_token", *TIMES, "resource", "client_id", "object_id", "msi_res_i
 
 MAX_TIME = 10**11
 """The upper limit in seconds, greater than any lifetime or Unix time."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenGrant:
+    """A new token.
+
+    :param lifetime: seconds until it expires.
+    """
+
+    value: str = field(repr=False)
+    lifetime: float
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFailure:
+    """A failed sign-in. It is a value, so that each waiting caller can raise its own exception.
+
+    :param message: the error text.
+    :param code: Entra ID's error code.
+    :param transient: whether a later sign-in may succeed.
+    :param correlation_id: the ID that Microsoft support asks for.
+    :param retry_after: seconds to wait before the next sign-in.
+    :param problems: the problems of the connection; empty if the service rejected the sign-in.
+    :param responded: False if there was no response, or none from a trusted server.
+    """
+
+    message: str
+    code: str | None = None
+    transient: bool = False
+    correlation_id: str | None = None
+    retry_after: float = 0.0
+    problems: tuple[str, ...] = ()
+    responded: bool = True
+
+    def error(self) -> AuthenticationError | ConfigurationError:
+        """Return a new exception."""
+        if self.problems:
+            return ConfigurationError(self.problems)
+        return AuthenticationError(
+            self.message,
+            code=self.code,
+            transient=self.transient,
+            correlation_id=self.correlation_id,
+            responded=self.responded,
+        )
 
 
 def problem_in(body: dict[str, Any]) -> str | None:

@@ -14,7 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from airflow_provider_cpp.exceptions import AuthenticationError
-from airflow_provider_cpp.transport.auth.acquire import TokenFailure, TokenGrant, acquire_token
+from airflow_provider_cpp.transport.auth.acquire import acquire_token
+from airflow_provider_cpp.transport.auth.token_response import TokenFailure, TokenGrant
 from airflow_provider_cpp.transport.credentials import AccessToken
 from airflow_provider_cpp.transport.deadline import time_left
 from airflow_provider_cpp.transport.settings import Settings
