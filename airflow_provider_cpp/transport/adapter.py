@@ -83,7 +83,7 @@ class _Connection(HTTPConnection):
 class _TLSConnection(_Connection, HTTPSConnection):
     def __init__(self, *args: Any, ca_certs: str | None = None, ca_cert_dir: str | None = None, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._bundle = ca_certs or ca_cert_dir
+        self._bundle: Any = ca_certs or ca_cert_dir
 
     def connect(self) -> None:
         """Connect; verify the certificates of the server and of an https proxy."""

@@ -7,9 +7,8 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 HTTPS = 443
 _PATH = re.compile(r"(?<![:/])(?:/[A-Za-z0-9_~-]+)+$")
@@ -19,22 +18,12 @@ TRUE, FALSE = (True, "true", "True", "1"), (False, None, "", "false", "False", "
 
 
 class ConnectionFields:
-    """The raw fields of a connection. Errors name a field but do not show its value, which may be a secret.
+    """The raw fields of a connection. Errors name a field but do not show its value, which may be a secret."""
 
-    :param environ: environment variables, the default values of some authentication methods.
-    """
-
-    def __init__(
-        self,
-        extra: Mapping[str, Any],
-        login: str | None = None,
-        password: str | None = None,
-        environ: Mapping[str, str] = os.environ,
-    ) -> None:
+    def __init__(self, extra: Mapping[str, Any], login: str | None, password: str | None) -> None:
         self.extra = extra
         self.login = (login or "").strip()
         self.password = password or ""
-        self.environ = environ
         self.missing: list[str] = []
         self.problems: list[str] = []
 
@@ -70,7 +59,8 @@ class ConnectionFields:
 
     def existing(self, name: str, path: str | None) -> str | None:
         """Return a path, or record an error if the file does not exist."""
-        if path is not None and not _is_file(path):
+        # Unlike Path.is_file, this is False for a folder that is not accessible.
+        if path is not None and not os.path.isfile(path):  # noqa: PTH113
             self.problems.append(f"{name} must be the path of an existing file")
         return path
 
@@ -94,12 +84,8 @@ class ConnectionFields:
         """
         address = value.strip().rstrip("/")
         address = address if "://" in address else f"https://{address}"
-        try:
-            parts = urlsplit(address)
-            is_valid = parts.scheme == "https" and parts.hostname and parts.port != 0
-        except ValueError:
-            is_valid = False
-        if not is_valid or parts.path or parts.query or parts.fragment or parts.username is not None:
+        parts = _split(address, "https")
+        if parts is None or parts.path or parts.query or parts.fragment or parts.username is not None:
             self.problems.append(f"{key} must be an https URL without path and user, like {example}")
         elif port and parts.port not in (None, port):
             self.problems.append(f"{key} has port {parts.port}, but the port field has {port}")
@@ -132,12 +118,12 @@ class ConnectionFields:
     def proxies(self) -> tuple[tuple[str, str], ...]:
         """Parse ``proxies`` as URLs that both drivers support."""
         value = self.extra.get("proxies")
-        if isinstance(value, str) and value.strip():
+        if isinstance(value, str):
             try:
-                value = json.loads(value)
+                value = json.loads(value.strip() or "{}")
             except ValueError:
                 value = ()
-        if value in (None, "", {}) or (isinstance(value, str) and not value.strip()):
+        if value in (None, "", {}):
             return ()
         if not isinstance(value, dict) or not all(isinstance(proxy, str) for proxy in value.values()):
             self.problems.append('proxies in extra must be an object like {"https": "http://proxy:3128"}')
@@ -146,18 +132,15 @@ class ConnectionFields:
 
     def _proxy(self, scheme: str, proxy: str) -> str:
         address = proxy if "://" in proxy else f"http://{proxy}"
-        try:
-            parts = urlsplit(address)
-            is_valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-        except ValueError:
-            is_valid = False
-        if not is_valid or any(blank in address for blank in " \t\r\n"):
+        if _split(address, "http", "https") is None or any(blank in address for blank in " \t\r\n"):
             self.problems.append(f"the proxy for {scheme} must be an http or https URL like http://proxy:3128")
         return address
 
 
-def _is_file(path: str) -> bool:
+def _split(address: str, *schemes: str) -> SplitResult | None:
     try:
-        return Path(path).is_file()
-    except OSError:  # for example, the folder is not accessible
-        return False
+        parts = urlsplit(address)
+        is_valid = parts.scheme in schemes and parts.hostname and parts.port != 0
+    except ValueError:
+        return None
+    return parts if is_valid else None

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
@@ -130,12 +131,11 @@ class WorkloadIdentity:
     @classmethod
     def read(cls, fields: ConnectionFields) -> Self:
         """Parse the connection fields; empty ones default to the environment variables of Azure's workload identity webhook."""
-        env = fields.environ
-        client_id = fields.required(f"{LOGIN} or AZURE_CLIENT_ID", fields.login or env.get("AZURE_CLIENT_ID"))
+        client_id = fields.required(f"{LOGIN} or AZURE_CLIENT_ID", fields.login or os.environ.get("AZURE_CLIENT_ID"))
         name = f"{TENANT_FIELD} or AZURE_TENANT_ID"
-        tenant_id = _tenant(fields, name, fields.text("tenant_id") or env.get("AZURE_TENANT_ID"))
+        tenant_id = _tenant(fields, name, fields.text("tenant_id") or os.environ.get("AZURE_TENANT_ID"))
         name = "token_file in extra or AZURE_FEDERATED_TOKEN_FILE"
-        file = fields.required(name, fields.text("token_file") or env.get("AZURE_FEDERATED_TOKEN_FILE"))
+        file = fields.required(name, fields.text("token_file") or os.environ.get("AZURE_FEDERATED_TOKEN_FILE"))
         return cls(client_id, tenant_id, fields.existing(name, file or None) or "")
 
     @property

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
 from airflow_provider_cpp.core.http import Endpoint
 from airflow_provider_cpp.exceptions import ConfigurationError
 from airflow_provider_cpp.transport.connection_fields import ConnectionFields
@@ -59,13 +61,14 @@ class Settings:
         """Return the seconds for a whole exchange or, without ``submit``, a whole sign-in."""
         return 3 * self.read_timeout(submit=submit)
 
-    def ca_bundle(self, environ: Mapping[str, str] = os.environ) -> str | None:
-        """Return the path of the CA bundle: the connection's, else the environment's, else None.
+    def ca_bundle(self) -> str:
+        """Return the path of the CA bundle: the connection's, else the environment's, else that of requests.
 
         In requests, the environment overrides the session's setting; aiohttp ignores the environment. With this method, both drivers
         use the same bundle, and the connection has priority.
         """
-        return self.verify or next((environ[name] for name in CA_BUNDLE_VARIABLES if environ.get(name)), None)
+        environment = (os.environ[name] for name in CA_BUNDLE_VARIABLES if os.environ.get(name))
+        return self.verify or next(environment, DEFAULT_CA_BUNDLE_PATH)
 
     @classmethod
     def from_fields(  # noqa: PLR0913 - a connection has this many fields, all by name

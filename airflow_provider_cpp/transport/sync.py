@@ -12,7 +12,6 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import requests
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
 from airflow_provider_cpp.core.effects import (
@@ -159,7 +158,7 @@ class SyncSession:
                 # Set the headers as auth, because requests replaces a plain Authorization header by an entry of ~/.netrc.
                 auth=_Headers({**COMMON_HEADERS, **request.headers, "Authorization": f"Bearer {token.value}"}),
                 timeout=(settings.request_timeout, settings.read_timeout(submit=not request.is_safe)),
-                verify=settings.ca_bundle() or DEFAULT_CA_BUNDLE_PATH,
+                verify=settings.ca_bundle(),
                 proxies=dict(settings.proxies) or None,
                 allow_redirects=False,
                 stream=True,

@@ -7,22 +7,20 @@ import ssl
 from functools import lru_cache
 from pathlib import Path
 
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
-
 from airflow_provider_cpp.core.redaction import sanitize_line
 from airflow_provider_cpp.exceptions import CABundleError
 from airflow_provider_cpp.transport.deadline import BoundedTLSSocket
 
 
-def ssl_context_for(bundle: str | None) -> ssl.SSLContext:
+def ssl_context_for(bundle: str) -> ssl.SSLContext:
     """Return a TLS context that trusts a CA bundle, and checks certificates and host names.
 
     The context is shared: do not change it.
 
-    :param bundle: the path of a file, or of a folder prepared with OpenSSL's ``c_rehash``; None for the bundle of requests.
+    :param bundle: the path of a file, or of a folder prepared with OpenSSL's ``c_rehash``.
     :raises CABundleError: if the bundle is missing, empty or cannot be read now.
     """
-    path = Path(bundle or DEFAULT_CA_BUNDLE_PATH)
+    path = Path(bundle)
     try:
         stat = path.stat()
         is_folder = path.is_dir()
