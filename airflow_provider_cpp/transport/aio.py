@@ -26,12 +26,12 @@ from airflow_provider_cpp.transport.auth.token_source import Token
 from airflow_provider_cpp.transport.base import transport_error
 from airflow_provider_cpp.transport.body import response_body
 from airflow_provider_cpp.transport.loop_registry import loop_registry
-from airflow_provider_cpp.transport.network_errors import exception_chain
 from airflow_provider_cpp.transport.session_pool import PooledSession
 from airflow_provider_cpp.transport.shared_connection import ConnectionSource, SharedConnection
 
 T = TypeVar("T")
 UNAUTHORIZED = 401
+NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 
 async def run(flow: Flow[T], source: ConnectionSource) -> T:
@@ -137,16 +137,9 @@ async def _exchange(
         # aiohttp's error for the total timeout has no message.
         overdue = TimeoutError(f"no response within {timeout.total:g} seconds")
         error = overdue if type(caught) is TimeoutError and not caught.args else caught
-        raise transport_error(request, settings.base_url, error, sent=not _was_never_sent(error)) from None
+        raise transport_error(request, settings.base_url, error, NEVER_SENT) from None
     finally:
         await connection.pool.release(session)
     return Response(
         http_response.status, bytes(body.content), http_response.headers, settings.base_url, datetime.now(timezone.utc)
-    )
-
-
-def _was_never_sent(error: BaseException) -> bool:
-    return any(
-        isinstance(cause, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
-        for cause in exception_chain(error)
     )

@@ -4,11 +4,9 @@
 from __future__ import annotations
 
 import logging
-import ssl
 import time
 from collections.abc import Callable
 from datetime import datetime, timezone
-from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import requests
@@ -32,10 +30,10 @@ from airflow_provider_cpp.transport.auth.token_source import Token, token_source
 from airflow_provider_cpp.transport.base import COMMON_HEADERS, Logger, transport_error
 from airflow_provider_cpp.transport.body import drain, response_body
 from airflow_provider_cpp.transport.deadline import deadline, overdue_text
-from airflow_provider_cpp.transport.network_errors import exception_chain
 from airflow_provider_cpp.transport.settings import Settings
 
 T = TypeVar("T")
+NEVER_SENT = (ConnectTimeoutError, NewConnectionError)
 
 
 class SyncSession:
@@ -68,9 +66,7 @@ class SyncSession:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -132,7 +128,10 @@ class SyncSession:
 
         :raises MarketplaceError: if there is no token or no response in time.
         """
-        with deadline(self._time_for(request)):
+        seconds = self.settings.exchange_timeout(submit=not request.is_safe)
+        if self._deadline is not None:
+            seconds = min(seconds, (self._deadline - datetime.now(timezone.utc)).total_seconds())
+        with deadline(seconds):
             _check_deadline(request)
             token = self._tokens.token()
             response = self._exchange(request, token)
@@ -140,23 +139,22 @@ class SyncSession:
                 response = self._exchange(request, self._tokens.token(rejected=token))
             return response
 
-    def _time_for(self, request: Request[Any]) -> float:
-        total = self.settings.exchange_timeout(submit=not request.is_safe)
-        if self._deadline is None:
-            return total
-        return min(total, (self._deadline - datetime.now(timezone.utc)).total_seconds())
-
     def _exchange(self, request: Request[Any], token: Token) -> Response:
         _check_deadline(request)
         settings = self.settings
+        headers = {**COMMON_HEADERS, **request.headers, "Authorization": f"Bearer {token.value}"}
+
+        def add_headers(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
+            prepared.headers.update(headers)
+            return prepared
+
         self._session.trust_env = not settings.proxies  # otherwise requests adds the environment's proxies
         try:
             with self._session.request(
                 request.method,
                 settings.base_url + request.url_path(settings.api_version),
                 data=request.body,
-                # Set the headers as auth, because requests replaces a plain Authorization header by an entry of ~/.netrc.
-                auth=_Headers({**COMMON_HEADERS, **request.headers, "Authorization": f"Bearer {token.value}"}),
+                auth=add_headers,  # requests replaces a plain Authorization header by an entry of ~/.netrc
                 timeout=(settings.request_timeout, settings.read_timeout(submit=not request.is_safe)),
                 verify=settings.ca_bundle(),
                 proxies=dict(settings.proxies) or None,
@@ -166,10 +164,10 @@ class SyncSession:
                 body = response_body(request, http_response.headers.get("Content-Encoding"))
                 drain(http_response.raw, body)
         except (requests.RequestException, HTTPError, OSError) as error:
-            raise transport_error(request, settings.base_url, error, sent=not _was_never_sent(error)) from None
-        headers = {name.lower(): value for name, value in http_response.headers.items()}
+            raise transport_error(request, settings.base_url, error, NEVER_SENT) from None
+        received = {name.lower(): value for name, value in http_response.headers.items()}
         return Response(
-            http_response.status_code, bytes(body.content), headers, settings.base_url, datetime.now(timezone.utc)
+            http_response.status_code, bytes(body.content), received, settings.base_url, datetime.now(timezone.utc)
         )
 
 
@@ -181,20 +179,6 @@ class _Session(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002 - requests passes it
         """Return None, because requests otherwise reads the body and Location of a redirect that it does not follow."""
         return None
-
-
-class _Headers(requests.auth.AuthBase):
-    def __init__(self, values: dict[str, str]) -> None:
-        self._values = values
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers.update(self._values)
-        return request
-
-
-def _was_never_sent(error: BaseException) -> bool:
-    kinds = (ConnectTimeoutError, NewConnectionError, ssl.SSLCertVerificationError)
-    return any(isinstance(cause, kinds) for cause in exception_chain(error))
 
 
 def _check_deadline(request: Request[Any]) -> None:
