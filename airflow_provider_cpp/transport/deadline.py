@@ -72,31 +72,11 @@ def in_time(description: str, function: Callable[[], T], at_most: float = math.i
     return result.result()
 
 
-class BoundedSocket(socket.socket):
-    """A socket that waits until its timeout or the deadline, whichever is earlier."""
+def _bounded(name: str) -> Any:
+    """Return a method that calls the base class's method, and does not wait past the deadline."""
 
-    def connect(self, *args: Any) -> None:
-        """Connect before the deadline."""
-        return self._in_time(super().connect, *args)
-
-    def recv(self, *args: Any) -> bytes:
-        """Receive before the deadline."""
-        return self._in_time(super().recv, *args)
-
-    def recv_into(self, *args: Any) -> int:
-        """Receive into a buffer before the deadline."""
-        return self._in_time(super().recv_into, *args)
-
-    def send(self, *args: Any) -> int:
-        """Send before the deadline."""
-        return self._in_time(super().send, *args)
-
-    def sendall(self, *args: Any) -> None:
-        """Send all before the deadline."""
-        return self._in_time(super().sendall, *args)
-
-    def _in_time(self, operation: Callable[..., T], *args: Any) -> T:
-        seconds, timeout = time_left(), self.gettimeout()
+    def method(self: BoundedSocket, *args: Any) -> Any:
+        operation, timeout, seconds = getattr(super(BoundedSocket, self), name), self.gettimeout(), time_left()
         if seconds <= 0:
             raise TimeoutError(overdue_text())
         if seconds == math.inf:
@@ -107,10 +87,20 @@ class BoundedSocket(socket.socket):
         finally:
             self.settimeout(timeout)
 
+    return method
+
+
+class BoundedSocket(socket.socket):
+    """A socket that waits until its timeout or the deadline, whichever is earlier."""
+
+    connect = _bounded("connect")
+    recv = _bounded("recv")
+    recv_into = _bounded("recv_into")
+    send = _bounded("send")
+    sendall = _bounded("sendall")
+
 
 class BoundedTLSSocket(BoundedSocket, ssl.SSLSocket):
     """A :class:`BoundedSocket` with TLS, for the contexts of :func:`~.trust.ssl_context_for`."""
 
-    def do_handshake(self, *args: Any) -> None:
-        """Do the TLS handshake before the deadline."""
-        return self._in_time(super().do_handshake, *args)
+    do_handshake = _bounded("do_handshake")
