@@ -35,7 +35,7 @@ def issued() -> IssuedCertificate:
 
 
 @pytest.fixture
-def load(tmp_path: Path) -> Callable[..., client_assertion.Signer]:
+def load(tmp_path: Path) -> Callable[..., Callable[[str], str]]:
     """Return a function that writes its arguments to files and loads them as a connection does."""
 
     def write(*, path: bytes | str | None = None, key_path: bytes | str | None = None, **fields: Any) -> Any:
@@ -90,9 +90,9 @@ FORMATS: dict[str, Callable[[IssuedCertificate], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_every_format_signs(load: Callable[..., client_assertion.Signer], issued: IssuedCertificate, name: str) -> None:
+def test_every_format_signs(load: Callable[..., Callable[[str], str]], issued: IssuedCertificate, name: str) -> None:
     """The client assertion verifies with the certificate's key, names it by SHA-256, and has the claims that Entra ID requires."""
-    text = load(**FORMATS[name](issued)).sign("app", "https://login.example/token")
+    text = load(**FORMATS[name](issued))("https://login.example/token")
     header = jwt.get_unverified_header(text)
     claims = jwt.decode(text, issued.certificate.public_key(), ["PS256"], audience="https://login.example/token")
     named = base64.urlsafe_b64decode(header["x5t#S256"] + "==").hex()
@@ -105,34 +105,34 @@ def test_every_format_signs(load: Callable[..., client_assertion.Signer], issued
 
 
 def test_each_client_assertion_has_its_own_id(
-    load: Callable[..., client_assertion.Signer], issued: IssuedCertificate
+    load: Callable[..., Callable[[str], str]], issued: IssuedCertificate
 ) -> None:
     """No two client assertions share an ID, so that none is refused as a replay."""
-    signer = load(path=issued.pem())
-    texts = [signer.sign("app", "x") for _ in range(3)]
+    sign = load(path=issued.pem())
+    texts = [sign("x") for _ in range(3)]
     assert len({jwt.decode(text, options={"verify_signature": False})["jti"] for text in texts}) == 3
 
 
 @pytest.mark.parametrize("chain", [True, False])
 def test_a_sha1_thumbprint_is_sent_as_sha1(
-    load: Callable[..., client_assertion.Signer],
+    load: Callable[..., Callable[[str], str]],
     issued: IssuedCertificate,
     chain: bool,  # noqa: FBT001
 ) -> None:
     """With a SHA-1 thumbprint the header has only x5t, and the signature is RS256."""
-    signer = load(path=issued.pem(chain=chain), thumbprint=sha1(issued))
-    header = jwt.get_unverified_header(signer.sign("app", "x"))
+    sign = load(path=issued.pem(chain=chain), thumbprint=sha1(issued))
+    header = jwt.get_unverified_header(sign("x"))
     assert base64.urlsafe_b64decode(header["x5t"] + "=").hex() == sha1(issued)
     assert header["alg"] == "RS256"
 
 
 @pytest.mark.parametrize("form", ["pem", "pfx"])
 def test_send_x5c_sends_the_chain(
-    load: Callable[..., client_assertion.Signer], issued: IssuedCertificate, form: str
+    load: Callable[..., Callable[[str], str]], issued: IssuedCertificate, form: str
 ) -> None:
     """x5c contains the certificate, then its issuer's certificate."""
     content = issued.pem() if form == "pem" else issued.pfx()
-    header = jwt.get_unverified_header(load(path=content, send_x5c=True).sign("app", "x"))
+    header = jwt.get_unverified_header(load(path=content, send_x5c=True)("x"))
     sent = [base64.b64decode(one) for one in header["x5c"]]
     assert sent == [one.public_bytes(Encoding.DER) for one in (issued.certificate, issued.issuer)]
 
@@ -195,7 +195,7 @@ UNUSABLE: dict[str, tuple[Callable[[IssuedCertificate], dict[str, Any]], str]] =
 
 @pytest.mark.parametrize("case", UNUSABLE)
 def test_an_unusable_certificate_is_a_configuration_error(
-    load: Callable[..., client_assertion.Signer], issued: IssuedCertificate, case: str
+    load: Callable[..., Callable[[str], str]], issued: IssuedCertificate, case: str
 ) -> None:
     """Each is one configuration error that says what is wrong and repeats no secret."""
     make, expected = UNUSABLE[case]
@@ -214,7 +214,7 @@ def test_an_unusable_certificate_is_a_configuration_error(
 
 
 def test_a_missing_file_is_named_by_its_field(
-    load: Callable[..., client_assertion.Signer], issued: IssuedCertificate, tmp_path: Path
+    load: Callable[..., Callable[[str], str]], issued: IssuedCertificate, tmp_path: Path
 ) -> None:
     """A file that cannot be read at sign-in is named by the field of the connection."""
     with pytest.raises(ConfigurationError, match="certificate_path cannot be read: No such file") as caught:
@@ -223,7 +223,7 @@ def test_a_missing_file_is_named_by_its_field(
 
 
 def test_a_pfx_of_an_older_windows_is_read(
-    load: Callable[..., client_assertion.Signer], issued: IssuedCertificate
+    load: Callable[..., Callable[[str], str]], issued: IssuedCertificate
 ) -> None:
     """A PFX with the encryption of twenty years ago, which some tools still export, is read."""
     encryption = (
@@ -232,4 +232,4 @@ def test_a_pfx_of_an_older_windows_is_read(
         .build(PASSPHRASE.encode())
     )
     old = pkcs12.serialize_key_and_certificates(b"x", issued.key, issued.certificate, None, encryption)
-    assert "x5t#S256" in load(path=old, passphrase=PASSPHRASE).header
+    assert "x5t#S256" in jwt.get_unverified_header(load(path=old, passphrase=PASSPHRASE)("x"))

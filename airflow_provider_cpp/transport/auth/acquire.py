@@ -71,10 +71,9 @@ def _application_token(
     if isinstance(credentials, ClientSecret):
         credential = credentials.secret
     elif isinstance(credentials, Certificate):
-        signer = client_assertion.load(credentials)
-        client_id = credentials.client_id
+        sign = client_assertion.load(credentials)
         # The audience is the token endpoint, which msal discovers only in the constructor of the application.
-        credential = {"client_assertion": lambda: signer.sign(client_id, application.authority.token_endpoint)}
+        credential = {"client_assertion": lambda: sign(application.authority.token_endpoint)}
     else:
         assertion = _read_federated_token(credentials.token_file)
         credential = {"client_assertion": lambda: assertion}

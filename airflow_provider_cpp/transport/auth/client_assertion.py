@@ -7,7 +7,7 @@ import base64
 import re
 import time
 import uuid
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,32 +29,10 @@ SHA1_DIGITS = 40
 BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.+?)-----END \1-----", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Signer:
-    """A private key that signs client assertions.
+def load(credentials: Certificate) -> Callable[[str], str]:
+    """Load the key and the certificate, and return a function that signs a client assertion for one sign-in.
 
-    :param header: identifies the certificate: ``x5t#S256`` or ``x5t``, optionally with ``x5c``.
-    """
-
-    key: rsa.RSAPrivateKey = field(repr=False)
-    header: dict[str, Any]
-
-    def sign(self, client_id: str, audience: str) -> str:
-        """Return a client assertion for one sign-in.
-
-        :param client_id: the application's client ID.
-        :param audience: the token endpoint.
-        """
-        now = int(time.time())
-        claims = {"aud": audience, "iss": client_id, "sub": client_id, "jti": str(uuid.uuid4())}
-        times = {"iat": now, "exp": now + LIFETIME}
-        # Servers that need SHA-1 thumbprints do not support PSS.
-        algorithm = "PS256" if "x5t#S256" in self.header else "RS256"
-        return jwt.encode(claims | times, self.key, algorithm=algorithm, headers=self.header)
-
-
-def load(credentials: Certificate) -> Signer:
-    """Load the key and the certificate.
+    The function's argument is the audience: the token endpoint.
 
     :raises ConfigurationError: describes the problem, without any content of the files.
     """
@@ -70,7 +48,15 @@ def load(credentials: Certificate) -> Signer:
             raise _unusable("send_x5c is set, but there is no certificate to send")
         chain = [leaf, *(one for one in certificates if one != leaf)]
         header["x5c"] = [base64.b64encode(one.public_bytes(Encoding.DER)).decode() for one in chain]
-    return Signer(key, header)
+    # Servers that need SHA-1 thumbprints do not support PSS.
+    algorithm = "PS256" if "x5t#S256" in header else "RS256"
+
+    def sign(audience: str) -> str:
+        now, client_id = int(time.time()), credentials.client_id
+        claims = {"aud": audience, "iss": client_id, "sub": client_id, "jti": str(uuid.uuid4())}
+        return jwt.encode(claims | {"iat": now, "exp": now + LIFETIME}, key, algorithm=algorithm, headers=header)
+
+    return sign
 
 
 def _belongs(certificate: x509.Certificate, key: rsa.RSAPrivateKey) -> bool:
@@ -132,7 +118,7 @@ def _parse_pfx(data: bytes, passphrase: str | None) -> tuple[Any, list[x509.Cert
 
 def _parse_pem(text: str, passphrase: str | None) -> tuple[Any, list[x509.Certificate]]:
     # One-line form fields convert line breaks to spaces, and some shells write them as \n.
-    blocks = [(match[1], _restore_lines(match[2])) for match in BLOCK.finditer(text.replace("\\n", "\n"))]
+    blocks = BLOCK.findall(text.replace("\\n", "\n"))
     keys = [_block(label, body) for label, body in blocks if label.endswith("PRIVATE KEY")]
     if len(keys) != 1:
         raise _unusable(f"there are {len(keys) or 'no'} private keys for the certificate; exactly one is needed")
@@ -161,12 +147,11 @@ def _load_key(block: bytes, passphrase: str | None) -> Any:
     raise _unusable(problem)
 
 
-def _restore_lines(body: str) -> str:
-    return body if "\n" in body.strip() else body.replace(" ", "\n")
-
-
 def _block(label: str, body: str) -> bytes:
-    return f"-----BEGIN {label}-----\n{body.strip()}\n-----END {label}-----\n".encode()
+    lines = body.strip()
+    if "\n" not in lines:
+        lines = lines.replace(" ", "\n")
+    return f"-----BEGIN {label}-----\n{lines}\n-----END {label}-----\n".encode()
 
 
 def _unusable(problem: str) -> ConfigurationError:
