@@ -80,7 +80,9 @@ class MarketplaceHook(BaseHook):
         """
         from airflow_provider_cpp.transport.sync import SyncSession
 
-        return SyncSession(self.get_settings(), self.log, save_checkpoint=save_checkpoint, reload=self.read_settings)
+        return SyncSession(
+            self.get_settings(), self.log_line, save_checkpoint=save_checkpoint, reload=self.read_settings
+        )
 
     def get_settings(self) -> Settings:
         """Return the connection's settings; read the connection only once.
@@ -179,7 +181,7 @@ class MarketplaceHook(BaseHook):
         """
         from airflow_provider_cpp.hooks import connection_test
 
-        return connection_test.check_connection(self.read_settings, self.log, self.api.check_access)
+        return connection_test.check_connection(self.read_settings, self.log_line, self.api.check_access)
 
     def _send(self, request: Request[T]) -> T:
         return self.run(send_with_retry(request))

@@ -18,7 +18,6 @@ from airflow_provider_cpp.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from airflow_provider_cpp.transport.base import Logger
     from airflow_provider_cpp.transport.settings import Settings
 
 TIMEOUT = 15.0
@@ -63,12 +62,14 @@ TRY_AGAIN = "this may be temporary: try again in some minutes"
 
 
 def check_connection(
-    read: Callable[[], Settings], log: Logger, check_access: Callable[[str | None, str], Flow[tuple[bool, str]]]
+    read: Callable[[], Settings],
+    log_line: Callable[[str, int], None],
+    check_access: Callable[[str | None, str], Flow[tuple[bool, str]]],
 ) -> tuple[bool, str]:
     """Sign in, and send one request to find out what the connection has access to.
 
     :param read: reads the connection.
-    :param log: receives the session's log lines.
+    :param log_line: logs a line of the session, with its level.
     :param check_access: :meth:`airflow_provider_cpp.core.api.MarketplaceAPI.check_access`.
     :returns: whether the connection works, and a message: what it has access to, or what is wrong and what to do.
     """
@@ -79,7 +80,7 @@ def check_connection(
     except ConfigurationError as error:  # omit the name: Airflow tests a copy with a random name
         return False, f"the connection cannot be used: {'; '.join(error.problems)}"
     try:
-        with SyncSession(settings, log) as session:
+        with SyncSession(settings, log_line) as session:
             return session.run(check_access(settings.publisher_id, f"Signed in to {settings.base_url}"))
     except MarketplaceError as error:
         advice = _advice(error, settings)

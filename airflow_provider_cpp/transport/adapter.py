@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An adapter for requests that observes the deadline, uses the TLS contexts of :mod:`.trust`, and rejects interim responses."""
+"""A session for requests. Its adapter observes the deadline, uses the TLS contexts of :mod:`.trust`, and rejects interim responses."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import socket
 import ssl
 from typing import Any
 
+import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -23,45 +24,39 @@ MIN_FINAL_STATUS = 200
 """The lowest status of a final response; interim responses have lower ones."""
 
 
-def open_socket(host: str, port: int, timeout: float | None, options: Any = ()) -> BoundedSocket:
-    """Resolve a host name, and connect to the first address that accepts.
-
-    :param timeout: seconds for resolving, and for each address; the deadline may be earlier.
-    :param options: socket options to set.
-    :raises OSError: if there is no connection.
-    """
-    family = allowed_gai_family()
-    addresses = in_time(
-        f"resolving {host}",
-        lambda: socket.getaddrinfo(host.strip("[]"), port, family, socket.SOCK_STREAM),
-        math.inf if timeout is None else timeout,
-    )
-    problem: OSError = OSError(f"{host} has no address")
-    for *kind, _, address in addresses:
-        connection = BoundedSocket(*kind)
-        try:
-            for option in options or ():
-                connection.setsockopt(*option)
-            connection.settimeout(timeout)
-            connection.connect(address)
-        except OSError as error:
-            connection.close()
-            problem = error
-        else:
-            return connection
-    raise problem
-
-
 class _Connection(HTTPConnection):
     def _new_conn(self) -> socket.socket:
         try:
-            return open_socket(self._dns_host, self.port, self.timeout, self.socket_options)
+            return self._open_socket()
         except socket.gaierror as error:
             raise NameResolutionError(self.host, self, error) from error
         except TimeoutError:
             raise  # connect() converts it
         except (OSError, UnicodeError) as error:
             raise NewConnectionError(self, f"Failed to establish a new connection: {error}") from error
+
+    def _open_socket(self) -> BoundedSocket:
+        """Resolve the host name, and connect to the first address that accepts."""
+        host, family = self._dns_host, allowed_gai_family()
+        addresses = in_time(
+            f"resolving {host}",
+            lambda: socket.getaddrinfo(host.strip("[]"), self.port, family, socket.SOCK_STREAM),
+            math.inf if self.timeout is None else self.timeout,
+        )
+        problem: OSError = OSError(f"{host} has no address")
+        for *kind, _, address in addresses:
+            connection = BoundedSocket(*kind)
+            try:
+                for option in self.socket_options or ():
+                    connection.setsockopt(*option)
+                connection.settimeout(self.timeout)
+                connection.connect(address)
+            except OSError as error:
+                connection.close()
+                problem = error
+            else:
+                return connection
+        raise problem
 
     def connect(self) -> None:
         """Connect; convert a timeout to an error which proves that no request was sent."""
@@ -121,3 +116,16 @@ class BoundedAdapter(HTTPAdapter):
 
     def cert_verify(self, *args: Any, **options: Any) -> None:
         """Do nothing, because the connections always verify certificates, with a cached TLS context."""
+
+
+class BoundedSession(requests.Session):
+    """A session that uses the adapter, and does not look at redirects."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        for scheme in ("https://", "http://"):
+            self.mount(scheme, BoundedAdapter())
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002 - requests passes it
+        """Return None, because requests otherwise reads the body and Location of a redirect that it does not follow."""
+        return None

@@ -21,11 +21,16 @@ from airflow_provider_cpp.core.effects import (
     Sleep,
 )
 from airflow_provider_cpp.core.http import Request, Response
-from airflow_provider_cpp.exceptions import ConnectionNotFoundError, MarketplaceError, TransportError
+from airflow_provider_cpp.exceptions import (
+    ConnectionNotFoundError,
+    InvalidResponseError,
+    MarketplaceError,
+    TransportError,
+)
 from airflow_provider_cpp.transport.auth.token_source import Token
-from airflow_provider_cpp.transport.base import transport_error
-from airflow_provider_cpp.transport.body import response_body
+from airflow_provider_cpp.transport.body import BoundedBody, InvalidBodyError
 from airflow_provider_cpp.transport.loop_registry import loop_registry
+from airflow_provider_cpp.transport.network_errors import transport_error
 from airflow_provider_cpp.transport.session_pool import PooledSession
 from airflow_provider_cpp.transport.shared_connection import ConnectionSource, SharedConnection
 
@@ -42,7 +47,7 @@ async def run(flow: Flow[T], source: ConnectionSource) -> T:
     :param source: reads the connection for the first request, for each new token and after a failed poll, so that a wait
         continues after the secret or the host changes, or while the connection cannot be used.
     """
-    registry = await loop_registry()
+    registry = loop_registry()
     connection = registry.join(source)
     del source  # free it: the registry keeps one source for thousands of waits
     value: Any = None
@@ -83,31 +88,26 @@ async def _before_deadline(
     """Send a request or reload the connection before the deadline; after a 401, sign in and send the request once more."""
     # Compute this for each effect, because the system clock may be set while the flow runs.
     seconds = None if deadline is None else (deadline - datetime.now(timezone.utc)).total_seconds()
-    if seconds is not None and seconds <= 0:
-        raise _deadline_error(effect, connection, "the deadline has passed", sent=False)
-    try:
-        async with asyncio.timeout(seconds):
-            if is_first:
-                await connection.reload_if_stale()
-            if isinstance(effect, ReloadConnection):
-                await connection.reload()
-                return None
-            session, token = connection.current() or await connection.acquire()
-            response = await _exchange(connection, session, effect.request, token)
-            if response.status == UNAUTHORIZED:
-                session, token = await connection.acquire(rejected=token)
+    text, sent = "the deadline has passed", False
+    if seconds is None or seconds > 0:
+        try:
+            async with asyncio.timeout(seconds):
+                if is_first:
+                    await connection.reload_if_stale()
+                if isinstance(effect, ReloadConnection):
+                    await connection.reload()
+                    return None
+                session, token = connection.current() or await connection.acquire()
                 response = await _exchange(connection, session, effect.request, token)
-            return response
-    except TimeoutError:
-        raise _deadline_error(effect, connection, f"no response within {seconds or 0:.1f} seconds", sent=True) from None
-
-
-def _deadline_error(
-    effect: SendRequest | ReloadConnection, connection: SharedConnection, text: str, *, sent: bool
-) -> MarketplaceError:
+                if response.status == UNAUTHORIZED:
+                    session, token = await connection.acquire(rejected=token)
+                    response = await _exchange(connection, session, effect.request, token)
+                return response
+        except TimeoutError:
+            text, sent = f"no response within {seconds or 0:.1f} seconds", True
     if isinstance(effect, ReloadConnection):
-        return ConnectionNotFoundError((text,), connection.source.where)
-    return effect.request.error(TransportError, text=text, sent=sent)
+        raise ConnectionNotFoundError((text,), connection.source.where)
+    raise effect.request.error(TransportError, text=text, sent=sent)
 
 
 async def _exchange(
@@ -130,9 +130,11 @@ async def _exchange(
                 allow_redirects=False,
             ) as http_response,
         ):
-            body = response_body(request, http_response.headers.get("Content-Encoding"))
+            body = BoundedBody(http_response.headers.get("Content-Encoding"))
             while chunk := await http_response.content.readany():
                 body.feed(chunk)
+    except InvalidBodyError as invalid:
+        raise request.error(InvalidResponseError, text=str(invalid)) from None
     except (aiohttp.ClientError, OSError, TimeoutError) as caught:
         # aiohttp's error for the total timeout has no message.
         overdue = TimeoutError(f"no response within {timeout.total:g} seconds")

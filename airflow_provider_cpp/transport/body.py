@@ -4,14 +4,11 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
 from typing import Any
 
 from urllib3.exceptions import ProtocolError
 
-from airflow_provider_cpp.core.http import Request
 from airflow_provider_cpp.core.redaction import sanitize_line
-from airflow_provider_cpp.exceptions import InvalidResponseError
 
 CHUNK = 64 * 1024
 
@@ -22,30 +19,32 @@ _GZIP = 31
 """The ``wbits`` value for gzip in zlib."""
 
 
+class InvalidBodyError(Exception):
+    """The body is too large, or cannot be decompressed."""
+
+
 class BoundedBody:
     """A response body that is decompressed in chunks, up to a limit.
 
     The decompression of the HTTP libraries is disabled, because its cost and its errors for broken data differ between versions.
 
     :param encoding: the response's Content-Encoding; only gzip and identity are supported.
-    :param make_error: returns the exception to raise for a problem.
     :param max_size: the limit in bytes; 32 MiB by default.
+    :raises InvalidBodyError: if the encoding is not supported.
     """
 
-    def __init__(
-        self, encoding: str | None, make_error: Callable[[str], Exception], *, max_size: int = MAX_BODY_SIZE
-    ) -> None:
+    def __init__(self, encoding: str | None, *, max_size: int = MAX_BODY_SIZE) -> None:
         self.content = bytearray()
-        self._make_error = make_error
         self._max_size = max_size
         self._received = 0
         name = (encoding or "identity").strip().lower()
         self._gzip = zlib.decompressobj(_GZIP) if name == "gzip" else None
         if name not in ("gzip", "identity"):
-            raise make_error(f"the response has Content-Encoding {sanitize_line(name, 40)}, which was not requested")
+            text = f"the response has Content-Encoding {sanitize_line(name, 40)}, which was not requested"
+            raise InvalidBodyError(text)
 
     def feed(self, chunk: bytes) -> None:
-        """Add a chunk; raise the error of ``make_error`` if the body is too large or cannot be decompressed."""
+        """Add a chunk; raise :class:`InvalidBodyError` if the body is too large or cannot be decompressed."""
         self._received += len(chunk)
         while chunk:
             if self._gzip is None:
@@ -54,25 +53,17 @@ class BoundedBody:
             else:
                 chunk = self._decompress(self._gzip, chunk)
             if max(self._received, len(self.content)) > self._max_size:
-                raise self._make_error(f"the response is larger than {self._max_size // 1024**2} MiB")
+                raise InvalidBodyError(f"the response is larger than {self._max_size // 1024**2} MiB")
 
     def _decompress(self, gzip: Any, chunk: bytes) -> bytes:
         try:
             self.content += gzip.decompress(chunk, self._max_size + 1 - len(self.content))
         except zlib.error as error:
-            raise self._make_error(f"the response cannot be decompressed: {error}") from error
+            raise InvalidBodyError(f"the response cannot be decompressed: {error}") from error
         if gzip.eof:  # another gzip member may follow
             self._gzip = zlib.decompressobj(_GZIP)
             return bytes(gzip.unused_data)
         return bytes(gzip.unconsumed_tail)
-
-
-def response_body(request: Request[Any], encoding: str | None) -> BoundedBody:
-    """Return a buffer for a response; it raises :class:`InvalidResponseError` if the body is not valid.
-
-    :param encoding: the response's Content-Encoding.
-    """
-    return BoundedBody(encoding, lambda text: request.error(InvalidResponseError, text=text))
 
 
 def drain(raw: Any, body: BoundedBody) -> None:
@@ -81,6 +72,7 @@ def drain(raw: Any, body: BoundedBody) -> None:
     :param raw: the unread urllib3 response.
     :param body: receives the bytes.
     :raises HTTPError: if the body is broken or does not end in time.
+    :raises InvalidBodyError: see :meth:`BoundedBody.feed`.
     """
     try:
         while chunk := raw.read(CHUNK, decode_content=False):

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The credentials of each authentication method, as frozen dataclasses. This module reads no file and sends no request."""
+"""The credentials of each authentication method, as frozen dataclasses. This module reads no file and sends no request.
+
+As text, credentials are the identity, for errors.
+"""
 
 from __future__ import annotations
 
@@ -31,9 +34,7 @@ class ClientSecret:
         secret = fields.required("password (client secret)", fields.password)
         return cls(client_id, _tenant(fields, TENANT_FIELD, fields.text("tenant_id")), secret)
 
-    @property
-    def principal(self) -> str:
-        """The identity, for errors."""
+    def __str__(self) -> str:
         return f"client {self.client_id} in tenant {self.tenant_id}"
 
 
@@ -64,23 +65,17 @@ class Certificate:
         """Parse the connection fields."""
         client_id = fields.required(LOGIN, fields.login)
         tenant_id = _tenant(fields, TENANT_FIELD, fields.text("tenant_id"))
-        path, key_path, inline = (
-            fields.file("certificate_path"),
-            fields.file("private_key_path"),
-            fields.text("private_key"),
-        )
+        path, key_path = fields.file("certificate_path"), fields.file("private_key_path")
+        inline = fields.text("private_key")
         if not (path or key_path or inline):
             fields.missing.append("certificate_path or private_key in extra")
         thumbprint = re.sub(r"[\s:]", "", fields.text("thumbprint") or "").lower() or None
         if thumbprint and not THUMBPRINT.fullmatch(thumbprint):
             fields.problems.append("thumbprint in extra must be 40 or 64 hexadecimal digits")
         passphrase = fields.password or None
-        send_x5c = fields.flag("send_x5c")
-        return cls(client_id, tenant_id, path, key_path, inline, passphrase, thumbprint, send_x5c)
+        return cls(client_id, tenant_id, path, key_path, inline, passphrase, thumbprint, fields.flag("send_x5c"))
 
-    @property
-    def principal(self) -> str:
-        """The identity, for errors."""
+    def __str__(self) -> str:
         return f"client {self.client_id} with its certificate in tenant {self.tenant_id}"
 
 
@@ -109,9 +104,7 @@ class ManagedIdentity:
             )
         return cls(*ids)
 
-    @property
-    def principal(self) -> str:
-        """The identity, for errors."""
+    def __str__(self) -> str:
         selected = self.client_id or self.object_id or self.resource_id
         return f"managed identity {selected}" if selected else "this machine's system-assigned managed identity"
 
@@ -138,9 +131,7 @@ class WorkloadIdentity:
         file = fields.required(name, fields.text("token_file") or os.environ.get("AZURE_FEDERATED_TOKEN_FILE"))
         return cls(client_id, tenant_id, fields.existing(name, file or None) or "")
 
-    @property
-    def principal(self) -> str:
-        """The identity, for errors."""
+    def __str__(self) -> str:
         return f"client {self.client_id} with its federated token in tenant {self.tenant_id}"
 
 
@@ -163,9 +154,7 @@ class AccessToken:
             fields.problems.append("the access token contains blanks or other invalid characters")
         return cls(value)
 
-    @property
-    def principal(self) -> str:
-        """The identity, for errors."""
+    def __str__(self) -> str:
         return "the connection's access token"
 
 

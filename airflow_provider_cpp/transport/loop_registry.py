@@ -28,9 +28,7 @@ class LoopRegistry:
 
         :param source: identifies the connection; the first source reads it for all users.
         """
-        connection = self._connections.get(source.cache_key)
-        if connection is None:
-            connection = self._connections[source.cache_key] = SharedConnection(self.pool, source)
+        connection = self._connections.setdefault(source.cache_key, SharedConnection(self.pool, source))
         connection.users += 1
         return connection
 
@@ -38,7 +36,7 @@ class LoopRegistry:
         """Remove a user; close the connection if it was the last one."""
         connection.users -= 1
         if not connection.users:
-            del self._connections[connection.cache_key]
+            del self._connections[connection.source.cache_key]
             if connection.session is not None:
                 await self.pool.release(connection.session)
 
@@ -46,11 +44,9 @@ class LoopRegistry:
 _registries: dict[asyncio.AbstractEventLoop, LoopRegistry] = {}
 
 
-async def loop_registry() -> LoopRegistry:
-    """Return the registry of the running event loop."""
-    loop = asyncio.get_running_loop()
-    if loop not in _registries:
-        for other in [other for other in [*_registries] if other.is_closed()]:
-            if (registry := _registries.pop(other, None)) is not None:
-                await registry.pool.discard()
-    return _registries.setdefault(loop, LoopRegistry())
+def loop_registry() -> LoopRegistry:
+    """Return the registry of the running event loop, and remove those of closed event loops."""
+    for loop in [*_registries]:
+        if loop.is_closed():
+            _registries.pop(loop, None)
+    return _registries.setdefault(asyncio.get_running_loop(), LoopRegistry())

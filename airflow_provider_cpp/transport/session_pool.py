@@ -12,8 +12,7 @@ from requests.utils import get_environ_proxies, select_proxy
 
 from airflow_provider_cpp.exceptions import AuthenticationError
 from airflow_provider_cpp.transport.auth.token_source import Token, token_source
-from airflow_provider_cpp.transport.base import COMMON_HEADERS
-from airflow_provider_cpp.transport.settings import Settings
+from airflow_provider_cpp.transport.settings import COMMON_HEADERS, Settings
 from airflow_provider_cpp.transport.trust import ssl_context_for
 
 MAX_CONNECTIONS = 32
@@ -74,7 +73,7 @@ class PooledSession:
                 loop = asyncio.get_running_loop()
                 return await loop.run_in_executor(self._executor, self.token_source.token, rejected)
         except TimeoutError:
-            text = f"sign-in of {self.settings.credentials.principal}: no response within {seconds:g} seconds"
+            text = f"sign-in of {self.settings.credentials}: no response within {seconds:g} seconds"
             raise AuthenticationError(text, transient=True, responded=False) from None
 
     async def close(self) -> None:
@@ -91,12 +90,11 @@ class SessionPool:
 
     async def acquire(self, settings: Settings) -> PooledSession:
         """Return the session for these settings, and add a user."""
-        session = self._sessions.get(settings)
-        if session is None:
+        if settings not in self._sessions:
             context = await asyncio.to_thread(ssl_context_for, settings.ca_bundle())  # reads from disk
-            session = self._sessions.get(settings)  # another caller may have been faster
-        if session is None:
-            session = self._sessions[settings] = PooledSession(settings, context)
+            if settings not in self._sessions:  # another caller may have been faster
+                self._sessions[settings] = PooledSession(settings, context)
+        session = self._sessions[settings]
         session.users += 1
         return session
 
@@ -105,9 +103,4 @@ class SessionPool:
         session.users -= 1
         if not session.users:
             del self._sessions[session.settings]
-            await session.close()
-
-    async def discard(self) -> None:
-        """Close all sessions of an event loop that is already closed."""
-        for session in self._sessions.values():
             await session.close()

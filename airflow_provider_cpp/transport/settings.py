@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The validated settings of a connection."""
+"""The validated settings of a connection, and the headers of every request."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
+from airflow_provider_cpp import __version__
 from airflow_provider_cpp.core.http import Endpoint
 from airflow_provider_cpp.exceptions import ConfigurationError
 from airflow_provider_cpp.transport.connection_fields import ConnectionFields
@@ -21,6 +22,14 @@ DEFAULT_SUBMIT_TIMEOUT = 300.0
 """Seconds to wait for the response to a submit, which can take minutes."""
 
 CA_BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+COMMON_HEADERS = {
+    "Content-Type": "application/json",
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip",
+    "User-Agent": f"airflow-provider-cpp/{__version__}",
+}
+"""The headers of every request. The CPP API requires a content type even for reads."""
 
 
 @dataclass(frozen=True, slots=True)

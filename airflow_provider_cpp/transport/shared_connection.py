@@ -61,7 +61,6 @@ class SharedConnection:
         self.session: PooledSession | None = None
         self.pool = pool
         self.source = source
-        self.cache_key = source.cache_key
         self._acquired: tuple[PooledSession, Token] | Exception | None = None
         self._lock = asyncio.Lock()
         self.last_read: Settings | MarketplaceError | None = None

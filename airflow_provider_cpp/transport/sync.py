@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from datetime import datetime, timezone
@@ -24,13 +23,13 @@ from airflow_provider_cpp.core.effects import (
     Sleep,
 )
 from airflow_provider_cpp.core.http import Request, Response
-from airflow_provider_cpp.exceptions import ConfigurationError, MarketplaceError, TransportError
-from airflow_provider_cpp.transport.adapter import BoundedAdapter
+from airflow_provider_cpp.exceptions import ConfigurationError, InvalidResponseError, MarketplaceError, TransportError
+from airflow_provider_cpp.transport.adapter import BoundedSession
 from airflow_provider_cpp.transport.auth.token_source import Token, token_source
-from airflow_provider_cpp.transport.base import COMMON_HEADERS, Logger, transport_error
-from airflow_provider_cpp.transport.body import drain, response_body
+from airflow_provider_cpp.transport.body import BoundedBody, InvalidBodyError, drain
 from airflow_provider_cpp.transport.deadline import deadline, overdue_text
-from airflow_provider_cpp.transport.settings import Settings
+from airflow_provider_cpp.transport.network_errors import transport_error
+from airflow_provider_cpp.transport.settings import COMMON_HEADERS, Settings
 
 T = TypeVar("T")
 NEVER_SENT = (ConnectTimeoutError, NewConnectionError)
@@ -40,7 +39,7 @@ class SyncSession:
     """Send requests and run flows, blocking; a context manager.
 
     :param settings: the connection's settings.
-    :param log: receives the log lines of flows.
+    :param log_line: logs a line of a flow, with its level; without this argument, lines are discarded.
     :param save_checkpoint: stores a flow's checkpoint, or deletes it for None; without this argument, checkpoints are discarded.
     :param reload: reads the settings again after a failed poll; without this argument, the settings do not change.
     """
@@ -48,7 +47,7 @@ class SyncSession:
     def __init__(
         self,
         settings: Settings,
-        log: Logger | None = None,
+        log_line: Callable[[str, int], None] | None = None,
         *,
         save_checkpoint: Callable[[dict[str, Any] | None], None] | None = None,
         reload: Callable[[], Settings] | None = None,
@@ -57,10 +56,10 @@ class SyncSession:
         self.settings = settings
         self._save_checkpoint = save_checkpoint
         self._reload = reload
-        self._log: Logger = log or logging.getLogger(__name__)
+        self._log_line = log_line
         self._sleep = sleep
         self._tokens = token_source(settings)
-        self._session = _Session()
+        self._session = BoundedSession()
         self._deadline: datetime | None = None
 
     def __enter__(self) -> Self:
@@ -98,7 +97,8 @@ class SyncSession:
             case GetTime():
                 return datetime.now(timezone.utc)
             case Log(text, level):
-                self._log.log(level, "%s", text)
+                if self._log_line is not None:
+                    self._log_line(text, level)
             case SaveCheckpoint(checkpoint):
                 if self._save_checkpoint is not None:
                     self._save_checkpoint(checkpoint)
@@ -161,24 +161,16 @@ class SyncSession:
                 allow_redirects=False,
                 stream=True,
             ) as http_response:
-                body = response_body(request, http_response.headers.get("Content-Encoding"))
+                body = BoundedBody(http_response.headers.get("Content-Encoding"))
                 drain(http_response.raw, body)
+        except InvalidBodyError as error:
+            raise request.error(InvalidResponseError, text=str(error)) from None
         except (requests.RequestException, HTTPError, OSError) as error:
             raise transport_error(request, settings.base_url, error, NEVER_SENT) from None
         received = {name.lower(): value for name, value in http_response.headers.items()}
         return Response(
             http_response.status_code, bytes(body.content), received, settings.base_url, datetime.now(timezone.utc)
         )
-
-
-class _Session(requests.Session):
-    def __init__(self) -> None:
-        super().__init__()
-        self.mount("https://", BoundedAdapter())
-
-    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002 - requests passes it
-        """Return None, because requests otherwise reads the body and Location of a redirect that it does not follow."""
-        return None
 
 
 def _check_deadline(request: Request[Any]) -> None:

@@ -124,7 +124,7 @@ def add_responses(output: Output, emulator: Any, fault: Any) -> None:
     from airflow_provider_cpp.core.models import OfferRef
     from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
     from airflow_provider_cpp.transport.auth.acquire import acquire_token
-    from airflow_provider_cpp.transport.base import transport_error
+    from airflow_provider_cpp.transport.network_errors import transport_error
     from airflow_provider_cpp.transport.settings import Settings
 
     hook, token = CloudPartnerPortalHook(), emulator.tokens[0]
@@ -149,7 +149,7 @@ def add_responses(output: Output, emulator: Any, fault: Any) -> None:
     emulator.inject(fault("response", "status", status=200, body=f"no JSON: {url('error')}"))
     output.add_error(lambda: hook.run(send(get_offer_status(OfferRef("contoso", OFFER)))))
     error = OSError(f"http://us:{PROXY}@proxy.example")
-    output.texts.append(str(transport_error(list_publishers(), "https://api.example", error, sent=False)))
+    output.texts.append(str(transport_error(list_publishers(), "https://api.example", error, ())))
 
 
 def add_fields(output: Output) -> None:

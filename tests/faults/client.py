@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -26,10 +25,6 @@ from airflow_provider_cpp.operators.offer import GoLiveOfferOperator, PublishOff
 from airflow_provider_cpp.tasks import runtime
 from airflow_provider_cpp.transport.settings import Settings
 from airflow_provider_cpp.transport.sync import SyncSession
-
-QUIET = logging.getLogger("faults")
-QUIET.addHandler(logging.NullHandler())
-QUIET.propagate = False
 
 READ_TIMEOUT = 0.3
 """Seconds: the connection's request_timeout and submit_timeout."""
@@ -179,7 +174,7 @@ class _Hook:
         return self.settings
 
     def get_conn(self, save_checkpoint: Any = None) -> SyncSession:
-        session = self.session(self.settings, QUIET, save_checkpoint=save_checkpoint, reload=self.get_settings)
+        session = self.session(self.settings, self.log_line, save_checkpoint=save_checkpoint, reload=self.get_settings)
         session.interceptor = self.interceptor  # type: ignore[attr-defined]  # read by injected faults
         run = session.run
         session.run = lambda flow: run(self.interceptor.drive(flow))  # type: ignore[method-assign,assignment]  # forwards the flow

@@ -440,7 +440,7 @@ def test_a_new_wait_reads_the_connection_again_after_a_while(
     wait_spec = WaitSpec(REF, "live", deadline, poll_interval=0.3, responded=True, api=CloudPartnerPortalHook.conn_type)
 
     async def main() -> list[float]:
-        shared = await loop_registry.loop_registry()
+        shared = loop_registry.loop_registry()
         waits = [asyncio.create_task(first_event(wait_spec))]
         await until(lambda: emulator.counts["status"] > 0)
         use(emulator.connection, extra={"request_timeout": 7})
@@ -468,7 +468,7 @@ def test_a_closed_loop_is_discarded(emulator: Emulator) -> None:
     loop = asyncio.new_event_loop()
 
     async def join() -> None:
-        shared = await loop_registry.loop_registry()
+        shared = loop_registry.loop_registry()
         shared.join(Hook("abandoned"))
 
     loop.run_until_complete(join())

@@ -61,7 +61,7 @@ def acquire_token(settings: Settings, *, refused: bool = False) -> TokenGrant | 
     where = "" if isinstance(credentials, ManagedIdentity) else f" at {settings.authority}"
     text, correlation_id = outcome.message, outcome.correlation_id
     suffix = f" (correlation id {correlation_id})" if correlation_id and correlation_id not in text else ""
-    return replace(outcome, message=f"sign-in of {credentials.principal}{where} failed: {text}{suffix}")
+    return replace(outcome, message=f"sign-in of {credentials}{where} failed: {text}{suffix}")
 
 
 def _application_token(
@@ -103,7 +103,7 @@ def _static_token(credentials: AccessToken, *, refused: bool) -> TokenGrant | To
     if not refused:
         return TokenGrant(credentials.value, float("inf"))
     return TokenFailure(
-        f"the API rejected {credentials.principal}: it expired, was revoked, or is not for this API. An access token cannot"
+        f"the API rejected {credentials}: it expired, was revoked, or is not for this API. An access token cannot"
         " be renewed: put a new one into the connection (password, or access_token in extra), or use another auth"
     )
 

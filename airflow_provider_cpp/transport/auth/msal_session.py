@@ -16,16 +16,15 @@ from urllib3.exceptions import HTTPError
 
 from airflow_provider_cpp.core.redaction import sanitize_line
 from airflow_provider_cpp.exceptions import CertificateVerifyError
-from airflow_provider_cpp.transport.adapter import BoundedAdapter
+from airflow_provider_cpp.transport.adapter import BoundedSession
 from airflow_provider_cpp.transport.auth.token_response import (
     TokenFailure,
     TokenGrant,
     problem_in,
     without_unknown_fields,
 )
-from airflow_provider_cpp.transport.body import BoundedBody, drain
+from airflow_provider_cpp.transport.body import BoundedBody, InvalidBodyError, drain
 from airflow_provider_cpp.transport.credentials import ManagedIdentity
-from airflow_provider_cpp.transport.deadline import overdue_text
 from airflow_provider_cpp.transport.network_errors import network_text, untrusted_text, without_users
 from airflow_provider_cpp.transport.settings import Settings
 
@@ -45,7 +44,8 @@ MAX_ENCODINGS = 8
 
 JSON_ESCAPE = re.compile(r'\\+(?:u([0-9A-Fa-f]{4})|(["/\\]))')
 TOKEN = re.compile(r"\beyJ[\w-]{6,}(?:\.[\w-]*)*")
-TOO_MANY_REQUESTS, REQUEST_TIMEOUT, UNAUTHORIZED, SERVER_ERROR, BAD_REQUEST, REDIRECT = 429, 408, 401, 500, 400, 300
+UNAUTHORIZED, SERVER_ERROR, BAD_REQUEST, REDIRECT = 401, 500, 400, 300
+TEMPORARY = frozenset({408, 429})
 UPDATING = frozenset({404, 410})
 """Statuses of a virtual machine's identity service during an update, which takes about a minute."""
 
@@ -58,13 +58,11 @@ class RejectedResponse(Exception):  # noqa: N818 - it bypasses msal with a respo
         super().__init__()
 
 
-class MsalSession(requests.Session):
+class MsalSession(BoundedSession):
     """A session for one sign-in. Each request uses the connection's settings, which the environment cannot override."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
-        for scheme in ("https://", "http://"):
-            self.mount(scheme, BoundedAdapter())
         self._sent_secrets: set[str] = set()
         self._authority = settings.authority.lower().removesuffix(":443")
         self._is_managed_identity = isinstance(settings.credentials, ManagedIdentity)
@@ -112,7 +110,7 @@ class MsalSession(requests.Session):
             return TokenFailure("a header of the sign-in contains characters that cannot be sent")
         if (untrusted := untrusted_text(error)) is not None:
             return TokenFailure(self.redact(f"{untrusted}; {CertificateVerifyError.hint}"), responded=False)
-        return TokenFailure(self.redact(overdue_text() or network_text(error)), transient=True, responded=False)
+        return TokenFailure(self.redact(network_text(error)), transient=True, responded=False)
 
     def _collect_secrets(self, sent: object) -> None:
         if isinstance(sent, Mapping):
@@ -156,10 +154,10 @@ class MsalSession(requests.Session):
             return None, "a redirect, which is not followed"
         value: Any = None
         try:
-            body = BoundedBody(response.headers.get("Content-Encoding"), _BodyError, max_size=MAX_RESPONSE_SIZE)
+            body = BoundedBody(response.headers.get("Content-Encoding"), max_size=MAX_RESPONSE_SIZE)
             drain(response.raw, body)
             value = json.loads(body.content)
-        except _BodyError as error:
+        except InvalidBodyError as error:
             return None, str(error)
         except (HTTPError, OSError) as error:
             raise RejectedResponse(self.from_network_error(error)) from None
@@ -201,9 +199,9 @@ class MsalSession(requests.Session):
             text, transient = f"HTTP {status}: {problem}", True
         else:
             text = f"HTTP {status}: {error.message}" if error.code is None else error.message
-            is_updating = status in UPDATING and urlsplit(response.url).path.startswith("/metadata/")
-            transient = status >= SERVER_ERROR or status in (TOO_MANY_REQUESTS, REQUEST_TIMEOUT)
-            transient = transient or (self._is_managed_identity and is_updating)
+            is_machine = self._is_managed_identity and urlsplit(response.url).path.startswith("/metadata/")
+            temporary = UPDATING | TEMPORARY if is_machine else TEMPORARY
+            transient = status >= SERVER_ERROR or status in temporary
         retry_after = response.headers.get("Retry-After", "")
         return replace(
             error,
@@ -226,7 +224,3 @@ class MsalSession(requests.Session):
             code=str(code) if code else None,
             correlation_id=str(correlation_id) if correlation_id else None,
         )
-
-
-class _BodyError(Exception):
-    """The body cannot be read."""

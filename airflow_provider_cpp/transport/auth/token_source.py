@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from airflow_provider_cpp.exceptions import AuthenticationError
 from airflow_provider_cpp.transport.auth.acquire import acquire_token
@@ -88,8 +88,7 @@ class TokenSource:
         """
         seconds = time_left()
         if not self._lock.acquire(timeout=-1 if seconds == math.inf else max(seconds, 0)):
-            principal = self._settings.credentials.principal
-            text = f"sign-in of {principal}: the sign-in of another thread did not end before the deadline"
+            text = f"sign-in of {self._settings.credentials}: the sign-in of another thread did not end before the deadline"
             raise AuthenticationError(text, transient=True, responded=False)
         try:
             if (token := self.cached(rejected)) is not None:
@@ -126,15 +125,11 @@ class TokenSource:
         raise outcome.error()
 
 
-_sources: OrderedDict[Settings, TokenSource] = OrderedDict()
 _sources_lock = threading.Lock()
+_cached_source = lru_cache(MAX_SOURCES)(TokenSource)
 
 
 def token_source(settings: Settings) -> TokenSource:
     """Return the source for these settings; there is one per process."""
-    with _sources_lock:
-        source = _sources.setdefault(settings, TokenSource(settings))
-        _sources.move_to_end(settings)
-        while len(_sources) > MAX_SOURCES:
-            _sources.popitem(last=False)
-        return source
+    with _sources_lock:  # without it, two threads could create a source each
+        return _cached_source(settings)
