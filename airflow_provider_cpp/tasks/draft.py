@@ -5,47 +5,23 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, Protocol
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cpp.core.effects import Flow
 from airflow_provider_cpp.core.json_fields import merge_patch
 from airflow_provider_cpp.core.models import OfferRef
 from airflow_provider_cpp.core.params import AddImageParams, ConfigureParams, ImageVersion, UpdateParams, UpdateResult
-from airflow_provider_cpp.defaults import DraftChange
 from airflow_provider_cpp.exceptions import ConfigurationError
 from airflow_provider_cpp.tasks.completion import translate_errors
 from airflow_provider_cpp.tasks.masking import mask_signatures
-from airflow_provider_cpp.tasks.runtime import LinkedTask, TaskRuntime
+from airflow_provider_cpp.tasks.runtime import Task, TaskRuntime
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
-class UpdateTask(LinkedTask, Protocol):
-    """A task that changes any part of a draft."""
-
-    overwrite: bool
-    patch: Any
-    change: DraftChange | None
-    product_resources: Any
-    takes_resources: bool
-    create: bool
-
-
-class AddImageTask(LinkedTask, Protocol):
-    """A task that adds an image version."""
-
-    overwrite: bool
-    plan_id: str
-    version: str
-    os_disk_url: Any
-    data_disk_urls: Any
-    details: Any
-    valid_for: timedelta
-
-
-def update(task: UpdateTask, context: Context) -> dict[str, Any]:
+def update(task: Task, context: Context) -> dict[str, Any]:
     """Change the draft."""
     with translate_errors():
         change = task.change
@@ -64,7 +40,7 @@ def update(task: UpdateTask, context: Context) -> dict[str, Any]:
             return _store(task, runtime, offer, lambda: runtime.api.update(params))
 
 
-def add_image(task: AddImageTask, context: Context) -> dict[str, Any]:
+def add_image(task: Task, context: Context) -> dict[str, Any]:
     """Add an image version if the draft does not have it."""
     with translate_errors():
         image = ImageVersion(
@@ -77,9 +53,7 @@ def add_image(task: AddImageTask, context: Context) -> dict[str, Any]:
             return _store(task, runtime, offer, lambda: runtime.api.add_image(params))
 
 
-def _store(
-    task: LinkedTask, runtime: TaskRuntime, offer: OfferRef, flow: Callable[[], Flow[UpdateResult]]
-) -> dict[str, Any]:
+def _store(task: Task, runtime: TaskRuntime, offer: OfferRef, flow: Callable[[], Flow[UpdateResult]]) -> dict[str, Any]:
     try:
         updated = runtime.run(flow())
     except Exception as error:

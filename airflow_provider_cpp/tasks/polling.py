@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowSensorTimeout, AirflowSkipException
 
@@ -27,7 +27,7 @@ from airflow_provider_cpp.tasks.completion import (
     raise_for_outcome,
     translate_errors,
 )
-from airflow_provider_cpp.tasks.runtime import OfferTask, TaskRuntime
+from airflow_provider_cpp.tasks.runtime import Task, TaskRuntime
 from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
 
 if TYPE_CHECKING:
@@ -36,30 +36,7 @@ if TYPE_CHECKING:
 POLL_STATE_KEY = "airflow_provider_cpp.poll_state"
 
 
-class SensorTask(OfferTask, Protocol):
-    """The attributes of the sensor that this module uses."""
-
-    operation: Any
-    operation_is_given: bool
-    until: Any
-    fail_on_blocked: bool
-    deferrable: bool
-    poll_interval: float | None
-    poll_failure_tolerance: float | timedelta
-    timeout: float
-    soft_fail: bool
-    poll_state: PollState | None
-
-    @property
-    def reschedule(self) -> bool:
-        """Whether Airflow runs each poke in its own process."""
-
-    @property
-    def defer(self) -> Any:
-        """Airflow's method to defer the task."""
-
-
-def execute(sensor: SensorTask, context: Context, super_execute: Callable[[Context], Any]) -> Any:
+def execute(sensor: Task, context: Context, super_execute: Callable[[Context], Any]) -> Any:
     """Poll once; if the wait continues, defer, sleep or reschedule.
 
     :param super_execute: Airflow's own loop of pokes, which sleeps or reschedules.
@@ -76,7 +53,7 @@ def execute(sensor: SensorTask, context: Context, super_execute: Callable[[Conte
         raise_for_outcome(outcome, soft_fail=isinstance(error, AirflowSkipException))
 
 
-def poke(sensor: SensorTask, context: Context) -> bool:
+def poke(sensor: Task, context: Context) -> bool:
     """Poll once, and return whether the target is reached."""
     with _unskippable():
         _, outcome = _poll(sensor, context)
@@ -85,14 +62,14 @@ def poke(sensor: SensorTask, context: Context) -> bool:
         return outcome is not None
 
 
-def finish_wait(sensor: SensorTask, event: object) -> None:
+def finish_wait(sensor: Task, event: object) -> None:
     """End the wait with the trigger's event."""
     with _unskippable():
         finish_from_event(event, soft_fail=sensor.soft_fail)
 
 
 def resume(
-    sensor: SensorTask,
+    sensor: Task,
     context: Context,
     next_method: str,
     next_kwargs: dict[str, Any] | None,
@@ -116,7 +93,7 @@ def resume(
         raise wrapper.error from wrapper.error.__cause__
 
 
-def _poll_then_defer(sensor: SensorTask, context: Context) -> None:
+def _poll_then_defer(sensor: Task, context: Context) -> None:
     with _unskippable():
         spec, outcome = _poll(sensor, context)
         if outcome is not None:
@@ -130,7 +107,7 @@ def _poll_then_defer(sensor: SensorTask, context: Context) -> None:
     )
 
 
-def _poll(sensor: SensorTask, context: Context) -> tuple[WaitSpec, WaitOutcome | None]:
+def _poll(sensor: Task, context: Context) -> tuple[WaitSpec, WaitOutcome | None]:
     """Poll once with a new runtime, so that each poke reads the connection again."""
     with translate_errors():
         _operation(sensor)  # report an invalid argument before reading the connection
@@ -145,12 +122,12 @@ def _poll(sensor: SensorTask, context: Context) -> tuple[WaitSpec, WaitOutcome |
     return spec, outcome
 
 
-def _read_wait_spec(sensor: SensorTask, context: Context) -> WaitSpec:
+def _read_wait_spec(sensor: Task, context: Context) -> WaitSpec:
     with translate_errors(), TaskRuntime(sensor, context) as runtime:
         return _wait_spec(sensor, runtime)
 
 
-def _wait_spec(sensor: SensorTask, runtime: TaskRuntime) -> WaitSpec:
+def _wait_spec(sensor: Task, runtime: TaskRuntime) -> WaitSpec:
     operation = _operation(sensor)
     if sensor.until not in (None, *TARGETS):
         problem = f"until is {sensor.until!r}, not one of {', '.join(TARGETS)}"
@@ -167,7 +144,7 @@ def _wait_spec(sensor: SensorTask, runtime: TaskRuntime) -> WaitSpec:
     )
 
 
-def _operation(sensor: SensorTask) -> Operation | None:
+def _operation(sensor: Task) -> Operation | None:
     if sensor.operation is not None or sensor.operation_is_given:
         # None from an upstream task is an error: the offer's own status may be that of the previous publication.
         return Operation.from_json(sensor.operation)
@@ -176,19 +153,19 @@ def _operation(sensor: SensorTask) -> Operation | None:
     return None
 
 
-def _load_state(sensor: SensorTask, context: Context) -> PollState:
+def _load_state(sensor: Task, context: Context) -> PollState:
     """Return the poll state of earlier pokes from Airflow's task state store or, before Airflow 3.3, from this process."""
     store = _store(sensor, context)
     if store is not None:
         stored = store.get(POLL_STATE_KEY)
         is_own = isinstance(stored, dict) and stored.get("try_number") == _try_number(context)
         sensor.poll_state = PollState.from_payload(stored.get("poll_state")) if is_own else None
-    if sensor.poll_state is None:
-        sensor.poll_state = PollState()
-    return sensor.poll_state
+    state: PollState = sensor.poll_state or PollState()
+    sensor.poll_state = state
+    return state
 
 
-def _store(sensor: SensorTask, context: Context) -> Any:
+def _store(sensor: Task, context: Context) -> Any:
     """Return Airflow's task state store if each poke runs in its own process; None before Airflow 3.3."""
     return context.get("task_state_store") if sensor.reschedule and not sensor.deferrable else None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from airflow_provider_cpp.core.checkpoint import Checkpoint, TryContext, TryCounts
 from airflow_provider_cpp.core.effects import Flow
@@ -19,31 +19,15 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+Task = Any
+"""An operator or sensor of this package. Its class is in a layer that imports this one, so it cannot be named here."""
+
 CHECKPOINT_KEY = "airflow_provider_cpp.checkpoint"
 FIRST_TRY_KEY = "airflow_provider_cpp.first_try"
 """Set by the first try of a run of the task. If it is set and there is no checkpoint, nothing was submitted."""
 
 CHECKPOINT_RETENTION = timedelta(days=180)
 """Longer than Airflow's default, because a publication and its waits may take weeks."""
-
-
-class OfferTask(Protocol):
-    """The common attributes of this package's operators and sensor."""
-
-    conn_id: str
-    publisher_id: str | None
-    offer_id: Any
-    retries: Any
-
-    @property
-    def log(self) -> Any:
-        """Airflow's logger of the task."""
-
-
-class LinkedTask(OfferTask, Protocol):
-    """The attributes of an operator with extra links."""
-
-    link_facts: dict[str, Any]
 
 
 class TaskRuntime:
@@ -54,7 +38,7 @@ class TaskRuntime:
     :raises ConfigurationError: if the connection does not exist or cannot be used.
     """
 
-    def __init__(self, task: OfferTask, context: Context, checkpoints: CheckpointStore | None = None) -> None:
+    def __init__(self, task: Task, context: Context, checkpoints: CheckpointStore | None = None) -> None:
         self.task = task
         self.context = context
         self.hook = get_hook(task.conn_id)
@@ -84,7 +68,7 @@ class TaskRuntime:
         publisher_id = self.task.publisher_id or (given.publisher_id if given else None)
         return self.hook.offer_ref(self.task.offer_id or (given.offer_id if given else ""), publisher_id)
 
-    def push_partner_center_link(self, task: LinkedTask, document: OfferDocument | None) -> None:
+    def push_partner_center_link(self, task: Task, document: OfferDocument | None) -> None:
         """Push the URL of the offer's Partner Center page to XCom, if the API returned one."""
         page = partner_center_url(document.partner_center_url if document else None, self.hook.get_settings().base_url)
         if page is not None:
@@ -99,7 +83,7 @@ class CheckpointStore:
     know that it could have saved a checkpoint and did not.
     """
 
-    def __init__(self, task: OfferTask, context: Context) -> None:
+    def __init__(self, task: Task, context: Context) -> None:
         ti, dag_run = context["ti"], context["dag_run"]
         self._store: Any = context.get("task_state_store")
         self._payload: Any = self._store.get(CHECKPOINT_KEY) if self._store is not None else None

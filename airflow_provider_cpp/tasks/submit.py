@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, Protocol
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import XCOM_RETURN_KEY
 
@@ -34,8 +34,7 @@ from airflow_provider_cpp.tasks.completion import (
 )
 from airflow_provider_cpp.tasks.runtime import (
     CheckpointStore,
-    LinkedTask,
-    OfferTask,
+    Task,
     TaskRuntime,
     operation_argument,
 )
@@ -47,44 +46,7 @@ if TYPE_CHECKING:
 MakeFlow = Callable[[TryContext], Flow[Operation]]
 
 
-class SubmitTask(LinkedTask, Protocol):
-    """A task that publishes or goes live, and optionally waits."""
-
-    if_running: Any
-    wait_for_completion: bool
-    deferrable: bool
-    poll_interval: float | None
-    timeout: float | timedelta
-    poll_failure_tolerance: float | timedelta
-    settle_time: float
-    submitted: Operation | None
-
-
-class GoLiveTask(SubmitTask, Protocol):
-    """A task that goes live."""
-
-    operation: Any
-    operation_is_given: bool
-
-
-class PublishTask(SubmitTask, Protocol):
-    """A task that publishes."""
-
-    notification_emails: Any
-    product_resources: Any
-
-
-class CancelTask(OfferTask, Protocol):
-    """A task that cancels."""
-
-    operation: Any
-    operation_is_given: bool
-    notification_emails: Any
-    poll_interval: float
-    timeout: float | timedelta
-
-
-def publish(task: PublishTask, context: Context) -> dict[str, str | None]:
+def publish(task: Task, context: Context) -> dict[str, str | None]:
     """Publish an offer's draft at most once in a run of the task, optionally wait, and return the operation as JSON."""
     checkpoints = CheckpointStore(task, context)
     with translate_errors(), TaskRuntime(task, context, checkpoints) as runtime:
@@ -100,7 +62,7 @@ def publish(task: PublishTask, context: Context) -> dict[str, str | None]:
         return _submit(task, runtime, checkpoints, offer, flow)
 
 
-def go_live(task: GoLiveTask, context: Context) -> dict[str, str | None]:
+def go_live(task: Task, context: Context) -> dict[str, str | None]:
     """Sign off an offer's preview, optionally wait, and return the operation as JSON."""
     checkpoints = CheckpointStore(task, context)
     with translate_errors():
@@ -114,7 +76,7 @@ def go_live(task: GoLiveTask, context: Context) -> dict[str, str | None]:
             return _submit(task, runtime, checkpoints, offer, flow)
 
 
-def cancel(task: CancelTask, context: Context) -> dict[str, str | None] | None:
+def cancel(task: Task, context: Context) -> dict[str, str | None] | None:
     """Cancel the operation in progress, wait until it ends, and return it as JSON; None if there was none."""
     checkpoints = CheckpointStore(task, context)
     with translate_errors():
@@ -132,7 +94,7 @@ def cancel(task: CancelTask, context: Context) -> dict[str, str | None] | None:
     return canceled.to_json() if canceled is not None else None
 
 
-def finish_wait(task: SubmitTask, context: Context, event: object) -> dict[str, str | None] | None:
+def finish_wait(task: Task, context: Context, event: object) -> dict[str, str | None] | None:
     """End a deferred wait with the trigger's event.
 
     :returns: the operation as JSON; None if the wait was for another operation, so that this task must submit now.
@@ -145,7 +107,7 @@ def finish_wait(task: SubmitTask, context: Context, event: object) -> dict[str, 
 
 
 def raise_if_airflow_timed_out(
-    task: SubmitTask, context: Context, next_method: str, next_kwargs: dict[str, Any] | None
+    task: Task, context: Context, next_method: str, next_kwargs: dict[str, Any] | None
 ) -> None:
     """Fail a task whose deferral Airflow ended because of a timeout."""
     if (reason := airflow_timeout_reason(next_method, next_kwargs)) is not None:
@@ -157,7 +119,7 @@ def raise_if_airflow_timed_out(
         raise_airflow_timeout(str(offer), None, reason, getattr(task, "execution_timeout", None))
 
 
-def _draft_version(task: PublishTask, runtime: TaskRuntime, offer: OfferRef) -> int | None:
+def _draft_version(task: Task, runtime: TaskRuntime, offer: OfferRef) -> int | None:
     try:
         draft = runtime.run(runtime.api.get_draft(offer))
     except RequestError as error:
@@ -168,7 +130,7 @@ def _draft_version(task: PublishTask, runtime: TaskRuntime, offer: OfferRef) -> 
 
 
 def _submit(
-    task: SubmitTask, runtime: TaskRuntime, checkpoints: CheckpointStore, offer: OfferRef, flow: MakeFlow
+    task: Task, runtime: TaskRuntime, checkpoints: CheckpointStore, offer: OfferRef, flow: MakeFlow
 ) -> dict[str, str | None]:
     operation = task.submitted = _submit_in_turn(task, runtime, checkpoints, offer, flow)
     task.log.info("offer %s: %s accepted as operation %s", operation.offer, operation.kind, operation.display_id)
@@ -181,7 +143,7 @@ def _submit(
 
 
 def _submit_in_turn(
-    task: SubmitTask, runtime: TaskRuntime, checkpoints: CheckpointStore, offer: OfferRef, flow: MakeFlow
+    task: Task, runtime: TaskRuntime, checkpoints: CheckpointStore, offer: OfferRef, flow: MakeFlow
 ) -> Operation:
     """Submit; with ``if_running="wait"``, first wait for other operations in progress to end."""
     try_context = checkpoints.try_context(task.settle_time, waits_for_others=task.if_running == "wait")
@@ -200,7 +162,7 @@ def _submit_in_turn(
             try_context = replace(try_context, checkpoint=checkpoints.load())
 
 
-def _wait(task: Any, runtime: TaskRuntime, offer: OfferRef, operation: Operation | None, deadline: datetime) -> None:
+def _wait(task: Task, runtime: TaskRuntime, offer: OfferRef, operation: Operation | None, deadline: datetime) -> None:
     """Wait until an operation reaches its target; without an operation, until the offer has none in progress."""
     spec = WaitSpec(
         offer=offer,
