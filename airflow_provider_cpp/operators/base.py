@@ -101,7 +101,7 @@ class SubmitOperator(OfferOperator):
         """Resume the task; if Airflow ended the wait, fail with the reason."""
         from airflow_provider_cpp.tasks import submit
 
-        submit.raise_if_airflow_timed_out(self, context, next_method, next_kwargs)
+        submit.raise_if_timed_out(self, context, next_method, next_kwargs)
         return super().resume_execution(next_method, next_kwargs, context)
 
     def on_kill(self) -> None:

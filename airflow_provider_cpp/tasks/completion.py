@@ -8,9 +8,8 @@ A permanent error raises ``AirflowFailException``, which fails the task without 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import Any
 
 from airflow.providers.common.compat.sdk import (
@@ -20,8 +19,10 @@ from airflow.providers.common.compat.sdk import (
     AirflowSkipException,
 )
 
+from airflow_provider_cpp.core.models import OfferRef
 from airflow_provider_cpp.core.outcome import WaitOutcome, WaitResult
 from airflow_provider_cpp.exceptions import MarketplaceError
+from airflow_provider_cpp.tasks.runtime import Task
 
 log = logging.getLogger(__name__)
 
@@ -30,9 +31,6 @@ SKIPPABLE = frozenset({WaitResult.FAILED, WaitResult.CANCELED, WaitResult.TIMED_
 
 RESUMED_TO_FAIL = "__fail__"
 """The method name with which Airflow resumes a deferred task only to fail it."""
-
-TRIGGER_TIMEOUT_MARGIN = timedelta(hours=1)
-"""The time from the trigger's own deadline to Airflow's timeout, which applies only if no triggerer ends the wait."""
 
 
 class SkippedOutcome(AirflowSkipException):
@@ -61,11 +59,6 @@ def raise_for_outcome(outcome: WaitOutcome, *, soft_fail: bool = False) -> WaitO
     raise AirflowFailException(outcome.message)
 
 
-def as_timedelta(value: float | timedelta) -> timedelta:
-    """Return a duration as a timedelta; numbers are seconds."""
-    return value if isinstance(value, timedelta) else timedelta(seconds=value)
-
-
 @contextmanager
 def translate_errors() -> Iterator[None]:
     """Convert this package's errors to Airflow's exceptions within a ``with`` block."""
@@ -86,24 +79,29 @@ def finish_from_event(event: object, *, soft_fail: bool = False) -> WaitOutcome:
     return raise_for_outcome(outcome, soft_fail=soft_fail)
 
 
-def airflow_timeout_reason(next_method: str, next_kwargs: Mapping[str, Any] | None) -> str | None:
-    """Return Airflow's reason if Airflow resumes a task because its deferral timed out, else None."""
-    reason = str((next_kwargs or {}).get("error", ""))
-    return reason if next_method == RESUMED_TO_FAIL and "timeout" in reason.casefold() else None
-
-
-def raise_airflow_timeout(
-    offer: str, until: str | None, reason: str, execution_timeout: timedelta | None, *, soft_fail: bool = False
+def raise_if_airflow_timed_out(
+    task: Task,
+    next_method: str,
+    next_kwargs: Mapping[str, Any] | None,
+    find_target: Callable[[], tuple[OfferRef, str | None]],
+    *,
+    soft_fail: bool = False,
 ) -> None:
-    """Fail a deferred wait that one of Airflow's own timeouts ended.
+    """Fail a task that Airflow resumes because one of its own timeouts ended the deferred wait.
 
-    :param until: the target; None if it is not known.
-    :param reason: Airflow's reason; Airflow 2 also limits the deferred time to ``execution_timeout``, and names it there.
+    :param next_kwargs: contains Airflow's reason; Airflow 2 also limits the deferred time to ``execution_timeout``, and names
+        it there.
+    :param find_target: returns the offer and the target of the wait; the target is None if it is not known.
     :raises AirflowSkipException: with ``soft_fail``.
     :raises AirflowException: if ``execution_timeout`` passed, so that Airflow can retry the task.
     :raises AirflowSensorTimeout: otherwise.
     """
-    by_execution = execution_timeout is not None and "execution" in reason.casefold()
+    reason = str((next_kwargs or {}).get("error", "")).casefold()
+    if next_method != RESUMED_TO_FAIL or "timeout" not in reason:
+        return
+    offer, until = find_target()
+    execution_timeout = getattr(task, "execution_timeout", None)
+    by_execution = execution_timeout is not None and "execution" in reason
     why = (
         f"its execution_timeout of {execution_timeout} passed"
         if by_execution
@@ -113,4 +111,4 @@ def raise_airflow_timeout(
     message = f"offer {offer}: gave up waiting{target}; {why}. The publication continues"
     if by_execution and not soft_fail:
         raise AirflowException(message)
-    raise_for_outcome(WaitOutcome(WaitResult.TIMED_OUT, message, offer), soft_fail=soft_fail)
+    raise_for_outcome(WaitOutcome(WaitResult.TIMED_OUT, message, str(offer)), soft_fail=soft_fail)

@@ -37,7 +37,7 @@ def update(task: Task, context: Context) -> dict[str, Any]:
                 if change is None
                 else UpdateParams(offer, change, task.create, task.overwrite)
             )
-            return _store(task, runtime, offer, lambda: runtime.api.update(params))
+            return _store(runtime, offer, lambda: runtime.api.update(params))
 
 
 def add_image(task: Task, context: Context) -> dict[str, Any]:
@@ -50,20 +50,20 @@ def add_image(task: Task, context: Context) -> dict[str, Any]:
         with TaskRuntime(task, context) as runtime:
             offer = runtime.offer_ref()
             params = AddImageParams(offer, image, task.overwrite)
-            return _store(task, runtime, offer, lambda: runtime.api.add_image(params))
+            return _store(runtime, offer, lambda: runtime.api.add_image(params))
 
 
-def _store(task: Task, runtime: TaskRuntime, offer: OfferRef, flow: Callable[[], Flow[UpdateResult]]) -> dict[str, Any]:
+def _store(runtime: TaskRuntime, offer: OfferRef, flow: Callable[[], Flow[UpdateResult]]) -> dict[str, Any]:
     try:
         updated = runtime.run(flow())
     except Exception as error:
         # The error of the user's `change` function may quote the draft's URLs.
         mask_signatures("".join(traceback.format_exception(error)))
         raise
-    runtime.push_partner_center_link(task, updated.document)
+    runtime.push_partner_center_link(updated.document)
     version = updated.document.version if updated.document is not None else None
     if updated.written:
-        task.log.info("offer %s: stored the draft, version %s", offer, version or "unnumbered")
+        runtime.task.log.info("offer %s: stored the draft, version %s", offer, version or "unnumbered")
     return {
         "publisher_id": offer.publisher_id,
         "offer_id": offer.offer_id,

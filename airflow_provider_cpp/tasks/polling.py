@@ -10,25 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowSensorTimeout, AirflowSkipException
 
+from airflow_provider_cpp.core.models import OfferRef
 from airflow_provider_cpp.core.offer_state import TARGETS, default_target
 from airflow_provider_cpp.core.operations import Operation
-from airflow_provider_cpp.core.outcome import WaitOutcome
 from airflow_provider_cpp.core.poll_state import PollState
 from airflow_provider_cpp.core.wait import poll_once, timeout_outcome
 from airflow_provider_cpp.core.wait_spec import WaitSpec
 from airflow_provider_cpp.exceptions import ConfigurationError
 from airflow_provider_cpp.tasks.completion import (
-    TRIGGER_TIMEOUT_MARGIN,
     SkippedOutcome,
-    airflow_timeout_reason,
-    as_timedelta,
     finish_from_event,
-    raise_airflow_timeout,
     raise_for_outcome,
+    raise_if_airflow_timed_out,
     translate_errors,
 )
-from airflow_provider_cpp.tasks.runtime import Task, TaskRuntime
-from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
+from airflow_provider_cpp.tasks.runtime import Task, TaskRuntime, as_timedelta, defer, operation_argument
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -42,7 +38,10 @@ def execute(sensor: Task, context: Context, super_execute: Callable[[Context], A
     :param super_execute: Airflow's own loop of pokes, which sleeps or reschedules.
     """
     try:
-        return _poll_then_defer(sensor, context) if sensor.deferrable else super_execute(context)
+        if not sensor.deferrable:
+            return super_execute(context)
+        if (spec := _poll(sensor, context)) is not None:
+            defer(sensor, spec, sensor.poll_state)
     except _NotSkippable as wrapper:
         raise wrapper.error from wrapper.error.__cause__
     except (AirflowSensorTimeout, AirflowSkipException) as error:
@@ -55,11 +54,7 @@ def execute(sensor: Task, context: Context, super_execute: Callable[[Context], A
 
 def poke(sensor: Task, context: Context) -> bool:
     """Poll once, and return whether the target is reached."""
-    with _unskippable():
-        _, outcome = _poll(sensor, context)
-        if outcome is not None:
-            raise_for_outcome(outcome, soft_fail=sensor.soft_fail)
-        return outcome is not None
+    return _poll(sensor, context) is None
 
 
 def finish_wait(sensor: Task, event: object) -> None:
@@ -80,11 +75,13 @@ def resume(
     :param super_resume: Airflow's own method to resume a task.
     """
     never_fail = getattr(sensor, "never_fail", False)
-    if (reason := airflow_timeout_reason(next_method, next_kwargs)) is not None:
+
+    def find_target() -> tuple[OfferRef, str]:
         spec = _read_wait_spec(sensor, context)
-        execution_timeout = getattr(sensor, "execution_timeout", None)
-        skips = sensor.soft_fail or never_fail
-        raise_airflow_timeout(str(spec.offer), spec.until, reason, execution_timeout, soft_fail=skips)
+        return spec.offer, spec.until
+
+    skips = sensor.soft_fail or never_fail
+    raise_if_airflow_timed_out(sensor, next_method, next_kwargs, find_target, soft_fail=skips)
     try:
         return super_resume()
     except _NotSkippable as wrapper:
@@ -93,33 +90,22 @@ def resume(
         raise wrapper.error from wrapper.error.__cause__
 
 
-def _poll_then_defer(sensor: Task, context: Context) -> None:
-    with _unskippable():
-        spec, outcome = _poll(sensor, context)
-        if outcome is not None:
-            raise_for_outcome(outcome, soft_fail=sensor.soft_fail)
-            return
-    state = sensor.poll_state or PollState()
-    sensor.defer(
-        trigger=OfferStatusTrigger(sensor.conn_id, spec.to_payload(), state.to_payload()),
-        method_name="execute_complete",
-        timeout=timedelta(seconds=sensor.timeout) + TRIGGER_TIMEOUT_MARGIN,
-    )
-
-
-def _poll(sensor: Task, context: Context) -> tuple[WaitSpec, WaitOutcome | None]:
-    """Poll once with a new runtime, so that each poke reads the connection again."""
-    with translate_errors():
+def _poll(sensor: Task, context: Context) -> WaitSpec | None:
+    """Poll once with a new runtime, so that each poke reads the connection again; return None at the target."""
+    with _unskippable(), translate_errors():
         _operation(sensor)  # report an invalid argument before reading the connection
         state = _load_state(sensor, context)
         state.request = None  # the connection may have changed to another API
         with TaskRuntime(sensor, context) as runtime:
             spec = _wait_spec(sensor, runtime)
             outcome = runtime.run(poll_once(runtime.api, spec, state))
-    store = _store(sensor, context)
-    if store is not None:
-        store.set(POLL_STATE_KEY, {"try_number": _try_number(context), "poll_state": state.to_payload()})
-    return spec, outcome
+        store = _store(sensor, context)
+        if store is not None:
+            store.set(POLL_STATE_KEY, {"try_number": _try_number(context), "poll_state": state.to_payload()})
+        if outcome is None:
+            return spec
+        raise_for_outcome(outcome, soft_fail=sensor.soft_fail)
+    return None
 
 
 def _read_wait_spec(sensor: Task, context: Context) -> WaitSpec:
@@ -145,12 +131,10 @@ def _wait_spec(sensor: Task, runtime: TaskRuntime) -> WaitSpec:
 
 
 def _operation(sensor: Task) -> Operation | None:
-    if sensor.operation is not None or sensor.operation_is_given:
-        # None from an upstream task is an error: the offer's own status may be that of the previous publication.
-        return Operation.from_json(sensor.operation)
-    if not sensor.offer_id:
+    operation = operation_argument(sensor)
+    if operation is None and not sensor.offer_id:
         raise ConfigurationError(("pass operation or offer_id",), "the task's arguments")
-    return None
+    return operation
 
 
 def _load_state(sensor: Task, context: Context) -> PollState:

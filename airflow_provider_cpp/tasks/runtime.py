@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from airflow_provider_cpp.core.checkpoint import Checkpoint, TryContext, TryCounts
 from airflow_provider_cpp.core.effects import Flow
 from airflow_provider_cpp.core.models import OfferDocument, OfferRef
 from airflow_provider_cpp.core.operations import Operation
+from airflow_provider_cpp.core.poll_state import PollState
+from airflow_provider_cpp.core.wait_spec import WaitSpec
 from airflow_provider_cpp.hooks.lookup import get_hook
 from airflow_provider_cpp.links import PARTNER_CENTER_URL_KEY, partner_center_url
+from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -22,12 +24,20 @@ T = TypeVar("T")
 Task = Any
 """An operator or sensor of this package. Its class is in a layer that imports this one, so it cannot be named here."""
 
+TRIGGER_TIMEOUT_MARGIN = timedelta(hours=1)
+"""The time from the trigger's own deadline to Airflow's timeout, which applies only if no triggerer ends the wait."""
+
 CHECKPOINT_KEY = "airflow_provider_cpp.checkpoint"
 FIRST_TRY_KEY = "airflow_provider_cpp.first_try"
 """Set by the first try of a run of the task. If it is set and there is no checkpoint, nothing was submitted."""
 
 CHECKPOINT_RETENTION = timedelta(days=180)
 """Longer than Airflow's default, because a publication and its waits may take weeks."""
+
+
+def as_timedelta(value: float | timedelta) -> timedelta:
+    """Return a duration as a timedelta; numbers are seconds."""
+    return value if isinstance(value, timedelta) else timedelta(seconds=value)
 
 
 class TaskRuntime:
@@ -48,9 +58,7 @@ class TaskRuntime:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._session.close()
 
     def run(self, flow: Flow[T]) -> T:
@@ -68,12 +76,12 @@ class TaskRuntime:
         publisher_id = self.task.publisher_id or (given.publisher_id if given else None)
         return self.hook.offer_ref(self.task.offer_id or (given.offer_id if given else ""), publisher_id)
 
-    def push_partner_center_link(self, task: Task, document: OfferDocument | None) -> None:
+    def push_partner_center_link(self, document: OfferDocument | None) -> None:
         """Push the URL of the offer's Partner Center page to XCom, if the API returned one."""
         page = partner_center_url(document.partner_center_url if document else None, self.hook.get_settings().base_url)
         if page is not None:
             self.context["ti"].xcom_push(key=PARTNER_CENTER_URL_KEY, value=page)
-            task.link_facts[PARTNER_CENTER_URL_KEY] = page
+            self.task.link_facts[PARTNER_CENTER_URL_KEY] = page
 
 
 class CheckpointStore:
@@ -101,7 +109,7 @@ class CheckpointStore:
                 self._store.set(FIRST_TRY_KEY, True, retention=CHECKPOINT_RETENTION)
 
     def try_context(self, settle_time: float, *, waits_for_others: bool = False) -> TryContext:
-        """Return what this try knows about earlier tries.
+        """Return what this try knows about earlier tries, and about its own submits.
 
         :param settle_time: seconds after which a submit that no operation shows was not accepted.
         :param waits_for_others: whether the task waits while another operation is in progress.
@@ -112,17 +120,10 @@ class CheckpointStore:
             counts=self._counts,
             can_checkpoint=self._store is not None,
             earlier_could_checkpoint=self._earlier_could_checkpoint,
-            checkpoint=self.load(),
+            checkpoint=Checkpoint.from_payload(self._payload),
             dag_run_start=self._dag_run_start,
             waits_for_others=waits_for_others,
         )
-
-    def load(self) -> Checkpoint | None:
-        """Return the latest checkpoint, of this try or an earlier one.
-
-        :raises ConfigurationError: if this release cannot read it.
-        """
-        return Checkpoint.from_payload(self._payload)
 
     def save(self, payload: dict[str, Any] | None) -> None:
         """Save a checkpoint; None deletes the stored one."""
@@ -134,11 +135,19 @@ class CheckpointStore:
         self._payload = payload
 
 
-def operation_argument(value: Any, *, is_given: bool) -> Operation | None:
-    """Parse the argument ``operation`` without reading the connection.
+def operation_argument(task: Task) -> Operation | None:
+    """Parse the argument ``operation``, usually the upstream task's result, without reading the connection.
 
-    :param value: the rendered argument, usually the upstream task's result.
-    :param is_given: whether the DAG file sets the argument; if so, None is an error, because the upstream task was skipped.
-    :raises ConfigurationError: if the value is not an operation.
+    :raises ConfigurationError: if the value is not an operation. None is an error too if the DAG file sets the argument: the
+        upstream task was skipped, and the offer's own status may be that of the previous publication.
     """
-    return None if value is None and not is_given else Operation.from_json(value)
+    return None if task.operation is None and not task.operation_is_given else Operation.from_json(task.operation)
+
+
+def defer(task: Task, spec: WaitSpec, state: PollState) -> None:
+    """Continue a wait in the triggerer."""
+    task.defer(
+        trigger=OfferStatusTrigger(task.conn_id, spec.to_payload(), state.to_payload()),
+        method_name="execute_complete",
+        timeout=as_timedelta(task.timeout) + TRIGGER_TIMEOUT_MARGIN,
+    )

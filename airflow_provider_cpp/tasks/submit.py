@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -24,21 +23,19 @@ from airflow_provider_cpp.exceptions import OperationInProgressError, RequestErr
 from airflow_provider_cpp.hooks.base import split_emails
 from airflow_provider_cpp.links import PARTNER_CENTER_URL_KEY
 from airflow_provider_cpp.tasks.completion import (
-    TRIGGER_TIMEOUT_MARGIN,
-    airflow_timeout_reason,
-    as_timedelta,
     finish_from_event,
-    raise_airflow_timeout,
     raise_for_outcome,
+    raise_if_airflow_timed_out,
     translate_errors,
 )
 from airflow_provider_cpp.tasks.runtime import (
     CheckpointStore,
     Task,
     TaskRuntime,
+    as_timedelta,
+    defer,
     operation_argument,
 )
-from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -54,33 +51,33 @@ def publish(task: Task, context: Context) -> dict[str, str | None]:
         emails = split_emails(task.notification_emails or ())
 
         def flow(try_context: TryContext) -> Flow[Operation]:
-            version = _draft_version(task, runtime, offer)
+            version = _draft_version(runtime, offer)
             return runtime.api.publish(
                 PublishParams(offer, emails, try_context, version, tuple(task.product_resources or ()))
             )
 
-        return _submit(task, runtime, checkpoints, offer, flow)
+        return _submit(runtime, checkpoints, offer, flow)
 
 
 def go_live(task: Task, context: Context) -> dict[str, str | None]:
     """Sign off an offer's preview, optionally wait, and return the operation as JSON."""
     checkpoints = CheckpointStore(task, context)
     with translate_errors():
-        operation = operation_argument(task.operation, is_given=task.operation_is_given)
+        operation = operation_argument(task)
         with TaskRuntime(task, context, checkpoints) as runtime:
             offer = runtime.offer_ref(operation)
 
             def flow(try_context: TryContext) -> Flow[Operation]:
                 return runtime.api.go_live(GoLiveParams(offer, try_context, operation))
 
-            return _submit(task, runtime, checkpoints, offer, flow)
+            return _submit(runtime, checkpoints, offer, flow)
 
 
 def cancel(task: Task, context: Context) -> dict[str, str | None] | None:
     """Cancel the operation in progress, wait until it ends, and return it as JSON; None if there was none."""
     checkpoints = CheckpointStore(task, context)
     with translate_errors():
-        operation = operation_argument(task.operation, is_given=task.operation_is_given)
+        operation = operation_argument(task)
         with TaskRuntime(task, context, checkpoints) as runtime:
             params = CancelParams(
                 offer=runtime.offer_ref(operation),
@@ -106,64 +103,65 @@ def finish_wait(task: Task, context: Context, event: object) -> dict[str, str | 
     return operation
 
 
-def raise_if_airflow_timed_out(
-    task: Task, context: Context, next_method: str, next_kwargs: dict[str, Any] | None
-) -> None:
+def raise_if_timed_out(task: Task, context: Context, next_method: str, next_kwargs: dict[str, Any] | None) -> None:
     """Fail a task whose deferral Airflow ended because of a timeout."""
-    if (reason := airflow_timeout_reason(next_method, next_kwargs)) is not None:
+
+    def find_target() -> tuple[OfferRef, None]:
         given = getattr(task, "operation", None)
         with translate_errors():
             operation = Operation.from_json(given) if given is not None else None
             with TaskRuntime(task, context) as runtime:
-                offer = runtime.offer_ref(operation)
-        raise_airflow_timeout(str(offer), None, reason, getattr(task, "execution_timeout", None))
+                return runtime.offer_ref(operation), None
+
+    raise_if_airflow_timed_out(task, next_method, next_kwargs, find_target)
 
 
-def _draft_version(task: Task, runtime: TaskRuntime, offer: OfferRef) -> int | None:
+def _draft_version(runtime: TaskRuntime, offer: OfferRef) -> int | None:
     try:
         draft = runtime.run(runtime.api.get_draft(offer))
     except RequestError as error:
-        task.log.info("%s; continuing without the draft's version", error)
+        runtime.task.log.info("%s; continuing without the draft's version", error)
         return None
-    runtime.push_partner_center_link(task, draft)
+    runtime.push_partner_center_link(draft)
     return draft.version if draft else None
 
 
 def _submit(
-    task: Task, runtime: TaskRuntime, checkpoints: CheckpointStore, offer: OfferRef, flow: MakeFlow
+    runtime: TaskRuntime, checkpoints: CheckpointStore, offer: OfferRef, flow: MakeFlow
 ) -> dict[str, str | None]:
-    operation = task.submitted = _submit_in_turn(task, runtime, checkpoints, offer, flow)
+    task = runtime.task
+    operation = task.submitted = _submit_in_turn(runtime, checkpoints, offer, flow)
     task.log.info("offer %s: %s accepted as operation %s", operation.offer, operation.kind, operation.display_id)
     value = task.link_facts[XCOM_RETURN_KEY] = operation.to_json()
     if task.wait_for_completion:
         if getattr(task, "do_xcom_push", True):
             runtime.context["ti"].xcom_push(key=XCOM_RETURN_KEY, value=value)
-        _wait(task, runtime, operation.offer, operation, datetime.now(timezone.utc) + as_timedelta(task.timeout))
+        _wait(runtime, operation.offer, operation, datetime.now(timezone.utc) + as_timedelta(task.timeout))
     return value
 
 
-def _submit_in_turn(
-    task: Task, runtime: TaskRuntime, checkpoints: CheckpointStore, offer: OfferRef, flow: MakeFlow
-) -> Operation:
+def _submit_in_turn(runtime: TaskRuntime, checkpoints: CheckpointStore, offer: OfferRef, flow: MakeFlow) -> Operation:
     """Submit; with ``if_running="wait"``, first wait for other operations in progress to end."""
-    try_context = checkpoints.try_context(task.settle_time, waits_for_others=task.if_running == "wait")
+    task = runtime.task
+    waits = task.if_running == "wait"
     # One deadline for all of these waits; otherwise, a series of other operations could block this task forever.
     began = getattr(runtime.context["ti"], "start_date", None) or datetime.now(timezone.utc)
     deadline = began + as_timedelta(task.timeout)
     while True:
+        # Each round includes this try's own checkpoint, even if Airflow cannot store it.
+        try_context = checkpoints.try_context(task.settle_time, waits_for_others=waits)
         try:
             return runtime.run(flow(try_context))
         except OperationInProgressError as other:
-            if task.if_running != "wait" or datetime.now(timezone.utc) >= deadline:
+            if not waits or datetime.now(timezone.utc) >= deadline:
                 raise
             task.log.info("offer %s: %s is in progress; waiting for it to end", other.offer, other.operation)
-            _wait(task, runtime, offer, None, deadline)
-            # Include this try's own checkpoint, even if Airflow cannot store it.
-            try_context = replace(try_context, checkpoint=checkpoints.load())
+            _wait(runtime, offer, None, deadline)
 
 
-def _wait(task: Task, runtime: TaskRuntime, offer: OfferRef, operation: Operation | None, deadline: datetime) -> None:
+def _wait(runtime: TaskRuntime, offer: OfferRef, operation: Operation | None, deadline: datetime) -> None:
     """Wait until an operation reaches its target; without an operation, until the offer has none in progress."""
+    task = runtime.task
     spec = WaitSpec(
         offer=offer,
         until=IDLE if operation is None else default_target(operation),
@@ -175,10 +173,5 @@ def _wait(task: Task, runtime: TaskRuntime, offer: OfferRef, operation: Operatio
         api=runtime.api.name,
     )
     if task.deferrable:
-        state = PollState(responded=True, step_since=datetime.now(timezone.utc))
-        task.defer(
-            trigger=OfferStatusTrigger(task.conn_id, spec.to_payload(), state.to_payload()),
-            method_name="execute_complete",
-            timeout=as_timedelta(task.timeout) + TRIGGER_TIMEOUT_MARGIN,
-        )
+        defer(task, spec, PollState(responded=True, step_since=datetime.now(timezone.utc)))
     raise_for_outcome(runtime.run(wait(runtime.api, spec)))

@@ -266,7 +266,7 @@ def test_the_numbers_on_failures_and_retries_match_the_code() -> None:
     """Each duration and count on the page on failures and retries is the one in the code."""
     from airflow_provider_cpp.apis.cloud_partner_portal import update
     from airflow_provider_cpp.core import checkpoint, operations
-    from airflow_provider_cpp.tasks import completion, runtime
+    from airflow_provider_cpp.tasks import runtime
 
     words = {4: "four", 5: "five"}
     text = (DOCS / "failures_and_retries.md").read_text()
@@ -279,7 +279,7 @@ def test_the_numbers_on_failures_and_retries_match_the_code() -> None:
     ):
         assert documented in text
     assert "an hour after its `timeout`" in text
-    assert timedelta(hours=1) == completion.TRIGGER_TIMEOUT_MARGIN
+    assert timedelta(hours=1) == runtime.TRIGGER_TIMEOUT_MARGIN
 
 
 def test_the_numbers_on_polling_intervals_match_the_code() -> None:
