@@ -11,11 +11,11 @@ from airflow_provider_cpp.apis.cloud_partner_portal.api import CLOUD_PARTNER_POR
 from airflow_provider_cpp.apis.cloud_partner_portal.models import OfferSummary, PublisherSummary
 from airflow_provider_cpp.core.checkpoint import TryContext
 from airflow_provider_cpp.core.effects import send_with_retry
-from airflow_provider_cpp.core.models import OfferDocument, StatusReport
+from airflow_provider_cpp.core.models import OfferDocument, OfferRef, StatusReport
 from airflow_provider_cpp.core.operations import Operation, OperationSummary, newest_first
 from airflow_provider_cpp.core.params import CancelParams, GoLiveParams, PublishParams, UpdateParams, UpdateResult
 from airflow_provider_cpp.defaults import DEFAULT_SETTLE_TIME, DraftChange
-from airflow_provider_cpp.get_provider_info import CLOUD_PARTNER_PORTAL, HOOK_NAME
+from airflow_provider_cpp.get_provider_info import CLOUD_PARTNER_PORTAL, CONNECTIONS
 from airflow_provider_cpp.hooks.base import MarketplaceHook, split_emails
 
 
@@ -30,15 +30,14 @@ class CloudPartnerPortalHook(MarketplaceHook):
 
     default_conn_name = "cloud_partner_portal_default"
     conn_type = CLOUD_PARTNER_PORTAL
-    hook_name = HOOK_NAME
+    hook_name = CONNECTIONS[conn_type]["hook-name"]
     api = CLOUD_PARTNER_PORTAL_API
     needs_publisher = True
 
     def list_offers(self, publisher_id: str | None = None) -> tuple[OfferSummary, ...]:
         """List a publisher's offers with their statuses."""
-        with self.get_conn() as session:
-            publisher = self._publisher(publisher_id or session.settings.publisher_id)
-            return session.run(send_with_retry(endpoints.list_offers(publisher)))
+        publisher = self._publisher(publisher_id or self.get_settings().publisher_id)
+        return self._send(endpoints.list_offers(publisher))
 
     def list_publishers(self) -> tuple[PublisherSummary, ...]:
         """List the publishers to which the application has access."""
@@ -99,7 +98,8 @@ class CloudPartnerPortalHook(MarketplaceHook):
     async def aget_offer_status(self, offer_id: str, publisher_id: str | None = None) -> StatusReport:
         """Return an offer's status without blocking the event loop."""
         publisher = publisher_id or (await self.aget_settings()).publisher_id
-        return await self.arun(send_with_retry(endpoints.get_offer_status(self._offer_ref(offer_id, publisher))))
+        offer = OfferRef(self._publisher(publisher), offer_id)
+        return await self.arun(send_with_retry(endpoints.get_offer_status(offer)))
 
     def list_operations(self, offer_id: str, publisher_id: str | None = None) -> list[OperationSummary]:
         """List an offer's operations, newest first."""

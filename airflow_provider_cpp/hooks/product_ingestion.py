@@ -17,7 +17,7 @@ from airflow_provider_cpp.core.models import StatusReport
 from airflow_provider_cpp.core.operations import Operation, OperationSummary
 from airflow_provider_cpp.core.params import CancelParams, ConfigureParams, GoLiveParams, PublishParams, UpdateResult
 from airflow_provider_cpp.defaults import DEFAULT_SETTLE_TIME
-from airflow_provider_cpp.get_provider_info import PRODUCT_INGESTION, PRODUCT_INGESTION_HOOK_NAME
+from airflow_provider_cpp.get_provider_info import CONNECTIONS, PRODUCT_INGESTION
 from airflow_provider_cpp.hooks.base import MarketplaceHook
 
 
@@ -34,7 +34,7 @@ class ProductIngestionHook(MarketplaceHook):
 
     default_conn_name = "product_ingestion_default"
     conn_type = PRODUCT_INGESTION
-    hook_name = PRODUCT_INGESTION_HOOK_NAME
+    hook_name = CONNECTIONS[conn_type]["hook-name"]
     api = PRODUCT_INGESTION_API
     needs_publisher = False
 
