@@ -30,13 +30,10 @@ class MarketplaceLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Return the URL; empty if the task has not returned an operation."""
-        operation = _link_fact(operator, ti_key, XCOM_RETURN_KEY)
-        if not isinstance(operation, dict):
-            return ""
-        publisher_id, offer_id = operation.get("publisher_id"), operation.get("offer_id")
-        if not isinstance(publisher_id, str) or not isinstance(offer_id, str):
-            return ""
-        return f"{MARKETPLACE_URL}/{quote(publisher_id, safe='')}.{quote(offer_id, safe='')}"
+        match _link_fact(operator, ti_key, XCOM_RETURN_KEY):
+            case {"publisher_id": str(publisher_id), "offer_id": str(offer_id)}:
+                return f"{MARKETPLACE_URL}/{quote(publisher_id, safe='')}.{quote(offer_id, safe='')}"
+        return ""
 
 
 class PartnerCenterLink(BaseOperatorLink):

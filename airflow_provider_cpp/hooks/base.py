@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from copy import copy
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from airflow_provider_cpp.transport.sync import SyncSession
 
 T = TypeVar("T")
-
-CheckpointWriter = Callable[[dict[str, Any] | None], None]
 
 
 class MarketplaceHook(BaseHook):
@@ -73,7 +70,7 @@ class MarketplaceHook(BaseHook):
         """Return the labels of the standard fields for Airflow before 3.2."""
         return {key.replace("-", "_"): value for key, value in CONNECTIONS[cls.conn_type]["ui-field-behaviour"].items()}
 
-    def get_conn(self, save_checkpoint: CheckpointWriter | None = None) -> SyncSession:
+    def get_conn(self, save_checkpoint: Callable[[dict[str, Any] | None], None] | None = None) -> SyncSession:
         """Return an open session; close it, or use it with ``with``.
 
         :param save_checkpoint: stores the checkpoints of flows; None to discard them.
@@ -153,8 +150,8 @@ class MarketplaceHook(BaseHook):
         return f"connection {self.conn_id!r}"
 
     def log_line(self, text: str, level: int) -> None:
-        """Log a line through a copy: ``self.log`` stays cached on the instance, and there may be thousands of instances."""
-        copy(self).log.log(level, "%s", text)
+        """Log a line."""
+        self.log.log(level, "%s", text)
 
     def offer_ref(self, offer_id: str, publisher_id: str | None = None) -> OfferRef:
         """Return a reference to an offer.
@@ -163,7 +160,8 @@ class MarketplaceHook(BaseHook):
         :param publisher_id: the publisher ID; the connection's if None.
         :raises ConfigurationError: if the API needs a publisher and there is none, or if an ID is not valid in a URL path.
         """
-        return self._offer_ref(offer_id, publisher_id or self.get_settings().publisher_id)
+        publisher = publisher_id or self.get_settings().publisher_id
+        return OfferRef(self._publisher(publisher) if self.needs_publisher else publisher, offer_id)
 
     def parse_operation(self, value: Operation | Mapping[str, Any] | Any) -> Operation:
         """Parse the operation that a task returned.
@@ -201,9 +199,6 @@ class MarketplaceHook(BaseHook):
             extra=extra,
             where=self.where,
         )
-
-    def _offer_ref(self, offer_id: str, publisher_id: str | None) -> OfferRef:
-        return OfferRef(self._publisher(publisher_id) if self.needs_publisher else publisher_id or None, offer_id)
 
     def _publisher(self, publisher_id: str | None) -> str:
         if not publisher_id:

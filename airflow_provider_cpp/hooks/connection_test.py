@@ -55,10 +55,6 @@ ENTRA_ERRORS: dict[str, tuple[str, str]] = {
 
 _NUMBER = re.compile(r"AADSTS([0-9]+)")
 UNREACHABLE = "{0} does not respond to Airflow's API server, where this test runs: check {1}, firewalls and proxies"
-NO_MANAGED_IDENTITY = (
-    "this test runs on Airflow's API server; a managed identity is available only on a machine in Azure"
-)
-TRY_AGAIN = "this may be temporary: try again in some minutes"
 
 
 def check_connection(
@@ -76,7 +72,8 @@ def check_connection(
     from airflow_provider_cpp.transport.sync import SyncSession
 
     try:
-        settings = with_short_timeout(read())
+        settings = read()
+        settings = replace(settings, request_timeout=min(settings.request_timeout, TIMEOUT))
     except ConfigurationError as error:  # omit the name: Airflow tests a copy with a random name
         return False, f"the connection cannot be used: {'; '.join(error.problems)}"
     try:
@@ -87,26 +84,18 @@ def check_connection(
         return False, f"{error}; {advice}" if advice else str(error)
 
 
-def with_short_timeout(settings: Settings) -> Settings:
-    """Return the settings with a request timeout of at most :data:`TIMEOUT`."""
-    return replace(settings, request_timeout=min(settings.request_timeout, TIMEOUT))
-
-
 def _advice(error: MarketplaceError, settings: Settings) -> str:
     if isinstance(error, TransportError) and not isinstance(error, CertificateVerifyError):
         return UNREACHABLE.format(settings.base_url, "API address and port")
     if isinstance(error, AuthenticationError):
-        return _sign_in_advice(error, settings)
-    return TRY_AGAIN if error.retryable else ""
-
-
-def _sign_in_advice(error: AuthenticationError, settings: Settings) -> str:
-    number = _NUMBER.search(str(error))
-    if number is not None and number.group(1) in ENTRA_ERRORS:
-        return ": ".join(ENTRA_ERRORS[number.group(1)])
-    if not error.responded and not error.retryable:
-        return ""  # the error for an untrusted certificate already has advice
-    if not error.responded:
-        is_machine = settings.credentials.auth_type == "managed_identity"
-        return NO_MANAGED_IDENTITY if is_machine else UNREACHABLE.format(settings.authority, "the authority")
-    return TRY_AGAIN if error.retryable else ""
+        number = _NUMBER.search(str(error))
+        if number is not None and number.group(1) in ENTRA_ERRORS:
+            return ": ".join(ENTRA_ERRORS[number.group(1)])
+        if error.retryable and not error.responded:
+            if settings.credentials.auth_type == "managed_identity":
+                return (
+                    "this test runs on Airflow's API server; a managed identity is available only on a machine in Azure"
+                )
+            return UNREACHABLE.format(settings.authority, "the authority")
+    # The error for an untrusted certificate is permanent, and already has advice.
+    return "this may be temporary: try again in some minutes" if error.retryable else ""

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+from pkgutil import resolve_name
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
@@ -35,6 +35,5 @@ def make_hook(conn_id: str, conn_type: str | None) -> MarketplaceHook:
     if info is None:
         problem = f"its type is {conn_type!r}, not one of: {', '.join(CONNECTIONS)}"
         raise ConfigurationError((problem,), f"connection {conn_id!r}")
-    module, _, name = str(info["hook-class-name"]).rpartition(".")
-    hook: MarketplaceHook = getattr(import_module(module), name)(conn_id)
+    hook: MarketplaceHook = resolve_name(info["hook-class-name"])(conn_id)
     return hook

@@ -24,12 +24,7 @@ if TYPE_CHECKING:
 
 
 class OfferOperator(BaseOperator):
-    """The base class of operators for one offer.
-
-    :param offer_id: the offer ID.
-    :param publisher_id: the publisher ID; the connection's if None.
-    :param conn_id: the connection ID; the connection type selects the API.
-    """
+    """The base class of operators for one offer. Each operator describes the arguments."""
 
     template_fields: Sequence[str] = ("conn_id", "publisher_id", "offer_id")
     operator_extra_links = (MarketplaceLink(), PartnerCenterLink())
@@ -51,16 +46,7 @@ class OfferOperator(BaseOperator):
 
 
 class SubmitOperator(OfferOperator):
-    """The base class of the publish and go-live operators, which submit an operation and optionally wait.
-
-    :param wait_for_completion: whether to wait; False by default, so that a sensor can wait instead.
-    :param deferrable: whether to wait in the triggerer; Airflow's ``[operators] default_deferrable`` if None.
-    :param poll_interval: seconds between two polls; if None, it grows with the age of the current step.
-    :param timeout: how long to wait; seconds or a timedelta, 14 days by default.
-    :param poll_failure_tolerance: for how long all polls may fail; seconds or a timedelta, 6 hours by default.
-    :param settle_time: seconds after which a submit was not accepted if its response was lost and no operation shows it; 900
-        by default.
-    """
+    """The base class of the publish and go-live operators, which submit an operation and optionally wait."""
 
     if_running = "fail"
     submitted: Operation | None = None  # set by this process
@@ -86,16 +72,11 @@ class SubmitOperator(OfferOperator):
         self.poll_failure_tolerance = poll_failure_tolerance
         self.settle_time = settle_time
 
-    def execute(self, context: Context) -> dict[str, str | None]:
-        """Submit at most once, and optionally wait."""
-        raise NotImplementedError
-
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, str | None]:
         """Continue after a deferred wait with the trigger's event."""
         from airflow_provider_cpp.tasks import submit
 
-        operation = submit.finish_wait(self, context, event)
-        return operation if operation is not None else self.execute(context)
+        return submit.finish_wait(self, context, event) or self.execute(context)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume the task; if Airflow ended the wait, fail with the reason."""

@@ -102,7 +102,7 @@ class OfferStatusSensor(BaseSensorOperator):
         """Poll once, and return whether the target is reached."""
         from airflow_provider_cpp.tasks import polling
 
-        return polling.poke(self, context)
+        return polling.poll(self, context) is None
 
     def execute_complete(self, context: Context, event: Any = None) -> None:  # noqa: ARG002 - Airflow passes it
         """End the deferred wait with the trigger's event."""

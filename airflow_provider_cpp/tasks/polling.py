@@ -40,7 +40,7 @@ def execute(sensor: Task, context: Context, super_execute: Callable[[Context], A
     try:
         if not sensor.deferrable:
             return super_execute(context)
-        if (spec := _poll(sensor, context)) is not None:
+        if (spec := poll(sensor, context)) is not None:
             defer(sensor, spec, sensor.poll_state)
     except _NotSkippable as wrapper:
         raise wrapper.error from wrapper.error.__cause__
@@ -50,11 +50,6 @@ def execute(sensor: Task, context: Context, super_execute: Callable[[Context], A
         # Airflow's own timeout message names neither the offer nor its status.
         outcome = timeout_outcome(_read_wait_spec(sensor, context), _load_state(sensor, context))
         raise_for_outcome(outcome, soft_fail=isinstance(error, AirflowSkipException))
-
-
-def poke(sensor: Task, context: Context) -> bool:
-    """Poll once, and return whether the target is reached."""
-    return _poll(sensor, context) is None
 
 
 def finish_wait(sensor: Task, event: object) -> None:
@@ -90,8 +85,8 @@ def resume(
         raise wrapper.error from wrapper.error.__cause__
 
 
-def _poll(sensor: Task, context: Context) -> WaitSpec | None:
-    """Poll once with a new runtime, so that each poke reads the connection again; return None at the target."""
+def poll(sensor: Task, context: Context) -> WaitSpec | None:
+    """Poll once; return None if the target is reached, else what to wait for. Each poll reads the connection again."""
     with _unskippable(), translate_errors():
         _operation(sensor)  # report an invalid argument before reading the connection
         state = _load_state(sensor, context)

@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_cpp.core.checkpoint import Checkpoint, TryContext, TryCounts
-from airflow_provider_cpp.core.effects import Flow
 from airflow_provider_cpp.core.models import OfferDocument, OfferRef
 from airflow_provider_cpp.core.operations import Operation
 from airflow_provider_cpp.core.poll_state import PollState
@@ -18,8 +17,6 @@ from airflow_provider_cpp.triggers.offer_status import OfferStatusTrigger
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
-
-T = TypeVar("T")
 
 Task = Any
 """An operator or sensor of this package. Its class is in a layer that imports this one, so it cannot be named here."""
@@ -45,6 +42,7 @@ class TaskRuntime:
 
     :param checkpoints: stores the checkpoints of a task that submits; None to discard them.
     :ivar hook: the hook for the connection type; it has already read the connection.
+    :ivar run: runs a flow in the session, and returns its result.
     :raises ConfigurationError: if the connection does not exist or cannot be used.
     """
 
@@ -54,16 +52,13 @@ class TaskRuntime:
         self.hook = get_hook(task.conn_id)
         self.api = self.hook.api
         self._session = self.hook.get_conn(checkpoints.save if checkpoints is not None else None)
+        self.run = self._session.run
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
         self._session.close()
-
-    def run(self, flow: Flow[T]) -> T:
-        """Run a flow in this session, and return its result."""
-        return self._session.run(flow)
 
     def offer_ref(self, operation: Operation | None = None) -> OfferRef:
         """Return the offer: from the task's arguments, else from the operation, else with the connection's publisher.

@@ -42,18 +42,15 @@ class OfferStatusTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and yield one event. Errors of this package become outcomes, so that their text reaches the task."""
         try:
-            outcome = await self._wait()
+            spec, state = WaitSpec.from_payload(self.wait_spec), PollState.from_payload(self.poll_state)
+            # Rebuild both, so that all triggers share the dictionary keys: parsed JSON has its own, 1.5 KiB for each trigger.
+            self.wait_spec, self.poll_state = spec.to_payload(), state.to_payload()
+            # The first poll reads the connection, because a failed poll does not end the wait.
+            hook = make_hook(self.conn_id, spec.api)
+            outcome = await hook.arun(wait(hook.api, spec, state))
         except MarketplaceError as error:
             outcome = WaitOutcome.from_error(error, _offer_name(self.wait_spec))
         yield TriggerEvent(outcome.to_payload())  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
-
-    async def _wait(self) -> WaitOutcome:
-        """Wait; read the connection in the first poll, because a failed poll does not end the wait."""
-        spec, state = WaitSpec.from_payload(self.wait_spec), PollState.from_payload(self.poll_state)
-        # Rebuild both, so that all triggers share the dictionary keys: parsed JSON has its own, 1.5 KiB for each trigger.
-        self.wait_spec, self.poll_state = spec.to_payload(), state.to_payload()
-        hook = make_hook(self.conn_id, spec.api)
-        return await hook.arun(wait(hook.api, spec, state))
 
 
 def _offer_name(wait_spec: object) -> str:

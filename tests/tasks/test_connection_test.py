@@ -15,6 +15,7 @@ from airflow_provider_cpp.apis.cloud_partner_portal.api import CLOUD_PARTNER_POR
 from airflow_provider_cpp.hooks import connection_test
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
 from airflow_provider_cpp.transport.settings import Settings
+from airflow_provider_cpp.transport.sync import SyncSession
 
 OFFER = "contoso-vm"
 
@@ -131,12 +132,16 @@ def test_a_request_without_response_is_given_up(connect: Callable[..., None], se
 
 @pytest.mark.parametrize(("typed", "used"), [(None, connection_test.TIMEOUT), (600, connection_test.TIMEOUT), (2, 2)])
 def test_the_button_has_its_own_timeout(
-    connect: Callable[..., None], serve: Callable[..., Emulator], typed: float | None, used: float
+    connect: Callable[..., None],
+    serve: Callable[..., Emulator],
+    monkeypatch: pytest.MonkeyPatch,
+    typed: float | None,
+    used: float,
 ) -> None:
     """A person who presses the button waits for less time than a task may."""
     connect(serve(), extra={"request_timeout": typed})
-    settings = connection_test.with_short_timeout(CloudPartnerPortalHook().get_settings())
-    assert settings.request_timeout == used
+    monkeypatch.setattr(SyncSession, "run", lambda session, _: (True, session.settings.request_timeout))
+    assert CloudPartnerPortalHook().test_connection() == (True, used)
     assert connection_test.TIMEOUT <= 15
 
 
