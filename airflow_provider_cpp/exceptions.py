@@ -109,7 +109,7 @@ class RequestError(MarketplaceError):
 
     ``request`` describes the request: ``publish offer contoso/contoso-vm``. ``offer`` and ``operation`` name its target; None if
     it has none. ``text`` is the API's message as one line, or the network error. ``status`` and ``code`` are None without a
-    response.
+    response. ``sent`` is False if the request was certainly not sent, for example because the connection was refused.
     """
 
     hint: str = ""
@@ -125,6 +125,7 @@ class RequestError(MarketplaceError):
         retry_after: float | None = None,
         offer: str | None = None,
         operation: str | None = None,
+        sent: bool = True,
     ) -> None:
         self.request = request
         self.status = status
@@ -134,6 +135,7 @@ class RequestError(MarketplaceError):
         self.retry_after = retry_after
         self.offer = offer
         self.operation = operation
+        self.sent = sent
         response = " ".join(filter(None, (f"HTTP {status}" if status else "", code)))
         reason = ": ".join(filter(None, (response, text))) or "no response"
         hint = f"; {self.hint}" if self.hint else ""
@@ -142,18 +144,9 @@ class RequestError(MarketplaceError):
 
 
 class TransportError(RequestError):
-    """No response arrived.
-
-    ``sent`` is False if the request was certainly not sent, for example because the connection was refused.
-    """
+    """No response arrived."""
 
     retryable = True
-
-    def __init__(
-        self, request: str, *, text: str, sent: bool = True, offer: str | None = None, operation: str | None = None
-    ) -> None:
-        self.sent = sent
-        super().__init__(request, text=text, offer=offer, operation=operation)
 
 
 class CertificateVerifyError(TransportError):

@@ -120,9 +120,7 @@ class AddImageVersionOperator(OfferOperator):
     """
 
     template_fields: Sequence[str] = (
-        "conn_id",
-        "publisher_id",
-        "offer_id",
+        *OfferOperator.template_fields,
         "plan_id",
         "version",
         "os_disk_url",

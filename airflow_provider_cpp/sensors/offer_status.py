@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseSensorOperator, conf
@@ -114,5 +113,4 @@ class OfferStatusSensor(BaseSensorOperator):
         """Resume the task; ``soft_fail`` skips only if the publication failed, was canceled or timed out."""
         from airflow_provider_cpp.tasks import polling
 
-        super_resume = partial(super().resume_execution, next_method, next_kwargs, context)
-        return polling.resume(self, context, next_method, next_kwargs, super_resume)
+        return polling.resume(self, context, next_method, next_kwargs, super().resume_execution)

@@ -63,7 +63,7 @@ def resume(
     context: Context,
     next_method: str,
     next_kwargs: dict[str, Any] | None,
-    super_resume: Callable[[], Any],
+    super_resume: Callable[..., Any],
 ) -> Any:
     """Resume the task; ``soft_fail`` skips only if the publication failed, was canceled or timed out.
 
@@ -78,7 +78,7 @@ def resume(
     skips = sensor.soft_fail or never_fail
     raise_if_airflow_timed_out(sensor, next_method, next_kwargs, find_target, soft_fail=skips)
     try:
-        return super_resume()
+        return super_resume(next_method, next_kwargs, context)
     except _NotSkippable as wrapper:
         if never_fail:
             raise AirflowSkipException(str(wrapper.error)) from wrapper.error

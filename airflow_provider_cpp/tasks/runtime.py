@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cpp.core.checkpoint import Checkpoint, TryContext, TryCounts
 from airflow_provider_cpp.core.models import OfferDocument, OfferRef
@@ -37,7 +38,7 @@ def as_timedelta(value: float | timedelta) -> timedelta:
     return value if isinstance(value, timedelta) else timedelta(seconds=value)
 
 
-class TaskRuntime:
+class TaskRuntime(AbstractContextManager["TaskRuntime"]):
     """One execution of a task; a context manager that closes its session.
 
     :param checkpoints: stores the checkpoints of a task that submits; None to discard them.
@@ -53,9 +54,6 @@ class TaskRuntime:
         self.api = self.hook.api
         self._session = self.hook.get_conn(checkpoints.save if checkpoints is not None else None)
         self.run = self._session.run
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *error: object) -> None:
         self._session.close()
