@@ -53,6 +53,18 @@ def as_list(data: Any, what: str) -> list[Any]:
     return data
 
 
+def objects_in(data: Any) -> list[dict[str, Any]]:
+    """Return the objects in a list; ignore any other entry, and any value that is not a list."""
+    return [entry for entry in data if isinstance(entry, dict)] if isinstance(data, list) else []
+
+
+def nested(data: Any, *keys: str) -> Any:
+    """Return the value at a path of keys; None if any key is missing or is not in an object."""
+    for key in keys:
+        data = data.get(key) if isinstance(data, dict) else None
+    return data
+
+
 def as_object(data: Any, what: str) -> dict[str, Any]:
     """Return a JSON object.
 

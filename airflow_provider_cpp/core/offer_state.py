@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 from airflow_provider_cpp.core.effects import Flow, Log, Sleep, get_time
 from airflow_provider_cpp.core.models import OfferRef, StatusReport
@@ -16,6 +16,8 @@ from airflow_provider_cpp.core.outcome import WaitResult
 from airflow_provider_cpp.core.status import Phase, Status
 from airflow_provider_cpp.defaults import PublicationTarget
 from airflow_provider_cpp.exceptions import MarketplaceError, SubmitOutcomeUnknownError
+
+T = TypeVar("T")
 
 TARGETS: tuple[PublicationTarget, ...] = get_args(PublicationTarget)
 
@@ -113,6 +115,15 @@ def exactly_one(operation: Operation, new: list[OperationSummary]) -> OperationS
     return new[0]
 
 
+def read_or_none(flow: Flow[T]) -> Flow[T | None]:
+    """Read something after a submit; log a failed read, because the submit may still have been accepted."""
+    try:
+        return (yield from flow)
+    except MarketplaceError as error:
+        yield Log(f"{error}; the request may still have been accepted; polling again", logging.WARNING)
+        return None
+
+
 def wait_for_new_operation(
     list_operations: Callable[[OfferRef], Flow[tuple[OperationSummary, ...]]],
     operation: Operation,
@@ -127,14 +138,10 @@ def wait_for_new_operation(
     :raises SubmitOutcomeUnknownError: if there are several new operations.
     """
     while True:
-        try:
-            entries = yield from list_operations(operation.offer)
-        except MarketplaceError as error:
-            yield Log(f"{error}; the request may still have been accepted; polling again", logging.WARNING)
-        else:
-            new = new_operations(entries, known, operation.kind)
-            if new:
-                return exactly_one(operation, new)
+        entries = yield from read_or_none(list_operations(operation.offer))
+        new = new_operations(entries or (), known, operation.kind)
+        if new:
+            return exactly_one(operation, new)
         is_open = yield from window.sleep()
         if not is_open:
             return None

@@ -9,10 +9,9 @@ from typing import Any
 from airflow_provider_cpp.apis.product_ingestion import endpoints, submissions
 from airflow_provider_cpp.apis.product_ingestion.api import PRODUCT_INGESTION_API
 from airflow_provider_cpp.apis.product_ingestion.models import Job, Product
-from airflow_provider_cpp.apis.product_ingestion.resources import get_resources
 from airflow_provider_cpp.apis.product_ingestion.status import Target
 from airflow_provider_cpp.core.checkpoint import TryContext
-from airflow_provider_cpp.core.effects import Flow
+from airflow_provider_cpp.core.effects import Flow, send_with_retry
 from airflow_provider_cpp.core.models import StatusReport
 from airflow_provider_cpp.core.operations import Operation, OperationSummary
 from airflow_provider_cpp.core.params import CancelParams, ConfigureParams, GoLiveParams, PublishParams, UpdateResult
@@ -40,7 +39,7 @@ class ProductIngestionHook(MarketplaceHook):
 
     def list_offers(self) -> tuple[Product, ...]:
         """List the products of the account that the token belongs to."""
-        return self.run(submissions.list_all_pages(lambda page: endpoints.list_products(None, page)))
+        return self.run(submissions.list_all_pages(endpoints.list_products()))
 
     def get_resources(self, offer_id: str, target: str = "draft") -> tuple[dict[str, Any], ...]:
         """Return all raw resources of an offer with every key that the API sent, in no particular order.
@@ -53,7 +52,7 @@ class ProductIngestionHook(MarketplaceHook):
 
         def flow() -> Flow[tuple[dict[str, Any], ...]]:
             product = yield from submissions.find_product(offer)
-            return (yield from get_resources(offer, product.guid, slot))
+            return (yield from send_with_retry(endpoints.get_tree(product, offer, slot)))
 
         return self.run(flow())
 

@@ -14,10 +14,10 @@ from datetime import datetime, timedelta
 
 from airflow_provider_cpp.apis.cloud_partner_portal import endpoints
 from airflow_provider_cpp.apis.cloud_partner_portal.endpoints import operation_id_from_location
-from airflow_provider_cpp.apis.cloud_partner_portal.poll import find_operation, get_state, get_state_or_none
+from airflow_provider_cpp.apis.cloud_partner_portal.poll import find_operation, get_state
 from airflow_provider_cpp.core.checkpoint import Checkpoint, TaskRun
 from airflow_provider_cpp.core.effects import Flow, Log, SaveCheckpoint, Sleep, get_time, send
-from airflow_provider_cpp.core.offer_state import OfferState
+from airflow_provider_cpp.core.offer_state import OfferState, read_or_none
 from airflow_provider_cpp.core.operations import Operation, OperationSummary
 from airflow_provider_cpp.core.params import CancelParams
 from airflow_provider_cpp.core.submit_backend import may_have_been_accepted
@@ -131,7 +131,7 @@ def _wait_until_ended(params: CancelParams, target: OperationSummary, until: dat
     """Wait until the target ends, or raise CancelFailedError if it was not canceled or did not end in time."""
     description = target.description
     while True:
-        state = yield from get_state_or_none(params.offer)
+        state = yield from read_or_none(get_state(params.offer))
         if state is not None:
             entry = next((entry for entry in state.operations if entry.id == target.id), target)
             description = entry.description

@@ -14,9 +14,9 @@ from datetime import datetime
 
 from airflow_provider_cpp.apis.cloud_partner_portal import endpoints
 from airflow_provider_cpp.apis.cloud_partner_portal.endpoints import operation_id_from_location
-from airflow_provider_cpp.apis.cloud_partner_portal.poll import find_operation, get_state, get_state_or_none
+from airflow_provider_cpp.apis.cloud_partner_portal.poll import find_operation, get_state
 from airflow_provider_cpp.core.effects import Flow, Log, get_time, send
-from airflow_provider_cpp.core.offer_state import OfferState, SettleWindow, is_of_kind
+from airflow_provider_cpp.core.offer_state import OfferState, SettleWindow, is_of_kind, read_or_none
 from airflow_provider_cpp.core.operations import Operation, OperationSummary
 from airflow_provider_cpp.core.params import MAX_STALENESS, MAX_SUBMITS, GoLiveParams
 from airflow_provider_cpp.core.submit_backend import may_have_been_accepted
@@ -97,7 +97,7 @@ def _submit(
     if location is None:
         return (yield from _wait_for_effect(params, before, now)), lost
     identifier = operation_id_from_location(location)
-    if identifier is None and (after := (yield from get_state_or_none(params.offer))) is not None:
+    if identifier is None and (after := (yield from read_or_none(get_state(params.offer)))) is not None:
         entry = _new_operation(after, before)
         identifier = entry.id if entry is not None else None
     return Operation(params.offer, "golive", now, identifier, location), None
@@ -107,7 +107,7 @@ def _wait_for_effect(params: GoLiveParams, before: OfferState, began: datetime) 
     """Poll for the operation of a submit whose response was lost; return None if the offer still awaits sign-off."""
     window = SettleWindow(began, params.try_context.settle_time)
     while True:
-        state = yield from get_state_or_none(params.offer)
+        state = yield from read_or_none(get_state(params.offer))
         entry = _new_operation(state, before) if state is not None else None
         if entry is not None:
             return Operation(params.offer, "golive", began, entry.id)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from airflow_provider_cpp.core.json_fields import as_int, as_text, json_type_name
+from airflow_provider_cpp.core.json_fields import as_int, as_text, json_type_name, nested, objects_in
 from airflow_provider_cpp.core.params import ImageVersion
 from airflow_provider_cpp.core.redaction import sanitize_line
 from airflow_provider_cpp.core.urls import same_blob
@@ -63,16 +63,9 @@ def _plan(image: ImageVersion, document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plans(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    definition = document.get("definition")
-    plans = definition.get("plans") if isinstance(definition, dict) else None
-    for plan in plans if isinstance(plans, list) else []:
-        if not isinstance(plan, dict):
-            continue
-        yield as_text(plan.get("planId")), plan
-        generations = plan.get("diskGenerations")
-        for generation in generations if isinstance(generations, list) else []:
-            if isinstance(generation, dict):
-                yield as_text(generation.get("planId")), generation
+    for plan in objects_in(nested(document, "definition", "plans")):
+        for one in (plan, *objects_in(plan.get("diskGenerations"))):
+            yield as_text(one.get("planId")), one
 
 
 def _images_key(document: dict[str, Any], plan: dict[str, Any]) -> str:
@@ -85,14 +78,11 @@ def _images_key(document: dict[str, Any], plan: dict[str, Any]) -> str:
 
 
 def _blobs(entry: Any) -> dict[str, str]:
-    fields = entry if isinstance(entry, dict) else {}
-    blobs = {"os": fields.get("osVhdUrl")}
-    disks = fields.get("lunVhdDetails")
-    for disk in disks if isinstance(disks, list) else []:
-        if isinstance(disk, dict):
-            number = as_int(disk.get("lun"))
-            url = next((value for key, value in disk.items() if key.lower().endswith("url")), None)
-            blobs[f"lun {len(blobs) - 1 if number is None else number}"] = url
+    blobs = {"os": nested(entry, "osVhdUrl")}
+    for disk in objects_in(nested(entry, "lunVhdDetails")):
+        number = as_int(disk.get("lun"))
+        url = next((value for key, value in disk.items() if key.lower().endswith("url")), None)
+        blobs[f"lun {len(blobs) - 1 if number is None else number}"] = url
     return {name: str(url) for name, url in sorted(blobs.items()) if url}
 
 

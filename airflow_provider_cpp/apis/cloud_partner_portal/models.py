@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from airflow_provider_cpp.apis.cloud_partner_portal.status import LIVE_STEP, SIGN_OFF_STEP, parse_status
-from airflow_provider_cpp.core.json_fields import as_int, as_list, as_object, as_text, parse_timestamp
+from airflow_provider_cpp.core.json_fields import as_int, as_list, as_object, as_text, nested, parse_timestamp
 from airflow_provider_cpp.core.models import Message, StatusReport, Step
 from airflow_provider_cpp.core.operations import OperationSummary
 from airflow_provider_cpp.core.redaction import sanitize_line
@@ -61,8 +61,7 @@ def parse_status_report(data: Any) -> StatusReport:
     fields = as_object(data, "the response")
     word = fields.get("status")
     if not isinstance(word, str) or not word.strip():
-        msg = "the response has no status"
-        raise ValueError(msg)
+        raise ValueError("the response has no status")
     return StatusReport(
         status=parse_status(word),
         raw_status=sanitize_line(word, 60),
@@ -80,8 +79,7 @@ def parse_operation_summary(data: Any) -> OperationSummary:
     fields = as_object(data, "an operation")
     identifier = fields.get("id")
     if not isinstance(identifier, str) or not identifier.strip():
-        msg = "an operation has no id"
-        raise ValueError(msg)
+        raise ValueError("an operation has no id")
     word = as_text(fields.get("submissionState"))
     return OperationSummary(
         id=sanitize_line(identifier, 200),
@@ -113,15 +111,13 @@ class OfferSummary:
         :raises ValueError: if it is not an object.
         """
         fields = as_object(data, "an offer")
-        definition = fields.get("definition")
-        text = definition.get("displayText") if isinstance(definition, dict) else None
         word = as_text(fields.get("status"))
         return cls(
             id=sanitize_line(as_text(fields.get("id")), 200),
             offer_type_id=sanitize_line(as_text(fields.get("offerTypeId")), 200),
             status=parse_status(word),
             raw_status=sanitize_line(word, 60),
-            display_text=sanitize_line(as_text(text), 200),
+            display_text=sanitize_line(as_text(nested(fields, "definition", "displayText")), 200),
             version=as_int(fields.get("version")),
             changed_at=parse_timestamp(fields.get("changedTime")),
         )
@@ -141,9 +137,8 @@ class PublisherSummary:
         :raises ValueError: if it is not an object.
         """
         fields = as_object(data, "a publisher")
-        definition = fields.get("definition")
-        text = definition.get("displayText") if isinstance(definition, dict) else None
-        return cls(sanitize_line(as_text(fields.get("id")), 200), sanitize_line(as_text(text), 200))
+        texts = (fields.get("id"), nested(fields, "definition", "displayText"))
+        return cls(*(sanitize_line(as_text(text), 200) for text in texts))
 
 
 def _messages(data: Any) -> tuple[Message, ...]:

@@ -6,12 +6,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from dataclasses import replace
 
 from airflow_provider_cpp.apis.cloud_partner_portal import endpoints
-from airflow_provider_cpp.core.effects import Flow, Log, get_response, get_time, send, send_with_retry
+from airflow_provider_cpp.core.effects import Flow, get_response, get_time, send, send_with_retry
 from airflow_provider_cpp.core.http import Request, Response, decode_response
 from airflow_provider_cpp.core.models import OfferRef, StatusReport
 from airflow_provider_cpp.core.offer_state import (
@@ -21,7 +20,6 @@ from airflow_provider_cpp.core.offer_state import (
     evaluate_offer,
     failure_result,
     find_by_id,
-    preview_is_ready,
 )
 from airflow_provider_cpp.core.operations import VISIBILITY_DELAY, Operation, OperationSummary, newest_first
 from airflow_provider_cpp.core.outcome import WaitResult
@@ -29,7 +27,7 @@ from airflow_provider_cpp.core.poll_result import PollResult, poll_result
 from airflow_provider_cpp.core.poll_state import PollState
 from airflow_provider_cpp.core.status import Status
 from airflow_provider_cpp.core.wait_spec import WaitSpec
-from airflow_provider_cpp.exceptions import ConfigurationError, MarketplaceError, NotFoundError
+from airflow_provider_cpp.exceptions import ConfigurationError, NotFoundError
 
 
 def get_state(offer: OfferRef) -> Flow[OfferState]:
@@ -37,15 +35,6 @@ def get_state(offer: OfferRef) -> Flow[OfferState]:
     operations = yield from send_with_retry(endpoints.list_operations(offer))
     report = yield from send_with_retry(endpoints.get_offer_status(offer))
     return OfferState(tuple(newest_first(operations)), report)
-
-
-def get_state_or_none(offer: OfferRef) -> Flow[OfferState | None]:
-    """Read an offer's state after a submit; log a failed read, because the submit may still have been accepted."""
-    try:
-        return (yield from get_state(offer))
-    except MarketplaceError as error:
-        yield Log(f"{error}; the request may still have been accepted; polling again", logging.WARNING)
-        return None
 
 
 def find_operation(operation: Operation, entries: Iterable[OperationSummary]) -> OperationSummary | None:
@@ -159,13 +148,8 @@ def _not_listed_yet(operation: Operation) -> Flow[PollResult]:
 
 def evaluate_operation(operation: Operation, report: StatusReport, until: Target) -> WaitResult | None:
     """Return the result of a wait according to an operation's status; None if the wait continues. The status may be stale."""
-    if (ended := failure_result(report.status)) is not None:
-        return ended
-    if until == "preview":
-        is_reached = report.status.is_success or operation.kind == "golive" or preview_is_ready(report)
-    else:
-        is_reached = report.status.is_success or report.live_step_is_done
-    return WaitResult.REACHED if is_reached else None
+    is_reached = operation.kind == "golive" if until == "preview" else report.live_step_is_done
+    return evaluate_offer(report, until) or (WaitResult.REACHED if is_reached else None)
 
 
 def is_confirmed_by_list(entry: OperationSummary | None, report: StatusReport, result: WaitResult) -> bool:
@@ -179,13 +163,11 @@ def is_confirmed_by_list(entry: OperationSummary | None, report: StatusReport, r
     numbers = (entry.publishing_version, report.publishing_version)
     if None not in numbers and numbers[0] != numbers[1]:
         return False
-    if result is WaitResult.FAILED:
-        return entry.status.is_failure
-    if result is WaitResult.CANCELED:
-        return entry.status.is_canceled
-    if report.status.is_success:
-        return entry.status.is_success
-    return entry.status.is_success or entry.status in (Status.RUNNING, Status.WAITING_FOR_PUBLISHER_REVIEW)
+    if result is not WaitResult.REACHED:
+        return failure_result(entry.status) is result
+    may_be_open = not report.status.is_success
+    open_statuses = (Status.RUNNING, Status.WAITING_FOR_PUBLISHER_REVIEW)
+    return entry.status.is_success or (may_be_open and entry.status in open_statuses)
 
 
 def find_go_live_operation(operation: Operation, operations: Iterable[OperationSummary]) -> OperationSummary | None:

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
@@ -19,7 +18,7 @@ from airflow_provider_cpp.core.checkpoint import Checkpoint
 from airflow_provider_cpp.core.effects import Flow, Log, get_time, send_with_retry
 from airflow_provider_cpp.core.http import Request
 from airflow_provider_cpp.core.models import OfferRef
-from airflow_provider_cpp.core.offer_state import OfferState, new_operations
+from airflow_provider_cpp.core.offer_state import new_operations
 from airflow_provider_cpp.core.operations import Operation, OperationSummary
 from airflow_provider_cpp.core.params import PublishParams
 from airflow_provider_cpp.core.submit import submit_once
@@ -29,17 +28,12 @@ from airflow_provider_cpp.exceptions import ConfigurationError, MarketplaceError
 class PublishBackend:
     """The CPP API's :class:`~.submit_backend.SubmitBackend`."""
 
+    get_state = staticmethod(get_state)
+    find_operation = staticmethod(find_operation)
+
     def list_operations(self, offer: OfferRef) -> Flow[tuple[OperationSummary, ...]]:
         """List an offer's operations."""
         return (yield from send_with_retry(endpoints.list_operations(offer)))
-
-    def get_state(self, offer: OfferRef) -> Flow[OfferState]:
-        """Read an offer's operations and status."""
-        return (yield from get_state(offer))
-
-    def find_operation(self, operation: Operation, entries: Iterable[OperationSummary]) -> OperationSummary | None:
-        """Find an operation in the offer's list by its ID or by the number of its publication."""
-        return find_operation(operation, entries)
 
     def is_in_progress(self, operation: Operation) -> Flow[bool]:
         """Read the operation itself, because the list may be stale; awaiting sign-off counts as ended."""

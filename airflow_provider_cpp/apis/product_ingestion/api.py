@@ -16,8 +16,8 @@ from airflow_provider_cpp.core.operations import PRODUCT_INGESTION
 
 def check_access(publisher_id: str | None, signed_in: str) -> Flow[tuple[bool, str]]:  # noqa: ARG001 - as the protocol has it
     """List the first page of products, and report their number."""
-    page = yield from send(endpoints.list_products())
-    number, more = len(page.items), "or more " if page.next else ""
+    page, next_page = yield from send(endpoints.list_products())
+    number, more = len(page), "or more " if next_page else ""
     return True, f"{signed_in}: the account has {number} {more}product{'s' * (number != 1)}"
 
 

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from airflow_provider_cpp.apis.product_ingestion import endpoints
 from airflow_provider_cpp.core.effects import Flow, Log, Sleep, get_time, send, send_with_retry
+from airflow_provider_cpp.core.offer_state import read_or_none
 from airflow_provider_cpp.core.operations import PRODUCT_INGESTION, Operation
 from airflow_provider_cpp.core.params import CancelParams
 from airflow_provider_cpp.core.submit_backend import may_have_been_accepted
@@ -69,11 +70,8 @@ def _wait_until_ended(
     """
     status = "not known"
     while True:
-        try:
-            job = yield from send_with_retry(endpoints.get_job(operation))
-        except MarketplaceError as error:
-            yield Log(f"{error}; the request may still have been accepted; polling again", logging.WARNING)
-        else:
+        job = yield from read_or_none(send_with_retry(endpoints.get_job(operation)))
+        if job is not None:
             status = job.raw_status
             if job.state.is_canceled:
                 yield Log(f"offer {params.offer}: job {job.id} has ended")

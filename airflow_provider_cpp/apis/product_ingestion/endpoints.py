@@ -11,8 +11,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from dataclasses import replace
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from airflow_provider_cpp import exceptions
@@ -23,13 +23,13 @@ from airflow_provider_cpp.apis.product_ingestion.models import (
     is_conflict_message,
     resources_of,
 )
-from airflow_provider_cpp.apis.product_ingestion.schemas import CONFIGURE, SUBMISSION, to_writable
+from airflow_provider_cpp.apis.product_ingestion.resources import CONFIGURE, SUBMISSION, to_writable
 from airflow_provider_cpp.apis.product_ingestion.status import Target
 from airflow_provider_cpp.core.http import Request, Response, parse_json
 from airflow_provider_cpp.core.json_fields import as_list, as_object
 from airflow_provider_cpp.core.models import OfferRef, validate_identifier
 from airflow_provider_cpp.core.operations import PRODUCT_INGESTION, Operation, ensure_same_api
-from airflow_provider_cpp.core.urls import is_safe_api_path, resolve_same_origin
+from airflow_provider_cpp.core.urls import resolve_same_origin
 
 T = TypeVar("T")
 
@@ -43,35 +43,27 @@ VERSION = "$version"
 _LOCATION = re.compile(r"/configure/([A-Za-z0-9-]{1,100})/status")
 
 
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
-    """One page of a list.
-
-    :param items: the items.
-    :param next: the path and query of the next page; None on the last page.
-    """
-
-    items: tuple[T, ...]
-    next: str | None = None
+Page = tuple[tuple[T, ...], str | None]
+"""The items of one page of a list, and the path and query of the next page; None on the last page."""
 
 
-def list_products(external_id: str | None = None, page: str | None = None) -> Request[Page[Product]]:
-    """List all products, or the one with an external ID. For an unknown ID, the API returns an empty list.
-
-    :param page: the path and query of the page to read; None for the first.
-    """
-    description = "products" if external_id is None else f"product of offer {external_id}"
-    query = "" if external_id is None else f"?externalId={quote(validate_identifier('offer_id', external_id), safe='')}"
-    return _request(description, _page_query(page) or f"/product{query}", _page(Product.from_json))
+def list_products() -> Request[Page[Product]]:
+    """List the first page of products."""
+    return _request("products", "/product", _page(Product.from_json))
 
 
-def list_submissions(product: str, offer: OfferRef, page: str | None = None) -> Request[Page[Submission]]:
-    """List the submissions of a product, including the entry for the draft.
+def find_product(offer: OfferRef) -> Request[Page[Product]]:
+    """List the product of an offer, by its external ID. For an unknown ID, the API returns an empty list."""
+    path = f"/product?externalId={quote(offer.offer_id, safe='')}"
+    return _request(f"product of offer {offer.offer_id}", path, _page(Product.from_json), offer)
+
+
+def list_submissions(product: str, offer: OfferRef) -> Request[Page[Submission]]:
+    """List the first page of a product's submissions, including the entry for the draft.
 
     :param product: the product's GUID.
-    :param page: the path and query of the page to read; None for the first.
     """
-    path = _page_query(page) or f"/submission/{_segment(product)}"
+    path = f"/submission/{_segment(product)}"
     return _request(f"submissions of offer {offer}", path, _page(Submission.from_json), offer)
 
 
@@ -104,37 +96,25 @@ def configure(offer: OfferRef, resources: Iterable[dict[str, Any]]) -> Request[J
 
 def publish_product(offer: OfferRef, product: str, resources: Iterable[dict[str, Any]] = ()) -> Request[str | None]:
     """Publish the draft to preview with these resources; return the job's location."""
-    submission = {"$schema": SUBMISSION, "product": f"product/{product}", "target": _target(Target.PREVIEW)}
+    submission = {"$schema": SUBMISSION, "product": f"product/{product}", "target": {"targetType": Target.PREVIEW}}
     return _configure_request(f"publish offer {offer}", offer, [*resources, submission], _job_location)
 
 
-def go_live_submission(offer: OfferRef, product: str, submission: str) -> Request[str | None]:
+def go_live_submission(offer: OfferRef, submission: str) -> Request[str | None]:
     """Go live with the submission in preview; return the job's location.
 
     :param submission: its durable ID; without it, or with the draft's, the API does nothing.
     """
-    resource = {
-        "$schema": SUBMISSION,
-        "id": submission,
-        "product": f"product/{product}",
-        "target": _target(Target.LIVE),
-    }
+    product = submission.rpartition("/")[0].replace("submission/", "product/")
+    resource = {"$schema": SUBMISSION, "id": submission, "product": product, "target": {"targetType": Target.LIVE}}
     return _configure_request(f"go live with offer {offer}", offer, [resource], _job_location)
 
 
 def cancel_job(operation: Operation) -> Request[Job]:
     """Cancel an operation's job."""
-    path = get_job(operation).path.removesuffix("/status")
-    return Request(
-        f"cancel job {job_id(operation)} of offer {operation.offer}",
-        "POST",
-        f"{path}/cancel",
-        _job,
-        b"",
-        offer=str(operation.offer),
-        operation=operation.display_id,
-        version=VERSION,
-    )
+    job = get_job(operation)
+    path = f"{job.path.removesuffix('/status')}/cancel"
+    return replace(job, description=f"cancel {job.description}", method="POST", path=path, body=b"")
 
 
 def job_id(operation: Operation) -> str | None:
@@ -179,17 +159,6 @@ def _classify_error(text: str) -> type[exceptions.RequestError] | None:
     return exceptions.ConflictError if is_conflict_message(text) else None
 
 
-def _target(target: Target) -> dict[str, str]:
-    return {"targetType": target.value}
-
-
-def _page_query(page: str | None) -> str | None:
-    """Return the path and query of a page, or raise ConfigurationError if they are not safe for every URL parser."""
-    if page is not None and not is_safe_api_path(page, "/"):
-        raise exceptions.ConfigurationError(("it is not a path of the API",), "the page")
-    return page
-
-
 def _segment(identifier: str) -> str:
     return quote(validate_identifier("id", identifier), safe="")
 
@@ -206,16 +175,14 @@ def _page(read: Callable[[Any], T]) -> Callable[[Response], Page[T]]:
     def read_page(response: Response) -> Page[T]:
         fields = as_object(parse_json(response), "the response")
         if "value" not in fields:
-            msg = "the response has no value"
-            raise ValueError(msg)
+            raise ValueError("the response has no value")
         entries = tuple(read(entry) for entry in as_list(fields["value"], "value"))
         link = fields.get("@nextLink")
         if link in (None, ""):
-            return Page(entries)
+            return entries, None
         page = resolve_same_origin(link, response.base_url)
         if page is None:  # raise an error: the list would be incomplete
-            msg = "the next page is not on this host, and no token is sent elsewhere"
-            raise ValueError(msg)
-        return Page(entries, page)
+            raise ValueError("the next page is not on this host, and no token is sent elsewhere")
+        return entries, page
 
     return read_page

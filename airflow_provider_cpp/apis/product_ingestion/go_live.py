@@ -8,19 +8,18 @@ live. The ID is saved in a checkpoint before the submit.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from airflow_provider_cpp.apis.product_ingestion import endpoints
 from airflow_provider_cpp.apis.product_ingestion.models import Submission
 from airflow_provider_cpp.apis.product_ingestion.poll import find_submission
-from airflow_provider_cpp.apis.product_ingestion.publish import polls_within, raise_if_failed
+from airflow_provider_cpp.apis.product_ingestion.publish import wait_for_submission
 from airflow_provider_cpp.apis.product_ingestion.status import Target
-from airflow_provider_cpp.apis.product_ingestion.submissions import find_product, published_submissions, status_report
+from airflow_provider_cpp.apis.product_ingestion.submissions import published_submissions, status_report
 from airflow_provider_cpp.core.checkpoint import Checkpoint
-from airflow_provider_cpp.core.effects import Flow, Log, SaveCheckpoint, Sleep, get_time, send, send_with_retry
-from airflow_provider_cpp.core.models import OfferRef
-from airflow_provider_cpp.core.offer_state import SettleWindow
+from airflow_provider_cpp.core.effects import Flow, Log, SaveCheckpoint, get_time, send, send_with_retry
+from airflow_provider_cpp.core.offer_state import SettleWindow, read_or_none
 from airflow_provider_cpp.core.operations import PRODUCT_INGESTION, Operation
 from airflow_provider_cpp.core.params import MAX_STALENESS, MAX_SUBMITS, GoLiveParams
 from airflow_provider_cpp.core.submit_backend import may_have_been_accepted
@@ -32,30 +31,6 @@ from airflow_provider_cpp.exceptions import (
     RequestError,
     SubmitOutcomeUnknownError,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _State:
-    """The state of a product: its GUID, and its submissions, newest first."""
-
-    product: str
-    submissions: tuple[Submission, ...]
-
-    @property
-    def awaiting_sign_off(self) -> Submission | None:
-        """The submission that awaits sign-off: the newest one, if it is a complete preview and no other is in progress."""
-        newest = next(iter(self.submissions), None)
-        if newest is None or newest.target is not Target.PREVIEW or not newest.state.is_success:
-            return None
-        return newest if all(entry.state.is_terminal for entry in self.submissions) else None
-
-    def live(self, submission: str) -> Submission | None:
-        return next((e for e in self.submissions if e.id == submission and e.target is Target.LIVE), None)
-
-    @property
-    def description(self) -> str:
-        newest = f"{self.submissions[0].id} {self.submissions[0].raw_status}" if self.submissions else "the draft"
-        return f"its status is {status_report(self.submissions).raw_status}, the newest is {newest}"
 
 
 def go_live(params: GoLiveParams) -> Flow[Operation]:
@@ -81,30 +56,31 @@ def go_live(params: GoLiveParams) -> Flow[Operation]:
                 yield SaveCheckpoint(replace(checkpoint, counts=try_context.counts, operation=earlier).to_payload())
             yield Log(f"offer {params.offer}: an earlier try went live with it; continuing with {earlier.display_id}")
             return earlier
-    state, meant = yield from _wait_for_sign_off(
-        params, SettleWindow(began, min(try_context.settle_time, MAX_STALENESS))
-    )
+    meant = yield from _wait_for_sign_off(params, SettleWindow(began, min(try_context.settle_time, MAX_STALENESS)))
     lost: MarketplaceError | None = None
     for _ in range(MAX_SUBMITS):
-        operation, lost = yield from _submit(params, state, meant)
+        operation, lost = yield from _submit(params, meant)
         if operation is not None:
             return operation
     reason = f"it still awaits sign-off; last: {lost}"
     raise SubmitOutcomeUnknownError(params.offer, "golive", reason, may_settle=True) from lost
 
 
-def _get_state(offer: OfferRef) -> Flow[_State]:
-    product = yield from find_product(offer)
-    submissions = yield from published_submissions(product.guid, offer)
-    return _State(product.guid, submissions)
-
-
-def _get_state_or_none(offer: OfferRef) -> Flow[_State | None]:
-    try:
-        return (yield from _get_state(offer))
-    except MarketplaceError as error:
-        yield Log(f"{error}; the request may still have been accepted; polling again", logging.WARNING)
+def _awaiting_sign_off(entries: tuple[Submission, ...]) -> Submission | None:
+    """Return the submission that awaits sign-off: the newest one, if it is a complete preview and no other is in progress."""
+    newest = next(iter(entries), None)
+    if newest is None or newest.target is not Target.PREVIEW or not newest.state.is_success:
         return None
+    return newest if all(entry.state.is_terminal for entry in entries) else None
+
+
+def _live(entries: tuple[Submission, ...], submission: str) -> Submission | None:
+    return next((e for e in entries if e.id == submission and e.target is Target.LIVE), None)
+
+
+def _description(entries: tuple[Submission, ...]) -> str:
+    newest = f"{entries[0].id} {entries[0].raw_status}" if entries else "the draft"
+    return f"its status is {status_report(entries).raw_status}, the newest is {newest}"
 
 
 def _operation_of_earlier_try(params: GoLiveParams, began: datetime) -> Flow[Operation | None]:
@@ -112,68 +88,67 @@ def _operation_of_earlier_try(params: GoLiveParams, began: datetime) -> Flow[Ope
     checkpoint = params.try_context.checkpoint
     window = SettleWindow(checkpoint.created_at if checkpoint is not None else began, params.try_context.settle_time)
     while True:
-        state = yield from _get_state(params.offer)
+        entries = yield from published_submissions(params.offer)
+        awaiting = _awaiting_sign_off(entries)
         meant: str | None
         if checkpoint is not None and checkpoint.known_ids:
             meant = checkpoint.known_ids[0]
         else:
-            meant = yield from _meant_submission(params, state)
-        entry = state.live(meant) if meant is not None else _recent_submission(params, state)
-        if state.awaiting_sign_off is not None and meant not in (None, state.awaiting_sign_off.id):
+            meant = yield from _meant_submission(params, entries)
+        entry = _live(entries, meant) if meant is not None else _recent_submission(params, entries)
+        if awaiting is not None and meant not in (None, awaiting.id):
             return None
         if entry is not None:
             saved = checkpoint.operation if checkpoint is not None else None
             return saved or _operation(params, window.start, entry.id)
-        is_open = state.awaiting_sign_off is not None
+        is_open = awaiting is not None
         if is_open:
             is_open = yield from window.sleep()
         if not is_open:
             return None
 
 
-def _recent_submission(params: GoLiveParams, state: _State) -> Submission | None:
+def _recent_submission(params: GoLiveParams, entries: tuple[Submission, ...]) -> Submission | None:
     """Return the submission that an earlier try without a checkpoint may have started: in progress, or live in this DAG run."""
-    newest = next(iter(state.submissions), None)
+    newest = next(iter(entries), None)
     if newest is None or newest.target is not Target.LIVE:
         return None
     return newest if not newest.state.is_terminal or params.try_context.changed_in_dag_run(newest.created) else None
 
 
-def _meant_submission(params: GoLiveParams, state: _State) -> Flow[str | None]:
+def _meant_submission(params: GoLiveParams, entries: tuple[Submission, ...]) -> Flow[str | None]:
     """Return the submission ID of the requested operation: None without an operation, empty if it is not listed yet."""
     operation = params.operation
     if operation is None or operation.operation_id is not None:
         return operation.operation_id if operation is not None else None
     job = yield from send_with_retry(endpoints.get_job(operation))
-    entry = find_submission(operation, job, state.submissions)
+    entry = find_submission(operation, job, entries)
     return entry.id if entry is not None else ""
 
 
-def _wait_for_sign_off(params: GoLiveParams, window: SettleWindow) -> Flow[tuple[_State, Submission]]:
+def _wait_for_sign_off(params: GoLiveParams, window: SettleWindow) -> Flow[Submission]:
     """Poll until the requested submission awaits sign-off, or raise PreviewNotReadyError at the end of the window."""
     while True:
-        state = yield from _get_state(params.offer)
-        awaiting = state.awaiting_sign_off
-        meant = yield from _meant_submission(params, state)
+        entries = yield from published_submissions(params.offer)
+        awaiting = _awaiting_sign_off(entries)
+        meant = yield from _meant_submission(params, entries)
         if awaiting is not None and meant in (None, awaiting.id):
-            return state, awaiting
+            return awaiting
         is_open = yield from window.sleep()
         if not is_open:
             if awaiting is None:
-                raise PreviewNotReadyError(params.offer, state.description)
+                raise PreviewNotReadyError(params.offer, _description(entries))
             name = params.operation.display_id if params.operation is not None else meant
             raise PreviewNotReadyError(params.offer, f"operation {name} was meant, but {awaiting.id} awaits sign-off")
 
 
-def _submit(
-    params: GoLiveParams, state: _State, meant: Submission
-) -> Flow[tuple[Operation | None, MarketplaceError | None]]:
+def _submit(params: GoLiveParams, meant: Submission) -> Flow[tuple[Operation | None, MarketplaceError | None]]:
     """Submit once; return the operation, or None and the error if the preview still awaits sign-off."""
     now = yield from get_time()
     checkpoint = Checkpoint(params.offer, "golive", now, params.try_context.counts, (meant.id,))
     yield SaveCheckpoint(checkpoint.to_payload())
     try:
-        location = yield from send(endpoints.go_live_submission(params.offer, state.product, meant.id))
+        location = yield from send(endpoints.go_live_submission(params.offer, meant.id))
     except MarketplaceError as error:
         if not may_have_been_accepted(error):
             yield from _handle_conflict(params, error)
@@ -188,45 +163,31 @@ def _submit(
         return operation, error
     operation = _operation(params, now, meant.id, location)
     yield SaveCheckpoint(replace(checkpoint, operation=operation).to_payload())
-    yield from _wait_for_job(params, operation)
+    try:  # this API rejects a submit some seconds after it accepted the request
+        yield from wait_for_submission(
+            operation, params.try_context.settle_time, lambda entries: _live(entries, meant.id)
+        )
+    except RequestError as error:
+        yield from _handle_conflict(params, error)
+        raise
     return operation, None
 
 
 def _wait_for_effect(params: GoLiveParams, submission: str, window: SettleWindow) -> Flow[bool]:
     """Poll until a submission is listed as live; return False if it still awaits sign-off at the end of the window."""
     while True:
-        state = yield from _get_state_or_none(params.offer)
-        if state is not None and state.live(submission) is not None:
+        entries = yield from read_or_none(published_submissions(params.offer))
+        if entries is not None and _live(entries, submission) is not None:
             return True
         is_open = yield from window.sleep()
         if not is_open:
             break
-    if state is not None and state.awaiting_sign_off is None:
-        reason = f"{submission} no longer awaits sign-off, and is not listed as live; {state.description}"
-        raise SubmitOutcomeUnknownError(params.offer, "golive", reason)
-    if state is None:
+    if entries is None:
         raise SubmitOutcomeUnknownError(params.offer, "golive", "the offer's state cannot be read", may_settle=True)
+    if _awaiting_sign_off(entries) is None:
+        reason = f"{submission} no longer awaits sign-off, and is not listed as live; {_description(entries)}"
+        raise SubmitOutcomeUnknownError(params.offer, "golive", reason)
     return False
-
-
-def _wait_for_job(params: GoLiveParams, operation: Operation) -> Flow[None]:
-    """Poll a job for a minute, because this API rejects a submit some seconds after it accepted the request."""
-    for delay in polls_within(params.try_context.settle_time):
-        if delay:
-            yield Sleep(delay)
-        try:
-            job = yield from send_with_retry(endpoints.get_job(operation))
-            state = yield from _get_state(params.offer)
-        except MarketplaceError as error:
-            yield Log(f"{error}; the API accepted the go-live, which goes on", logging.WARNING)
-            return
-        try:
-            raise_if_failed(operation, job)
-        except RequestError as error:
-            yield from _handle_conflict(params, error)
-            raise
-        if state.live(operation.operation_id or "") is not None:
-            return
 
 
 def _handle_conflict(params: GoLiveParams, error: MarketplaceError) -> Flow[None]:
@@ -236,8 +197,8 @@ def _handle_conflict(params: GoLiveParams, error: MarketplaceError) -> Flow[None
     )
     if not isinstance(error, ConflictError):
         return
-    state = yield from _get_state_or_none(params.offer)
-    running = next((e for e in state.submissions if not e.state.is_terminal), None) if state is not None else None
+    entries = yield from read_or_none(published_submissions(params.offer))
+    running = next((e for e in entries or () if not e.state.is_terminal), None)
     if running is not None:
         raise OperationInProgressError(params.offer, f"operation {running.id} ({running.raw_status})") from error
     raise PreviewNotReadyError(params.offer, str(error)) from error

@@ -8,12 +8,11 @@ version as deleted; and the SKUs, because their IDs are locked when they are pub
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
-from airflow_provider_cpp.apis.product_ingestion.resources import Resource
-from airflow_provider_cpp.apis.product_ingestion.schemas import schema_type
-from airflow_provider_cpp.core.json_fields import as_int, as_text
+from airflow_provider_cpp.apis.product_ingestion.resources import Resource, schema_type
+from airflow_provider_cpp.core.json_fields import as_int, as_text, nested, objects_in
 from airflow_provider_cpp.core.params import ImageVersion
 from airflow_provider_cpp.core.redaction import sanitize_line
 from airflow_provider_cpp.core.urls import same_blob
@@ -51,12 +50,12 @@ def with_image_version(
     versions = changed.setdefault("vmImageVersions", [])
     if not isinstance(versions, list):
         raise _error(f"the images of plan {image.plan_id} are not a list", "the draft")
-    version = next((one for one in _objects(versions) if one.get("versionNumber") == image.version), None)
+    version = next((one for one in objects_in(versions) if one.get("versionNumber") == image.version), None)
     if version is None:
         version = {"versionNumber": image.version, "vmImages": [], "lifecycleState": "generallyAvailable"}
         version |= copy.deepcopy(dict(image.details))
         versions.append(version)
-    version["vmImages"] = [*_objects(version.get("vmImages")), *(_image(image, one) for one in missing)]
+    version["vmImages"] = [*objects_in(version.get("vmImages")), *(_image(image, one) for one in missing)]
     return changed
 
 
@@ -65,18 +64,22 @@ def _find_sku(image: ImageVersion, draft: list[Resource]) -> tuple[Resource, lis
     configurations = [one for one in draft if schema_type(one) in CONFIGURATIONS]
     plan_id = image.plan_id.casefold()
     for configuration in configurations:
-        for sku in _objects(configuration.get("skus")):
+        for sku in objects_in(configuration.get("skus")):
             if as_text(sku.get("skuId")).casefold() == plan_id:
                 return configuration, [as_text(sku.get("imageType"))]
-    plans = {as_text(one.get("id")): _external_id(one) for one in draft if schema_type(one) == "plan"}
+    plans = {
+        as_text(one.get("id")): as_text(nested(one, "identity", "externalId"))
+        for one in draft
+        if schema_type(one) == "plan"
+    }
     for configuration in configurations:
         if plans.get(as_text(configuration.get("plan")), "").casefold() == plan_id:
-            types = [as_text(sku.get("imageType")) for sku in _objects(configuration.get("skus"))]
+            types = [as_text(sku.get("imageType")) for sku in objects_in(configuration.get("skus"))]
             chosen = [one for one in types if one.casefold().startswith(DEFAULT_IMAGE_TYPES)] or types
             if chosen:
                 return configuration, chosen
             raise _error(f"plan {image.plan_id} has no SKU yet, so its image types are not known")
-    skus = [as_text(sku.get("skuId")) for one in configurations for sku in _objects(one.get("skus"))]
+    skus = [as_text(sku.get("skuId")) for one in configurations for sku in objects_in(one.get("skus"))]
     known = ", ".join(dict.fromkeys(sanitize_line(one, 80) for one in (*plans.values(), *skus) if one)) or "none"
     raise _error(f"the offer has no plan or SKU {sanitize_line(repr(image.plan_id), 80)}; it has: {known}")
 
@@ -85,10 +88,10 @@ def _is_there(image: ImageVersion, image_type: str, places: Iterable[Resource]) 
     """Return whether a version already has its image for a type, or raise ConfigurationError if it has another blob."""
     new = _blobs(_image(image, image_type))
     for place in places:
-        for version in _objects(place.get("vmImageVersions")):
+        for version in objects_in(place.get("vmImageVersions")):
             if version.get("versionNumber") != image.version:
                 continue
-            for existing in _objects(version.get("vmImages")):
+            for existing in objects_in(version.get("vmImages")):
                 if as_text(existing.get("imageType")).casefold() != image_type.casefold():
                     continue
                 blobs = _blobs(existing)
@@ -115,12 +118,10 @@ def _image(image: ImageVersion, image_type: str) -> dict[str, Any]:
 def _blobs(image: dict[str, Any]) -> dict[str, str]:
     """Return the blobs of an image by disk; the resource ID of a shared image counts as one blob."""
     source = image.get("source")
-    source = source if isinstance(source, dict) else {}
-    disk, shared = source.get("osDisk"), source.get("sharedImage")
-    if isinstance(shared, dict):
-        return {"shared image": as_text(shared.get("resourceId"))}
-    blobs = {"os": as_text(disk.get("uri") if isinstance(disk, dict) else None)}
-    for place, one in enumerate(_objects(source.get("dataDisks"))):
+    if isinstance(nested(source, "sharedImage"), dict):
+        return {"shared image": as_text(nested(source, "sharedImage", "resourceId"))}
+    blobs = {"os": as_text(nested(source, "osDisk", "uri"))}
+    for place, one in enumerate(objects_in(nested(source, "dataDisks"))):
         number = as_int(one.get("lunNumber"))
         blobs[f"lun {place if number is None else number}"] = as_text(one.get("uri"))
     return blobs
@@ -131,15 +132,6 @@ def _shown(blobs: dict[str, str]) -> str:
         ", ".join(f"{name} {sanitize_line(url.split('?')[0], 300)}" for name, url in sorted(blobs.items()) if url)
         or "none"
     )
-
-
-def _external_id(plan: Resource) -> str:
-    identity = plan.get("identity")
-    return as_text(identity.get("externalId")) if isinstance(identity, dict) else ""
-
-
-def _objects(value: Any) -> Iterator[dict[str, Any]]:
-    return (one for one in value if isinstance(one, dict)) if isinstance(value, list) else iter(())
 
 
 def _error(problem: str, where: str = "the task's arguments") -> ConfigurationError:

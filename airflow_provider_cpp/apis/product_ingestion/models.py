@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from airflow_provider_cpp.apis.product_ingestion.status import Target, parse_state
-from airflow_provider_cpp.core.json_fields import as_list, as_object, as_text, parse_timestamp
+from airflow_provider_cpp.core.json_fields import as_list, as_object, as_text, nested, parse_timestamp
 from airflow_provider_cpp.core.redaction import sanitize_line
 from airflow_provider_cpp.core.status import Status
 
@@ -65,14 +65,9 @@ class Product:
         fields = as_object(data, "a product")
         match = PRODUCT.fullmatch(as_text(fields.get("id")))
         if match is None:
-            msg = "a product has no id"
-            raise ValueError(msg)
-        identity = fields.get("identity")
-        external = identity.get("externalId") if isinstance(identity, dict) else None
-        external, kind, alias = (
-            sanitize_line(as_text(one), 200) for one in (external, fields.get("type"), fields.get("alias"))
-        )
-        return cls(match.group(1), external, kind, alias)
+            raise ValueError("a product has no id")
+        texts = (nested(fields, "identity", "externalId"), fields.get("type"), fields.get("alias"))
+        return cls(match.group(1), *(sanitize_line(as_text(text), 200) for text in texts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +101,8 @@ class Submission:
         fields = as_object(data, "a submission")
         identifier = as_text(fields.get("id"))
         if SUBMISSION.fullmatch(identifier) is None:
-            msg = "a submission has no id"
-            raise ValueError(msg)
-        target = fields.get("target")
-        target_word = as_text(target.get("targetType") if isinstance(target, dict) else None)
+            raise ValueError("a submission has no id")
+        target_word = as_text(nested(fields, "target", "targetType"))
         progress, result = as_text(fields.get("status")), as_text(fields.get("result"))
         return cls(
             id=identifier,
@@ -217,8 +210,7 @@ class Job:
         fields = as_object(data, "a job")
         identifier, progress = as_text(fields.get("jobId")), as_text(fields.get("jobStatus")).strip()
         if JOB.fullmatch(identifier) is None or not progress:
-            msg = "a job has no id or no status"
-            raise ValueError(msg)
+            raise ValueError("a job has no id or no status")
         result = as_text(fields.get("jobResult"))
         return cls(
             id=identifier,

@@ -13,12 +13,7 @@ from dataclasses import dataclass, replace
 from airflow_provider_cpp.apis.product_ingestion import endpoints
 from airflow_provider_cpp.apis.product_ingestion.models import Job, Submission
 from airflow_provider_cpp.apis.product_ingestion.status import Target
-from airflow_provider_cpp.apis.product_ingestion.submissions import (
-    get_state,
-    product_id_of,
-    published_submissions,
-    status_report,
-)
+from airflow_provider_cpp.apis.product_ingestion.submissions import get_state, published_submissions, status_report
 from airflow_provider_cpp.core.effects import Flow, Sleep, get_time, send
 from airflow_provider_cpp.core.http import Response
 from airflow_provider_cpp.core.models import StatusReport
@@ -134,8 +129,7 @@ def get_operation_state(operation: Operation) -> Flow[OperationState]:
     :raises NotFoundError: if the API shows neither within some minutes after the submit.
     """
     job = yield from _job(operation)
-    product = yield from product_id_of(operation, send)
-    entries = yield from published_submissions(product, operation.offer, send)
+    entries = yield from published_submissions(operation.offer, send, operation.operation_id)
     # A job that failed because of a conflict has no submission of its own.
     entry = None if job is not None and job.is_conflict else find_submission(operation, job, entries)
     if entry is None and (job is None or job.state.is_success):

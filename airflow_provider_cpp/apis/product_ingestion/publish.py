@@ -8,19 +8,15 @@ a minute, until a submission shows or the job fails.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from airflow_provider_cpp.apis.product_ingestion import endpoints
-from airflow_provider_cpp.apis.product_ingestion.models import Job
+from airflow_provider_cpp.apis.product_ingestion.models import Job, Submission
 from airflow_provider_cpp.apis.product_ingestion.poll import get_operation_state
-from airflow_provider_cpp.apis.product_ingestion.resources import (
-    get_resources,
-    validate_resources,
-    with_required_resources,
-)
+from airflow_provider_cpp.apis.product_ingestion.resources import validate_resources, with_required_resources
 from airflow_provider_cpp.apis.product_ingestion.submissions import (
     as_operations,
     find_product,
@@ -31,38 +27,27 @@ from airflow_provider_cpp.core.checkpoint import Checkpoint
 from airflow_provider_cpp.core.effects import Flow, Log, Sleep, send_with_retry
 from airflow_provider_cpp.core.http import Request
 from airflow_provider_cpp.core.models import OfferRef
-from airflow_provider_cpp.core.offer_state import OfferState, find_by_id, new_operations
+from airflow_provider_cpp.core.offer_state import find_by_id, new_operations
 from airflow_provider_cpp.core.operations import PRODUCT_INGESTION, Operation, OperationSummary
 from airflow_provider_cpp.core.params import PublishParams
 from airflow_provider_cpp.core.submit import submit_once
 from airflow_provider_cpp.exceptions import BadRequestError, ConflictError, MarketplaceError, NotFoundError
 
+T = TypeVar("T")
+
 SECOND_POLL = 60.0
 """Seconds between the two polls of a job; the API asks for at most one poll a minute."""
-
-
-def polls_within(settle_time: float) -> tuple[float, ...]:
-    """Return the delay before each poll of a job; without a settle time, there is only one poll."""
-    second = min(SECOND_POLL, settle_time / 15)
-    return (0.0, second) if second > 0 else (0.0,)
 
 
 class PublishBackend:
     """This API's :class:`~airflow_provider_cpp.core.submit_backend.SubmitBackend`."""
 
+    get_state = staticmethod(get_state)
+    find_operation = staticmethod(find_by_id)
+
     def list_operations(self, offer: OfferRef) -> Flow[tuple[OperationSummary, ...]]:
         """List an offer's submissions."""
-        product = yield from find_product(offer)
-        entries = yield from published_submissions(product.guid, offer)
-        return as_operations(entries)
-
-    def get_state(self, offer: OfferRef) -> Flow[OfferState]:
-        """Read an offer's submissions and the status that follows from them."""
-        return (yield from get_state(offer))
-
-    def find_operation(self, operation: Operation, entries: Iterable[OperationSummary]) -> OperationSummary | None:
-        """Find an operation in the offer's list by its submission ID."""
-        return find_by_id(operation, entries)
+        return as_operations((yield from published_submissions(offer)))
 
     def is_in_progress(self, operation: Operation) -> Flow[bool]:
         """Read an operation's submission or, without one, its job."""
@@ -79,9 +64,9 @@ class PublishBackend:
         product = yield from find_product(params.offer)
         resources: tuple[dict[str, Any], ...] = ()
         if params.resources:
-            draft = yield from get_resources(params.offer, product.guid)
+            draft = yield from send_with_retry(endpoints.get_tree(product, params.offer))
             resources = with_required_resources(params.resources, draft)
-        return endpoints.publish_product(params.offer, product.guid, resources)
+        return endpoints.publish_product(params.offer, product, resources)
 
     def new_operation(self, offer: OfferRef, submitted_at: datetime, location: str | None = None) -> Operation:
         """Return the operation that a submit started."""
@@ -93,20 +78,40 @@ class PublishBackend:
         :raises ConflictError: if the job failed because of a conflict with another submission.
         :raises BadRequestError: if it failed for another reason.
         """
-        for delay in polls_within(params.try_context.settle_time):
-            if delay:
-                yield Sleep(delay)
-            try:
-                job = yield from send_with_retry(endpoints.get_job(operation))
-                entries = yield from self.list_operations(operation.offer)
-            except MarketplaceError as error:
-                yield Log(f"{error}; the API accepted the publish, which goes on", logging.WARNING)
-                return operation
-            raise_if_failed(operation, job)
-            new = new_operations(entries, checkpoint.known_ids, operation.kind)
-            if new:  # if there are several, the wait identifies the right one by the job
-                return replace(operation, operation_id=new[0].id) if len(new) == 1 else operation
-        return operation
+
+        def find_new(entries: tuple[Submission, ...]) -> list[OperationSummary]:
+            return new_operations(as_operations(entries), checkpoint.known_ids, operation.kind)
+
+        new = yield from wait_for_submission(operation, params.try_context.settle_time, find_new)
+        # If there are several, the wait identifies the right one by the job.
+        return replace(operation, operation_id=new[0].id) if new and len(new) == 1 else operation
+
+
+def wait_for_submission(
+    operation: Operation, settle_time: float, find: Callable[[tuple[Submission, ...]], T]
+) -> Flow[T | None]:
+    """Poll a new job for up to a minute until it shows in the list; None if it does not, or if it cannot be read.
+
+    :param settle_time: the task's settle time in seconds; if it is 0, there is only one poll.
+    :param find: finds the job's effect in the list.
+    :raises ConflictError: if the job failed because of a conflict with another submission.
+    :raises BadRequestError: if it failed for another reason.
+    """
+    second_poll = min(SECOND_POLL, settle_time / 15)
+    for delay in (0.0, second_poll) if second_poll > 0 else (0.0,):
+        if delay:
+            yield Sleep(delay)
+        try:
+            job = yield from send_with_retry(endpoints.get_job(operation))
+            entries = yield from published_submissions(operation.offer)
+        except MarketplaceError as error:
+            verb = "go-live" if operation.kind == "golive" else operation.kind
+            yield Log(f"{error}; the API accepted the {verb}, which goes on", logging.WARNING)
+            return None
+        raise_if_failed(operation, job)
+        if found := find(entries):
+            return found
+    return None
 
 
 def raise_if_failed(operation: Operation, job: Job, verb: str | None = None) -> None:

@@ -1,20 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read, validate and compare a draft's resources, and add those that a publish requires."""
+"""Validate and compare a draft's resources, and change or add what the API requires.
+
+The schemas moved to another host. The API still returns resources with the old host, but rejects them in requests. It also
+rejects a few other values that it returns.
+"""
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterable
 from typing import Any
 
-from airflow_provider_cpp.apis.product_ingestion import endpoints
-from airflow_provider_cpp.apis.product_ingestion.schemas import schema_type, to_writable
-from airflow_provider_cpp.apis.product_ingestion.status import Target
-from airflow_provider_cpp.core.effects import Flow, send_with_retry
-from airflow_provider_cpp.core.json_fields import as_text, json_type_name
-from airflow_provider_cpp.core.models import OfferRef
+from airflow_provider_cpp.core.json_fields import as_text, json_type_name, objects_in
 from airflow_provider_cpp.core.urls import same_blob
 from airflow_provider_cpp.exceptions import ConfigurationError
+
+SCHEMAS = "https://schema.mp.microsoft.com/schema"
+RETIRED = "product-ingestion.azureedge.net"
+"""The former host of the schemas; the API rejects requests with it."""
+
+CONFIGURE = f"{SCHEMAS}/configure/2022-03-01-preview2"
+SUBMISSION = f"{SCHEMAS}/submission/2022-03-01-preview2"
+"""Later versions of a submission require sources that only Microsoft has access to."""
+
+_SCHEMA = r"/schema/([A-Za-z0-9-]+)/([A-Za-z0-9.-]+)"
+_RETIRED_SCHEMA = re.compile(rf"^https?://{re.escape(RETIRED)}(?::[0-9]+)?{_SCHEMA}/?(?:[?#].*)?$", re.IGNORECASE)
 
 Resource = dict[str, Any]
 
@@ -24,9 +35,34 @@ REQUIRED_TYPES = ("product", "property")
 _URL = re.compile(r"https?://", re.IGNORECASE)
 
 
-def get_resources(offer: OfferRef, product: str, target: Target = Target.DRAFT) -> Flow[tuple[Resource, ...]]:
-    """Read all resources of a product for a target."""
-    return (yield from send_with_retry(endpoints.get_tree(product, offer, target)))
+def schema_type(resource: dict[str, Any]) -> str:
+    """Return the type of a resource by its schema, on any host, or else by its ID; empty if it has neither."""
+    match = re.search(_SCHEMA, as_text(resource.get("$schema")))
+    return (match.group(1) if match else as_text(resource.get("id")).partition("/")[0]).casefold()
+
+
+def to_writable(resource: dict[str, Any]) -> dict[str, Any]:
+    """Return a copy of a resource that the API accepts; unknown keys stay unchanged."""
+    writable: dict[str, Any] = _with_current_schemas(copy.deepcopy(resource))
+    properties = writable.get("vmProperties")
+    if isinstance(properties, dict):
+        writable["vmProperties"] = {key: value for key, value in properties.items() if value is not None}
+    for version in objects_in(writable.get("vmImageVersions")):
+        schedule = version.get("deprecationSchedule")
+        if isinstance(schedule, dict) and "reason" in schedule and schedule["reason"] is None:
+            schedule["reason"] = "other"
+    return writable
+
+
+def _with_current_schemas(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: _RETIRED_SCHEMA.sub(rf"{SCHEMAS}/\1/\2", entry)
+            if key == "$schema" and isinstance(entry, str)
+            else _with_current_schemas(entry)
+            for key, entry in value.items()
+        }
+    return [_with_current_schemas(entry) for entry in value] if isinstance(value, list) else value
 
 
 def validate_resources(resources: object) -> tuple[Resource, ...]:

@@ -9,13 +9,13 @@ from datetime import datetime, timezone
 from typing import Any, TypeVar
 
 from airflow_provider_cpp.apis.product_ingestion import endpoints
-from airflow_provider_cpp.apis.product_ingestion.models import SUBMISSION, Job, Product, Submission
+from airflow_provider_cpp.apis.product_ingestion.models import SUBMISSION, Job, Submission
 from airflow_provider_cpp.apis.product_ingestion.status import Target, offer_status
 from airflow_provider_cpp.core.effects import Flow, send_with_retry
 from airflow_provider_cpp.core.http import Request
 from airflow_provider_cpp.core.models import Message, OfferRef, StatusReport, Step
 from airflow_provider_cpp.core.offer_state import OfferState
-from airflow_provider_cpp.core.operations import Operation, OperationSummary
+from airflow_provider_cpp.core.operations import OperationSummary
 from airflow_provider_cpp.core.status import Status
 from airflow_provider_cpp.exceptions import InvalidResponseError, NotFoundError
 
@@ -29,65 +29,53 @@ _NEVER = datetime.min.replace(tzinfo=timezone.utc)
 _KINDS: dict[Target | None, str] = {Target.PREVIEW: "publish", Target.LIVE: "golive"}
 
 
-def list_all_pages(
-    page_of: Callable[[str | None], Request[endpoints.Page[T]]], send: Sender = send_with_retry
-) -> Flow[tuple[T, ...]]:
+def list_all_pages(request: Request[endpoints.Page[T]], send: Sender = send_with_retry) -> Flow[tuple[T, ...]]:
     """Read all pages of a list.
 
-    :param page_of: builds the request for a page; its argument is None for the first page.
+    :param request: the request for the first page.
     :raises InvalidResponseError: if a page repeats, or if there are too many pages.
     """
-    items: list[T] = []
+    items: tuple[T, ...] = ()
     links: set[str] = set()
-    request = page_of(None)
     while True:
-        page: endpoints.Page[T] = yield from send(request)
-        items.extend(page.items)
-        if page.next is None:
-            return tuple(items)
-        if page.next in links or len(links) >= MAX_PAGES:
+        page, link = yield from send(request)
+        items += page
+        if link is None:
+            return items
+        if link in links or len(links) >= MAX_PAGES:
             raise request.error(InvalidResponseError, text="its pages never end")
-        links.add(page.next)
-        request = page_of(page.next)
+        links.add(link)
+        request = replace(request, path=link)
 
 
-def find_product(offer: OfferRef, send: Sender = send_with_retry) -> Flow[Product]:
-    """Find an offer's product by its external ID.
+def find_product(offer: OfferRef, send: Sender = send_with_retry) -> Flow[str]:
+    """Return the GUID of an offer's product, found by its external ID.
 
     :raises NotFoundError: if the account has no such product.
     :raises InvalidResponseError: if there are several.
     """
-    external_id = offer.offer_id.casefold()
-    products: tuple[Product, ...] = yield from list_all_pages(
-        lambda page: replace(endpoints.list_products(offer.offer_id, page), offer=str(offer)), send
-    )
-    matches = {product.guid: product for product in products if product.external_id.casefold() == external_id}
+    request = endpoints.find_product(offer)
+    products = yield from list_all_pages(request, send)
+    matches = {one.guid for one in products if one.external_id.casefold() == offer.offer_id.casefold()}
     if len(matches) == 1:
-        return next(iter(matches.values()))
-    request = replace(endpoints.list_products(offer.offer_id), offer=str(offer))
+        return matches.pop()
     if matches:
         raise request.error(InvalidResponseError, text=f"{len(matches)} products have this external id")
     raise request.error(NotFoundError, text="the token's account has no product with this external id")
 
 
-def product_id_of(operation: Operation, send: Sender = send_with_retry) -> Flow[str]:
-    """Return the GUID of an operation's product; the durable ID of its submission contains it."""
-    match = SUBMISSION.fullmatch(operation.operation_id or "")
-    if match is not None:
-        return match.group(1)
-    return (yield from find_product(operation.offer, send)).guid
-
-
 def published_submissions(
-    product: str, offer: OfferRef, send: Sender = send_with_retry
+    offer: OfferRef, send: Sender = send_with_retry, known: str | None = None
 ) -> Flow[tuple[Submission, ...]]:
-    """List the submissions of a product by creation, newest first, because the API documents no order.
+    """List the submissions of an offer by creation, newest first, because the API documents no order.
 
     The list omits the entry for the draft, and the preview entry of a submission that is also listed as live.
+
+    :param known: the durable ID of one of them, which contains the product's GUID; otherwise the product is searched.
     """
-    entries: tuple[Submission, ...] = yield from list_all_pages(
-        lambda page: endpoints.list_submissions(product, offer, page), send
-    )
+    match = SUBMISSION.fullmatch(known or "")
+    product = match.group(1) if match else (yield from find_product(offer, send))
+    entries = yield from list_all_pages(endpoints.list_submissions(product, offer), send)
     live = {entry.id for entry in entries if entry.target is Target.LIVE}
     kept = (e for e in entries if not e.is_draft and not (e.target is Target.PREVIEW and e.id in live))
     return tuple(sorted(kept, key=lambda e: (e.created or _NEVER, e.id), reverse=True))
@@ -95,8 +83,7 @@ def published_submissions(
 
 def get_state(offer: OfferRef, send: Sender = send_with_retry) -> Flow[OfferState]:
     """Read an offer's submissions and the status that follows from them."""
-    product = yield from find_product(offer, send)
-    entries = yield from published_submissions(product.guid, offer, send)
+    entries = yield from published_submissions(offer, send)
     return OfferState(as_operations(entries), status_report(entries))
 
 

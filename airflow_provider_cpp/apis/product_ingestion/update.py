@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any
 
 from airflow_provider_cpp.apis.product_ingestion import endpoints
 from airflow_provider_cpp.apis.product_ingestion.images import with_image_version
@@ -16,10 +15,9 @@ from airflow_provider_cpp.apis.product_ingestion.publish import raise_if_failed
 from airflow_provider_cpp.apis.product_ingestion.resources import (
     Resource,
     draft_matches,
-    get_resources,
+    schema_type,
     validate_resources,
 )
-from airflow_provider_cpp.apis.product_ingestion.schemas import schema_type
 from airflow_provider_cpp.apis.product_ingestion.status import Target
 from airflow_provider_cpp.apis.product_ingestion.submissions import find_product
 from airflow_provider_cpp.core.effects import Flow, Log, Sleep, get_time, send, send_with_retry
@@ -44,16 +42,16 @@ POLL_INTERVAL = 60.0
 DRAFT_JOB_TIMEOUT = 1800.0
 """Seconds to wait for a job that only changes a draft."""
 
+IsDone = Callable[[tuple[Resource, ...]], bool]
 
 NO_DOCUMENT = (
     "the Product Ingestion API has resources instead of one document: use product_resources, not patch or change"
 )
 
 
-def update(params: ConfigureParams | UpdateParams, timeout: float = DRAFT_JOB_TIMEOUT) -> Flow[UpdateResult]:
+def update(params: ConfigureParams | UpdateParams) -> Flow[UpdateResult]:
     """Configure resources of a draft, and wait until the draft has them.
 
-    :param timeout: seconds to wait for the job; 1800 by default.
     :raises ConfigurationError: if these are not resources, or if they include a submission.
     :raises BadRequestError: if the API rejects them, in the response or in a failed job; has all of its errors.
     :raises SubmitOutcomeUnknownError: if the response was lost and the draft does not show the change, or if the job does not
@@ -66,28 +64,27 @@ def update(params: ConfigureParams | UpdateParams, timeout: float = DRAFT_JOB_TI
     if draft_matches(draft, resources):
         yield Log(f"offer {params.offer}: the draft already is as it should be; nothing was written")
         return UpdateResult(None, written=False)
-    yield from _write(params.offer, resources, lambda now: draft_matches(now, resources), timeout)
+    yield from _write(params.offer, resources, lambda now: draft_matches(now, resources))
     return UpdateResult(None, written=True)
 
 
-def add_image(params: AddImageParams, timeout: float = DRAFT_JOB_TIMEOUT) -> Flow[UpdateResult]:
+def add_image(params: AddImageParams) -> Flow[UpdateResult]:
     """Add an image version to a plan, and wait until the draft has it.
 
-    :param timeout: seconds to wait for the job; 1800 by default.
     :raises ConfigurationError: if the plan does not exist, or has the version with another blob.
     :raises BadRequestError: see :func:`update`.
     :raises SubmitOutcomeUnknownError: see :func:`update`.
     """
     offer, image = params.offer, params.image
     product = yield from find_product(offer)
-    preview = yield from _get_published(offer, product.guid, Target.PREVIEW)
-    live = yield from _get_published(offer, product.guid, Target.LIVE)
-    draft = yield from get_resources(offer, product.guid)
+    preview = yield from _get_published(offer, product, Target.PREVIEW)
+    live = yield from _get_published(offer, product, Target.LIVE)
+    draft = yield from send_with_retry(endpoints.get_tree(product, offer))
     changed = with_image_version(image, draft, (*preview, *live))
     if changed is None:
         yield Log(f"offer {offer}: version {image.version} of plan {image.plan_id} already exists; nothing was written")
         return UpdateResult(None, written=False)
-    yield from _write(offer, (changed,), lambda now: with_image_version(image, now, ()) is None, timeout)
+    yield from _write(offer, (changed,), lambda now: with_image_version(image, now, ()) is None)
     return UpdateResult(None, written=True)
 
 
@@ -99,20 +96,18 @@ def _get_draft(offer: OfferRef, resources: tuple[Resource, ...]) -> Flow[tuple[R
         if not any(schema_type(resource) == "product" for resource in resources):
             raise
         return ()
-    return (yield from get_resources(offer, product.guid))
+    return (yield from send_with_retry(endpoints.get_tree(product, offer)))
 
 
 def _get_published(offer: OfferRef, product: str, target: Target) -> Flow[tuple[Resource, ...]]:
     """Read the resources in preview or live; empty if there are none."""
     try:
-        return (yield from get_resources(offer, product, target))
+        return (yield from send_with_retry(endpoints.get_tree(product, offer, target)))
     except (NotFoundError, BadRequestError):
         return ()
 
 
-def _write(
-    offer: OfferRef, resources: tuple[Resource, ...], is_done: Callable[[Any], bool], timeout: float
-) -> Flow[None]:
+def _write(offer: OfferRef, resources: tuple[Resource, ...], is_done: IsDone) -> Flow[None]:
     began = yield from get_time()
     try:
         job = yield from send(endpoints.configure(offer, resources))
@@ -120,7 +115,7 @@ def _write(
         if not may_have_been_accepted(error):
             raise
         yield Log(f"{error}; the request may still have been accepted; reading the draft", logging.WARNING)
-        yield from _wait_until_written(lambda: _is_done(offer, resources, is_done), offer, timeout, error)
+        yield from _wait_until_written(offer, resources, is_done, error)
         return
     operation = Operation(offer, "publish", began, None, endpoints.location_of_job(job), PRODUCT_INGESTION)
     delay = FIRST_POLL
@@ -128,8 +123,8 @@ def _write(
         yield Sleep(delay)
         now = yield from get_time()
         job = yield from send_with_retry(endpoints.get_job(operation))
-        if (now - began).total_seconds() >= timeout and not job.state.is_terminal:
-            reason = f"{job.raw_status} after {timeout:g} s (job {job.id})"
+        if (now - began).total_seconds() >= DRAFT_JOB_TIMEOUT and not job.state.is_terminal:
+            reason = f"{job.raw_status} after {DRAFT_JOB_TIMEOUT:g} s (job {job.id})"
             raise SubmitOutcomeUnknownError(offer, "update", reason, may_settle=True)
         delay = POLL_INTERVAL
     if job.state.is_canceled:
@@ -137,13 +132,8 @@ def _write(
     raise_if_failed(operation, job, "configure")
 
 
-def _is_done(offer: OfferRef, resources: tuple[Resource, ...], is_done: Callable[[Any], bool]) -> Flow[bool]:
-    draft = yield from _get_draft(offer, resources)
-    return is_done(draft)
-
-
 def _wait_until_written(
-    read: Callable[[], Flow[bool]], offer: OfferRef, timeout: float, lost: MarketplaceError
+    offer: OfferRef, resources: tuple[Resource, ...], is_done: IsDone, lost: MarketplaceError
 ) -> Flow[None]:
     """Poll the draft until it shows the change; do not send the request again."""
     began = yield from get_time()
@@ -151,12 +141,12 @@ def _wait_until_written(
     while True:
         yield Sleep(delay)
         try:
-            is_written = yield from read()
-            if is_written:
+            draft = yield from _get_draft(offer, resources)
+            if is_done(draft):
                 return
         except MarketplaceError as error:
             yield Log(f"{error}; polling again", logging.WARNING)
         now = yield from get_time()
-        if (now - began).total_seconds() >= timeout / 3:
+        if (now - began).total_seconds() >= DRAFT_JOB_TIMEOUT / 3:
             raise SubmitOutcomeUnknownError(offer, "update", str(lost), may_settle=True) from lost
         delay = POLL_INTERVAL

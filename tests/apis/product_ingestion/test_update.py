@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 from support.player import Player
-from support.product_ingestion import GUID, JOB, FakeAPI, job, sample
+from support.product_ingestion import GUID, FakeAPI, job, sample
 
 from airflow_provider_cpp import exceptions
-from airflow_provider_cpp.apis.product_ingestion.resources import same_blob
 from airflow_provider_cpp.apis.product_ingestion.update import DRAFT_JOB_TIMEOUT, add_image, update
 from airflow_provider_cpp.core.models import OfferRef
 from airflow_provider_cpp.core.params import AddImageParams, ConfigureParams, ImageVersion
+from airflow_provider_cpp.core.urls import same_blob
 
 TREE = sample("resource-tree-small")["resources"]
 CONFIGURATION = sample("vm-plan-technical-configuration")
@@ -360,11 +360,3 @@ def test_a_lost_response_to_an_image(player: Player, api: FakeAPI, offer: OfferR
 def test_the_same_blob(one: str, other: str, *, same: bool) -> None:
     """Two URLs are the same blob if only their signatures differ; a snapshot is another blob."""
     assert same_blob(one, other) is same
-
-
-def test_the_timeout_is_an_argument(player: Player, api: FakeAPI, offer: OfferRef) -> None:
-    """A shorter timeout fails sooner."""
-    api.jobs = [job()]
-    with pytest.raises(exceptions.SubmitOutcomeUnknownError, match="after 30 s"):
-        player.run(update(ConfigureParams(offer, (with_alias(),)), timeout=30))
-    assert JOB in str(player.sent)
