@@ -79,6 +79,11 @@ class Status(str, Enum):
         return self is Status.WAITING_FOR_PUBLISHER_REVIEW
 
 
+def normalize_word(word: str) -> str:
+    """Return a status word of an API without case, spaces, hyphens and underscores, for comparison."""
+    return "".join(letter for letter in word.casefold() if letter.isalnum())
+
+
 PHASES: dict[Status, Phase] = {
     Status.NEVER_PUBLISHED: Phase.IDLE,
     Status.NOT_STARTED: Phase.PENDING,

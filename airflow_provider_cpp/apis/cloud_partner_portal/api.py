@@ -17,32 +17,11 @@ from airflow_provider_cpp.exceptions import PermissionDeniedError
 MAX_LISTED_PUBLISHERS = 5
 
 
-def check_access(publisher_id: str | None, signed_in: str) -> Flow[tuple[bool, str]]:
-    """List the publisher's offers or, if the connection has no publisher ID, the publishers."""
-    if publisher_id:
-        offers = yield from send(endpoints.list_offers(publisher_id))
-        return True, f"{signed_in}: publisher {publisher_id} has {len(offers)} offer{'s' * (len(offers) != 1)}"
-    publishers = yield from send(endpoints.list_publishers())
-    names = [one.id for one in publishers]
-    if not names:
-        return False, f"{signed_in}, but the application may act for no publisher; {PermissionDeniedError.hint}"
-    names[MAX_LISTED_PUBLISHERS:] = ["..."] * (len(names) > MAX_LISTED_PUBLISHERS)
-    must = "The connection names no publisher, so each task needs publisher_id"
-    return True, f"{signed_in}: the application may act for {', '.join(names)}. {must}"
-
-
-def get_draft(offer: OfferRef) -> Flow[OfferDocument | None]:
-    """Read a draft."""
-    return (yield from send(endpoints.get_offer(offer)))
-
-
 class CloudPartnerPortalAPI:
     """The CPP API."""
 
     name = CLOUD_PARTNER_PORTAL
     endpoint = Endpoint(endpoints.DEFAULT_HOST, endpoints.DEFAULT_SCOPE, endpoints.API_VERSION)
-    check_access = staticmethod(check_access)
-    get_draft = staticmethod(get_draft)
     publish = staticmethod(publish)
     go_live = staticmethod(go_live)
     cancel = staticmethod(cancel)
@@ -50,6 +29,23 @@ class CloudPartnerPortalAPI:
     add_image = staticmethod(add_image)
     poll_request = staticmethod(poll.poll_request)
     poll = staticmethod(poll.poll)
+
+    def check_access(self, publisher_id: str | None, signed_in: str) -> Flow[tuple[bool, str]]:
+        """List the publisher's offers or, if the connection has no publisher ID, the publishers."""
+        if publisher_id:
+            offers = yield from send(endpoints.list_offers(publisher_id))
+            return True, f"{signed_in}: publisher {publisher_id} has {len(offers)} offer{'s' * (len(offers) != 1)}"
+        publishers = yield from send(endpoints.list_publishers())
+        names = [one.id for one in publishers]
+        if not names:
+            return False, f"{signed_in}, but the application may act for no publisher; {PermissionDeniedError.hint}"
+        names[MAX_LISTED_PUBLISHERS:] = ["..."] * (len(names) > MAX_LISTED_PUBLISHERS)
+        must = "The connection names no publisher, so each task needs publisher_id"
+        return True, f"{signed_in}: the application may act for {', '.join(names)}. {must}"
+
+    def get_draft(self, offer: OfferRef) -> Flow[OfferDocument | None]:
+        """Read a draft."""
+        return send(endpoints.get_offer(offer))
 
 
 CLOUD_PARTNER_PORTAL_API = CloudPartnerPortalAPI()

@@ -135,9 +135,8 @@ def _wait_until_ended(params: CancelParams, target: OperationSummary, until: dat
         if state is not None:
             entry = next((entry for entry in state.operations if entry.id == target.id), target)
             description = entry.description
-            was_done = (
-                target.status.is_terminal
-            )  # the list may show a publish that awaits sign-off as ended; then use the offer's status
+            # The list may show a publish that awaits sign-off as ended; then use the offer's status.
+            was_done = target.status.is_terminal
             if entry.status.is_canceled or (was_done and state.report.status.is_canceled):
                 yield Log(f"offer {params.offer}: {description} has ended")
                 return

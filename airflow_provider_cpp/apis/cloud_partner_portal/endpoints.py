@@ -37,14 +37,12 @@ DEFAULT_SCOPE = f"{DEFAULT_HOST}/.default"
 
 def get_offer_status(offer: OfferRef) -> Request[StatusReport]:
     """Read the status of an offer."""
-    name = str(offer)
-    return Request(f"status of offer {name}", "GET", f"{_offer(offer)}/status", _report, offer=name)
+    return _offer_request(offer, "status of", "GET", "/status", _report)
 
 
 def list_operations(offer: OfferRef) -> Request[tuple[OperationSummary, ...]]:
     """List an offer's operations. No filter is sent, because the documentation and known clients disagree on its name."""
-    read = _json(list_parser(parse_operation_summary))
-    return _for_offer(offer, Request(f"operations of offer {offer}", "GET", f"{_offer(offer)}/submissions/", read))
+    return _offer_request(offer, "operations of", "GET", "/submissions/", _json(list_parser(parse_operation_summary)))
 
 
 def get_operation(operation: Operation) -> Request[StatusReport]:
@@ -65,11 +63,8 @@ def get_operation(operation: Operation) -> Request[StatusReport]:
 
 def list_offers(publisher_id: str) -> Request[tuple[OfferSummary, ...]]:
     """List a publisher's offers."""
-    publisher = quote(validate_identifier("publisher_id", publisher_id), safe="")
-    description = f"offers of publisher {publisher_id}"
-    return Request(
-        description, "GET", f"/api/publishers/{publisher}/offers", _json(list_parser(OfferSummary.from_json))
-    )
+    read = _json(list_parser(OfferSummary.from_json))
+    return Request(f"offers of publisher {publisher_id}", "GET", _offers(publisher_id), read)
 
 
 def list_publishers() -> Request[tuple[PublisherSummary, ...]]:
@@ -84,12 +79,12 @@ def get_offer(offer: OfferRef, version: int | None = None, slot: str | None = No
     :param slot: ``Draft``, ``Preview`` or ``Production``.
     """
     if version is not None:
-        description, place = f"version {version}", f"/versions/{version:d}"
+        description, place = f"version {version} of", f"/versions/{version:d}"
     elif slot is not None:
-        description, place = f"slot {slot}", f"/slot/{quote(validate_identifier('slot', slot), safe='')}"
+        description, place = f"slot {slot} of", f"/slot/{quote(validate_identifier('slot', slot), safe='')}"
     else:
-        description, place = "draft", ""
-    return _for_offer(offer, Request(f"{description} of offer {offer}", "GET", f"{_offer(offer)}{place}", _document))
+        description, place = "draft of", ""
+    return _offer_request(offer, description, "GET", place, _document)
 
 
 def put_offer(offer: OfferRef, content: dict[str, Any], if_match: str | None) -> Request[OfferDocument]:
@@ -100,36 +95,28 @@ def put_offer(offer: OfferRef, content: dict[str, Any], if_match: str | None) ->
     headers = {} if if_match is None else {"If-Match": if_match}
     # Escape only what JSON requires: the API does not decode an escaped ampersand in an image's URL.
     body = json.dumps(content, ensure_ascii=False).encode()
-    return _for_offer(
-        offer, Request(f"store the draft of offer {offer}", "PUT", _offer(offer), _document, body, headers)
-    )
+    return _offer_request(offer, "store the draft of", "PUT", "", _document, body=body, headers=headers)
 
 
 def publish_offer(offer: OfferRef, notification_emails: tuple[str, ...] = ()) -> Request[str | None]:
     """Publish the draft; return the operation's location, or None if the response has none."""
-    return _for_offer(
-        offer,
-        Request(
-            f"publish offer {offer}", "POST", f"{_offer(offer)}/publish", _location, _metadata(notification_emails)
-        ),
-    )
+    return _offer_request(offer, "publish", "POST", "/publish", _location, body=_metadata(notification_emails))
 
 
 def go_live_offer(offer: OfferRef) -> Request[str | None]:
     """Go live with the preview; return the operation's location, or None if the response has none."""
-    return _for_offer(offer, Request(f"go live with offer {offer}", "POST", f"{_offer(offer)}/golive", _location))
+    return _offer_request(offer, "go live with", "POST", "/golive", _location)
 
 
 def cancel_operation(offer: OfferRef, notification_emails: tuple[str, ...] = ()) -> Request[str | None]:
     """Cancel the operation in progress; the API accepts the request even if there is none."""
-    return _for_offer(
-        offer,
-        Request(f"cancel offer {offer}", "POST", f"{_offer(offer)}/cancel", _location, _metadata(notification_emails)),
-    )
+    return _offer_request(offer, "cancel", "POST", "/cancel", _location, body=_metadata(notification_emails))
 
 
-def _for_offer(offer: OfferRef, request: Request[T]) -> Request[T]:
-    return replace(request, offer=str(offer))
+def _offer_request(
+    offer: OfferRef, verb: str, method: str, place: str, read: Callable[[Response], T], **values: Any
+) -> Request[T]:
+    return Request(f"{verb} offer {offer}", method, f"{_offer(offer)}{place}", read, offer=str(offer), **values)
 
 
 def _metadata(emails: tuple[str, ...]) -> bytes:
@@ -141,8 +128,11 @@ def _document(response: Response) -> OfferDocument:
 
 
 def _offer(offer: OfferRef) -> str:
-    publisher = quote(validate_identifier("publisher_id", offer.publisher_id), safe="")
-    return f"/api/publishers/{publisher}/offers/{quote(offer.offer_id, safe='')}"
+    return f"{_offers(offer.publisher_id)}/{quote(offer.offer_id, safe='')}"
+
+
+def _offers(publisher_id: str | None) -> str:
+    return f"/api/publishers/{quote(validate_identifier('publisher_id', publisher_id), safe='')}/offers"
 
 
 def _json(read: Callable[[Any], T]) -> Callable[[Response], T]:

@@ -16,7 +16,7 @@ from airflow_provider_cpp.apis.cloud_partner_portal import endpoints
 from airflow_provider_cpp.apis.cloud_partner_portal.endpoints import operation_id_from_location
 from airflow_provider_cpp.apis.cloud_partner_portal.poll import find_operation, get_state
 from airflow_provider_cpp.core.effects import Flow, Log, get_time, send
-from airflow_provider_cpp.core.offer_state import OfferState, SettleWindow, is_of_kind, read_or_none
+from airflow_provider_cpp.core.offer_state import OfferState, SettleWindow, is_of_kind, new_operations, read_or_none
 from airflow_provider_cpp.core.operations import Operation, OperationSummary
 from airflow_provider_cpp.core.params import MAX_STALENESS, MAX_SUBMITS, GoLiveParams
 from airflow_provider_cpp.core.submit_backend import may_have_been_accepted
@@ -47,9 +47,10 @@ def go_live(params: GoLiveParams) -> Flow[Operation]:
         before = yield from _wait_for_sign_off_step(
             params, SettleWindow(began, min(params.try_context.settle_time, MAX_STALENESS))
         )
+    known = frozenset(entry.id for entry in before.operations)
     lost: MarketplaceError | None = None
     for _ in range(MAX_SUBMITS):
-        operation, lost = yield from _submit(params, before, submitted=submitted)
+        operation, lost = yield from _submit(params, known, submitted=submitted)
         if operation is not None:
             return operation
         submitted = True
@@ -72,11 +73,11 @@ def _wait_for_sign_off_step(params: GoLiveParams, window: SettleWindow) -> Flow[
 
 
 def _submit(
-    params: GoLiveParams, before: OfferState, *, submitted: bool
+    params: GoLiveParams, known: frozenset[str], *, submitted: bool
 ) -> Flow[tuple[Operation | None, MarketplaceError | None]]:
     """Submit once; return the operation, or None and the error if the offer still awaits sign-off.
 
-    :param before: the offer's state before the submit.
+    :param known: the IDs of the operations before the submit.
     :param submitted: whether an earlier submit may have been accepted, and may have ended the sign-off step.
     """
     now = yield from get_time()
@@ -95,22 +96,21 @@ def _submit(
         yield Log(f"{error}; the request may still have been accepted; checking the offer's status", logging.WARNING)
         lost, location = error, None
     if location is None:
-        return (yield from _wait_for_effect(params, before, now)), lost
+        return (yield from _wait_for_effect(params, known, now)), lost
     identifier = operation_id_from_location(location)
     if identifier is None and (after := (yield from read_or_none(get_state(params.offer)))) is not None:
-        entry = _new_operation(after, before)
-        identifier = entry.id if entry is not None else None
+        identifier = next((entry.id for entry in new_operations(after.operations, known, "golive")), None)
     return Operation(params.offer, "golive", now, identifier, location), None
 
 
-def _wait_for_effect(params: GoLiveParams, before: OfferState, began: datetime) -> Flow[Operation | None]:
+def _wait_for_effect(params: GoLiveParams, known: frozenset[str], began: datetime) -> Flow[Operation | None]:
     """Poll for the operation of a submit whose response was lost; return None if the offer still awaits sign-off."""
     window = SettleWindow(began, params.try_context.settle_time)
     while True:
         state = yield from read_or_none(get_state(params.offer))
-        entry = _new_operation(state, before) if state is not None else None
-        if entry is not None:
-            return Operation(params.offer, "golive", began, entry.id)
+        new = new_operations(state.operations, known, "golive") if state is not None else []
+        if new:
+            return Operation(params.offer, "golive", began, new[0].id)
         is_open = yield from window.sleep()
         if not is_open:
             break
@@ -119,12 +119,13 @@ def _wait_for_effect(params: GoLiveParams, before: OfferState, began: datetime) 
     if state.report.awaits_sign_off:
         return None
     # The list shows no separate go-live operation: the publish operation continues.
-    entry = _newest_publish(state)
-    if entry is None or entry.id not in _operation_ids(before) or not _is_going_live(state):
-        newest = entry.description if entry is not None else "no operation"
-        reason = f"it no longer awaits sign-off; its status is {state.report.raw_status}, with {newest}"
+    publish, report = _newest_publish(state), state.report
+    goes_live = report.status.is_in_progress or report.status.is_success or report.is_past_sign_off
+    if publish is None or publish.id not in known or not goes_live:  # it may have been canceled, for example
+        newest = publish.description if publish is not None else "no operation"
+        reason = f"it no longer awaits sign-off; its status is {report.raw_status}, with {newest}"
         raise SubmitOutcomeUnknownError(params.offer, "golive", reason)
-    return Operation(params.offer, "golive", began, entry.id)
+    return Operation(params.offer, "golive", began, publish.id)
 
 
 def _wait_for_earlier_effect(params: GoLiveParams, began: datetime) -> Flow[tuple[OfferState, Operation | None]]:
@@ -144,23 +145,8 @@ def _wait_for_earlier_effect(params: GoLiveParams, began: datetime) -> Flow[tupl
     return state, None
 
 
-def _operation_ids(state: OfferState) -> frozenset[str]:
-    return frozenset(entry.id for entry in state.operations)
-
-
 def _newest_publish(state: OfferState) -> OperationSummary | None:
     return next((entry for entry in state.operations if is_of_kind(entry, "publish")), None)
-
-
-def _is_going_live(state: OfferState) -> bool:
-    """Return whether an offer that no longer awaits sign-off is live or going live, rather than canceled, for example."""
-    report = state.report
-    return report.status.is_in_progress or report.status.is_success or report.is_past_sign_off
-
-
-def _new_operation(state: OfferState, before: OfferState) -> OperationSummary | None:
-    new = (entry for entry in state.operations if entry.id not in _operation_ids(before))
-    return next((entry for entry in new if is_of_kind(entry, "golive")), None)
 
 
 def _recent_operation(params: GoLiveParams, state: OfferState) -> OperationSummary | None:

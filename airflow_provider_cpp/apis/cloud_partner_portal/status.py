@@ -9,16 +9,12 @@ offer, ``complete`` for its operation, ``completed`` in a list.
 
 from __future__ import annotations
 
-from airflow_provider_cpp.core.status import Status
+from airflow_provider_cpp.core.status import Status, normalize_word
 
 
 def parse_status(word: str) -> Status:
     """Return the status for a word of the API; ignore case, spaces, hyphens and underscores."""
-    return _MEANINGS.get(word) or _MEANINGS.get(_normalize(word), Status.UNKNOWN)
-
-
-def _normalize(word: str) -> str:
-    return "".join(letter for letter in word.casefold() if letter.isalnum())
+    return _MEANINGS.get(normalize_word(word), Status.UNKNOWN)
 
 
 SPELLINGS: dict[Status, tuple[str, ...]] = {
@@ -35,9 +31,7 @@ SPELLINGS: dict[Status, tuple[str, ...]] = {
 }
 """The words in the documentation and in real responses for each status."""
 
-_MEANINGS = {
-    spelling: status for status, words in SPELLINGS.items() for word in words for spelling in (word, _normalize(word))
-}
+_MEANINGS = {normalize_word(word): status for status, words in SPELLINGS.items() for word in words}
 
 SIGN_OFF_STEP = "publisher-signoff"
 """The step in which an offer awaits sign-off: its ID in the documentation, its name in real responses."""

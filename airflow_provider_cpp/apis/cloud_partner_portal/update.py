@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import json
 import logging
+from functools import partial
 from typing import Any
 
 from airflow_provider_cpp.apis.cloud_partner_portal import endpoints
@@ -66,10 +67,7 @@ def update(params: UpdateParams | ConfigureParams) -> Flow[UpdateResult]:
 
 def add_image(params: AddImageParams) -> Flow[UpdateResult]:
     """Add an image version to an offer's draft; see :func:`update`."""
-
-    def change(document: dict[str, Any]) -> dict[str, Any]:
-        return add_image_version(params.image, document)
-
+    change = partial(add_image_version, params.image)
     return (yield from update(UpdateParams(params.offer, change, overwrite=params.overwrite)))
 
 

@@ -14,25 +14,11 @@ from airflow_provider_cpp.core.models import OfferRef
 from airflow_provider_cpp.core.operations import PRODUCT_INGESTION
 
 
-def check_access(publisher_id: str | None, signed_in: str) -> Flow[tuple[bool, str]]:  # noqa: ARG001 - as the protocol has it
-    """List the first page of products, and report their number."""
-    page, next_page = yield from send(endpoints.list_products())
-    number, more = len(page), "or more " if next_page else ""
-    return True, f"{signed_in}: the account has {number} {more}product{'s' * (number != 1)}"
-
-
-def get_draft(offer: OfferRef) -> Flow[None]:  # noqa: ARG001 - as the protocol has it
-    """Send no request, because a draft has neither a version nor a Partner Center URL in this API."""
-    yield from ()
-
-
 class ProductIngestionAPI:
     """The Product Ingestion API."""
 
     name = PRODUCT_INGESTION
     endpoint = Endpoint(endpoints.DEFAULT_HOST, endpoints.DEFAULT_SCOPE, endpoints.API_VERSION)
-    check_access = staticmethod(check_access)
-    get_draft = staticmethod(get_draft)
     publish = staticmethod(publish)
     go_live = staticmethod(go_live)
     cancel = staticmethod(cancel)
@@ -40,6 +26,16 @@ class ProductIngestionAPI:
     add_image = staticmethod(add_image)
     poll_request = staticmethod(poll.poll_request)
     poll = staticmethod(poll.poll)
+
+    def check_access(self, publisher_id: str | None, signed_in: str) -> Flow[tuple[bool, str]]:  # noqa: ARG002 - as the protocol has it
+        """List the first page of products, and report their number."""
+        page, next_page = yield from send(endpoints.list_products())
+        number, more = len(page), "or more " if next_page else ""
+        return True, f"{signed_in}: the account has {number} {more}product{'s' * (number != 1)}"
+
+    def get_draft(self, offer: OfferRef) -> Flow[None]:  # noqa: ARG002 - as the protocol has it
+        """Send no request, because a draft has neither a version nor a Partner Center URL in this API."""
+        yield from ()
 
 
 PRODUCT_INGESTION_API = ProductIngestionAPI()

@@ -7,8 +7,8 @@ The parsers raise :class:`ValueError`, which is converted to an error with the r
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -135,16 +135,6 @@ class JobError:
             yield from detail.walk()
 
     @property
-    def is_certification(self) -> bool:
-        """Whether certification failed. The API reports it like a server error, but a retry cannot help."""
-        return any(e.code.casefold() == "invalidstate" and "certification" in e.message.casefold() for e in self.walk())
-
-    @property
-    def is_conflict(self) -> bool:
-        """Whether it is a conflict with another submission."""
-        return any(is_conflict_message(e.message) for e in self.walk())
-
-    @property
     def text(self) -> str:
         """The whole tree as one line."""
         facts = ", ".join(part for part in (self.code, self.resource) if part)
@@ -180,18 +170,23 @@ class Job:
     id: str
     state: Status
     raw_status: str
-    errors: tuple[JobError, ...] = field(default=())
+    errors: tuple[JobError, ...] = ()
     started_at: datetime | None = None
 
     @property
     def is_conflict(self) -> bool:
         """Whether it failed because of a conflict with another submission, so that it has no submission of its own."""
-        return self.state.is_failure and any(error.is_conflict for error in self.errors)
+        return self._failed_with(lambda error: is_conflict_message(error.message))
 
     @property
     def is_certification(self) -> bool:
-        """Whether it failed because certification failed."""
-        return self.state.is_failure and any(error.is_certification for error in self.errors)
+        """Whether it failed because certification failed. The API reports it like a server error, but a retry cannot help."""
+        return self._failed_with(
+            lambda error: error.code.casefold() == "invalidstate" and "certification" in error.message.casefold()
+        )
+
+    def _failed_with(self, is_cause: Callable[[JobError], bool]) -> bool:
+        return self.state.is_failure and any(is_cause(one) for error in self.errors for one in error.walk())
 
     @property
     def reason(self) -> str:

@@ -7,7 +7,6 @@ if it failed before it created a submission.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from airflow_provider_cpp.apis.product_ingestion import endpoints
@@ -84,37 +83,35 @@ class OperationState:
 
     def report(self, result: WaitResult | None) -> StatusReport:
         """Return the operation's status."""
-        entry = self.submission
-        if self.job is None or (entry is not None and (result is not WaitResult.CANCELED or entry.state.is_terminal)):
-            return status_report(() if entry is None else (entry,), self.job)
+        entry, job = self.submission, self.job
+        if job is None or (entry is not None and (result is not WaitResult.CANCELED or entry.state.is_terminal)):
+            return status_report(() if entry is None else (entry,), job)
+        # The job has no submission of its own.
+        target = Target.LIVE if self.operation.kind == "golive" else Target.PREVIEW
+        as_submission = Submission("", target, job.state, job.raw_status)
+        report = status_report((as_submission,), None if result is None else job)
         if result is None:
-            return StatusReport(
-                Status.RUNNING, Status.RUNNING.value, status_report((_as_submission(self.operation, self.job),)).steps
-            )
-        report = status_report((_as_submission(self.operation, self.job),), self.job)
-        return StatusReport(self.job.state, self.job.raw_status, report.steps)
+            return replace(report, status=Status.RUNNING, raw_status=Status.RUNNING.value)
+        return replace(report, status=job.state, raw_status=job.raw_status)
 
 
-def find_submission(operation: Operation, job: Job | None, entries: Iterable[Submission]) -> Submission | None:
+def find_submission(operation: Operation, job: Job | None, entries: tuple[Submission, ...]) -> Submission | None:
     """Find an operation's submission by its ID, or as the first one created after its job started, by the API's clock.
 
     :param entries: the submissions, newest first.
     """
-    submissions = list(entries)
+    targets = (Target.LIVE,) if operation.kind == "golive" else (Target.PREVIEW, Target.LIVE)
     if operation.operation_id is not None:
-        entry = next((entry for entry in submissions if entry.id == operation.operation_id), None)
-        if entry is not None and (operation.kind != "golive" or entry.target is Target.LIVE):
+        entry = next((entry for entry in entries if entry.id == operation.operation_id), None)
+        if operation.kind != "golive" or (entry is not None and entry.target is Target.LIVE):
             return entry
-        if operation.kind != "golive":
-            return None
     if job is None or job.started_at is None:
         return None
-    targets = (Target.LIVE,) if operation.kind == "golive" else (Target.PREVIEW, Target.LIVE)
     # A submission created long after a failed job started belongs to another job.
     until = job.started_at + VISIBILITY_DELAY if job.state.is_failure else None
     later = [
         e
-        for e in submissions
+        for e in entries
         if e.target in targets
         and e.created is not None
         and e.created >= job.started_at
@@ -172,9 +169,3 @@ def _missing(operation: Operation, entries: tuple[Submission, ...]) -> Flow[None
     )
     description = f"operation {operation.display_id} of offer {operation.offer}"
     raise NotFoundError(description, text=text, offer=str(operation.offer), operation=operation.display_id)
-
-
-def _as_submission(operation: Operation, job: Job) -> Submission:
-    """Return a job as a submission, for a job that has none."""
-    target = Target.LIVE if operation.kind == "golive" else Target.PREVIEW
-    return Submission("", target, job.state, job.raw_status)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from airflow_provider_cpp.core.status import Status
+from airflow_provider_cpp.core.status import Status, normalize_word
 
 
 class Target(str, Enum):
@@ -24,7 +24,7 @@ class Target(str, Enum):
     @classmethod
     def parse(cls, word: str) -> Target | None:
         """Return a target; None for an unknown one."""
-        return next((target for target in cls if target.value == _normalize(word)), None)
+        return next((target for target in cls if target.value == normalize_word(word)), None)
 
 
 def parse_state(progress: str, result: str) -> Status:
@@ -32,9 +32,9 @@ def parse_state(progress: str, result: str) -> Status:
 
     The result counts only if the progress is complete. Unknown words never end a wait.
     """
-    if _normalize(progress) != _normalize(COMPLETE):
-        return _PROGRESS.get(_normalize(progress), Status.UNKNOWN)
-    return _RESULTS.get(_normalize(result), Status.UNKNOWN)
+    if normalize_word(progress) != normalize_word(COMPLETE):
+        return _PROGRESS.get(normalize_word(progress), Status.UNKNOWN)
+    return _RESULTS.get(normalize_word(result), Status.UNKNOWN)
 
 
 def offer_status(target: Target | None, state: Status) -> Status:
@@ -42,10 +42,6 @@ def offer_status(target: Target | None, state: Status) -> Status:
     if state is Status.SUCCEEDED:
         return _DONE.get(target, Status.UNKNOWN)
     return Status.RUNNING if state is Status.NOT_STARTED else state
-
-
-def _normalize(word: str) -> str:
-    return "".join(letter for letter in word.casefold() if letter.isalnum())
 
 
 COMPLETE = "completed"
@@ -63,8 +59,8 @@ RESULTS: dict[Status, tuple[str, ...]] = {
 NO_RESULT = "pending"
 """The value of both before that."""
 
-_PROGRESS = {_normalize(word): status for status, words in PROGRESS.items() for word in words}
-_RESULTS = {_normalize(word): status for status, words in RESULTS.items() for word in words}
+_PROGRESS = {normalize_word(word): status for status, words in PROGRESS.items() for word in words}
+_RESULTS = {normalize_word(word): status for status, words in RESULTS.items() for word in words}
 _DONE: dict[Target | None, Status] = {
     Target.PREVIEW: Status.WAITING_FOR_PUBLISHER_REVIEW,
     Target.LIVE: Status.SUCCEEDED,

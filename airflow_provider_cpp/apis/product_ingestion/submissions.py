@@ -114,7 +114,7 @@ def status_report(entries: tuple[Submission, ...], job: Job | None = None) -> St
     word = newest.raw_status if status is Status.UNKNOWN else status.value
     preview = next((e for e in entries if e.target is Target.PREVIEW), None)
     live = next((e for e in entries if e.target is Target.LIVE and e is newest), None)
-    why = _messages(job)
+    why = (Message(job.reason, "error"),) if job is not None and job.errors else ()
     steps = (
         _step(Target.PREVIEW, preview, () if live is not None else why, done=live is not None),
         _step(Target.LIVE, live, why if live is not None else ()),
@@ -130,10 +130,6 @@ def _step(target: Target, entry: Submission | None, why: tuple[Message, ...], *,
     # A submission to the live target means that the go-live was accepted, even if it has not started.
     state = Status.RUNNING if is_live and entry.state is Status.NOT_STARTED else entry.state
     return Step(name, name, state, entry.raw_status.partition(" ")[2], why, is_live=is_live)
-
-
-def _messages(job: Job | None) -> tuple[Message, ...]:
-    return (Message(job.reason, "error"),) if job is not None and job.errors else ()
 
 
 def _operation(entry: Submission, kind: str, status: Status) -> OperationSummary:

@@ -19,7 +19,6 @@ from airflow_provider_cpp.apis.product_ingestion import endpoints
 from airflow_provider_cpp.apis.product_ingestion.models import (
     MAX_DEPTH,
     Job,
-    JobError,
     Product,
     Submission,
     resources_of,
@@ -184,15 +183,19 @@ def nested(depth: int) -> dict[str, Any]:
     return leaf
 
 
+def failed_job(errors: Any) -> Job:
+    return Job.from_json({"jobId": "1", "jobStatus": "completed", "jobResult": "failed", "errors": errors})
+
+
 @pytest.mark.parametrize("depth", [0, 1, 5, MAX_DEPTH])
 def test_a_certification_failure_is_found_at_any_depth(depth: int) -> None:
     """A certification failure is found at any depth of the tree."""
-    assert JobError.from_json(nested(depth)).is_certification
+    assert failed_job([nested(depth)]).is_certification
 
 
 def test_a_tree_that_is_too_deep_is_cut() -> None:
     """Only the top of a tree that is too deep is parsed."""
-    assert JobError.from_json(nested(MAX_DEPTH + 1)).is_certification is False
+    assert failed_job([nested(MAX_DEPTH + 1)]).is_certification is False
 
 
 @pytest.mark.parametrize(
@@ -209,8 +212,7 @@ def test_a_tree_that_is_too_deep_is_cut() -> None:
 )
 def test_errors_of_any_structure(errors: Any, expected: str) -> None:
     """An object in place of a list, an error without details, and plain text are accepted."""
-    job = Job.from_json({"jobId": "1", "jobStatus": "completed", "jobResult": "failed", "errors": errors})
-    assert job.reason == expected
+    assert failed_job(errors).reason == expected
 
 
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00", "0001-01-01", "soon", None, 7])
