@@ -6,6 +6,8 @@ from __future__ import annotations
 import re
 from urllib.parse import parse_qsl, unquote, urljoin, urlsplit
 
+from airflow_provider_cpp.core.redaction import sanitize_line
+
 MAX_LENGTH = 2000
 """The maximum number of characters of a link; real links have about 150."""
 
@@ -70,6 +72,18 @@ def resolve_same_origin(link: object, base_url: str, below: str = "/") -> str | 
 def same_blob(one: str, other: str) -> bool:
     """Return whether two URLs identify the same blob, ignoring their SAS parameters."""
     return _without_sas(one) == _without_sas(other)
+
+
+def blob_difference(existing: dict[str, str], new: dict[str, str]) -> str | None:
+    """Describe how the blobs of an image differ from new ones, each by disk; None if they are the same."""
+    if existing.keys() == new.keys() and all(same_blob(existing[disk], new[disk]) for disk in new):
+        return None
+    return f"{_blob_names(existing)} instead of {_blob_names(new)}"
+
+
+def _blob_names(blobs: dict[str, str]) -> str:
+    urls = sorted((disk, sanitize_line(url.split("?")[0], 300)) for disk, url in blobs.items() if url)
+    return ", ".join(f"{disk} {url}" for disk, url in urls) or "none"
 
 
 def _without_sas(url: str) -> tuple[str, tuple[tuple[str, str], ...]]:

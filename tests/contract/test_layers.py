@@ -113,7 +113,6 @@ def strings_in(tree: ast.AST) -> Iterator[str]:
                     for word in words
                 ),
                 product_ingestion_status.COMPLETE,
-                product_ingestion_status.NO_RESULT,
             ],
         ),
     ],

@@ -18,13 +18,13 @@ from typing import Any
 
 import pytest
 from partner_center_emulator import Emulator
+from support import product_ingestion
 
 import airflow_provider_cpp
 from airflow_provider_cpp import exceptions
 from airflow_provider_cpp.apis.cloud_partner_portal import status as cpp_status
 from airflow_provider_cpp.apis.cloud_partner_portal.api import CLOUD_PARTNER_PORTAL_API
 from airflow_provider_cpp.apis.cloud_partner_portal.models import parse_status_report
-from airflow_provider_cpp.apis.product_ingestion import status as product_ingestion_status
 from airflow_provider_cpp.core import effects
 from airflow_provider_cpp.core.status import Status
 from airflow_provider_cpp.get_provider_info import CONNECTION_FIELDS
@@ -60,7 +60,7 @@ def rows(page: str, heading: str) -> list[list[str]]:
 
 def test_every_status_is_documented_with_its_spellings() -> None:
     """The page on statuses has a row for each status with exactly the spellings in the code."""
-    for column, spellings in ((1, cpp_status.SPELLINGS), (2, product_ingestion_status.SPELLINGS)):
+    for column, spellings in ((1, cpp_status.SPELLINGS), (2, product_ingestion.SPELLINGS)):
         table = {row[0]: re.findall(r"`([^`]+)`", row[column]) for row in rows("statuses.md", "status")}
         by_words = {tuple(words): name for name, words in table.items() if words}
         assert set(by_words) == set(spellings.values())

@@ -11,12 +11,24 @@ from typing import Any
 
 from airflow_provider_cpp.apis.product_ingestion.endpoints import DEFAULT_HOST
 from airflow_provider_cpp.core.http import Request, Response
+from airflow_provider_cpp.core.status import Status
 from airflow_provider_cpp.exceptions import MarketplaceError, NotFoundError
 from support import player
 
 SAMPLES = Path(__file__).parents[1] / "apis" / "product_ingestion" / "samples"
 GUID = "12345678-1234-4321-8765-123456789012"
 JOB = "d4261631-c583-4949-a612-5150882632e9"
+
+SPELLINGS: dict[Status, tuple[str, ...]] = {
+    Status.NEVER_PUBLISHED: ("draft only",),
+    Status.NOT_STARTED: ("job notStarted/pending",),
+    Status.RUNNING: ("preview notStarted/pending", "preview running/pending", "live running/pending"),
+    Status.WAITING_FOR_PUBLISHER_REVIEW: ("preview completed/succeeded",),
+    Status.SUCCEEDED: ("live completed/succeeded",),
+    Status.FAILED: ("preview completed/failed", "live completed/failed"),
+    Status.CANCELED: ("job completed/cancelled",),
+}
+"""For each status of an offer: target, progress and result of its newest submission or job."""
 
 
 def sample(name: str) -> Any:

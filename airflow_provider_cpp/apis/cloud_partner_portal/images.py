@@ -12,7 +12,7 @@ from typing import Any
 from airflow_provider_cpp.core.json_fields import as_int, as_text, json_type_name, nested, objects_in
 from airflow_provider_cpp.core.params import ImageVersion
 from airflow_provider_cpp.core.redaction import sanitize_line
-from airflow_provider_cpp.core.urls import same_blob
+from airflow_provider_cpp.core.urls import blob_difference
 from airflow_provider_cpp.exceptions import ConfigurationError
 
 IMAGE_KEYS = ("microsoft-azure-virtualmachines.vmImages", "microsoft-azure-corevm.vmImagesPublicAzure")
@@ -36,12 +36,8 @@ def add_image_version(image: ImageVersion, document: dict[str, Any]) -> dict[str
     if existing is None:
         images[image.version] = _version_entry(image)
         return document
-    blobs, new = _blobs(existing), _blobs(_version_entry(image))
-    if blobs.keys() != new.keys() or not all(same_blob(blobs[disk], new[disk]) for disk in new):
-        problem = (
-            f"plan {image.plan_id} already has version {image.version} with another blob:"
-            f" {_shown(blobs)} instead of {_shown(new)}"
-        )
+    if difference := blob_difference(_blobs(existing), _blobs(_version_entry(image))):
+        problem = f"plan {image.plan_id} already has version {image.version} with another blob: {difference}"
         raise ConfigurationError((problem,), "the offer's draft")
     return document
 
@@ -83,8 +79,4 @@ def _blobs(entry: Any) -> dict[str, str]:
         number = as_int(disk.get("lun"))
         url = next((value for key, value in disk.items() if key.lower().endswith("url")), None)
         blobs[f"lun {len(blobs) - 1 if number is None else number}"] = url
-    return {name: str(url) for name, url in sorted(blobs.items()) if url}
-
-
-def _shown(blobs: dict[str, str]) -> str:
-    return ", ".join(f"{name} {sanitize_line(url.split('?')[0], 300)}" for name, url in blobs.items()) or "none"
+    return {name: str(url) for name, url in blobs.items() if url}

@@ -86,7 +86,8 @@ def get_job(operation: Operation) -> Request[Job]:
         problem = f"operation {operation.display_id} of offer {operation.offer} has no job of this API"
         raise exceptions.ConfigurationError((problem,), "the operation")
     description = f"job {job} of offer {operation.offer}"
-    return _request(description, f"/configure/{_segment(job)}/status", _job, operation.offer, operation.display_id)
+    request = _request(description, f"/configure/{_segment(job)}/status", _job, operation.offer)
+    return replace(request, operation=operation.display_id)
 
 
 def configure(offer: OfferRef, resources: Iterable[dict[str, Any]]) -> Request[Job]:
@@ -134,15 +135,8 @@ def location_of_job(job: Job) -> str:
     return f"/configure/{job.id}/status"
 
 
-def _request(
-    description: str,
-    path: str,
-    read: Callable[[Response], T],
-    offer: OfferRef | None = None,
-    operation: str | None = None,
-) -> Request[T]:
-    name = None if offer is None else str(offer)
-    return Request(description, "GET", path, read, offer=name, operation=operation, version=VERSION)
+def _request(description: str, path: str, read: Callable[[Response], T], offer: OfferRef | None = None) -> Request[T]:
+    return Request(description, "GET", path, read, offer=None if offer is None else str(offer), version=VERSION)
 
 
 def _configure_request(
@@ -150,9 +144,8 @@ def _configure_request(
 ) -> Request[T]:
     content = {"$schema": CONFIGURE, "resources": [to_writable(resource) for resource in resources]}
     body = json.dumps(content, ensure_ascii=False).encode()
-    return Request(
-        description, "POST", "/configure", read, body, offer=str(offer), version=VERSION, classify_error=_classify_error
-    )
+    request = _request(description, "/configure", read, offer)
+    return replace(request, method="POST", body=body, classify_error=_classify_error)
 
 
 def _classify_error(text: str) -> type[exceptions.RequestError] | None:

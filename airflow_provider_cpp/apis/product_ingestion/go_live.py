@@ -192,9 +192,8 @@ def _wait_for_effect(params: GoLiveParams, submission: str, window: SettleWindow
 
 def _handle_conflict(params: GoLiveParams, error: MarketplaceError) -> Flow[None]:
     """Restore the checkpoint after a submit that was certainly not accepted; for a conflict, raise an error with its cause."""
-    yield SaveCheckpoint(
-        params.try_context.checkpoint.to_payload() if params.try_context.checkpoint is not None else None
-    )
+    earlier = params.try_context.checkpoint
+    yield SaveCheckpoint(earlier.to_payload() if earlier is not None else None)
     if not isinstance(error, ConflictError):
         return
     entries = yield from read_or_none(published_submissions(params.offer))

@@ -15,7 +15,7 @@ from airflow_provider_cpp.apis.product_ingestion.resources import Resource, sche
 from airflow_provider_cpp.core.json_fields import as_int, as_text, nested, objects_in
 from airflow_provider_cpp.core.params import ImageVersion
 from airflow_provider_cpp.core.redaction import sanitize_line
-from airflow_provider_cpp.core.urls import same_blob
+from airflow_provider_cpp.core.urls import blob_difference
 from airflow_provider_cpp.exceptions import ConfigurationError
 
 CONFIGURATIONS = (
@@ -84,24 +84,21 @@ def _find_sku(image: ImageVersion, draft: list[Resource]) -> tuple[Resource, lis
     raise _error(f"the offer has no plan or SKU {sanitize_line(repr(image.plan_id), 80)}; it has: {known}")
 
 
-def _is_there(image: ImageVersion, image_type: str, places: Iterable[Resource]) -> bool:
+def _is_there(image: ImageVersion, image_type: str, resources: Iterable[Resource]) -> bool:
     """Return whether a version already has its image for a type, or raise ConfigurationError if it has another blob."""
     new = _blobs(_image(image, image_type))
-    for place in places:
-        for version in objects_in(place.get("vmImageVersions")):
+    for resource in resources:
+        for version in objects_in(resource.get("vmImageVersions")):
             if version.get("versionNumber") != image.version:
                 continue
             for existing in objects_in(version.get("vmImages")):
                 if as_text(existing.get("imageType")).casefold() != image_type.casefold():
                     continue
-                blobs = _blobs(existing)
-                if blobs.keys() == new.keys() and all(same_blob(blobs[disk], new[disk]) for disk in new):
+                difference = blob_difference(_blobs(existing), new)
+                if difference is None:
                     return True
-                raise _error(
-                    f"plan {image.plan_id} already has version {image.version} for {image_type} with another blob:"
-                    f" {_shown(blobs)} instead of {_shown(new)}",
-                    "the offer's draft",
-                )
+                existing_image = f"plan {image.plan_id} already has version {image.version} for {image_type}"
+                raise _error(f"{existing_image} with another blob: {difference}", "the offer's draft")
     return False
 
 
@@ -125,13 +122,6 @@ def _blobs(image: dict[str, Any]) -> dict[str, str]:
         number = as_int(one.get("lunNumber"))
         blobs[f"lun {place if number is None else number}"] = as_text(one.get("uri"))
     return blobs
-
-
-def _shown(blobs: dict[str, str]) -> str:
-    return (
-        ", ".join(f"{name} {sanitize_line(url.split('?')[0], 300)}" for name, url in sorted(blobs.items()) if url)
-        or "none"
-    )
 
 
 def _error(problem: str, where: str = "the task's arguments") -> ConfigurationError:

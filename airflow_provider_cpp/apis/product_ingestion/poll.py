@@ -8,6 +8,7 @@ if it failed before it created a submission.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 
 from airflow_provider_cpp.apis.product_ingestion import endpoints
 from airflow_provider_cpp.apis.product_ingestion.models import Job, Submission
@@ -25,6 +26,8 @@ from airflow_provider_cpp.core.poll_state import PollState
 from airflow_provider_cpp.core.status import Status
 from airflow_provider_cpp.core.wait_spec import WaitSpec
 from airflow_provider_cpp.exceptions import NotFoundError
+
+_FOREVER = datetime.max.replace(tzinfo=timezone.utc)
 
 LATE_POLLS = 5
 LATE_POLL_DELAY = 60.0
@@ -108,15 +111,8 @@ def find_submission(operation: Operation, job: Job | None, entries: tuple[Submis
     if job is None or job.started_at is None:
         return None
     # A submission created long after a failed job started belongs to another job.
-    until = job.started_at + VISIBILITY_DELAY if job.state.is_failure else None
-    later = [
-        e
-        for e in entries
-        if e.target in targets
-        and e.created is not None
-        and e.created >= job.started_at
-        and (until is None or e.created <= until)
-    ]
+    until = job.started_at + VISIBILITY_DELAY if job.state.is_failure else _FOREVER
+    later = [e for e in entries if e.target in targets and e.created and job.started_at <= e.created <= until]
     return later[-1] if later else None
 
 

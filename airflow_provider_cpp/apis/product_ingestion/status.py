@@ -56,23 +56,9 @@ RESULTS: dict[Status, tuple[str, ...]] = {
 }
 """Values of ``jobResult``, and of a submission's ``result``, after it is completed."""
 
-NO_RESULT = "pending"
-"""The value of both before that."""
-
 _PROGRESS = {normalize_word(word): status for status, words in PROGRESS.items() for word in words}
 _RESULTS = {normalize_word(word): status for status, words in RESULTS.items() for word in words}
 _DONE: dict[Target | None, Status] = {
     Target.PREVIEW: Status.WAITING_FOR_PUBLISHER_REVIEW,
     Target.LIVE: Status.SUCCEEDED,
 }
-
-SPELLINGS: dict[Status, tuple[str, ...]] = {
-    Status.NEVER_PUBLISHED: ("draft only",),
-    Status.NOT_STARTED: ("job notStarted/pending",),
-    Status.RUNNING: ("preview notStarted/pending", "preview running/pending", "live running/pending"),
-    Status.WAITING_FOR_PUBLISHER_REVIEW: ("preview completed/succeeded",),
-    Status.SUCCEEDED: ("live completed/succeeded",),
-    Status.FAILED: ("preview completed/failed", "live completed/failed"),
-    Status.CANCELED: ("job completed/cancelled",),
-}
-"""For each status of an offer: target, progress and result of its newest submission or job."""

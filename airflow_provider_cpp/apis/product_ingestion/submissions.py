@@ -113,20 +113,20 @@ def status_report(entries: tuple[Submission, ...], job: Job | None = None) -> St
     status = offer_status(newest.target, newest.state)
     word = newest.raw_status if status is Status.UNKNOWN else status.value
     preview = next((e for e in entries if e.target is Target.PREVIEW), None)
-    live = next((e for e in entries if e.target is Target.LIVE and e is newest), None)
+    is_live = newest.target is Target.LIVE
     why = (Message(job.reason, "error"),) if job is not None and job.errors else ()
+    preview_step = Step(Target.PREVIEW.value, Target.PREVIEW.value, Status.SUCCEEDED, Status.SUCCEEDED.value)
     steps = (
-        _step(Target.PREVIEW, preview, () if live is not None else why, done=live is not None),
-        _step(Target.LIVE, live, why if live is not None else ()),
+        preview_step if is_live else _step(Target.PREVIEW, preview, why),
+        _step(Target.LIVE, newest if is_live else None, why),
     )
     return StatusReport(status, word, steps)
 
 
-def _step(target: Target, entry: Submission | None, why: tuple[Message, ...], *, done: bool = False) -> Step:
+def _step(target: Target, entry: Submission | None, why: tuple[Message, ...]) -> Step:
     name, is_live = target.value, target is Target.LIVE
-    if done or entry is None:
-        status = Status.SUCCEEDED if done else Status.NOT_STARTED
-        return Step(name, name, status, status.value, is_live=is_live)
+    if entry is None:
+        return Step(name, name, Status.NOT_STARTED, Status.NOT_STARTED.value, is_live=is_live)
     # A submission to the live target means that the go-live was accepted, even if it has not started.
     state = Status.RUNNING if is_live and entry.state is Status.NOT_STARTED else entry.state
     return Step(name, name, state, entry.raw_status.partition(" ")[2], why, is_live=is_live)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 from support.player import Player
-from support.product_ingestion import GUID, SAMPLES, sample, submission
+from support.product_ingestion import GUID, SAMPLES, SPELLINGS, sample, submission
 
 from airflow_provider_cpp import exceptions
 from airflow_provider_cpp.apis.product_ingestion import endpoints
@@ -23,14 +23,7 @@ from airflow_provider_cpp.apis.product_ingestion.models import (
     Submission,
     resources_of,
 )
-from airflow_provider_cpp.apis.product_ingestion.status import (
-    PROGRESS,
-    RESULTS,
-    SPELLINGS,
-    Target,
-    offer_status,
-    parse_state,
-)
+from airflow_provider_cpp.apis.product_ingestion.status import PROGRESS, RESULTS, Target, offer_status, parse_state
 from airflow_provider_cpp.apis.product_ingestion.submissions import as_operations, published_submissions, status_report
 from airflow_provider_cpp.core.http import Response, decode_response
 from airflow_provider_cpp.core.models import OfferRef
