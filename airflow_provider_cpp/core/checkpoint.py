@@ -76,7 +76,7 @@ class TryCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class Checkpoint:
+class Checkpoint(codec.Payload):
     """The data that a try stores before it submits, so that a later try can find out what happened.
 
     :param offer: the offer.
@@ -102,15 +102,12 @@ class Checkpoint:
         :raises ConfigurationError: if it does not match.
         """
         if self.offer != offer or self.kind != kind:
+            verbs = {"golive": "go live with"}
             problem = (
-                f"an earlier try of this task saved a checkpoint to {_verb(self.kind)} offer {self.offer}, but this try would"
-                f" {_verb(kind)} offer {offer}: the order of a mapped task's offers may have changed. Start a new DAG run"
+                f"an earlier try of this task saved a checkpoint to {verbs.get(self.kind, self.kind)} offer {self.offer}, but"
+                f" this try would {verbs.get(kind, kind)} offer {offer}: the order of a mapped task's offers may have changed. Start a new DAG run"
             )
             raise ConfigurationError((problem,), "the task's arguments")
-
-    def to_payload(self) -> dict[str, Any]:
-        """Return the checkpoint as JSON."""
-        return codec.to_payload(self)
 
     @classmethod
     def from_payload(cls, payload: Any) -> Checkpoint | None:
@@ -125,10 +122,6 @@ class Checkpoint:
         except (ConfigurationError, ValueError):
             problem = "this release cannot read the checkpoint of an earlier try; start a new DAG run"
             raise ConfigurationError((problem,), "the task's state") from None
-
-
-def _verb(kind: Kind) -> str:
-    return kind.replace("golive", "go live with")
 
 
 @dataclass(frozen=True, slots=True)

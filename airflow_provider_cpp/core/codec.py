@@ -26,9 +26,14 @@ VOLATILE = {"volatile": True}
 REQUIRED = {"required": True}
 
 
-def to_payload(value: Any) -> dict[str, Any]:
-    """Return a dataclass instance as JSON, with the version."""
-    return {"version": VERSION, **_encode(value)}
+class Payload:
+    """The base of the dataclasses that are stored as JSON."""
+
+    __slots__ = ()
+
+    def to_payload(self) -> dict[str, Any]:
+        """Return the value as JSON."""
+        return {"version": VERSION, **_encode(self)}
 
 
 def from_payload(cls: type[T], payload: object) -> T:
@@ -62,7 +67,11 @@ def _decode_object(cls: Any, values: Any, name: str) -> Any:
     if not isinstance(values, dict):
         raise _error(name, "an object", values)
     known = {field.name for field in _fields(cls)}
-    required = {field.name for field in _fields(cls) if _is_required(field)}
+    required = {
+        field.name
+        for field in _fields(cls)
+        if field.metadata.get("required") or (field.default is MISSING and field.default_factory is MISSING)
+    }
     if differences := (set(values) - known) | (required - set(values)):
         raise ValueError(
             sanitize_line(f"{name or 'it'} has missing or unknown keys: {sorted(map(str, differences))}", 200)
@@ -99,20 +108,12 @@ def _decode_scalar(kind: Any, value: Any) -> Any:
     return value if type(value) is (get_origin(kind) or kind) else None
 
 
-def _is_required(field: Field[Any]) -> bool:
-    has_default = field.default is not MISSING or field.default_factory is not MISSING
-    return bool(field.metadata.get("required")) or not has_default
-
-
 def _error(name: str, expected: str, value: object) -> ValueError:
     return ValueError(f"{name} is {json_type_name(value)}, not {expected}")
 
 
-@cache
-def _fields(cls: Any) -> tuple[Field[Any], ...]:
-    return tuple(field for field in fields(cls) if not field.metadata.get("volatile"))
+_hints = cache(get_type_hints)  # a triggerer that restarts reads thousands of payloads
 
 
-@cache
-def _hints(cls: Any) -> dict[str, Any]:
-    return get_type_hints(cls)
+def _fields(cls: Any) -> list[Field[Any]]:
+    return [field for field in fields(cls) if not field.metadata.get("volatile")]

@@ -6,18 +6,13 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
+from airflow_provider_cpp.core.api import SubmitBackend
 from airflow_provider_cpp.core.checkpoint import Checkpoint, TaskRun
 from airflow_provider_cpp.core.effects import Flow, Log, SaveCheckpoint, get_time
-from airflow_provider_cpp.core.offer_state import (
-    OfferState,
-    SettleWindow,
-    exactly_one,
-    new_operations,
-    wait_for_new_operation,
-)
+from airflow_provider_cpp.core.models import OfferRef
+from airflow_provider_cpp.core.offer_state import OfferState, SettleWindow, new_operations, read_or_none
 from airflow_provider_cpp.core.operations import Operation, OperationSummary
 from airflow_provider_cpp.core.params import PublishParams
-from airflow_provider_cpp.core.submit_backend import SubmitBackend
 from airflow_provider_cpp.exceptions import OperationInProgressError, SubmitOutcomeUnknownError
 
 
@@ -25,34 +20,33 @@ def find_earlier_submit(
     backend: SubmitBackend, params: PublishParams, checkpoint: Checkpoint
 ) -> Flow[Operation | None]:
     """Poll within the settle time for the operation of a submit whose response was lost."""
-    operation = backend.new_operation(params.offer, checkpoint.created_at)
-    try:
-        entry = yield from wait_for_new_operation(
-            backend.list_operations,
-            operation,
-            checkpoint.known_ids,
-            SettleWindow(checkpoint.created_at, params.try_context.settle_time),
-        )
-    except SubmitOutcomeUnknownError:
+    new = yield from wait_for_new_operations(backend, params, checkpoint)
+    if len(new) != 1:
         state = yield from backend.get_state(params.offer)
-        if (
-            params.try_context.task_run is not TaskRun.CLEARED
-            or state.in_progress_operation is not None
-            or state.has_unlisted_operation
-        ):
-            raise
-        return None  # the task was cleared after that, and no operation is in progress
-    if entry is None:
-        state = yield from backend.get_state(params.offer)
-        if not (late := new_operations(state.operations, checkpoint.known_ids, "publish")):
-            if state.has_unlisted_operation:
-                raise _unlisted_error(params, state)
+        if new:
+            is_cleared = params.try_context.task_run is TaskRun.CLEARED
+            if is_cleared and state.in_progress_operation is None and not state.has_unlisted_operation:
+                return None  # the task was cleared after that, and no operation is in progress
+        elif not (new := new_operations(state.operations, checkpoint.known_ids, "publish")):
+            _ensure_listed(params, state)
             return None
-        entry = exactly_one(operation, late)
-    yield Log(
-        f"offer {params.offer}: {entry.description} started after an earlier try; treated as that try's operation"
-    )
-    return (yield from attach(backend, checkpoint, [entry]))
+    description = _exactly_one(params.offer, new).description
+    yield Log(f"offer {params.offer}: {description} started after an earlier try; treated as that try's operation")
+    return (yield from attach(backend, checkpoint, new))
+
+
+def wait_for_new_operations(
+    backend: SubmitBackend, params: PublishParams, checkpoint: Checkpoint
+) -> Flow[list[OperationSummary]]:
+    """Poll the list at least once, and until the settle time ends, for operations that are new since the checkpoint."""
+    window = SettleWindow(checkpoint.created_at, params.try_context.settle_time)
+    while True:
+        entries = yield from read_or_none(backend.list_operations(params.offer))
+        if new := new_operations(entries or (), checkpoint.known_ids, "publish"):
+            return new
+        is_open = yield from window.sleep()
+        if not is_open:
+            return []
 
 
 def find_without_checkpoint(backend: SubmitBackend, params: PublishParams) -> Flow[Operation | None]:
@@ -75,10 +69,8 @@ def find_without_checkpoint(backend: SubmitBackend, params: PublishParams) -> Fl
             raise _undecidable_error(params, recent)
         is_open = yield from SettleWindow(began, try_context.settle_time).sleep()
         if not is_open:
-            break
-    if state.has_unlisted_operation:
-        raise _unlisted_error(params, state)
-    return None
+            _ensure_listed(params, state)
+            return None
 
 
 def _ensure_own(params: PublishParams, state: OfferState, running: OperationSummary) -> None:
@@ -100,9 +92,12 @@ def _ensure_own(params: PublishParams, state: OfferState, running: OperationSumm
         raise _undecidable_error(params, running)
 
 
-def _unlisted_error(params: PublishParams, state: OfferState) -> SubmitOutcomeUnknownError:
-    reason = f"its status is {state.report.raw_status}, but its list of operations does not show what is in progress"
-    return SubmitOutcomeUnknownError(params.offer, "publish", reason)
+def _ensure_listed(params: PublishParams, state: OfferState) -> None:
+    if state.has_unlisted_operation:
+        reason = (
+            f"its status is {state.report.raw_status}, but its list of operations does not show what is in progress"
+        )
+        raise SubmitOutcomeUnknownError(params.offer, "publish", reason)
 
 
 def _undecidable_error(params: PublishParams, entry: OperationSummary) -> SubmitOutcomeUnknownError:
@@ -113,6 +108,14 @@ def _undecidable_error(params: PublishParams, entry: OperationSummary) -> Submit
 def attach(backend: SubmitBackend, checkpoint: Checkpoint, new: list[OperationSummary]) -> Flow[Operation]:
     """Treat the one new operation as this task's, and save it in the checkpoint."""
     operation = backend.new_operation(checkpoint.offer, checkpoint.created_at)
-    operation = replace(operation, operation_id=exactly_one(operation, new).id)
+    operation = replace(operation, operation_id=_exactly_one(checkpoint.offer, new).id)
     yield SaveCheckpoint(replace(checkpoint, operation=operation).to_payload())
     return operation
+
+
+def _exactly_one(offer: OfferRef, new: list[OperationSummary]) -> OperationSummary:
+    """Return the one new operation; if there are several, it is not known which one this task started."""
+    if len(new) > 1:
+        names = ", ".join(entry.description for entry in new)
+        raise SubmitOutcomeUnknownError(offer, "publish", f"there are several new ones: {names}")
+    return new[0]

@@ -18,7 +18,13 @@ from datetime import datetime
 from typing import Any, TypeVar, cast
 
 from airflow_provider_cpp.core.http import Request, Response, decode_response
-from airflow_provider_cpp.exceptions import MarketplaceError, RequestError
+from airflow_provider_cpp.exceptions import (
+    InvalidResponseError,
+    MarketplaceError,
+    RequestError,
+    ServerError,
+    TransportError,
+)
 
 T = TypeVar("T")
 
@@ -97,24 +103,6 @@ def get_time() -> Flow[datetime]:
     return cast("datetime", now)
 
 
-def send_with_retry(request: Request[T]) -> Flow[T]:
-    """Send a request; if it is safe and the error is temporary, retry after a delay.
-
-    :raises MarketplaceError: the error of the last attempt.
-    """
-    tries = 0
-    while True:
-        try:
-            return (yield from send(request))
-        except MarketplaceError as error:
-            tries += 1
-            delay = retry_delay(error, tries, is_safe=request.is_safe)
-            if delay is None:
-                raise
-            yield Log(f"{error}; sending the request again in {delay:g} s", logging.WARNING)
-            yield Sleep(delay)
-
-
 MAX_TRIES = 4
 """The maximum number of attempts for a read."""
 
@@ -122,15 +110,29 @@ MAX_RETRY_DELAY = 60.0
 """Seconds. If the API asks for a longer delay, the read fails at once."""
 
 
-def retry_delay(error: MarketplaceError, tries: int, *, is_safe: bool) -> float | None:
-    """Return the seconds until the next attempt, or None if there is none.
+def send_with_retry(request: Request[T]) -> Flow[T]:
+    """Send a request; if it is safe and the error is temporary, retry after a delay.
 
-    :param error: the error of the last attempt.
-    :param tries: the number of attempts so far.
-    :param is_safe: whether the request may be sent twice; False for a submit.
+    :raises MarketplaceError: the error of the last attempt.
     """
-    if not is_safe or not error.retryable or tries >= MAX_TRIES:
-        return None
-    retry_after = error.retry_after if isinstance(error, RequestError) else None
-    delay = float(2 ** (tries - 1)) if retry_after is None else retry_after
-    return delay if delay <= MAX_RETRY_DELAY else None
+    for tries in range(MAX_TRIES - 1):
+        try:
+            return (yield from send(request))
+        except MarketplaceError as error:
+            retry_after = error.retry_after if isinstance(error, RequestError) else None
+            delay = float(2**tries) if retry_after is None else retry_after
+            if not request.is_safe or not error.retryable or delay > MAX_RETRY_DELAY:
+                raise
+            yield Log(f"{error}; sending the request again in {delay:g} s", logging.WARNING)
+            yield Sleep(delay)
+    return (yield from send(request))
+
+
+def may_have_been_accepted(error: MarketplaceError) -> bool:
+    """Return whether the API may have accepted a submit that ended with this error.
+
+    Only a request that was not sent, or a 4xx of the API itself, proves that it did not; a 5xx or a proxy's status does not.
+    """
+    if isinstance(error, TransportError):
+        return error.sent
+    return isinstance(error, (InvalidResponseError, ServerError))

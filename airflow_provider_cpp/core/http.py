@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from hashlib import sha256
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
@@ -110,11 +109,6 @@ class Request(Generic[T]):
         return kind(self.description, offer=self.offer, operation=self.operation, **values)
 
 
-def response_digest(request: Request[Any], response: Response) -> bytes:
-    """Return a digest that is the same only for the same request, status and body."""
-    return sha256(f"{response.status} {request.path}\n".encode() + response.body).digest()
-
-
 def decode_response(request: Request[T], response: Response) -> T:
     """Return the result of a request from its response.
 
@@ -144,15 +138,15 @@ def parse_json(response: Response) -> Any:
 
 def _error(request: Request[T], response: Response) -> exceptions.RequestError:
     code, text = _code_and_text(response.body)
-    if response.status < 400:  # noqa: PLR2004 - the bound of errors
-        kind: type[exceptions.RequestError] = exceptions.InvalidResponseError
-        text = "a redirect, which is not followed with a token in hand" if response.status >= 300 else text  # noqa: PLR2004 - as above
-    else:
-        is_server_error = response.status >= 500  # noqa: PLR2004 - as above
-        other = exceptions.ServerError if is_server_error else exceptions.BadRequestError
-        kind = _ERROR_CLASSES.get(response.status, other)
+    kind: type[exceptions.RequestError] = exceptions.InvalidResponseError
+    if response.status >= 500:  # noqa: PLR2004 - a class of statuses
+        kind = exceptions.ServerError
+    elif response.status >= 400:  # noqa: PLR2004 - as above
+        kind = _ERROR_CLASSES.get(response.status, exceptions.BadRequestError)
         if kind is exceptions.BadRequestError and request.classify_error is not None:
             kind = request.classify_error(text) or kind
+    elif response.status >= 300:  # noqa: PLR2004 - as above
+        text = "a redirect, which is not followed with a token in hand"
     return request.error(
         kind,
         status=response.status,
@@ -201,14 +195,13 @@ def _retry_after(response: Response) -> float | None:
     """Parse Retry-After, as seconds or as a date; limit it to the range from 0 to an hour."""
     value = response.headers.get("retry-after", "").strip()
     try:
-        return min(max(_seconds(value, response.received_at), 0.0), MAX_RETRY_AFTER)
+        if value.isdecimal():
+            seconds = float(value)
+        else:
+            moment = parsedate_to_datetime(value)
+            # The oldest format of an HTTP date has no time zone; it is UTC.
+            moment = moment.replace(tzinfo=moment.tzinfo or timezone.utc)
+            seconds = (moment - response.received_at).total_seconds()
     except (ValueError, TypeError, OverflowError):
         return None
-
-
-def _seconds(value: str, now: datetime) -> float:
-    if value.isdecimal():
-        return float(value)
-    moment = parsedate_to_datetime(value)
-    # The oldest format of an HTTP date has no time zone; it is UTC.
-    return ((moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)) - now).total_seconds()
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER)

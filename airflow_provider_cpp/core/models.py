@@ -13,7 +13,8 @@ from airflow_provider_cpp.core.redaction import sanitize_line
 from airflow_provider_cpp.core.status import Status
 from airflow_provider_cpp.exceptions import ConfigurationError
 
-_IDENTIFIER = re.compile(r"(?!\.)[A-Za-z0-9._$-]{1,200}")
+IDENTIFIER = r"(?!\.)[A-Za-z0-9._$-]{1,200}"
+"""A regular expression: text that is safe as one path segment."""
 
 
 def validate_identifier(what: str, value: object) -> str:
@@ -23,7 +24,7 @@ def validate_identifier(what: str, value: object) -> str:
     :raises ConfigurationError: if it is not text, is empty, starts with a dot, or has characters other than letters, digits,
         ``. _ - $``.
     """
-    if isinstance(value, str) and _IDENTIFIER.fullmatch(value):
+    if isinstance(value, str) and re.fullmatch(IDENTIFIER, value):
         return value
     shown = sanitize_line(repr(value), 80)
     problem = f"{what} is {shown}, but must be letters, digits, '-', '_', '.' or '$', and not begin with '.'"
@@ -114,10 +115,8 @@ class StatusReport:
     @property
     def current_step(self) -> Step | None:
         """The first step that has started and is not complete."""
-        for step in self.steps:
-            if step.status is not Status.NOT_STARTED and not step.status.is_success:
-                return step
-        return None
+        past = (Status.NOT_STARTED, Status.SUCCEEDED)
+        return next((step for step in self.steps if step.status not in past), None)
 
     @property
     def blocked_step(self) -> Step | None:

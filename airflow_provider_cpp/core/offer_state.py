@@ -4,18 +4,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeVar, get_args
 
 from airflow_provider_cpp.core.effects import Flow, Log, Sleep, get_time
-from airflow_provider_cpp.core.models import OfferRef, StatusReport
+from airflow_provider_cpp.core.models import StatusReport
 from airflow_provider_cpp.core.operations import KINDS, Kind, Operation, OperationSummary
 from airflow_provider_cpp.core.outcome import WaitResult
-from airflow_provider_cpp.core.status import Phase, Status
+from airflow_provider_cpp.core.status import Status
 from airflow_provider_cpp.defaults import PublicationTarget
-from airflow_provider_cpp.exceptions import MarketplaceError, SubmitOutcomeUnknownError
+from airflow_provider_cpp.exceptions import MarketplaceError
 
 T = TypeVar("T")
 
@@ -33,11 +33,8 @@ def default_target(operation: Operation | None) -> PublicationTarget:
 
 def evaluate_offer(report: StatusReport, until: Target) -> WaitResult | None:
     """Evaluate an offer's overall status; None if the wait continues."""
-    if report.status.is_success:
-        return WaitResult.REACHED
-    if (ended := failure_result(report.status)) is not None:
-        return ended
-    return WaitResult.REACHED if until == "preview" and preview_is_ready(report) else None
+    is_reached = report.status.is_success or (until == "preview" and preview_is_ready(report))
+    return WaitResult.REACHED if is_reached else failure_result(report.status)
 
 
 def find_by_id(operation: Operation, entries: Iterable[OperationSummary]) -> OperationSummary | None:
@@ -81,15 +78,13 @@ class OfferState:
         if self.report.awaits_sign_off:
             return None
         # Ignore the offer's status: it may be that of a newer publish, which the list does not show yet.
-        return next(
-            (e for e in self.operations if not e.status.is_terminal and not e.status.awaits_sign_off),
-            None,
-        )
+        open_ones = (e for e in self.operations if not e.status.is_terminal and not e.status.awaits_sign_off)
+        return next(open_ones, None)
 
     @property
     def has_unlisted_operation(self) -> bool:
         """Whether the offer's status shows, or may show, an operation in progress that the list does not have."""
-        may_be_in_progress = self.report.status.phase in (Phase.IN_PROGRESS, Phase.UNKNOWN)
+        may_be_in_progress = self.report.status.is_in_progress or self.report.status is Status.UNKNOWN
         return self.in_progress_operation is None and may_be_in_progress and not self.report.awaits_sign_off
 
 
@@ -104,17 +99,6 @@ def new_operations(entries: Iterable[OperationSummary], known: Iterable[str], ki
     return [entry for entry in entries if entry.id not in known and is_of_kind(entry, kind)]
 
 
-def exactly_one(operation: Operation, new: list[OperationSummary]) -> OperationSummary:
-    """Return the one new operation.
-
-    :raises SubmitOutcomeUnknownError: if there are several, because it is not known which one this task started.
-    """
-    if len(new) > 1:
-        names = ", ".join(entry.description for entry in new)
-        raise SubmitOutcomeUnknownError(operation.offer, operation.kind, f"there are several new ones: {names}")
-    return new[0]
-
-
 def read_or_none(flow: Flow[T]) -> Flow[T | None]:
     """Read something after a submit; log a failed read, because the submit may still have been accepted."""
     try:
@@ -122,29 +106,6 @@ def read_or_none(flow: Flow[T]) -> Flow[T | None]:
     except MarketplaceError as error:
         yield Log(f"{error}; the request may still have been accepted; polling again", logging.WARNING)
         return None
-
-
-def wait_for_new_operation(
-    list_operations: Callable[[OfferRef], Flow[tuple[OperationSummary, ...]]],
-    operation: Operation,
-    known: Iterable[str],
-    window: SettleWindow,
-) -> Flow[OperationSummary | None]:
-    """Poll the list at least once, and until the window ends, for the operation that a submit started.
-
-    :param list_operations: lists an offer's operations.
-    :param operation: the submitted operation.
-    :param known: the IDs of the operations before the submit.
-    :raises SubmitOutcomeUnknownError: if there are several new operations.
-    """
-    while True:
-        entries = yield from read_or_none(list_operations(operation.offer))
-        new = new_operations(entries or (), known, operation.kind)
-        if new:
-            return exactly_one(operation, new)
-        is_open = yield from window.sleep()
-        if not is_open:
-            return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, Literal, get_args
 
 from airflow_provider_cpp.core.json_fields import json_type_name, parse_timestamp
-from airflow_provider_cpp.core.models import OfferRef
+from airflow_provider_cpp.core.models import IDENTIFIER, OfferRef
 from airflow_provider_cpp.core.redaction import sanitize_line
 from airflow_provider_cpp.core.status import Status
 from airflow_provider_cpp.core.urls import is_safe_api_path
@@ -34,8 +34,7 @@ VISIBILITY_DELAY = timedelta(minutes=15)
 """The time after a submit within which the API may not show the operation yet."""
 
 _OTHER_PATH = "its location is not a path of the API"
-_SEGMENT = r"(?!\.)[A-Za-z0-9._$-]{1,200}"
-_ID = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT}){{0,4}}")
+_ID = re.compile(rf"{IDENTIFIER}(?:/{IDENTIFIER}){{0,4}}")
 """An operation ID. Each API validates it again before using it in a path."""
 
 
@@ -93,10 +92,9 @@ class Operation:
         if not isinstance(data, dict):
             raise ConfigurationError((_not_an_operation(data),), "the argument operation")
         problems = []
-        if data.get("api") not in APIS:
-            problems.append(f"its api is {_shown(data.get('api'))}, not one of {', '.join(APIS)}")
-        if data.get("kind") not in KINDS:
-            problems.append(f"its kind is {_shown(data.get('kind'))}, not one of {', '.join(KINDS)}")
+        for key, allowed in (("api", APIS), ("kind", KINDS)):
+            if data.get(key) not in allowed:
+                problems.append(f"its {key} is {_shown(data.get(key))}, not one of {', '.join(allowed)}")
         submitted_at = parse_timestamp(data.get("submitted_at"))
         if submitted_at is None:
             problems.append("its submitted_at is not an ISO 8601 time")
@@ -110,10 +108,9 @@ class Operation:
             problems.append("it has neither an operation_id nor a location")
         if submitted_at is None or problems:
             raise ConfigurationError(tuple(problems), "the argument operation")
-        kind: Any = data["kind"]
         return cls(
             offer=OfferRef(data.get("publisher_id", ""), data.get("offer_id", "")),
-            kind=kind,
+            kind=data["kind"],
             submitted_at=submitted_at,
             operation_id=identifier,
             location=location,
@@ -145,14 +142,13 @@ def _not_an_operation(data: object) -> str:
     if data is None:
         return "the upstream task returned None: it was skipped, marked as success, or pushed nothing"
     if isinstance(data, (list, tuple)):
-        entries = list(data)
-        if len(entries) == 2 and isinstance(entries[0], str):  # noqa: PLR2004 - a key and its value
+        if len(data) == 2 and isinstance(data[0], str):  # noqa: PLR2004 - a key and its value
             return (
                 "it is one field of an operation: expand() was given a single operation; pass it with"
                 " partial(operation=...), or expand over a list of operations"
             )
         return (
-            f"it is a list of {len(entries)}, probably the results of a mapped task; one sensor waits for one"
+            f"it is a list of {len(data)}, probably the results of a mapped task; one sensor waits for one"
             " operation: use .expand(operation=...)"
         )
     return f"it is {json_type_name(data)}; pass the operation that a task returned: operation=publish.output"

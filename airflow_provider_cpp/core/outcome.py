@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
 
 from airflow_provider_cpp.core import codec
 from airflow_provider_cpp.exceptions import InvalidEventError, MarketplaceError
@@ -27,7 +26,7 @@ class WaitResult(str, Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class WaitOutcome:
+class WaitOutcome(codec.Payload):
     """The outcome of a wait.
 
     :param result: how the wait ended.
@@ -44,10 +43,6 @@ class WaitOutcome:
     status: str | None = field(default=None, metadata=codec.REQUIRED)
     operation: dict[str, str | None] | None = field(default=None, metadata=codec.REQUIRED)
     retryable: bool = field(default=False, metadata=codec.REQUIRED)
-
-    def to_payload(self) -> dict[str, Any]:
-        """Return the outcome as JSON."""
-        return codec.to_payload(self)
 
     @classmethod
     def from_payload(cls, payload: object) -> WaitOutcome:

@@ -54,14 +54,11 @@ class ImageVersion:
         problems += [f"data_disk_urls has {sanitize_line(repr(one), 40)} as a logical unit number" for one in invalid]
         reserved = sorted({"osVhdUrl", "lunVhdDetails"} & set(self.details))
         problems += [f"details must not contain {key}, which is made from the URLs" for key in reserved]
-        for name, url in (("os_disk_url", self.os_disk_url), *self._data_disks()):
+        data_disks = ((f"data_disk_urls[{number}]", url) for number, url in self.data_disk_urls.items())
+        for name, url in (("os_disk_url", self.os_disk_url), *data_disks):
             problems.extend(f"{name} {problem}" for problem in _url_problems(url, now, valid_for))
         if problems:
             raise ConfigurationError(tuple(problems), "the task's arguments")
-
-    def _data_disks(self) -> Iterator[tuple[str, str]]:
-        for number, url in self.data_disk_urls.items():
-            yield f"data_disk_urls[{number}]", url
 
 
 def _url_problems(url: str, now: datetime, valid_for: timedelta) -> Iterator[str]:

@@ -59,17 +59,6 @@ def interval(age: float) -> float:
     return min(max(age * AGE_FRACTION, MIN_DELAY), MAX_DELAY)
 
 
-def backoff(usual: float, failing: float, tolerance: float) -> float:
-    """Return the seconds between two failed polls.
-
-    :param usual: the seconds between two successful polls.
-    :param failing: for how many seconds polls have failed.
-    :param tolerance: for how many seconds they may fail.
-    """
-    slow = max(usual, min(max(MIN_BACKOFF, failing), MAX_BACKOFF))
-    return min(slow, max(tolerance / MIN_POLLS_WITHIN_TOLERANCE, MIN_BACKOFF))
-
-
 def next_delay(spec: WaitSpec, state: PollState, now: datetime, poll: int) -> float:
     """Return the seconds until the next poll.
 
@@ -79,7 +68,9 @@ def next_delay(spec: WaitSpec, state: PollState, now: datetime, poll: int) -> fl
         return max(spec.poll_interval, state.retry_after)
     seconds = interval(_seconds_since(state.step_since, now))
     if state.failing_since is not None:
-        seconds = backoff(seconds, _seconds_since(state.failing_since, now), spec.poll_failure_tolerance)
+        failing = _seconds_since(state.failing_since, now)
+        seconds = max(seconds, min(max(MIN_BACKOFF, failing), MAX_BACKOFF))
+        seconds = min(seconds, max(spec.poll_failure_tolerance / MIN_POLLS_WITHIN_TOLERANCE, MIN_BACKOFF))
     return max(seconds, state.retry_after) * (1.0 + JITTER * _random(spec.description, poll))
 
 

@@ -1,27 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The state that a wait keeps between polls, and the log lines for changes."""
+"""The state that a wait keeps between polls, the log lines for changes, and the result of a poll."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
 
 from airflow_provider_cpp.core import codec
 from airflow_provider_cpp.core.effects import Flow, Log
 from airflow_provider_cpp.core.http import Request
-from airflow_provider_cpp.core.models import Message, StatusReport
+from airflow_provider_cpp.core.models import StatusReport
+from airflow_provider_cpp.core.offer_state import IDLE
+from airflow_provider_cpp.core.outcome import WaitOutcome, WaitResult
 from airflow_provider_cpp.core.status import Status
+from airflow_provider_cpp.core.wait_spec import WaitSpec
 
-WARNING_INTERVAL = timedelta(hours=1)
 MAX_LOGGED_MESSAGES = 100
 MAX_QUOTED_MESSAGES = 5
 
 
 @dataclass(slots=True)
-class PollState:
+class PollState(codec.Payload):
     """The state that a wait keeps between polls. The sensor stores it if Airflow can, so that it outlives the process.
 
     :ivar responded: whether any poll has succeeded.
@@ -50,11 +50,6 @@ class PollState:
     request: Request[StatusReport] | None = field(default=None, compare=False, metadata=codec.VOLATILE)
     response_digest: bytes = field(default=b"", compare=False, metadata=codec.VOLATILE)
 
-    def reset_for_resume(self) -> None:
-        """Reset the fields that belong to another process, because a trigger's arguments may be days old."""
-        self.failing_since = self.warned_at = self.request = None
-        self.retry_after, self.step, self.go_live_operation_id, self.response_digest = 0.0, "", "", b""
-
     def record_success(self) -> None:
         """Record a successful poll; reset failures."""
         self.responded = True
@@ -71,23 +66,6 @@ class PollState:
         """Record the go-live operation, unless an earlier one could not be polled."""
         if self.go_live_operation_id not in (None, operation_id):
             self.go_live_operation_id, self.request, self.response_digest = operation_id, None, b""
-
-    def record_failure(self, now: datetime) -> float:
-        """Record a failed poll; return for how many seconds polls have failed."""
-        self.failing_since = self.failing_since or now
-        self.step_since = self.step_since or now
-        return (now - self.failing_since).total_seconds()
-
-    def should_warn(self, now: datetime) -> bool:
-        """Return whether to log a failure: the first one, and then one each hour."""
-        if self.warned_at is not None and now - self.warned_at < WARNING_INTERVAL:
-            return False
-        self.warned_at = now
-        return True
-
-    def to_payload(self) -> dict[str, Any]:
-        """Return the state as JSON."""
-        return codec.to_payload(self)
 
     @classmethod
     def from_payload(cls, payload: object) -> PollState:
@@ -108,13 +86,17 @@ def log_changes(offer: str, report: StatusReport, state: PollState) -> Flow[None
         level = logging.WARNING if report.blocked_step is not None else logging.INFO
         yield Log(f"offer {offer}: {line}", level)
         state.summary = line
-    for source, message in _messages(report):
-        text = f"{source}: {message.text}"
-        if text in state.messages:
-            continue
-        level = logging.WARNING if message.is_error or message.level == "warning" else logging.INFO
-        yield Log(f"offer {offer}: {text}", level)
-        state.messages = [*state.messages, text][-MAX_LOGGED_MESSAGES:]
+    for source, messages in (
+        ("Partner Center", report.messages),
+        *((step.name, step.messages) for step in report.steps),
+    ):
+        for message in messages:
+            text = f"{source}: {message.text}"
+            if text in state.messages:
+                continue
+            level = logging.WARNING if message.is_error or message.level == "warning" else logging.INFO
+            yield Log(f"offer {offer}: {text}", level)
+            state.messages = [*state.messages, text][-MAX_LOGGED_MESSAGES:]
 
 
 def summarize(report: StatusReport) -> str:
@@ -127,7 +109,50 @@ def summarize(report: StatusReport) -> str:
     return f"{report.raw_status}{unknown}; {step.name} {step.raw_status}{percentage}"
 
 
-def failure_reason(report: StatusReport) -> str:
+@dataclass(frozen=True, slots=True)
+class PollResult:
+    """The result of one poll.
+
+    :param report: the status to log; None if the response may be about the previous publication.
+    :param outcome: the outcome of the wait; None if it continues.
+    :param is_ending: whether the poll showed an end that the API has not confirmed yet, which takes some minutes.
+    :param go_live_operation_id: the ID of the go-live operation to poll from now on; empty for none.
+    :param is_final: whether the response to :meth:`~.api.MarketplaceAPI.poll_request` alone showed that the wait continues, so
+        that an identical response needs no evaluation.
+    """
+
+    report: StatusReport | None
+    outcome: WaitOutcome | None = None
+    is_ending: bool = False
+    go_live_operation_id: str = ""
+    is_final: bool = False
+
+
+def poll_result(
+    spec: WaitSpec, report: StatusReport, result: WaitResult | None, *, is_final: bool = False
+) -> PollResult:
+    """Return a poll's result, with the outcome's message if the wait ends."""
+    if result is None and spec.fail_on_blocked and report.blocked_step is not None:
+        result = WaitResult.BLOCKED
+    if result is None:
+        return PollResult(report, is_final=is_final)
+    if result is not WaitResult.REACHED:
+        verbs = {WaitResult.FAILED: "publication failed", WaitResult.CANCELED: "publication was canceled"}
+        operation = f"; operation {spec.operation.operation_id or spec.operation.location}" if spec.operation else ""
+        request = f"; request id {report.request_id}" if report.request_id else ""
+        text = f"{verbs.get(result, 'publication is blocked')}{_failure_reason(report)}{operation}{request}"
+    elif spec.until == IDLE:
+        text = f"no operation is in progress ({summarize(report)})"
+    elif spec.until == "live" or (spec.operation is None and report.status.is_success):
+        text = f"it is live ({summarize(report)})"
+    else:
+        text = f"its preview is ready; not live yet ({summarize(report)})"
+    offer = str(spec.offer)
+    outcome = WaitOutcome(result, f"offer {offer}: {text}", offer, report.raw_status, spec.operation_json)
+    return PollResult(report, outcome)
+
+
+def _failure_reason(report: StatusReport) -> str:
     """Return the failed step and its messages as the API sent them, errors first."""
     step = next((step for step in report.steps if step.status.is_failure), None) or report.current_step
     messages = [*(step.messages if step else ()), *report.messages]
@@ -136,11 +161,3 @@ def failure_reason(report: StatusReport) -> str:
     more = f" (and {len(chosen) - MAX_QUOTED_MESSAGES} more messages)" if len(chosen) > MAX_QUOTED_MESSAGES else ""
     at_step = f" at step {step.name}" if step else ""
     return f"{at_step}: {quoted}{more}" if quoted else f"{at_step}; the API returned no message"
-
-
-def _messages(report: StatusReport) -> Iterator[tuple[str, Message]]:
-    for message in report.messages:
-        yield "Partner Center", message
-    for step in report.steps:
-        for message in step.messages:
-            yield step.name, message

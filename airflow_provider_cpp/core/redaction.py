@@ -5,20 +5,11 @@ from __future__ import annotations
 
 import html
 import re
-from functools import lru_cache
-from typing import TypeVar
-
-T = TypeVar("T")
 
 MAX_LENGTH = 2000
 """The maximum number of characters of a message."""
 
-SHORT = 100
-"""The maximum number of characters of a cached text; the APIs repeat the same short texts for every offer."""
-
 _TAG = re.compile(r"<(?:[/!?]|(?=[A-Za-z]))[^<>]*>?")
-_PLAIN = re.compile(r"[!-%'-;=-~]+(?: [!-%'-;=-~]+)*")
-"""A line that needs no change: ASCII words separated by single spaces, without markup and character references."""
 _WORD_BREAK = re.compile(r"<wbr\s*/?>|\u00ad", re.IGNORECASE)
 """A place where a browser may break a long word, such as a URL."""
 _ENDLESS_REFERENCE = re.compile(r"&#[0-9]{8,};?")
@@ -66,39 +57,16 @@ def sanitize_line(markup: str, longest: int = MAX_LENGTH) -> str:
     :param markup: the text.
     :param longest: the maximum number of characters, including an ellipsis that marks the cut; 2,000 by default.
     """
-    return _short(markup, longest) if len(markup) <= SHORT else _sanitize_line(markup, longest)
-
-
-def _sanitize_line(markup: str, longest: int) -> str:
     text = markup[: longest * 10]
-    if _PLAIN.fullmatch(text) and "eyJ" not in text and "sig" not in text.lower():
-        return _truncate(text, longest)
     for _ in range(3):  # unescaping may reveal another tag; real messages have one level
         before = text
-        if "&" in text:
-            # html.unescape raises an error for a number of thousands of digits.
-            text = html.unescape(_ENDLESS_REFERENCE.sub("\ufffd", text))
-        if "<" in text or "\u00ad" in text:
-            text = _WORD_BREAK.sub("", text)
-        text = redact_sas_signatures(text)
-        if "eyJ" in text:
-            text = _TOKEN.sub("***", text)
-        while "<" in text and (stripped := _TAG.sub(" ", text)) != text:
+        # html.unescape raises an error for a number of thousands of digits.
+        text = html.unescape(_ENDLESS_REFERENCE.sub("\ufffd", text))
+        text = _WORD_BREAK.sub("", text)
+        text = _TOKEN.sub("***", redact_sas_signatures(text))
+        while (stripped := _TAG.sub(" ", text)) != text:
             text = stripped
         if text == before:
             break
-    if not text.isprintable():
-        text = "".join(letter if _harmless(letter) else " " for letter in text)
-    return _truncate(" ".join(text.split()), longest)
-
-
-_short = lru_cache(maxsize=1024)(_sanitize_line)
-
-
-def _truncate(text: str, longest: int) -> str:
+    text = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     return text if len(text) <= longest else text[: longest - 1] + "…"
-
-
-def _harmless(letter: str) -> bool:
-    """Return whether a character changes neither the cursor position nor the direction of text."""
-    return letter.isprintable() or letter == " "

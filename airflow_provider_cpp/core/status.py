@@ -9,19 +9,6 @@ from __future__ import annotations
 from enum import Enum
 
 
-class Phase(Enum):
-    """What a status means for a wait."""
-
-    IDLE = "nothing was submitted"
-    PENDING = "not started yet"
-    IN_PROGRESS = "in progress"
-    AWAITING_SIGN_OFF = "the publisher has to go live"
-    SUCCEEDED = "ended well"
-    FAILED = "ended badly"
-    CANCELED = "ended by a cancel"
-    UNKNOWN = "not known; never ends a wait"
-
-
 class Status(str, Enum):
     """The status of an offer, a step or an operation; the value is what users see."""
 
@@ -39,11 +26,6 @@ class Status(str, Enum):
     """A status word that this release does not know."""
 
     @property
-    def phase(self) -> Phase:
-        """What the status means for a wait."""
-        return PHASES[self]
-
-    @property
     def is_success(self) -> bool:
         """Whether it means success."""
         return self is Status.SUCCEEDED
@@ -51,7 +33,7 @@ class Status(str, Enum):
     @property
     def is_failure(self) -> bool:
         """Whether it means failure."""
-        return self.phase is Phase.FAILED
+        return self in (Status.REJECTED, Status.FAILED)
 
     @property
     def is_canceled(self) -> bool:
@@ -61,17 +43,17 @@ class Status(str, Enum):
     @property
     def is_terminal(self) -> bool:
         """Whether it has ended."""
-        return self.phase in (Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELED)
+        return self.is_success or self.is_failure or self.is_canceled
 
     @property
     def is_in_progress(self) -> bool:
         """Whether it is known to be in progress."""
-        return self.phase is Phase.IN_PROGRESS
+        return self in (Status.RUNNING, Status.WAITING_FOR_APPROVAL, Status.BLOCKED)
 
     @property
     def is_pending_or_in_progress(self) -> bool:
         """Whether it is known to be in progress or about to start."""
-        return self.phase in (Phase.PENDING, Phase.IN_PROGRESS)
+        return self is Status.NOT_STARTED or self.is_in_progress
 
     @property
     def awaits_sign_off(self) -> bool:
@@ -82,18 +64,3 @@ class Status(str, Enum):
 def normalize_word(word: str) -> str:
     """Return a status word of an API without case, spaces, hyphens and underscores, for comparison."""
     return "".join(letter for letter in word.casefold() if letter.isalnum())
-
-
-PHASES: dict[Status, Phase] = {
-    Status.NEVER_PUBLISHED: Phase.IDLE,
-    Status.NOT_STARTED: Phase.PENDING,
-    Status.RUNNING: Phase.IN_PROGRESS,
-    Status.WAITING_FOR_APPROVAL: Phase.IN_PROGRESS,
-    Status.BLOCKED: Phase.IN_PROGRESS,
-    Status.WAITING_FOR_PUBLISHER_REVIEW: Phase.AWAITING_SIGN_OFF,
-    Status.SUCCEEDED: Phase.SUCCEEDED,
-    Status.REJECTED: Phase.FAILED,
-    Status.FAILED: Phase.FAILED,
-    Status.CANCELED: Phase.CANCELED,
-    Status.UNKNOWN: Phase.UNKNOWN,
-}

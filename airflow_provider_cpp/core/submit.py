@@ -11,19 +11,18 @@ import logging
 from collections.abc import Iterable
 from dataclasses import replace
 
+from airflow_provider_cpp.core.api import SubmitBackend
 from airflow_provider_cpp.core.checkpoint import Checkpoint, TaskRun
-from airflow_provider_cpp.core.earlier_submit import attach, find_earlier_submit, find_without_checkpoint
-from airflow_provider_cpp.core.effects import Flow, Log, SaveCheckpoint, get_time, send
-from airflow_provider_cpp.core.http import Request
-from airflow_provider_cpp.core.offer_state import (
-    OfferState,
-    SettleWindow,
-    new_operations,
-    wait_for_new_operation,
+from airflow_provider_cpp.core.earlier_submit import (
+    attach,
+    find_earlier_submit,
+    find_without_checkpoint,
+    wait_for_new_operations,
 )
+from airflow_provider_cpp.core.effects import Flow, Log, SaveCheckpoint, get_time, may_have_been_accepted, send
+from airflow_provider_cpp.core.offer_state import OfferState, SettleWindow, new_operations
 from airflow_provider_cpp.core.operations import Operation, OperationSummary, newest_first
 from airflow_provider_cpp.core.params import PublishParams
-from airflow_provider_cpp.core.submit_backend import SubmitBackend, may_have_been_accepted
 from airflow_provider_cpp.exceptions import (
     BadRequestError,
     ConflictError,
@@ -45,14 +44,9 @@ def submit_once(backend: SubmitBackend, params: PublishParams) -> Flow[Operation
     try_context, checkpoint, own = params.try_context, params.try_context.checkpoint, None
     if checkpoint is not None:
         checkpoint.ensure_matches(params.offer, "publish")
-        own = checkpoint.operation
-        if own is None:
-            own = yield from find_earlier_submit(backend, params, checkpoint)
+        own = checkpoint.operation or (yield from find_earlier_submit(backend, params, checkpoint))
         is_same_run = try_context.task_run is TaskRun.SAME
-        goes_on = is_same_run
-        if own is not None and not is_same_run:
-            goes_on = yield from backend.is_in_progress(own)
-        if own is not None and goes_on:
+        if own is not None and (is_same_run or (yield from backend.is_in_progress(own))):
             if not is_same_run:  # it now belongs to this run of the task, even after it has ended
                 yield SaveCheckpoint(replace(checkpoint, counts=try_context.counts, operation=own).to_payload())
             yield Log(
@@ -63,19 +57,17 @@ def submit_once(backend: SubmitBackend, params: PublishParams) -> Flow[Operation
             submitted = f"operation {own.display_id}, which has ended" if own else "which no operation shows"
             raise TaskRunUnknownError(params.offer, submitted)
     elif try_context.store_was_emptied:
-        yield Log(f"offer {params.offer}: {STORE_WAS_EMPTIED}", logging.WARNING)
+        text = (
+            f"offer {params.offer}: Airflow has no checkpoint of this task from before it was cleared; waiting for the settle"
+            " time, so that a publish that was submitted before the clear can show"
+        )
+        yield Log(text, logging.WARNING)
         yield from _wait_for_late_operations(backend, params, own)
     elif try_context.lacks_history:
         earlier = yield from find_without_checkpoint(backend, params)
         if earlier is not None:
             return earlier
     return (yield from _submit_after_conflicts(backend, params, own))
-
-
-STORE_WAS_EMPTIED = (
-    "Airflow has no checkpoint of this task from before it was cleared; waiting for the settle time, so that a publish that was"
-    " submitted before the clear can show"
-)
 
 
 def _submit_after_conflicts(backend: SubmitBackend, params: PublishParams, own: Operation | None) -> Flow[Operation]:
@@ -123,12 +115,9 @@ def _submit(backend: SubmitBackend, params: PublishParams, own: Operation | None
         state = yield from backend.get_state(offer)
         if state.in_progress_operation is not None:
             return (yield from _handle_operation_in_progress(backend, params, state, own))
-    now = yield from get_time()
-    known = try_context.own_checkpoint.known_ids if try_context.own_checkpoint else tuple(entry.id for entry in before)
-    checkpoint = Checkpoint(offer, "publish", now, try_context.counts, known, params.draft_version)
-    request = yield from backend.build_request(params)
-    yield SaveCheckpoint(checkpoint.to_payload())
-    return (yield from _send(backend, params, checkpoint, own, request))
+    own_checkpoint = try_context.own_checkpoint
+    known = own_checkpoint.known_ids if own_checkpoint is not None else tuple(entry.id for entry in before)
+    return (yield from _send(backend, params, own, known))
 
 
 def _new_since_checkpoint(
@@ -141,22 +130,28 @@ def _new_since_checkpoint(
 
 
 def _send(
-    backend: SubmitBackend,
-    params: PublishParams,
-    checkpoint: Checkpoint,
-    own: Operation | None,
-    request: Request[str | None],
+    backend: SubmitBackend, params: PublishParams, own: Operation | None, known: tuple[str, ...]
 ) -> Flow[Operation]:
-    offer, now = params.offer, checkpoint.created_at
+    """Save a checkpoint, and submit; if the response is lost or has no location, poll for the new operation."""
+    offer = params.offer
+    now = yield from get_time()
+    checkpoint = Checkpoint(offer, "publish", now, params.try_context.counts, known, params.draft_version)
+    request = yield from backend.build_request(params)
+    yield SaveCheckpoint(checkpoint.to_payload())
+    location, lost = None, None
     try:
         location = yield from send(request)
     except MarketplaceError as error:
         if not may_have_been_accepted(error):
             return (yield from _handle_conflict(backend, params, own, error))
         yield Log(f"{error}; the request may still have been accepted; polling for a new operation", logging.WARNING)
-        return (yield from _handle_lost_response(backend, params, checkpoint, error))
+        lost = error
     if location is None:
-        return (yield from _handle_lost_response(backend, params, checkpoint, None))
+        new = yield from wait_for_new_operations(backend, params, checkpoint)
+        if not new:
+            reason = str(lost) if lost else "the response named no operation on this host"
+            raise SubmitOutcomeUnknownError(offer, "publish", reason, may_settle=True) from lost
+        return (yield from attach(backend, checkpoint, new))
     operation = backend.new_operation(offer, now, location)
     yield SaveCheckpoint(replace(checkpoint, operation=operation).to_payload())
     if operation.operation_id is not None:
@@ -182,23 +177,6 @@ def _handle_operation_in_progress(
     yield SaveCheckpoint(replace(checkpoint, counts=params.try_context.counts, operation=own).to_payload())
     yield Log(f"offer {params.offer}: this task's own {running.description} is still in progress; continuing with it")
     return own
-
-
-def _handle_lost_response(
-    backend: SubmitBackend, params: PublishParams, checkpoint: Checkpoint, lost: MarketplaceError | None
-) -> Flow[Operation]:
-    """Poll for the operation of a submit whose response was lost or has no location."""
-    operation = backend.new_operation(params.offer, checkpoint.created_at)
-    entry = yield from wait_for_new_operation(
-        backend.list_operations,
-        operation,
-        checkpoint.known_ids,
-        SettleWindow(checkpoint.created_at, params.try_context.settle_time),
-    )
-    if entry is None:
-        reason = str(lost) if lost else "the response named no operation on this host"
-        raise SubmitOutcomeUnknownError(params.offer, "publish", reason, may_settle=True) from lost
-    return (yield from attach(backend, checkpoint, [entry]))
 
 
 def _handle_conflict(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from hashlib import sha256
 
 from airflow_provider_cpp.core import poll_schedule
 from airflow_provider_cpp.core.api import MarketplaceAPI
@@ -17,16 +18,16 @@ from airflow_provider_cpp.core.effects import (
     get_response,
     get_time,
 )
-from airflow_provider_cpp.core.http import response_digest
 from airflow_provider_cpp.core.operations import ensure_same_api
 from airflow_provider_cpp.core.outcome import WaitOutcome, WaitResult
-from airflow_provider_cpp.core.poll_result import PollResult
 from airflow_provider_cpp.core.poll_state import PollState, log_changes
 from airflow_provider_cpp.core.wait_spec import WaitSpec
 from airflow_provider_cpp.exceptions import MarketplaceError, RequestError
 
 LAST_POLL_TIMEOUT = timedelta(seconds=10)
 """The timeout of a poll after the deadline: the last poll, or the only one of a wait that is resumed after the deadline."""
+
+WARNING_INTERVAL = timedelta(hours=1)
 
 
 def wait(api: MarketplaceAPI, spec: WaitSpec, state: PollState | None = None) -> Flow[WaitOutcome]:
@@ -41,7 +42,9 @@ def wait(api: MarketplaceAPI, spec: WaitSpec, state: PollState | None = None) ->
     yield SetDeadline(max(spec.deadline, now) + LAST_POLL_TIMEOUT)
     state = state or PollState()
     state.responded = state.responded or spec.responded
-    state.reset_for_resume()
+    # These belong to another process: a trigger's arguments may be days old.
+    state.failing_since = state.warned_at = state.request = None
+    state.retry_after, state.step, state.go_live_operation_id, state.response_digest = 0.0, "", "", b""
     polls = 0
     delay = poll_schedule.first_delay(spec, state, now)
     while True:
@@ -75,17 +78,13 @@ def poll_once(api: MarketplaceAPI, spec: WaitSpec, state: PollState) -> Flow[Wai
     try:
         if state.request is not None:
             response = yield from get_response(state.request)
-            digest = response_digest(state.request, response)
+            digest = sha256(f"{response.status} {state.request.path}\n".encode() + response.body).digest()
             if digest == state.response_digest:
                 state.record_success()
                 return None
         result = yield from api.poll(spec, state, response)
     except MarketplaceError as error:
         return (yield from _handle_failure(spec, state, error))
-    return (yield from _record(spec, state, result, digest))
-
-
-def _record(spec: WaitSpec, state: PollState, result: PollResult, digest: bytes) -> Flow[WaitOutcome | None]:
     state.record_success()
     step = "ending" if result.is_ending else poll_schedule.step_of(result.report) if result.report is not None else ""
     now = yield from get_time()
@@ -110,25 +109,23 @@ def _handle_failure(spec: WaitSpec, state: PollState, error: MarketplaceError) -
     if not state.responded and not error.retryable:
         return WaitOutcome.from_error(error, str(spec.offer), spec.operation_json)
     now = yield from get_time()
-    failing_for = state.record_failure(now)
+    state.failing_since = state.failing_since or now
+    state.step_since = state.step_since or now
+    failing_for = (now - state.failing_since).total_seconds()
     if failing_for >= spec.poll_failure_tolerance:
         text = (
             f"offer {spec.offer}: every poll failed for {timedelta(seconds=round(failing_for))}, last: {error}."
             " The state of the publication is not known; this task did not change it"
         )
         return WaitOutcome(WaitResult.ERROR, text, str(spec.offer), operation=spec.operation_json, retryable=True)
-    warns = state.should_warn(now)
+    warns = state.warned_at is None or now - state.warned_at >= WARNING_INTERVAL
     if warns:
+        state.warned_at = now
         yield Log(f"{error}; the wait goes on", logging.WARNING)
-    yield from _reload_connection(error, warns=warns)
-    state.retry_after = (error.retry_after or 0.0) if isinstance(error, RequestError) else 0.0
-    return None
-
-
-def _reload_connection(failure: MarketplaceError, *, warns: bool) -> Flow[None]:
-    """Read the connection again; tolerate that it cannot be used, because it may be corrected while the wait continues."""
     try:
         yield ReloadConnection()
-    except MarketplaceError as error:
-        if warns and str(error) != str(failure):
-            yield Log(f"{error}; the wait goes on with the connection as it was", logging.WARNING)
+    except MarketplaceError as unusable:  # it may be corrected while the wait continues
+        if warns and str(unusable) != str(error):
+            yield Log(f"{unusable}; the wait goes on with the connection as it was", logging.WARNING)
+    state.retry_after = (error.retry_after or 0.0) if isinstance(error, RequestError) else 0.0
+    return None

@@ -6,7 +6,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from airflow_provider_cpp.core import codec
 from airflow_provider_cpp.core.models import OfferRef
@@ -17,7 +16,7 @@ from airflow_provider_cpp.exceptions import SAME_RELEASE, ConfigurationError
 
 
 @dataclass(frozen=True, slots=True)
-class WaitSpec:
+class WaitSpec(codec.Payload):
     """The target of a wait, its deadline, and how it polls.
 
     :param offer: the offer.
@@ -70,10 +69,6 @@ class WaitSpec:
     def operation_json(self) -> dict[str, str | None] | None:
         """The operation as in XCom."""
         return self.operation.to_json() if self.operation else None
-
-    def to_payload(self) -> dict[str, Any]:
-        """Return the specification as JSON."""
-        return codec.to_payload(self)
 
     @classmethod
     def from_payload(cls, payload: object) -> WaitSpec:

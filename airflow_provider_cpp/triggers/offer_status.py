@@ -23,8 +23,8 @@ class OfferStatusTrigger(BaseTrigger):
     them are plain JSON, and the deadline is an absolute time.
 
     :param conn_id: the connection ID.
-    :param wait_spec: the result of :meth:`airflow_provider_cpp.core.wait_spec.WaitSpec.to_payload`.
-    :param poll_state: the result of :meth:`airflow_provider_cpp.core.poll_state.PollState.to_payload`, so that the trigger
+    :param wait_spec: the result of ``WaitSpec.to_payload()``.
+    :param poll_state: the result of ``PollState.to_payload()``, so that the trigger
         does not log again what the task has logged.
     """
 

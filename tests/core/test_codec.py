@@ -28,7 +28,7 @@ class Inner:
 
 
 @dataclass(frozen=True)
-class Outer:
+class Outer(codec.Payload):
     """A value with a field of each supported type."""
 
     text: str
@@ -65,14 +65,14 @@ VALUE = Outer(
 
 def test_a_value_survives_json() -> None:
     """A value is the same after JSON, but for the fields that stay in their process."""
-    payload = json.loads(json.dumps(codec.to_payload(VALUE)))
+    payload = json.loads(json.dumps(VALUE.to_payload()))
     assert "local" not in payload
     assert codec.from_payload(Outer, payload) == Outer(**{**VALUE.__dict__, "local": ""})
 
 
 def test_an_integer_is_a_number() -> None:
     """JSON may write a float without a fraction."""
-    assert codec.from_payload(Outer, codec.to_payload(VALUE) | {"number": 2}).number == 2.0
+    assert codec.from_payload(Outer, VALUE.to_payload() | {"number": 2}).number == 2.0
 
 
 @pytest.mark.parametrize(
@@ -112,20 +112,20 @@ def test_an_integer_is_a_number() -> None:
 def test_another_payload_is_rejected(change: dict[str, Any]) -> None:
     """A value of another type, an unknown key or another version is an error."""
     with pytest.raises(ValueError, match=r"^\S.{5,200}$"):
-        codec.from_payload(Outer, codec.to_payload(VALUE) | change)
+        codec.from_payload(Outer, VALUE.to_payload() | change)
 
 
 def test_a_key_with_a_default_may_be_missing() -> None:
     """A payload of an earlier release lacks the fields that were added since."""
-    payload = codec.to_payload(VALUE)
+    payload = VALUE.to_payload()
     del payload["maybe"]
     assert codec.from_payload(Outer, payload).maybe is None
 
 
-@pytest.mark.parametrize("key", sorted({*codec.to_payload(VALUE)} - {"maybe"}))
+@pytest.mark.parametrize("key", sorted({*VALUE.to_payload()} - {"maybe"}))
 def test_other_keys_are_required(key: str) -> None:
     """A missing key is an error if the field has no default, or is marked as required."""
-    payload = codec.to_payload(VALUE)
+    payload = VALUE.to_payload()
     del payload[key]
     with pytest.raises(ValueError, match=key):
         codec.from_payload(Outer, payload)

@@ -19,8 +19,7 @@ from airflow_provider_cpp.core.models import OfferRef
 from airflow_provider_cpp.core.offer_state import default_target
 from airflow_provider_cpp.core.operations import Operation
 from airflow_provider_cpp.core.outcome import WaitResult
-from airflow_provider_cpp.core.poll_result import PollResult
-from airflow_provider_cpp.core.poll_state import PollState
+from airflow_provider_cpp.core.poll_state import PollResult, PollState
 from airflow_provider_cpp.core.wait import wait
 from airflow_provider_cpp.core.wait_spec import WaitSpec
 

@@ -16,11 +16,10 @@ from airflow_provider_cpp.apis.cloud_partner_portal import endpoints
 from airflow_provider_cpp.apis.cloud_partner_portal.endpoints import operation_id_from_location
 from airflow_provider_cpp.apis.cloud_partner_portal.poll import find_operation, get_state
 from airflow_provider_cpp.core.checkpoint import Checkpoint, TaskRun
-from airflow_provider_cpp.core.effects import Flow, Log, SaveCheckpoint, Sleep, get_time, send
+from airflow_provider_cpp.core.effects import Flow, Log, SaveCheckpoint, Sleep, get_time, may_have_been_accepted, send
 from airflow_provider_cpp.core.offer_state import OfferState, read_or_none
 from airflow_provider_cpp.core.operations import Operation, OperationSummary
 from airflow_provider_cpp.core.params import CancelParams
-from airflow_provider_cpp.core.submit_backend import may_have_been_accepted
 from airflow_provider_cpp.exceptions import (
     CancelFailedError,
     MarketplaceError,

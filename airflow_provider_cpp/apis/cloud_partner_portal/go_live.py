@@ -15,11 +15,10 @@ from datetime import datetime
 from airflow_provider_cpp.apis.cloud_partner_portal import endpoints
 from airflow_provider_cpp.apis.cloud_partner_portal.endpoints import operation_id_from_location
 from airflow_provider_cpp.apis.cloud_partner_portal.poll import find_operation, get_state
-from airflow_provider_cpp.core.effects import Flow, Log, get_time, send
+from airflow_provider_cpp.core.effects import Flow, Log, get_time, may_have_been_accepted, send
 from airflow_provider_cpp.core.offer_state import OfferState, SettleWindow, is_of_kind, new_operations, read_or_none
 from airflow_provider_cpp.core.operations import Operation, OperationSummary
 from airflow_provider_cpp.core.params import MAX_STALENESS, MAX_SUBMITS, GoLiveParams
-from airflow_provider_cpp.core.submit_backend import may_have_been_accepted
 from airflow_provider_cpp.exceptions import (
     BadRequestError,
     ConflictError,

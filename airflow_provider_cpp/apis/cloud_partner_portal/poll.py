@@ -23,8 +23,7 @@ from airflow_provider_cpp.core.offer_state import (
 )
 from airflow_provider_cpp.core.operations import VISIBILITY_DELAY, Operation, OperationSummary, newest_first
 from airflow_provider_cpp.core.outcome import WaitResult
-from airflow_provider_cpp.core.poll_result import PollResult, poll_result
-from airflow_provider_cpp.core.poll_state import PollState
+from airflow_provider_cpp.core.poll_state import PollResult, PollState, poll_result
 from airflow_provider_cpp.core.status import Status
 from airflow_provider_cpp.core.wait_spec import WaitSpec
 from airflow_provider_cpp.exceptions import ConfigurationError, NotFoundError

@@ -26,7 +26,7 @@ from airflow_provider_cpp.exceptions import ConfigurationError, MarketplaceError
 
 
 class PublishBackend:
-    """The CPP API's :class:`~.submit_backend.SubmitBackend`."""
+    """The CPP API's :class:`~.api.SubmitBackend`."""
 
     get_state = staticmethod(get_state)
     find_operation = staticmethod(find_operation)

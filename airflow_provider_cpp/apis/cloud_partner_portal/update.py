@@ -14,10 +14,9 @@ from typing import Any
 
 from airflow_provider_cpp.apis.cloud_partner_portal import endpoints
 from airflow_provider_cpp.apis.cloud_partner_portal.images import add_image_version
-from airflow_provider_cpp.core.effects import Flow, Log, Sleep, send, send_with_retry
+from airflow_provider_cpp.core.effects import Flow, Log, Sleep, may_have_been_accepted, send, send_with_retry
 from airflow_provider_cpp.core.models import OfferDocument
 from airflow_provider_cpp.core.params import AddImageParams, ConfigureParams, UpdateParams, UpdateResult
-from airflow_provider_cpp.core.submit_backend import may_have_been_accepted
 from airflow_provider_cpp.exceptions import (
     ConfigurationError,
     ConflictError,

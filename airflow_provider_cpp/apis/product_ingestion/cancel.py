@@ -11,11 +11,10 @@ import logging
 from datetime import datetime, timedelta
 
 from airflow_provider_cpp.apis.product_ingestion import endpoints
-from airflow_provider_cpp.core.effects import Flow, Log, Sleep, get_time, send, send_with_retry
+from airflow_provider_cpp.core.effects import Flow, Log, Sleep, get_time, may_have_been_accepted, send, send_with_retry
 from airflow_provider_cpp.core.offer_state import read_or_none
 from airflow_provider_cpp.core.operations import PRODUCT_INGESTION, Operation
 from airflow_provider_cpp.core.params import CancelParams
-from airflow_provider_cpp.core.submit_backend import may_have_been_accepted
 from airflow_provider_cpp.exceptions import BadRequestError, CancelFailedError, ConfigurationError, MarketplaceError
 
 NO_OPERATION = (

@@ -18,11 +18,18 @@ from airflow_provider_cpp.apis.product_ingestion.publish import wait_for_submiss
 from airflow_provider_cpp.apis.product_ingestion.status import Target
 from airflow_provider_cpp.apis.product_ingestion.submissions import published_submissions, status_report
 from airflow_provider_cpp.core.checkpoint import Checkpoint
-from airflow_provider_cpp.core.effects import Flow, Log, SaveCheckpoint, get_time, send, send_with_retry
+from airflow_provider_cpp.core.effects import (
+    Flow,
+    Log,
+    SaveCheckpoint,
+    get_time,
+    may_have_been_accepted,
+    send,
+    send_with_retry,
+)
 from airflow_provider_cpp.core.offer_state import SettleWindow, read_or_none
 from airflow_provider_cpp.core.operations import PRODUCT_INGESTION, Operation
 from airflow_provider_cpp.core.params import MAX_STALENESS, MAX_SUBMITS, GoLiveParams
-from airflow_provider_cpp.core.submit_backend import may_have_been_accepted
 from airflow_provider_cpp.exceptions import (
     ConflictError,
     MarketplaceError,

@@ -21,8 +21,7 @@ from airflow_provider_cpp.core.offer_state import IDLE, evaluate_offer, failure_
 from airflow_provider_cpp.core.offer_state import Target as Until
 from airflow_provider_cpp.core.operations import VISIBILITY_DELAY, Operation
 from airflow_provider_cpp.core.outcome import WaitResult
-from airflow_provider_cpp.core.poll_result import PollResult, poll_result
-from airflow_provider_cpp.core.poll_state import PollState
+from airflow_provider_cpp.core.poll_state import PollResult, PollState, poll_result
 from airflow_provider_cpp.core.status import Status
 from airflow_provider_cpp.core.wait_spec import WaitSpec
 from airflow_provider_cpp.exceptions import NotFoundError

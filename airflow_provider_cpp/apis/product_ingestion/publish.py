@@ -40,7 +40,7 @@ SECOND_POLL = 60.0
 
 
 class PublishBackend:
-    """This API's :class:`~airflow_provider_cpp.core.submit_backend.SubmitBackend`."""
+    """This API's :class:`~airflow_provider_cpp.core.api.SubmitBackend`."""
 
     get_state = staticmethod(get_state)
     find_operation = staticmethod(find_by_id)

@@ -20,11 +20,10 @@ from airflow_provider_cpp.apis.product_ingestion.resources import (
 )
 from airflow_provider_cpp.apis.product_ingestion.status import Target
 from airflow_provider_cpp.apis.product_ingestion.submissions import find_product
-from airflow_provider_cpp.core.effects import Flow, Log, Sleep, get_time, send, send_with_retry
+from airflow_provider_cpp.core.effects import Flow, Log, Sleep, get_time, may_have_been_accepted, send, send_with_retry
 from airflow_provider_cpp.core.models import OfferRef
 from airflow_provider_cpp.core.operations import PRODUCT_INGESTION, Operation
 from airflow_provider_cpp.core.params import AddImageParams, ConfigureParams, UpdateParams, UpdateResult
-from airflow_provider_cpp.core.submit_backend import may_have_been_accepted
 from airflow_provider_cpp.exceptions import (
     BadRequestError,
     ConfigurationError,
