@@ -21,6 +21,9 @@ DEFAULT_CONN_ID = f"{CLOUD_PARTNER_PORTAL}_default"
 DEFAULT_SETTLE_TIME = 900.0
 """Seconds after which a submit was not accepted if its response was lost and no operation shows it."""
 
+DEFAULT_CANCEL_POLL_INTERVAL = 15.0
+"""Seconds between two polls until a canceled operation ends."""
+
 DEFAULT_TIMEOUT = timedelta(days=14)
 """How long a wait lasts before it fails."""
 

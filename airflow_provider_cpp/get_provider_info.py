@@ -14,13 +14,13 @@ def _field(label: str, description: str, kind: str = "string", **schema: Any) ->
 
 
 CONNECTION_FIELDS = {
+    "tenant_id": _field("Tenant ID", "The Entra ID tenant in which the application is registered."),
+    "publisher_id": _field("Publisher ID", "Default publisher ID of tasks, for example contoso."),
     "auth": _field(
         "Authentication method",
         "Each method needs fields of its own. Default: client_secret",
         enum=["client_secret", "certificate", "managed_identity", "workload_identity", "access_token"],
     ),
-    "tenant_id": _field("Tenant ID", "The Entra ID tenant in which the application is registered."),
-    "publisher_id": _field("Publisher ID", "Default publisher ID of tasks, for example contoso."),
     "certificate_path": _field(
         "Certificate file",
         "certificate: path of a PEM or PFX file with the certificate and its key, on every worker and triggerer.",
@@ -66,6 +66,17 @@ CONNECTION_FIELDS = {
         "Seconds to connect, and for each wait for data; a whole request takes at most three times as long. Default: 60",
         kind="number",
     ),
+    "poll_interval": _field(
+        "Poll interval",
+        "Seconds between two polls of tasks that name no poll_interval. Default: 60 to 600, by the age of the step.",
+        kind="number",
+    ),
+}
+
+PLACEHOLDERS = {
+    "host": "https://cloudpartner.azure.com",
+    "port": "443",
+    "login": "00000000-0000-0000-0000-000000000000",
 }
 
 FIELD_BEHAVIOUR: dict[str, Any] = {
@@ -76,7 +87,7 @@ FIELD_BEHAVIOUR: dict[str, Any] = {
         "login": "Application (client) ID",
         "password": "Client secret, passphrase or token",
     },
-    "placeholders": {"host": "https://cloudpartner.azure.com", "port": "443"},
+    "placeholders": PLACEHOLDERS,
 }
 
 INGESTION_FIELDS = CONNECTION_FIELDS | {
@@ -102,7 +113,7 @@ CONNECTIONS: dict[str, dict[str, Any]] = {
         "hook-class-name": "airflow_provider_cpp.hooks.product_ingestion.ProductIngestionHook",
         "hook-name": "Product Ingestion API (Azure Marketplace)",
         "ui-field-behaviour": FIELD_BEHAVIOUR
-        | {"placeholders": {"host": "https://graph.microsoft.com/rp/product-ingestion"}},
+        | {"placeholders": PLACEHOLDERS | {"host": "https://graph.microsoft.com/rp/product-ingestion"}},
         "conn-fields": INGESTION_FIELDS,
     },
 }

@@ -22,6 +22,9 @@ PARTNER_CENTER_URL_KEY = "partner_center_url"
 PARTNER_CENTER_HOSTS = frozenset({"partner.microsoft.com", "cloudpartner.azure.com"})
 """The allowed hosts of that page, in addition to the connection's own host."""
 
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+"""If the connection is to such a host, as with an emulator, the page may be on any port of it, and without TLS."""
+
 
 class MarketplaceLink(BaseOperatorLink):
     """A link to the offer's public page on the Azure Marketplace, which exists once the offer is live."""
@@ -55,12 +58,14 @@ def partner_center_url(address: str | None, base_url: str) -> str | None:
     if not address or not address.isascii() or not address.isprintable():
         return None
     try:
-        parts = urlsplit(address)
-        own = (parts.hostname, parts.port) == (urlsplit(base_url).hostname, urlsplit(base_url).port)
+        parts, base = urlsplit(address), urlsplit(base_url)
+        own = (parts.hostname, parts.port) == (base.hostname, base.port)
         known = parts.hostname in PARTNER_CENTER_HOSTS and parts.port in (None, 443)
     except ValueError:
         return None
-    return address if parts.scheme == "https" and parts.username is None and (own or known) else None
+    local = parts.scheme in ("http", "https") and parts.hostname == base.hostname and base.hostname in LOOPBACK_HOSTS
+    is_allowed = local or (parts.scheme == "https" and (own or known))
+    return address if is_allowed and parts.username is None else None
 
 
 def _link_fact(operator: BaseOperator, ti_key: TaskInstanceKey, key: str) -> Any:

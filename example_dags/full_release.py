@@ -7,7 +7,6 @@ needs Airflow 3.1 and a deployment in which somebody can respond: ``airflow dags
 
 from __future__ import annotations
 
-import os
 from datetime import datetime, timezone
 from typing import Any
 
@@ -18,20 +17,18 @@ from airflow_provider_cpp.operators.draft import AddImageVersionOperator
 from airflow_provider_cpp.operators.offer import CancelOfferOperator, GoLiveOfferOperator, PublishOfferOperator
 from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
 
-POLL_INTERVAL = float(os.environ.get("EXAMPLE_POLL_INTERVAL", "0")) or None  # None: the default polling intervals
-WAIT: dict[str, Any] = {"deferrable": True, "poll_interval": POLL_INTERVAL}
-
 
 @dag(
     schedule=None,
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
     catchup=False,
+    doc_md=__doc__,
     max_active_runs=1,
     default_args={"retries": 2},
     params={
-        "offer_id": Param("contoso-vm", type="string", description="The offer to release."),
+        "offer_id": Param("contoso-windows", type="string", description="The offer to release."),
         "plan_id": Param("gold", type="string", description="The plan that gets the image."),
-        "version": Param("2026.11.3", type="string", description="The image's version."),
+        "version": Param("2026.11.4", type="string", description="The image's version."),
     },
     tags=["azure marketplace"],
 )
@@ -45,14 +42,14 @@ def full_release() -> None:
         os_disk_url="{{ var.value.image_url_secret }}",  # Airflow masks a variable with "secret" in its name
     )
     publish = PublishOfferOperator(task_id="publish", offer_id="{{ params.offer_id }}")
-    preview = OfferStatusSensor(task_id="preview", operation=publish.output, **WAIT)
+    preview = OfferStatusSensor(task_id="preview", operation=publish.output, deferrable=True)
     approval = ApprovalOperator(
         task_id="approval",
         subject="Go live with {{ params.offer_id }} {{ params.version }}?",
         body="The preview is ready. If you reject it, it keeps awaiting sign-off; nothing is canceled.",
     )
     go_live = GoLiveOfferOperator(task_id="go_live", operation=publish.output)
-    live = OfferStatusSensor(task_id="live", operation=publish.output, until="live", **WAIT)
+    live = OfferStatusSensor(task_id="live", operation=publish.output, until="live", deferrable=True)
     cancel = CancelOfferOperator(task_id="cancel", operation=publish.output, trigger_rule="one_failed")
 
     @task

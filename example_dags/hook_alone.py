@@ -17,6 +17,7 @@ SUMMARY = "microsoft-azure-marketplace.summary"
     schedule=None,
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
     catchup=False,
+    doc_md=__doc__,
     params={
         "offer_id": Param("contoso-vm", type="string", description="The offer whose draft is changed."),
         "summary": Param("Contoso, patched every month", type="string", description="The summary it should have."),

@@ -1,21 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Publish many offers at once, and wait for all of them, with dynamic task mapping.
+"""Publish many offers at once, and wait for all of them: a task group that is mapped over the offers.
 
-Each offer has its own task in the Airflow UI, with its own retries and its own log. A person goes live.
+Each offer proceeds by itself: an offer that is refused or fails does not stop the waits of the others. Each offer has its
+own tasks in the Airflow UI, with their own retries and logs. A person signs off each preview in Partner Center.
 """
 
 from __future__ import annotations
 
-import os
 from datetime import datetime, timezone
 from typing import Any
 
-from airflow.sdk import Param, dag, task
+from airflow.sdk import Param, dag, task, task_group
 
 from airflow_provider_cpp.operators.offer import PublishOfferOperator
 from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
-
-POLL_INTERVAL = float(os.environ.get("EXAMPLE_POLL_INTERVAL", "0")) or None  # None: the default polling intervals
 
 POOL = "default_pool"
 """Use your own pool to limit how many of these tasks send requests to the API at the same time, across all DAGs:
@@ -27,22 +25,27 @@ slot unless you create the pool with ``--include-deferred``."""
     schedule=None,
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
     catchup=False,
-    params={"offer_ids": Param(["contoso-vm", "contoso-db"], type="array", description="The offers to publish.")},
+    doc_md=__doc__,
+    default_args={"retries": 2, "pool": POOL},
+    params={"offer_ids": Param(["contoso-db", "contoso-web"], type="array", description="The offers to publish.")},
     tags=["azure marketplace"],
 )
 def many_offers() -> None:
-    """Publish all offers, wait for all previews, then wait until all offers are live."""
+    """Publish each offer, wait for its preview, then wait until it is live."""
 
     @task
     def offer_ids(params: dict[str, Any] | None = None) -> list[str]:
         """Return the offers; a real task would use the hook, or read a file."""
         return list((params or {})["offer_ids"])
 
-    publish = PublishOfferOperator.partial(task_id="publish", pool=POOL, retries=2).expand(offer_id=offer_ids())
-    wait: dict[str, Any] = {"pool": POOL, "deferrable": True, "poll_interval": POLL_INTERVAL}
-    preview = OfferStatusSensor.partial(task_id="preview", **wait).expand(operation=publish.output)
-    live = OfferStatusSensor.partial(task_id="live", until="live", **wait).expand(operation=publish.output)
-    preview >> live
+    @task_group
+    def release(offer_id: str) -> None:
+        publish = PublishOfferOperator(task_id="publish", offer_id=offer_id)
+        preview = OfferStatusSensor(task_id="preview", operation=publish.output, deferrable=True)
+        live = OfferStatusSensor(task_id="live", operation=publish.output, until="live", deferrable=True)
+        preview >> live
+
+    release.expand(offer_id=offer_ids())
 
 
 many_offers()

@@ -7,9 +7,7 @@ Airflow shows the fields, its signature is masked.
 
 from __future__ import annotations
 
-import os
 from datetime import datetime, timedelta, timezone
-from typing import Any
 
 from airflow.sdk import Param, dag
 
@@ -17,10 +15,7 @@ from airflow_provider_cpp.operators.draft import AddImageVersionOperator
 from airflow_provider_cpp.operators.offer import GoLiveOfferOperator, PublishOfferOperator
 from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
 
-POLL_INTERVAL = float(os.environ.get("EXAMPLE_POLL_INTERVAL", "0")) or None  # None: the default polling intervals
-WAIT: dict[str, Any] = {"deferrable": True, "poll_interval": POLL_INTERVAL}
-
-IMAGES = os.environ.get("EXAMPLE_IMAGES", "https://contosoimages.blob.core.windows.net/vhds")
+IMAGES = "https://contosoimages.blob.core.windows.net/vhds"
 
 
 def signed(blob: str) -> str:
@@ -35,11 +30,12 @@ def signed(blob: str) -> str:
     schedule=None,
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
     catchup=False,
+    doc_md=__doc__,
     max_active_runs=1,
     default_args={"retries": 2},
     user_defined_macros={"signed": signed},
     params={
-        "offer_id": Param("contoso-vm", type="string", description="The offer to release."),
+        "offer_id": Param("contoso-linux", type="string", description="The offer to release."),
         "plan_id": Param("gold", type="string", description="The plan that gets the image."),
         "version": Param("2026.11.3", type="string", description="The image's version."),
     },
@@ -52,11 +48,13 @@ def new_image_version() -> None:
         offer_id="{{ params.offer_id }}",
         plan_id="{{ params.plan_id }}",
         version="{{ params.version }}",
-        os_disk_url="{{ signed('contoso-vm-' ~ params.version ~ '.vhd') }}",
+        os_disk_url="{{ signed(params.offer_id ~ '-' ~ params.version ~ '.vhd') }}",
     )
     publish = PublishOfferOperator(task_id="publish", offer_id="{{ params.offer_id }}")
-    preview = OfferStatusSensor(task_id="preview", operation=publish.output, **WAIT)
-    go_live = GoLiveOfferOperator(task_id="go_live", operation=publish.output, wait_for_completion=True, **WAIT)
+    preview = OfferStatusSensor(task_id="preview", operation=publish.output, deferrable=True)
+    go_live = GoLiveOfferOperator(
+        task_id="go_live", operation=publish.output, wait_for_completion=True, deferrable=True
+    )
 
     add_image >> publish
     preview >> go_live

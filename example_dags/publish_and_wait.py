@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Publish an offer, wait for its preview, and wait until it is live.
 
-A person checks the preview in Partner Center and goes live. The waits take days and cost almost nothing: both run in
-the triggerer.
+A person checks the preview in Partner Center and goes live. Each wait takes days and almost no
+resources, because it runs in the triggerer.
 """
 
 from __future__ import annotations
 
-import os
 from datetime import datetime, timezone
 from typing import Any
 
@@ -16,27 +15,20 @@ from airflow.sdk import Param, dag, task
 from airflow_provider_cpp.operators.offer import PublishOfferOperator
 from airflow_provider_cpp.sensors.offer_status import OfferStatusSensor
 
-# None: the default polling intervals, of one to ten minutes. The demo, where a day takes a few seconds, sets a number of
-# seconds.
-POLL_INTERVAL = float(os.environ.get("EXAMPLE_POLL_INTERVAL", "0")) or None
-
 
 @dag(
     schedule=None,
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
     catchup=False,
+    doc_md=__doc__,
     params={"offer_id": Param("contoso-vm", type="string", description="The offer to publish.")},
     tags=["azure marketplace"],
 )
 def publish_and_wait() -> None:
     """Publish, wait for the preview, wait until the offer is live, and announce it."""
     publish = PublishOfferOperator(task_id="publish", offer_id="{{ params.offer_id }}")
-    preview = OfferStatusSensor(
-        task_id="preview", operation=publish.output, deferrable=True, poll_interval=POLL_INTERVAL
-    )
-    live = OfferStatusSensor(
-        task_id="live", operation=publish.output, until="live", deferrable=True, poll_interval=POLL_INTERVAL
-    )
+    preview = OfferStatusSensor(task_id="preview", operation=publish.output, deferrable=True)
+    live = OfferStatusSensor(task_id="live", operation=publish.output, until="live", deferrable=True)
 
     @task
     def announce(operation: dict[str, Any]) -> str:

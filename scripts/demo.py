@@ -58,7 +58,6 @@ def airflow_environment(home: Path, emulator: Emulator, api: str) -> dict[str, s
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "example_dags"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW_CONN_CLOUD_PARTNER_PORTAL_DEFAULT": json.dumps(emulator.connection_for(api=api)),
-        "EXAMPLE_POLL_INTERVAL": "1",
         "PYTHONUNBUFFERED": "1",
     }
 

@@ -15,7 +15,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import FrameType
 
@@ -23,8 +23,22 @@ import psutil
 from partner_center_emulator import Emulator, ScaledClock, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
-OFFERS = ("contoso-vm", "contoso-db")
-CONNECTION = "cloud_partner_portal_default"
+OFFERS = {
+    "contoso-vm": "succeeds",
+    "contoso-db": "succeeds",
+    "contoso-web": "succeeds",
+    # Nobody signs these off in the emulator, because their examples cancel them, or go live themselves.
+    "contoso-gateway": "never-signed-off",
+    "contoso-linux": "never-signed-off",
+    "contoso-windows": "never-signed-off",
+}
+"""The offers of the examples, each with its scenario."""
+
+IMAGE_URL = (
+    "https://contosoimages.blob.core.windows.net/vhds/windows.vhd?sv=2024-11-04&sr=b&sp=r&st={}&se={}&sig=bm9ib2R5"
+)
+"""The SAS URL in the variable that ``full_release`` reads, without its times."""
+
 DAY = 20
 """Seconds that a day of the emulator takes: long enough to inspect a task that waits."""
 
@@ -47,14 +61,18 @@ def main() -> int:
         tempfile.TemporaryDirectory(prefix="airflow-", ignore_cleanup_errors=True) as home,
         Emulator(settings, ScaledClock(86_400 / DAY)) as emulator,
     ):
-        for offer in OFFERS:
-            emulator.add_offer(offer, history="succeeded")
+        for offer, scenario in OFFERS.items():
+            emulator.add_offer(offer, scenario, history="succeeded")
+        dashboard = emulator.serve_dashboard()
         environment = environment_for(Path(home), port)
+        print("creating a temporary Airflow home with its database, the connections and the examples", flush=True)
         prepare(environment, emulator)
+        print("starting Airflow; this can take a minute", flush=True)
         with running(["standalone"], environment, Path(home) / "airflow.log") as process:
             wait_until_served(port, process, Path(home) / "airflow.log")
-            print(f"http://127.0.0.1:{port}", flush=True)
-            print(f"Airflow, with an emulator on which a day takes {DAY} s; Ctrl-C ends both", flush=True)
+            print(f"Airflow:  http://127.0.0.1:{port}", flush=True)
+            print(f"emulator: {dashboard}, on which a day takes {DAY} s", flush=True)
+            print("Press Ctrl-C to stop both", flush=True)
             while process.poll() is None:  # process.wait() would not return for a signal that another thread received
                 time.sleep(0.2)
             return process.returncode
@@ -72,6 +90,8 @@ def environment_for(home: Path, port: int) -> dict[str, str]:
     """Return an environment in which Airflow uses its own home, and asks for no password."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
     url = f"http://127.0.0.1:{port}"
+    now = datetime.now(timezone.utc)
+    times = [f"{now + timedelta(days=days):%Y-%m-%dT%H:%M:%SZ}" for days in (-1, 21)]
     return own | {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "example_dags"),
@@ -83,25 +103,29 @@ def environment_for(home: Path, port: int) -> dict[str, str]:
         "AIRFLOW__API__BASE_URL": url,
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__API__HOST": "127.0.0.1",
-        "EXAMPLE_POLL_INTERVAL": "2",
+        "AIRFLOW_VAR_IMAGE_URL_SECRET": IMAGE_URL.format(*times),
         "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
         "PYTHONUNBUFFERED": "1",
     }
 
 
 def prepare(environment: dict[str, str], emulator: Emulator) -> None:
-    """Create the database, with the connection in it."""
-    connection = Path(environment["AIRFLOW_HOME"]) / "connections.json"
-    connection.touch(mode=0o600)
-    host, _, port = emulator.connection["host"].rpartition(":")
+    """Create the database, with the connections to both APIs in it."""
+    connections = Path(environment["AIRFLOW_HOME"]) / "connections.json"
+    connections.touch(mode=0o600)
+    host, _, port = emulator.url.rpartition(":")
     # The port is a field of its own: the Test button of Airflow 3.3.1 and 3.3.2 refuses a connection without a port.
-    connection.write_text(json.dumps({CONNECTION: emulator.connection | {"host": host, "port": int(port)}}))
-    for arguments in (["db", "migrate"], ["connections", "import", str(connection)]):
+    values = {
+        f"{one['conn_type']}_default": one | {"host": one["host"].replace(emulator.url, host), "port": int(port)}
+        for one in (emulator.connection, emulator.product_ingestion_connection)
+    }
+    connections.write_text(json.dumps(values))
+    for arguments in (["db", "migrate"], ["connections", "import", str(connections)]):
         command = [sys.executable, "-m", "airflow", *arguments]
         result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if result.returncode:
             sys.exit(f"{result.stdout[-3000:]}{result.stderr[-3000:]}\nairflow {' '.join(arguments)} failed")
-    connection.unlink()
+    connections.unlink()
 
 
 @contextlib.contextmanager

@@ -25,10 +25,12 @@ OWN = "https://portal.example:8443"
         ("https://partner.microsoft.com:443/x", OWN),
         ("https://cloudpartner.azure.com/#publisher/contoso", OWN),
         ("https://portal.example:8443/offers/1", OWN),
+        ("http://127.0.0.1:40001/?offer=contoso-vm", "https://127.0.0.1:8443"),
+        ("https://localhost:40001/", "https://localhost"),
     ],
 )
 def test_pages_of_the_api_s_host_and_of_microsoft(address: str, base_url: str) -> None:
-    """An https page on the connection's own host, or on Microsoft's, is a link, unchanged."""
+    """An https page on the connection's own host, or on Microsoft's, or any of a local emulator, is a link, unchanged."""
     assert partner_center_url(address, base_url) == address
 
 
@@ -41,6 +43,8 @@ def test_pages_of_the_api_s_host_and_of_microsoft(address: str, base_url: str) -
         "/offers/1",
         "//partner.microsoft.com/x",
         "http://partner.microsoft.com/x",
+        "http://portal.example:8443/offers/1",
+        "http://127.0.0.1:40001/",
         "javascript:alert(1)",
         "javascript://partner.microsoft.com/%0aalert(1)",
         "data:text/html,x",
@@ -65,6 +69,12 @@ def test_pages_of_the_api_s_host_and_of_microsoft(address: str, base_url: str) -
 def test_other_addresses_are_no_links(address: str | None) -> None:
     """An address with another scheme, host or port, a user, or characters that browsers may read differently is no link."""
     assert partner_center_url(address, OWN) is None
+
+
+@pytest.mark.parametrize("address", ["ftp://127.0.0.1/", "javascript://127.0.0.1/%0aalert(1)", "http://me@127.0.0.1/"])
+def test_no_link_to_an_emulator_but_over_http(address: str) -> None:
+    """Also for a connection to the own machine, only http and https addresses without a user are links."""
+    assert partner_center_url(address, "https://127.0.0.1:8443") is None
 
 
 @given(some.text(alphabet="htps:/\\@.?#[]evilpartnmcof%\t ", max_size=60))

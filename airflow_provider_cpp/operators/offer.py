@@ -37,7 +37,8 @@ class PublishOfferOperator(SubmitOperator):
         the rest of the draft, as raw JSON; None for the whole draft. Templated.
     :param wait_for_completion: whether to wait until the preview is ready; False by default, so that a sensor can wait.
     :param deferrable: whether to wait in the triggerer; Airflow's ``[operators] default_deferrable`` if None.
-    :param poll_interval: seconds between two polls; if None, it grows with the age of the current step.
+    :param poll_interval: seconds between two polls; the connection's if None, or else it grows with the age of the current
+        step.
     :param timeout: how long to wait; seconds or a timedelta, 14 days by default.
     :param poll_failure_tolerance: for how long all polls may fail; seconds or a timedelta, 6 hours by default.
     :param if_running: what to do if another operation of the offer is in progress: ``fail`` without a retry, the default, or
@@ -95,7 +96,8 @@ class GoLiveOfferOperator(SubmitOperator):
     :param conn_id: the connection ID; the connection type selects the API. Templated.
     :param wait_for_completion: whether to wait until the offer is live; False by default, so that a sensor can wait.
     :param deferrable: whether to wait in the triggerer; Airflow's ``[operators] default_deferrable`` if None.
-    :param poll_interval: seconds between two polls; if None, it grows with the age of the current step.
+    :param poll_interval: seconds between two polls; the connection's if None, or else it grows with the age of the current
+        step.
     :param timeout: how long to wait; seconds or a timedelta, 14 days by default.
     :param poll_failure_tolerance: for how long all polls may fail; seconds or a timedelta, 6 hours by default.
     :param settle_time: seconds after which a go-live was not accepted if the offer still awaits sign-off; 900 by default.
@@ -134,7 +136,7 @@ class CancelOfferOperator(OfferOperator):
     :param publisher_id: the publisher ID; the connection's if None. Templated.
     :param conn_id: the connection ID; the connection type selects the API. Templated.
     :param notification_emails: the addresses to notify, as a list or comma-separated. Templated.
-    :param poll_interval: seconds between two polls until the operation ends; 15 by default.
+    :param poll_interval: seconds between two polls until the operation ends; the connection's if None, or else 15.
     :param timeout: how long to wait until the operation ends; seconds or a timedelta, 15 minutes by default.
     :returns: the operation as JSON, of kind ``cancel``, see :class:`PublishOfferOperator`; None if there was nothing
         to cancel.
@@ -154,7 +156,7 @@ class CancelOfferOperator(OfferOperator):
         offer_id: str | None = None,
         operation: Any = None,
         notification_emails: str | Sequence[str] = (),
-        poll_interval: float = 15.0,
+        poll_interval: float | None = None,
         timeout: float | timedelta = timedelta(minutes=15),
         **kwargs: Any,
     ) -> None:

@@ -40,7 +40,8 @@ class OfferStatusSensor(BaseSensorOperator):
         operation and ``live`` otherwise. Templated.
     :param fail_on_blocked: whether a blocked step fails the task; False by default, which logs a warning.
     :param deferrable: whether to wait in the triggerer; Airflow's ``[operators] default_deferrable`` if None.
-    :param poll_interval: seconds between two polls of a deferred wait; if None, it grows with the age of the current step.
+    :param poll_interval: seconds between two polls of a deferred wait; the connection's if None, or else it grows with the
+        age of the current step.
     :param poll_failure_tolerance: for how long all polls may fail; seconds or a timedelta, 6 hours by default.
     :param mode: Airflow's sensor mode; ``reschedule`` by default. In that mode, each poll runs in its own process. Before
         Airflow 3.3, a poll has no data of earlier polls: rejected credentials fail the task at once, and any other

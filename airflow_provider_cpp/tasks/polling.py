@@ -119,7 +119,7 @@ def _wait_spec(sensor: Task, runtime: TaskRuntime) -> WaitSpec:
         deadline=datetime.now(timezone.utc) + timedelta(seconds=sensor.timeout),
         operation=operation,
         fail_on_blocked=sensor.fail_on_blocked,
-        poll_interval=sensor.poll_interval,
+        poll_interval=runtime.poll_interval(sensor.poll_interval),
         poll_failure_tolerance=as_timedelta(sensor.poll_failure_tolerance).total_seconds(),
         api=runtime.api.name,
     )

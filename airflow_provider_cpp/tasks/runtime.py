@@ -58,6 +58,10 @@ class TaskRuntime(AbstractContextManager["TaskRuntime"]):
     def __exit__(self, *error: object) -> None:
         self._session.close()
 
+    def poll_interval(self, seconds: float | None) -> float | None:
+        """Return a task's poll interval or, if it has none, the connection's."""
+        return seconds if seconds is not None else self.hook.get_settings().poll_interval
+
     def offer_ref(self, operation: Operation | None = None) -> OfferRef:
         """Return the offer: from the task's arguments, else from the operation, else with the connection's publisher.
 

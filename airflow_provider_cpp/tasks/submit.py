@@ -18,7 +18,7 @@ from airflow_provider_cpp.core.params import CancelParams, GoLiveParams, Publish
 from airflow_provider_cpp.core.poll_state import PollState
 from airflow_provider_cpp.core.wait import wait
 from airflow_provider_cpp.core.wait_spec import WaitSpec
-from airflow_provider_cpp.defaults import DEFAULT_SETTLE_TIME
+from airflow_provider_cpp.defaults import DEFAULT_CANCEL_POLL_INTERVAL, DEFAULT_SETTLE_TIME
 from airflow_provider_cpp.exceptions import OperationInProgressError, RequestError
 from airflow_provider_cpp.hooks.base import split_emails
 from airflow_provider_cpp.links import PARTNER_CENTER_URL_KEY
@@ -84,7 +84,7 @@ def cancel(task: Task, context: Context) -> dict[str, str | None] | None:
                 try_context=checkpoints.try_context(DEFAULT_SETTLE_TIME),
                 operation=operation,
                 notification_emails=split_emails(task.notification_emails or ()),
-                poll_interval=task.poll_interval,
+                poll_interval=runtime.poll_interval(task.poll_interval) or DEFAULT_CANCEL_POLL_INTERVAL,
                 timeout=as_timedelta(task.timeout).total_seconds(),
             )
             canceled = runtime.run(runtime.api.cancel(params))
@@ -167,7 +167,7 @@ def _wait(runtime: TaskRuntime, offer: OfferRef, operation: Operation | None, de
         until=IDLE if operation is None else default_target(operation),
         deadline=deadline,
         operation=operation,
-        poll_interval=task.poll_interval,
+        poll_interval=runtime.poll_interval(task.poll_interval),
         poll_failure_tolerance=as_timedelta(task.poll_failure_tolerance).total_seconds(),
         responded=True,
         api=runtime.api.name,

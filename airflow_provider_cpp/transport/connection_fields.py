@@ -7,12 +7,14 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 HTTPS = 443
 _PATH = re.compile(r"(?<![:/])(?:/[A-Za-z0-9_~-]+)+$")
 """A path at the end of a URL, without dots, because ``..`` could leave it."""
+
+T = TypeVar("T", float, None)
 
 TRUE, FALSE = (True, "true", "True", "1"), (False, None, "", "false", "False", "0")
 
@@ -64,7 +66,7 @@ class ConnectionFields:
             self.problems.append(f"{name} must be the path of an existing file")
         return path
 
-    def seconds(self, key: str, default: float) -> float:
+    def seconds(self, key: str, default: T) -> float | T:
         """Parse a number of seconds, greater than 0 and less than a day."""
         value = self.extra.get(key)
         if value in (None, ""):

@@ -49,6 +49,8 @@ class Settings:
         whole sign-in with all its requests also takes at most three times as long.
     :param submit_timeout: seconds for each wait for data in the response to a submit, if greater than ``request_timeout``; 300
         by default. A whole submit takes at most three times as long.
+    :param poll_interval: seconds between two polls of tasks that name no interval; None, the default, for each task's own
+        default.
     """
 
     base_url: str
@@ -61,6 +63,7 @@ class Settings:
     proxies: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     request_timeout: float = DEFAULT_REQUEST_TIMEOUT
     submit_timeout: float = DEFAULT_SUBMIT_TIMEOUT
+    poll_interval: float | None = None
 
     def read_timeout(self, *, submit: bool) -> float:
         """Return the seconds for each wait for data."""
@@ -113,6 +116,7 @@ class Settings:
             "proxies": fields.proxies(),
             "request_timeout": fields.seconds("request_timeout", DEFAULT_REQUEST_TIMEOUT),
             "submit_timeout": fields.seconds("submit_timeout", DEFAULT_SUBMIT_TIMEOUT),
+            "poll_interval": fields.seconds("poll_interval", None),
         }
         if errors := fields.errors(auth_type):
             raise ConfigurationError(errors, where)

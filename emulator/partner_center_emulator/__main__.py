@@ -43,6 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         f"The emulator serves the Cloud Partner Portal API at {emulator.url}; its clock runs {options.speed:g} times as fast as "
         "real time."
     )
+    print(f"Dashboard for your browser: {emulator.serve_dashboard()}")
     print(f"Certificate authority: {emulator.ca_file.resolve()}")
     print(f"It serves the same offers through the Product Ingestion API at {emulator.product_ingestion_url}.")
     print("Environment variables with the Airflow connections, for your shell (press Ctrl-C to stop the emulator):\n")

@@ -116,7 +116,7 @@ class AdminAPI:
     def _endpoint(self, handler: Callable[[Request, bytes], Response]) -> Any:
         async def serve(request: Request) -> Response:
             origin = request.headers.get("origin")
-            if origin not in (None, self.cpp_api.base):
+            if origin not in (None, self.cpp_api.base, self.cpp_api.pages):
                 return json_response(403, {"error": "requests from pages of other sites are not allowed"})
             try:
                 with self.cpp_api.dispatcher.lock:

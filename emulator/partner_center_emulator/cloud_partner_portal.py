@@ -123,7 +123,7 @@ class CloudPartnerPortalAPI:
     def _document(self, offer: Offer, publication: Publication | None, status: int = 200) -> Response:
         document = publication.document if publication is not None else offer.document
         headers = response_headers() | ({"ETag": offer.etag} if self.dispatcher.settings.etag_on_get else {})
-        page = {"pcRedirectUri": f"{self.base}/?offer={offer.offer_id}"}
+        page = {"pcRedirectUri": f"{self.pages or self.base}/?offer={offer.offer_id}"}
         return json_response(status, self.serializers.document(offer, document) | page, headers)
 
     def _put(self, request: Request, body: bytes) -> Response:
@@ -223,6 +223,9 @@ class CloudPartnerPortalAPI:
 
     base = ""
     """The scheme, host and port of the emulator, set when it starts to listen."""
+
+    pages: str | None = None
+    """The address of the pages in Partner Center to which offers link; ``base`` if None."""
 
 
 def _json_object(body: bytes) -> dict[str, Any]:

@@ -20,6 +20,10 @@ CLOUD_PARTNER_PORTAL, PRODUCT_INGESTION = APIS = ("cloud_partner_portal", "produ
 PASSPHRASE = "correct horse battery staple"  # noqa: S105 - for a temporary file of the emulator
 
 
+POLL_INTERVAL = 1.0
+"""Seconds between two polls that the connections set: a day takes seconds, so tasks must not poll once in a minute."""
+
+
 class CredentialFactory:
     """A factory that issues and registers credentials, and writes their files on demand.
 
@@ -155,7 +159,11 @@ class CredentialFactory:
     def _connection(self, named: dict[str, Any], **fields: Any) -> dict[str, Any]:
         values = named | fields
         base = self.cpp_api.base
-        common = {"authority": base, "verify": str((self.directory / "ca.pem").resolve())}
+        common = {
+            "authority": base,
+            "verify": str((self.directory / "ca.pem").resolve()),
+            "poll_interval": POLL_INTERVAL,
+        }
         outer: dict[str, Any] = {name: values.pop(name) for name in ("login", "password") if name in values}
         extra = values | {"publisher_id": next(iter(self.cpp_api.publishers))} | common
         return {"conn_type": CLOUD_PARTNER_PORTAL, "host": base, **outer, "extra": extra}

@@ -69,6 +69,7 @@ class Emulator(RequestLog):
         self._auth = auth
         self._authority = trustme.CA()
         self._server: ServerThread | None = None
+        self._dashboard: ServerThread | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -111,10 +112,26 @@ class Emulator(RequestLog):
         """Stop serving, and delete the temporary files."""
         self._dispatcher.faults.clear()
         self._credentials.stop()
-        if self._server is not None:
-            self._server.stop()
+        self._cpp_api.pages = None
+        for server in (self._dashboard, self._server):
+            if server is not None:
+                server.stop()
+        self._dashboard = None
         if self._own_directory and self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
+
+    def serve_dashboard(self) -> str:
+        """Serve the dashboard over plain HTTP as well, because a browser does not trust the emulator's certificate.
+
+        From then on, the links of the offers' documents lead to it.
+
+        :returns: its address.
+        """
+        if self._dashboard is None:
+            self._dashboard = ServerThread(self._host, 0)
+            self._dashboard.serve(self._admin_api.routes(), self._dispatcher, None)
+        self._cpp_api.pages = f"http://{self._host}:{self._dashboard.port}"
+        return self._cpp_api.pages
 
     @property
     def url(self) -> str:

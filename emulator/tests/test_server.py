@@ -172,6 +172,28 @@ def test_the_dashboard_shows_offers_and_escapes_their_texts(start_client: Callab
     assert re.findall(r'action="([^"]+)"', page) == ["/emulator/offers/second/sign-off"]
 
 
+def test_the_dashboard_without_a_certificate(start_client: Callable[..., Client]) -> None:
+    """Over plain HTTP, a browser opens the dashboard and its button works; drafts link there; the API is not served."""
+    emulator = start_client().emulator
+    emulator.person(OFFER, "publish")
+    emulator.clock.advance(days=5)
+    address = emulator.serve_dashboard()
+    assert emulator.serve_dashboard() == address
+    page = requests.get(address, timeout=10)
+    [action] = re.findall(r'action="([^"]+)"', page.text)
+    own = requests.post(address + action, headers={"Origin": address}, timeout=10)
+    assert own.status_code == 200
+    assert emulator.status(OFFER)["status"] == "running"
+    foreign = requests.post(address + action, headers={"Origin": "http://elsewhere.example"}, timeout=10)
+    assert foreign.status_code == 403
+    assert requests.get(f"{address}/api/publishers", timeout=10).status_code == 404
+    client = Client(emulator)
+    assert client.request("GET", OFFER).json()["pcRedirectUri"] == f"{address}/?offer={OFFER}"
+    emulator.stop()
+    with pytest.raises(requests.ConnectionError):
+        requests.get(address, timeout=10)
+
+
 def test_a_scaled_clock_makes_days_pass_in_moments() -> None:
     """On a fast clock a day passes in a moment, and displayed times are real times."""
     clock = ScaledClock(speed=86_400_000)
@@ -278,8 +300,8 @@ def test_sigterm_stops_the_command_and_removes_its_files(
 ) -> None:
     """On SIGTERM the command exits with code 0 and removes its temporary folder, whose files only the owner can read."""
     process = command("--port", "0", "--offer", "one=failed", "--set", "lag_status=2")
-    lines = [line for _ in range(2) for line in [process.stdout.readline() if process.stdout else ""]]
-    folder = Path(lines[1].split(": ")[1].strip()).parent
+    lines = [line for _ in range(3) for line in [process.stdout.readline() if process.stdout else ""]]
+    folder = Path(lines[2].split(": ")[1].strip()).parent
     assert oct(os.stat(folder / "emulator.env").st_mode & 0o777) == "0o600"  # noqa: PTH116 - the mode as the system has it
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=20)

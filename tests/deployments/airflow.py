@@ -228,6 +228,5 @@ def _common(deployment: Deployment) -> Mapping[str, str]:
     return {f"AIRFLOW__{name}": value for name, value in settings.items()} | {
         "AIRFLOW_HOME": str(deployment.home),
         "PYTHONUNBUFFERED": "1",
-        "EXAMPLE_POLL_INTERVAL": "1",
         "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
     }

@@ -77,7 +77,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reports = [
         one for kind in ("passed", "failed") for one in terminalreporter.stats.get(kind, []) if one.when == "call"
     ]
-    rows = [Row(**value) for one in reports for name, value in one.user_properties if name == "row"]
+    properties = [pair for one in reports for pair in one.user_properties]
+    for examples in (value for name, value in properties if name == "examples"):
+        terminalreporter.write_sep("=", "the examples in make airflow")
+        table = [("example", "result", "seconds"), ("---", "---", "---")]
+        table += [(dag_id, state, f"{duration:.0f}") for dag_id, (state, duration) in sorted(examples.items())]
+        terminalreporter.write_line("\n".join(f"| {' | '.join(cells)} |" for cells in table))
+    rows = [Row(**value) for name, value in properties if name == "row"]
     rows.sort(key=lambda row: DEPLOYMENTS.index(row.deployment))
     if not rows:
         return

@@ -7,20 +7,24 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
+import requests
 from deployments.api import Airflow
 from deployments.processes import clean_environment, free_port, wait_until
 
 ROOT = Path(__file__).parents[2]
+Started = tuple[subprocess.Popen[str], dict[str, str]]
 
 
 @pytest.fixture
-def started(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run the command, and yield its process and the address that it prints."""
+def started(tmp_path: Path) -> Iterator[Started]:
+    """Run the command, and yield its process and the addresses that it prints, by their names."""
     output = tmp_path / "output"
     command = ["make", "airflow", f"AIRFLOW_ARGS=--port {free_port()}"]
     with output.open("w") as written:
@@ -28,8 +32,9 @@ def started(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
             command, cwd=ROOT, env=clean_environment(), stdout=written, text=True, start_new_session=True
         )
     try:
-        wait_until(lambda: "http://" in output.read_text() or process.poll() is not None, "an address is printed", 400)
-        yield process, next(line for line in output.read_text().splitlines() if line.startswith("http://"))
+        wait_until(lambda: "Ctrl-C" in output.read_text() or process.poll() is not None, "addresses are printed", 400)
+        lines = [line.partition(": ") for line in output.read_text().splitlines()]
+        yield process, {name: rest.split()[0].rstrip(",") for name, _, rest in lines if "http://" in rest}
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
@@ -61,9 +66,43 @@ def threads_of(processes: list[psutil.Process], script: str) -> list[int]:
     return threads
 
 
-def test_one_command_serves_airflow_until_ctrl_c(started: tuple[subprocess.Popen[str], str]) -> None:
-    """The UI responds, its Test button works, a triggered example succeeds, and Ctrl-C leaves no process."""
-    process, address = started
+def wait_and_approve(api: Airflow, run_ids: dict[str, str]) -> dict[str, dict[str, Any]]:
+    """Wait until the runs end, and approve what waits for a person; return the runs by DAG."""
+    paused = {}  # when each approval was seen first
+
+    def ended() -> bool:
+        for approval in api.request("GET", "dags/~/dagRuns/~/hitlDetails", response_received=False)["hitl_details"]:
+            task = approval["task_instance"]
+            # Airflow fails a task that is approved before its executor has reported that it paused.
+            if time.monotonic() - paused.setdefault(task["id"], time.monotonic()) > 3:
+                path = (
+                    f"dags/{task['dag_id']}/dagRuns/{task['dag_run_id']}/taskInstances/{task['task_id']}/-1/hitlDetails"
+                )
+                api.request("PATCH", path, {"chosen_options": ["Approve"], "params_input": {}})
+        return all(api.run(*run)["state"] in ("success", "failed") for run in run_ids.items())
+
+    wait_until(ended, "the runs end", 400, 1.0)
+    return {dag_id: api.run(dag_id, run_id) for dag_id, run_id in run_ids.items()}
+
+
+def open_links(api: Airflow, run_ids: dict[str, str], dashboard: str) -> int:
+    """Open the links to Partner Center of all tasks in the runs, and return their number."""
+    opened = 0
+    for dag_id, run_id in run_ids.items():
+        for task in api.task_instances(dag_id, run_id):
+            path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task['task_id']}/links"
+            links = api.request("GET", path, map_index=task["map_index"])["extra_links"]
+            if address := links.get("Partner Center"):
+                assert address.startswith(dashboard), address
+                assert "Partner Center emulator" in requests.get(address, timeout=30).text
+                opened += 1
+    return opened
+
+
+def test_one_command_serves_airflow_until_ctrl_c(started: Started, record_property: Callable[..., None]) -> None:
+    """The UI responds, its Test button works, all examples succeed as shipped, links open; Ctrl-C leaves no process."""
+    process, addresses = started
+    address = addresses["Airflow"]
     api = Airflow(address)
     api.sign_in()
     assert "<html" in api.session.get(f"{address}/", timeout=30).text.lower()
@@ -73,11 +112,15 @@ def test_one_command_serves_airflow_until_ctrl_c(started: tuple[subprocess.Popen
     # As the UI sends it: 0 for no port.
     tested = api.request("POST", "connections/test", connection | {"port": connection["port"] or 0})
     assert tested["status"] is True, tested
-    assert "publisher contoso has 2 offers" in tested["message"]
-    wait_until(lambda: api.request("GET", "dags")["total_entries"] >= 6, "the examples are parsed", 120)
-    api.trigger("publish_and_wait", "first")
-    wait_until(lambda: api.run("publish_and_wait", "first")["state"] in ("success", "failed"), "the run ends", 240)
-    assert api.run("publish_and_wait", "first")["state"] == "success"
+    assert "publisher contoso has 6 offers" in tested["message"]
+    run_ids = {path.stem: "first" for path in (ROOT / "example_dags").glob("*.py")}
+    wait_until(lambda: api.request("GET", "dags")["total_entries"] >= len(run_ids), "the examples are parsed", 120)
+    for run in run_ids.items():
+        api.trigger(*run)
+    runs = wait_and_approve(api, run_ids)
+    record_property("examples", {dag_id: [run["state"], run["duration"]] for dag_id, run in runs.items()})
+    assert {run["state"] for run in runs.values()} == {"success"}, runs
+    assert open_links(api, run_ids, addresses["emulator"]) >= 7  # of each publish, and of each change of a draft
     started_processes = descendants(process)
     assert any("api_server" in line for line in alive(started_processes)), alive(started_processes)
     # The kernel may deliver signals to another thread than the main one, which continues to sleep.

@@ -20,6 +20,7 @@ from support.search import LOUD, hidden_in, parts_of_token, texts_of, without_ai
 from support.versions import DEBUG_LINE, HAS_APPROVALS, HAS_TASK_SDK
 
 OFFER = "contoso-vm"
+MANY_OFFERS = ("contoso-db", "contoso-web")
 FOLDER = Path(__file__).parents[2] / "example_dags"
 DAGS = Path(__file__).parents[1] / "dags"
 SIGNATURE = "c2lnbmVkLWJ5LW5vYm9keQ%3D%3D"
@@ -61,15 +62,18 @@ EXAMPLES = {
     "many_offers": Example(
         "succeeded",
         {"publish": 2},
-        "contoso-db: it is live",
-        offers=(OFFER, "contoso-db"),
+        "contoso-web: it is live",
+        offers=MANY_OFFERS,
         settings=SIGNED_OFF | STALE_READS,
     ),
-    "new_image_version": Example("succeeded", {"draft": 1, "publish": 1, "golive": 1}, "it is live"),
+    "new_image_version": Example(
+        "succeeded", {"draft": 1, "publish": 1, "golive": 1}, "it is live", offers=("contoso-linux",)
+    ),
     "correct_and_republish": Example(
         "waitingForPublisherReview",
         {"draft": 1, "publish": 1, "cancel": 1},
         "its preview is ready; not live yet",
+        offers=("contoso-gateway",),
         is_published_before=True,
         apis=APIS[:1],  # it changes the CPP API's document, and cancels any operation in progress
     ),
@@ -104,8 +108,9 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def run(
     dag_id: str, emulator: Emulator, folder: Path | None = None, api: str = APIS[0]
 ) -> subprocess.CompletedProcess[str]:
-    connection = {"AIRFLOW_CONN_CLOUD_PARTNER_PORTAL_DEFAULT": json.dumps(emulator.connection_for(api=api))}
-    environment = os.environ | LOUD | connection | {"EXAMPLE_POLL_INTERVAL": "0.2"}
+    connection = emulator.connection_for(api=api)
+    connection["extra"]["poll_interval"] = 0.2
+    environment = os.environ | LOUD | {"AIRFLOW_CONN_CLOUD_PARTNER_PORTAL_DEFAULT": json.dumps(connection)}
     if folder is not None:
         environment["AIRFLOW__CORE__DAGS_FOLDER"] = str(folder)
     command = [sys.executable, "-m", "airflow", "dags", "test", dag_id]
@@ -149,6 +154,22 @@ def test_an_example_succeeds(airflow_home: Path, dag_id: str, api: str) -> None:
     assert {kind: count for kind, count in counts.items() if count} == example.submits
     assert example.logged in shown
     assert hidden_in(output_of(airflow_home, result), secrets) == []
+
+
+@pytest.mark.long
+def test_a_refused_offer_does_not_stop_the_waits_of_the_others(airflow_home: Path) -> None:
+    """If the API refuses one of many offers, its task fails, and the other offer is published and awaited until it is live."""
+    refused, released = MANY_OFFERS
+    with Emulator(Settings(**SIGNED_OFF), ScaledClock(speed=200_000)) as emulator:
+        emulator.add_offer(refused, "invalid")
+        emulator.add_offer(released)
+        result = run("many_offers", emulator)
+        status = emulator.status(released)["status"]
+    shown = result.stdout + result.stderr
+    assert result.returncode != 0
+    assert f"publish offer contoso/{refused}: HTTP 422" in shown
+    assert f"{released}: it is live" in shown
+    assert status == "succeeded"
 
 
 @pytest.mark.skipif(not HAS_APPROVALS, reason="full_release: a person's approval came with Airflow 3.1")

@@ -214,10 +214,12 @@ def test_a_deferred_wait_returns_the_operation(serve: Callable[..., Emulator], c
 
 
 def test_the_default_interval_depends_on_the_age_of_the_step(
-    serve: Callable[..., Emulator], context: dict[str, Any]
+    serve: Callable[..., Emulator], connect: Callable[..., None], context: dict[str, Any]
 ) -> None:
     """By default the trigger has no interval, but the time at which the wait began, which survives a restart."""
-    serve().add_offer(OFFER)
+    emulator = serve()
+    emulator.add_offer(OFFER)
+    connect(emulator, extra={"poll_interval": None})
     before = datetime.now(timezone.utc)
     with pytest.raises(TaskDeferred) as deferral:
         operator(wait_for_completion=True, deferrable=True).execute(context)
@@ -225,6 +227,15 @@ def test_the_default_interval_depends_on_the_age_of_the_step(
     since = datetime.fromisoformat(arguments["poll_state"]["step_since"])
     assert arguments["wait_spec"]["poll_interval"] is None
     assert before <= since <= datetime.now(timezone.utc)
+
+
+def test_the_connection_s_interval_is_the_default(serve: Callable[..., Emulator], context: dict[str, Any]) -> None:
+    """A task that names no interval takes that of the connection, which the emulator sets."""
+    serve().add_offer(OFFER)
+    with pytest.raises(TaskDeferred) as deferral:
+        operator(wait_for_completion=True, deferrable=True).execute(context)
+    _, arguments = deferral.value.trigger.serialize()
+    assert arguments["wait_spec"]["poll_interval"] == 1.0
 
 
 @pytest.mark.parametrize("event", [None, {}, [], "succeeded", {"status": "success"}, {"version": 1, "result": "done"}])

@@ -364,13 +364,22 @@ def test_a_deferral_has_a_timeout_of_its_own(serve: Callable[..., Emulator], con
     assert deferral.value.timeout == timedelta(hours=3)
 
 
-@pytest.mark.parametrize("poll_interval", [None, 60])
+@pytest.mark.parametrize(
+    ("own", "of_the_connection", "poll_interval"), [(None, None, None), (None, 120, 120.0), (60, 120, 60)]
+)
 def test_a_deferral_keeps_the_poll_interval(
-    serve: Callable[..., Emulator], context: dict[str, Any], poll_interval: float | None
+    serve: Callable[..., Emulator],
+    connect: Callable[..., None],
+    context: dict[str, Any],
+    own: float | None,
+    of_the_connection: float | None,
+    poll_interval: float | None,
 ) -> None:
-    """Without `poll_interval` the trigger gets the time of the first poll; with it, the number."""
-    serve().add_offer(OFFER)
-    arguments: dict[str, Any] = {} if poll_interval is None else {"poll_interval": poll_interval}
+    """The trigger gets the task's number or else the connection's, and in any case the time of the first poll."""
+    emulator = serve()
+    emulator.add_offer(OFFER)
+    connect(emulator, extra={"poll_interval": of_the_connection})
+    arguments: dict[str, Any] = {} if own is None else {"poll_interval": own}
     before = datetime.now(timezone.utc)
     with pytest.raises(TaskDeferred) as deferral:
         OfferStatusSensor(task_id="wait", offer_id=OFFER, deferrable=True, **arguments).execute(context)
