@@ -48,3 +48,31 @@ def test_the_workflow_uses_the_lowest_python(workflow: dict[Any, Any]) -> None:
     """The workflow uses the lowest Python version that the package allows."""
     (setup,) = [step for step in workflow["jobs"]["make"]["steps"] if "setup-python" in step.get("uses", "")]
     assert f'requires-python = ">={setup["with"]["python-version"]}"' in (ROOT / "pyproject.toml").read_text()
+
+
+@pytest.mark.tree
+def test_the_project_s_address_is_in_one_place() -> None:
+    """Only pyproject.toml contains the project's address, which is a placeholder, so that it can be replaced in one place."""
+    folders = [
+        ROOT / name for name in (".github", "airflow_provider_cpp", "docs", "emulator", "example_dags", "scripts")
+    ]
+    files = [*ROOT.iterdir(), *(path for folder in folders for path in folder.rglob("*"))]
+    texts = [path for path in files if path.suffix in (".md", ".toml", ".yml", ".yaml", ".py")]
+    assert [path.name for path in texts if "airflow-provider-cpp.invalid" in path.read_text()] == ["pyproject.toml"]
+
+
+@pytest.mark.tree
+def test_the_form_for_bugs_asks_for_what_finds_them() -> None:
+    """The form requires the versions, the registered provider and the log, each in a field of its own."""
+    form = yaml.safe_load((ROOT / ".github/ISSUE_TEMPLATE/bug.yml").read_text())
+    fields = {one["id"]: one for one in form["body"] if "id" in one}
+    required = [name for name, field in fields.items() if field["validations"]["required"]]
+    assert required == ["versions", "provider", "api", "behavior", "log"]
+    assert fields["provider"]["attributes"]["label"] == "airflow providers get airflow-provider-cpp"
+
+
+@pytest.mark.tree
+def test_the_hosted_documentation_is_that_of_make_docs() -> None:
+    """The documentation's host runs the same build as everybody, in which a warning is an error."""
+    hosting = yaml.safe_load((ROOT / ".readthedocs.yaml").read_text())
+    assert hosting["build"]["commands"][0] == "make docs"
