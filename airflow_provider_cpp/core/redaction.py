@@ -63,7 +63,8 @@ def sanitize_line(markup: str, longest: int = MAX_LENGTH) -> str:
         # html.unescape raises an error for a number of thousands of digits.
         text = html.unescape(_ENDLESS_REFERENCE.sub("\ufffd", text))
         text = _WORD_BREAK.sub("", text)
-        text = _TOKEN.sub("***", redact_sas_signatures(text))
+        text = redact_sas_signatures(text)
+        text = _TOKEN.sub("***", text)
         while (stripped := _TAG.sub(" ", text)) != text:
             text = stripped
         if text == before:
