@@ -61,8 +61,7 @@ class ConnectionFields:
 
     def existing(self, name: str, path: str | None) -> str | None:
         """Return a path, or record an error if the file does not exist."""
-        # Unlike Path.is_file, this is False for a folder that is not accessible.
-        if path is not None and not os.path.isfile(path):  # noqa: PTH113
+        if path is not None and not os.path.isfile(path):  # noqa: PTH113 - Path.is_file fails for an inaccessible folder
             self.problems.append(f"{name} must be the path of an existing file")
         return path
 
