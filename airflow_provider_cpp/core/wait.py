@@ -18,9 +18,10 @@ from airflow_provider_cpp.core.effects import (
     get_response,
     get_time,
 )
-from airflow_provider_cpp.core.operations import ensure_same_api
+from airflow_provider_cpp.core.offer_state import Target
+from airflow_provider_cpp.core.operations import Operation, ensure_same_api
 from airflow_provider_cpp.core.outcome import WaitOutcome, WaitResult
-from airflow_provider_cpp.core.poll_state import PollState, log_changes
+from airflow_provider_cpp.core.poll_state import PollResult, PollState, log_changes
 from airflow_provider_cpp.core.wait_spec import WaitSpec
 from airflow_provider_cpp.exceptions import MarketplaceError, RequestError
 
@@ -94,6 +95,32 @@ def poll_once(api: MarketplaceAPI, spec: WaitSpec, state: PollState) -> Flow[Wai
     if result.report is not None:
         yield from log_changes(str(spec.offer), result.report, state)
     return result.outcome
+
+
+def is_signed_off(api: MarketplaceAPI, operation: Operation) -> Flow[bool]:
+    """Return whether a publication is past its sign-off: it goes live, or is live.
+
+    :param operation: the publish operation.
+    :raises MarketplaceError: if a request failed.
+    """
+    preview = yield from _poll_new(api, operation, "preview")
+    if preview.outcome is None or preview.outcome.result is not WaitResult.REACHED:
+        return False
+    report = preview.report
+    if report is not None and report.status.is_in_progress and report.is_past_sign_off:
+        return True
+    live = yield from _poll_new(api, operation, "live")
+    if live.outcome is None:
+        return bool(live.go_live_operation_id)
+    return live.outcome.result is WaitResult.REACHED
+
+
+def _poll_new(api: MarketplaceAPI, operation: Operation, until: Target) -> Flow[PollResult]:
+    now = yield from get_time()
+    spec, state = WaitSpec(operation.offer, until, now, api=api.name, operation=operation), PollState()
+    request = state.request = api.poll_request(spec, state)
+    response = None if request is None else (yield from get_response(request))
+    return (yield from api.poll(spec, state, response))
 
 
 def timeout_outcome(spec: WaitSpec, state: PollState) -> WaitOutcome:

@@ -85,8 +85,8 @@ class PublishOfferOperator(SubmitOperator):
 class GoLiveOfferOperator(SubmitOperator):
     """Sign off a preview, so that the offer goes live, and return the go-live operation.
 
-    The task submits the go-live only while the offer awaits sign-off; otherwise, a first try fails. After a lost response and
-    on a retry, the task signs off again if the offer still awaits sign-off after the settle time. The offer goes live at most
+    The task submits the go-live only while the offer awaits sign-off. If ``operation`` is past its sign-off, because a person was
+    faster, the task succeeds and submits nothing; otherwise, a first try fails. After a lost response and on a retry, the task signs off again if the offer still awaits sign-off after the settle time. The offer goes live at most
     once, because after a sign-off it no longer awaits one.
 
     :param offer_id: the offer ID; the operation's if None. Templated.
@@ -102,7 +102,8 @@ class GoLiveOfferOperator(SubmitOperator):
     :param poll_failure_tolerance: for how long all polls may fail; seconds or a timedelta, 6 hours by default.
     :param settle_time: seconds after which a go-live was not accepted if the offer still awaits sign-off; 900 by default.
     :returns: the operation as JSON, of kind ``golive``; see :class:`PublishOfferOperator`.
-    :raises AirflowFailException: if the offer does not await sign-off, or another publication does; if the API rejects the
+    :raises AirflowFailException: if the offer does not await sign-off and ``operation`` is not past it, or another publication
+        awaits it; if the API rejects the
         go-live; or if the publication fails or is canceled.
     :raises AirflowException: if the API cannot be reached, or the offer still awaits sign-off after the go-live.
 
@@ -128,7 +129,8 @@ class CancelOfferOperator(OfferOperator):
     """Cancel an offer's operation in progress, and wait until it ends. No other part of this package cancels operations.
 
     The API accepts a cancel even if no operation is in progress, and a cancel takes some minutes, so the task polls before
-    and after it. If there is no operation in progress to cancel, the task submits nothing and returns None.
+    and after it. If there is no operation in progress to cancel, the task submits nothing and returns None. If ``operation`` is
+    None when the task runs, because the publish task returned none, the task is skipped.
 
     :param offer_id: the offer ID; the operation's if None. Templated.
     :param operation: the operation to cancel, for example ``publish.output``. If another operation is in progress, the task
@@ -140,6 +142,7 @@ class CancelOfferOperator(OfferOperator):
     :param timeout: how long to wait until the operation ends; seconds or a timedelta, 15 minutes by default.
     :returns: the operation as JSON, of kind ``cancel``, see :class:`PublishOfferOperator`; None if there was nothing
         to cancel.
+    :raises AirflowSkipException: if the publish task returned no operation.
     :raises AirflowFailException: if another operation is in progress, the API rejects the cancel, or the operation ended
         before it was canceled.
     :raises AirflowException: if the API cannot be reached, or the operation is still in progress after ``timeout``.

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import XCOM_RETURN_KEY
+from airflow.providers.common.compat.sdk import XCOM_RETURN_KEY, AirflowSkipException
 
 from airflow_provider_cpp.core.checkpoint import TryContext
 from airflow_provider_cpp.core.effects import Flow
@@ -16,10 +17,10 @@ from airflow_provider_cpp.core.offer_state import IDLE, default_target
 from airflow_provider_cpp.core.operations import Operation
 from airflow_provider_cpp.core.params import CancelParams, GoLiveParams, PublishParams
 from airflow_provider_cpp.core.poll_state import PollState
-from airflow_provider_cpp.core.wait import wait
+from airflow_provider_cpp.core.wait import is_signed_off, wait
 from airflow_provider_cpp.core.wait_spec import WaitSpec
 from airflow_provider_cpp.defaults import DEFAULT_CANCEL_POLL_INTERVAL, DEFAULT_SETTLE_TIME
-from airflow_provider_cpp.exceptions import OperationInProgressError, RequestError
+from airflow_provider_cpp.exceptions import OperationInProgressError, PreviewNotReadyError, RequestError
 from airflow_provider_cpp.hooks.base import split_emails
 from airflow_provider_cpp.links import PARTNER_CENTER_URL_KEY
 from airflow_provider_cpp.tasks.completion import (
@@ -39,6 +40,11 @@ from airflow_provider_cpp.tasks.runtime import (
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+
+NOTHING_PUBLISHED = (
+    "nothing to cancel: the publish task returned no operation. If its log says that it is not known whether the publish was"
+    " accepted, check the offer in Partner Center"
+)
 
 MakeFlow = Callable[[TryContext], Flow[Operation]]
 
@@ -60,7 +66,10 @@ def publish(task: Task, context: Context) -> dict[str, str | None]:
 
 
 def go_live(task: Task, context: Context) -> dict[str, str | None]:
-    """Sign off an offer's preview, optionally wait, and return the operation as JSON."""
+    """Sign off an offer's preview, optionally wait, and return the operation as JSON.
+
+    If the given operation is already past its sign-off, nothing is submitted.
+    """
     checkpoints = CheckpointStore(task, context)
     with translate_errors():
         operation = operation_argument(task)
@@ -70,11 +79,26 @@ def go_live(task: Task, context: Context) -> dict[str, str | None]:
             def flow(try_context: TryContext) -> Flow[Operation]:
                 return runtime.api.go_live(GoLiveParams(offer, try_context, operation))
 
-            return _submit(runtime, checkpoints, offer, flow)
+            try:
+                return _submit(runtime, checkpoints, offer, flow)
+            except PreviewNotReadyError as error:
+                if operation is None:
+                    reason = f"{error.reason}; without operation, nothing shows which publication was meant"
+                    raise PreviewNotReadyError(offer, reason) from error
+                signed_off = runtime.run(is_signed_off(runtime.api, operation))
+                if not signed_off:
+                    raise
+            task.log.info("offer %s: signed off in Partner Center; continuing with %s", offer, operation.display_id)
+            return _complete(runtime, replace(operation, kind="golive", submitted_at=datetime.now(timezone.utc)))
 
 
 def cancel(task: Task, context: Context) -> dict[str, str | None] | None:
-    """Cancel the operation in progress, wait until it ends, and return it as JSON; None if there was none."""
+    """Cancel the operation in progress, wait until it ends, and return it as JSON; None if there was none.
+
+    :raises AirflowSkipException: if the publish task returned no operation.
+    """
+    if task.operation is None and task.operation_is_given:
+        raise AirflowSkipException(NOTHING_PUBLISHED)
     checkpoints = CheckpointStore(task, context)
     with translate_errors():
         operation = operation_argument(task)
@@ -129,9 +153,16 @@ def _draft_version(runtime: TaskRuntime, offer: OfferRef) -> int | None:
 def _submit(
     runtime: TaskRuntime, checkpoints: CheckpointStore, offer: OfferRef, flow: MakeFlow
 ) -> dict[str, str | None]:
+    operation = runtime.task.submitted = _submit_in_turn(runtime, checkpoints, offer, flow)
+    runtime.task.log.info(
+        "offer %s: %s accepted as operation %s", operation.offer, operation.kind, operation.display_id
+    )
+    return _complete(runtime, operation)
+
+
+def _complete(runtime: TaskRuntime, operation: Operation) -> dict[str, str | None]:
+    """Return the operation as JSON; with ``wait_for_completion``, wait before that."""
     task = runtime.task
-    operation = task.submitted = _submit_in_turn(runtime, checkpoints, offer, flow)
-    task.log.info("offer %s: %s accepted as operation %s", operation.offer, operation.kind, operation.display_id)
     value = task.link_facts[XCOM_RETURN_KEY] = operation.to_json()
     if task.wait_for_completion:
         if getattr(task, "do_xcom_push", True):

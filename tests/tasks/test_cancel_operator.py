@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AirflowSkipException
 from partner_center_emulator import Emulator, Fault
 from support.run_tasks import Store
 from support.versions import thread_for
@@ -63,6 +63,18 @@ def test_nothing_in_progress_is_nothing_to_cancel(serve: Callable[..., Emulator]
     emulator.add_offer(OFFER, history="succeeded")
     assert operator().execute(context) is None
     assert emulator.counts["cancel"] == 0
+
+
+def test_a_publish_that_never_ran_is_nothing_to_cancel(serve: Callable[..., Emulator], context: dict[str, Any]) -> None:
+    """If the publish task returned no operation, the task is skipped, because it has nothing that it could cancel."""
+    emulator = serve()
+    emulator.add_offer(OFFER)
+    emulator.person(OFFER, "publish")
+    task = operator(offer_id=None, operation="later")
+    task.operation = None  # as Airflow renders the result of a task that failed
+    with pytest.raises(AirflowSkipException, match="the publish task returned no operation"):
+        task.execute(context)
+    assert emulator.counts.total() == 0
 
 
 def test_another_operation_is_not_canceled(serve: Callable[..., Emulator], context: dict[str, Any]) -> None:

@@ -89,6 +89,82 @@ def test_another_publication_does_not_go_live(serve: Callable[..., Emulator], co
     assert emulator.counts["golive"] == 0
 
 
+@pytest.mark.parametrize("api", ["cloud_partner_portal", "product_ingestion"])
+@pytest.mark.parametrize("golive_operation", ["new", "continues"])
+@pytest.mark.parametrize("days", [0, 5], ids=["goes live", "is live"])
+def test_a_person_who_was_faster_is_a_success(
+    serve: Callable[..., Emulator],
+    connect: Callable[..., None],
+    context: dict[str, Any],
+    run_sensor: Callable[..., SensorResult],
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+    api: str,
+    golive_operation: str,
+    days: int,
+) -> None:
+    """If a person has signed off the given publication, the task submits nothing, says so, and returns what can be waited for."""
+    emulator = serve(golive_operation=golive_operation)
+    emulator.add_offer(OFFER, history="succeeded")
+    connect(emulator, conn_type=api)
+    meant = PublishOfferOperator(task_id="publish", offer_id=OFFER).execute(context)
+    emulator.clock.advance(days=4)
+    emulator.person(OFFER, "sign-off")
+    emulator.clock.advance(days=days)
+    capsys.readouterr()
+    caplog.clear()
+    with caplog.at_level("INFO"):
+        value = operator(offer_id=None, operation=meant, settle_time=0).execute(context)
+    logged = caplog.text + capsys.readouterr().out  # before Airflow 3, the log is not on standard output
+    emulator.clock.advance(days=5)
+    assert value["kind"] == "golive"
+    assert emulator.submits_for(OFFER)["golive"] == 0
+    assert f"{OFFER}: signed off in Partner Center; continuing with {meant['operation_id']}" in logged
+    assert "accepted as operation" not in logged
+    assert run_sensor("poke", operation=value).kind == "reached"
+
+
+@pytest.mark.parametrize("api", ["cloud_partner_portal", "product_ingestion"])
+@pytest.mark.parametrize("scenario", ["failed", "canceled", "fails-going-live"])
+def test_a_publication_that_ended_otherwise_is_no_success(
+    serve: Callable[..., Emulator], connect: Callable[..., None], context: dict[str, Any], api: str, scenario: str
+) -> None:
+    """If the given publication failed or was canceled, the task fails, although the previous publication is live."""
+    emulator = serve()
+    emulator.add_offer(OFFER, scenario, history="succeeded")
+    connect(emulator, conn_type=api)
+    meant = PublishOfferOperator(task_id="publish", offer_id=OFFER).execute(context)
+    emulator.clock.advance(days=4)
+    if scenario == "fails-going-live":
+        emulator.person(OFFER, "sign-off")
+        emulator.clock.advance(days=5)
+    with pytest.raises(AirflowFailException, match="cannot go live"):
+        operator(offer_id=None, operation=meant, settle_time=0).execute(context)
+
+
+@pytest.mark.parametrize("lag", ["previous", "missing"])
+def test_stale_responses_are_no_sign_off(serve: Callable[..., Emulator], context: dict[str, Any], lag: str) -> None:
+    """While everything shows the previous publication, which is live, the given one does not count as signed off."""
+    lags = {"lag_status": 99, "lag_list": 99, "lag_operation": 99, "lag_operation_as": lag}
+    emulator = serve(**lags)
+    emulator.add_offer(OFFER, history="succeeded")
+    meant = PublishOfferOperator(task_id="publish", offer_id=OFFER, settle_time=0).execute(context)
+    with pytest.raises(AirflowFailException, match="cannot go live: its status is succeeded"):
+        operator(offer_id=None, operation=meant, settle_time=0).execute(context)
+
+
+def test_without_an_operation_a_faster_person_is_an_error(
+    serve: Callable[..., Emulator], context: dict[str, Any]
+) -> None:
+    """Without `operation`, nothing shows whether the publication that is live is the one that was meant."""
+    emulator = awaiting_sign_off(serve)
+    emulator.person(OFFER, "sign-off")
+    emulator.clock.advance(days=5)
+    with pytest.raises(AirflowFailException, match="without operation, nothing shows which publication was meant"):
+        operator(settle_time=0).execute(context)
+    assert emulator.counts["golive"] == 0
+
+
 LOST = {
     "reset": Fault("drop", "golive", after=True),
     "500": Fault("response", "golive", after=True, status=500),
