@@ -15,7 +15,12 @@ from support.product_ingestion import GUID, JOB, FakeAPI, job, make_response, sa
 from airflow_provider_cpp import exceptions
 from airflow_provider_cpp.apis.product_ingestion import endpoints
 from airflow_provider_cpp.apis.product_ingestion.resources import RETIRED, schema_type, to_writable
-from airflow_provider_cpp.apis.product_ingestion.submissions import find_product, list_all_pages, published_submissions
+from airflow_provider_cpp.apis.product_ingestion.submissions import (
+    MAX_PAGES,
+    find_product,
+    list_all_pages,
+    published_submissions,
+)
 from airflow_provider_cpp.core.effects import send
 from airflow_provider_cpp.core.http import decode_response
 from airflow_provider_cpp.core.models import OfferRef
@@ -188,6 +193,16 @@ def test_pages_in_a_circle_are_an_error(player: Player) -> None:
     player.respond = lambda _: make_response({"value": [], "@nextLink": f"{BASE}/product?page=1"})
     with pytest.raises(exceptions.InvalidResponseError, match="its pages never end"):
         player.run(list_all_pages(endpoints.list_products(), send))
+
+
+def test_pages_without_an_end_are_an_error(player: Player) -> None:
+    """A list whose pages are all new is read up to a bound."""
+    player.respond = lambda _: make_response(
+        {"value": [], "@nextLink": f"{BASE}/product?page={min(len(player.sent), MAX_PAGES + 9)}"}
+    )
+    with pytest.raises(exceptions.InvalidResponseError, match="its pages never end"):
+        player.run(list_all_pages(endpoints.list_products(), send))
+    assert len(player.sent) == MAX_PAGES + 1
 
 
 def test_a_product_is_found_by_its_external_id(player: Player, offer: OfferRef) -> None:

@@ -124,6 +124,15 @@ def test_an_offer_with_a_live_submission_is_past_its_sign_off() -> None:
     assert expected.awaits_sign_off is False
 
 
+def test_the_preview_of_a_live_submission_is_done() -> None:
+    """The steps of a live submission are its own, not those of an older preview; the reason is at the live step."""
+    failed = ("live", "completed/failed"), ("preview", "completed/failed")
+    entries = tuple(Submission.from_json(submission(4 - n, *one)) for n, one in enumerate(failed))
+    report = status_report(entries, failed_job([{"code": "a", "message": "why"}]))
+    assert [step.status for step in report.steps] == [Status.SUCCEEDED, Status.FAILED]
+    assert [bool(step.messages) for step in report.steps] == [False, True]
+
+
 def test_an_unknown_state_keeps_its_raw_text() -> None:
     """The report of an unknown state has the API's own words."""
     expected = status_report((Submission.from_json(submission(3, "preview", "mislaid/pending")),))
