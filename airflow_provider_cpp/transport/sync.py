@@ -142,10 +142,10 @@ class SyncSession:
     def _exchange(self, request: Request[Any], token: Token) -> Response:
         _check_deadline(request)
         settings = self.settings
-        headers = {**COMMON_HEADERS, **request.headers, "Authorization": f"Bearer {token.value}"}
 
         def add_headers(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
-            prepared.headers.update(headers)
+            # Not a variable of _exchange: tools such as Sentry report the variables of the functions in a traceback.
+            prepared.headers.update({**COMMON_HEADERS, **request.headers, "Authorization": f"Bearer {token.value}"})
             return prepared
 
         self._session.trust_env = not settings.proxies  # otherwise requests adds the environment's proxies

@@ -20,14 +20,17 @@ from partner_center_emulator.credentials import PASSPHRASE
 from support.auth_methods import AuthMethod
 
 from airflow_provider_cpp import exceptions
+from airflow_provider_cpp.apis.cloud_partner_portal.endpoints import list_publishers
+from airflow_provider_cpp.core.effects import send
 from airflow_provider_cpp.core.models import StatusReport
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
 from airflow_provider_cpp.transport.auth import client_assertion
 from airflow_provider_cpp.transport.auth.acquire import acquire_token
 from airflow_provider_cpp.transport.auth.msal_session import MsalSession
 from airflow_provider_cpp.transport.auth.token_source import TokenSource
-from airflow_provider_cpp.transport.credentials import ClientSecret
+from airflow_provider_cpp.transport.credentials import AccessToken, ClientSecret
 from airflow_provider_cpp.transport.settings import Settings
+from airflow_provider_cpp.transport.sync import SyncSession
 
 OFFER = "contoso-vm"
 TOKEN = re.compile(r"eyJ[\w-]{10,}")
@@ -198,3 +201,13 @@ def test_values_do_not_show_their_secrets(
     hidden = {token.value, grant.value, *secrets_of(emulator, emulator.connection_for(method.auth_type, method.form))}
     assert [secret for secret in hidden if secret in text] == []
     assert TOKEN.findall(text) == []
+
+
+def test_the_variables_of_a_failed_request_do_not_show_the_token() -> None:
+    """A tool that reports the variables of each function in a traceback, as Sentry does, does not get the token."""
+    settings = Settings("https://127.0.0.1:1", AccessToken("variable-token"), "scope", "1")
+    with SyncSession(settings) as session, pytest.raises(exceptions.TransportError) as caught:
+        session.run(send(list_publishers()))
+    text = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
+    assert "in _exchange" in text
+    assert "variable-token" not in text
