@@ -61,7 +61,7 @@ class SharedConnection:
         self.session: PooledSession | None = None
         self.pool = pool
         self.source = source
-        self._acquired: tuple[PooledSession, Token] | Exception | None = None
+        self._acquired: dict[str | None, tuple[PooledSession, Token] | Exception] = {}
         self._lock = asyncio.Lock()
         self.last_read: Settings | MarketplaceError | None = None
         self.read_at = -math.inf
@@ -82,26 +82,32 @@ class SharedConnection:
     async def acquire(self, rejected: Token | None = None) -> tuple[PooledSession, Token]:
         """Return the session and a valid token; concurrent callers share the result of one sign-in, even if it fails.
 
-        The sign-in runs in the task of the first caller. If that caller is cancelled, the next one signs in.
+        Only callers with the same ``rejected`` share a failure: another caller reads the connection again before it fails. The
+        sign-in runs in the task of the first caller. If that caller is cancelled, the next one signs in.
 
         :param rejected: a token that the API rejected; the returned token is a different one.
         :raises MarketplaceError: if the connection cannot be used, or if there is no token.
         """
-        before = self._acquired
+        if (current := self.current(rejected)) is not None:
+            return current  # without the lock: a slow read of the connection may hold it
+        key = None if rejected is None else rejected.value
+        before = self._acquired.get(key)
         async with self._lock:
             if (current := self.current(rejected)) is not None:
                 return current
-            if (acquired := self._acquired) is not None and acquired is not before:  # while this caller waited
+            acquired = self._acquired.get(key)
+            if acquired is not None and acquired is not before:  # while this caller waited
                 if isinstance(acquired, Exception):
                     raise acquired.with_traceback(None)
-                if acquired[0] is self.session and (rejected is None or acquired[1].value != rejected.value):
+                if acquired[0] is self.session:
                     return acquired
             try:
-                self._acquired = await self._renew(rejected)
+                acquired = await self._renew(rejected)
             except Exception as error:
-                self._acquired = error
+                self._acquired[key] = error
                 raise
-            return self._acquired
+            self._acquired = {key: acquired}
+            return acquired
 
     async def _renew(self, rejected: Token | None) -> tuple[PooledSession, Token]:
         """Read the connection if due, switch to the session for its settings, and get a token."""

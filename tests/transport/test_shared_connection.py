@@ -5,15 +5,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import pytest
 
-from airflow_provider_cpp.exceptions import ConnectionNotFoundError
+from airflow_provider_cpp.exceptions import AuthenticationError, ConnectionNotFoundError
 from airflow_provider_cpp.transport import shared_connection
-from airflow_provider_cpp.transport.auth.token_source import FAILURE_CACHE_TIME
+from airflow_provider_cpp.transport.auth.token_source import FAILURE_CACHE_TIME, Token, TokenSource
 from airflow_provider_cpp.transport.credentials import AccessToken
 from airflow_provider_cpp.transport.loop_registry import LoopRegistry
 from airflow_provider_cpp.transport.session_pool import PooledSession, SessionPool
@@ -210,5 +211,62 @@ def test_a_failed_first_read_is_repeated(
         assert registry.pool._sessions == {}
         assert registry._connections == {}
 
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        runner.run(main())
+
+
+def test_a_slow_read_does_not_delay_a_caller_whose_token_was_replaced(connection_source: FakeSource) -> None:
+    """While a poll that failed reads the connection, a caller whose token was rejected gets the one that is there."""
+
+    async def then(_: LoopRegistry, connection: shared_connection.SharedConnection) -> None:
+        async def read_slowly() -> Settings:
+            reading.set()
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        reading = asyncio.Event()
+        connection_source.aget_settings = read_slowly  # type: ignore[method-assign]
+        advance(INTERVAL)
+        reload = asyncio.create_task(connection.reload())
+        await reading.wait()
+        older = Token("older", math.inf, math.inf)
+        assert (await asyncio.wait_for(connection.acquire(older), 5))[1].value == "x"
+        reload.cancel()
+
+    run_wait(connection_source, then)
+
+
+def test_only_callers_with_the_same_token_share_a_failure(
+    connection_source: FakeSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If a secret is replaced during a sign-in that fails, a new wait does not end with its error, but reads the connection."""
+    rejected = Token("rejected", math.inf, math.inf)
+
+    async def sign_in(session: PooledSession, old: Token | None) -> Token:
+        if session.settings == FIRST and old is not None:
+            signs_in.set()
+            await go_on.wait()
+            raise AuthenticationError("the secret has expired")
+        return rejected if session.settings == FIRST else Token("new", math.inf, math.inf)
+
+    async def main() -> None:
+        registry = LoopRegistry()
+        connection = registry.join(connection_source)
+        await connection.acquire()
+        failing = [asyncio.create_task(connection.acquire(rejected)) for _ in range(2)]
+        await signs_in.wait()
+        starting = asyncio.create_task(connection.acquire())
+        await asyncio.sleep(0)
+        connection_source.result = SECOND
+        go_on.set()
+        failures = await asyncio.gather(*failing, return_exceptions=True)
+        assert failures[0] is failures[1]
+        assert isinstance(failures[0], AuthenticationError)
+        assert (await starting)[1].value == "new"
+        await registry.leave(connection)
+
+    signs_in, go_on = asyncio.Event(), asyncio.Event()
+    monkeypatch.setattr(PooledSession, "token", sign_in)
+    monkeypatch.setattr(TokenSource, "cached", lambda *_: None)
     with asyncio.Runner(loop_factory=Loop) as runner:
         runner.run(main())
