@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from pkgutil import resolve_name
+from importlib import import_module
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
@@ -35,5 +35,6 @@ def make_hook(conn_id: str, conn_type: str | None) -> MarketplaceHook:
     if info is None:
         problem = f"its type is {conn_type!r}, not one of: {', '.join(CONNECTIONS)}"
         raise ConfigurationError((problem,), f"connection {conn_id!r}")
-    hook: MarketplaceHook = resolve_name(info["hook-class-name"])(conn_id)
+    module, _, name = info["hook-class-name"].rpartition(".")
+    hook: MarketplaceHook = getattr(import_module(module), name)(conn_id)
     return hook

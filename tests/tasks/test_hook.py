@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -14,12 +15,14 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 from partner_center_emulator import Emulator, Fault
 
-from airflow_provider_cpp import exceptions
+from airflow_provider_cpp import exceptions, hooks
 from airflow_provider_cpp.apis.cloud_partner_portal import endpoints
 from airflow_provider_cpp.core import effects
 from airflow_provider_cpp.core.models import OfferRef, StatusReport
 from airflow_provider_cpp.core.operations import Operation
 from airflow_provider_cpp.hooks.cloud_partner_portal import CloudPartnerPortalHook
+from airflow_provider_cpp.hooks.lookup import make_hook
+from airflow_provider_cpp.hooks.product_ingestion import ProductIngestionHook
 from airflow_provider_cpp.operators.offer import PublishOfferOperator
 from airflow_provider_cpp.transport.auth.token_source import token_source
 from airflow_provider_cpp.transport.settings import Settings
@@ -299,6 +302,14 @@ def test_a_connection_that_cannot_be_read_is_retryable(context: dict[str, Any], 
     with pytest.raises(AirflowException, match="isn't defined") as caught:
         task.execute(context)
     assert not isinstance(caught.value, AirflowFailException)
+
+
+def test_a_hook_that_cannot_be_imported_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error of an incomplete installation is the import's own."""
+    monkeypatch.setitem(sys.modules, ProductIngestionHook.__module__, None)
+    monkeypatch.delattr(hooks, "product_ingestion")
+    with pytest.raises(ImportError, match=ProductIngestionHook.__module__):
+        make_hook("a_connection", ProductIngestionHook.conn_type)
 
 
 def test_values_do_not_show_their_secrets(serve: Callable[..., Emulator]) -> None:
