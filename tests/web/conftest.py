@@ -145,8 +145,9 @@ def connected(visit: Callable[[str], contextlib.AbstractContextManager[Page]], e
             "Publisher ID": "publisher_id",
             "Authority": "authority",
             "CA bundle": "verify",
+            "Poll interval": "poll_interval",
         }
-        form.fill_extra({label: connection["extra"][key] for label, key in labels.items()})
+        form.fill_extra({label: str(connection["extra"][key]) for label, key in labels.items()})
         form.save()
     return emulator
 

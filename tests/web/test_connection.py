@@ -24,9 +24,9 @@ STANDARD = {
     "port": "API port",
 }
 EXTRA = {
-    "auth": "Authentication method",
     "tenant_id": "Tenant ID",
     "publisher_id": "Publisher ID",
+    "auth": "Authentication method",
     "certificate_path": "Certificate file",
     "private_key_path": "Private key file",
     "private_key": "Private key",
@@ -41,6 +41,7 @@ EXTRA = {
     "api_version": "API version",
     "verify": "CA bundle",
     "request_timeout": "Request timeout",
+    "poll_interval": "Poll interval",
 }
 """Every field that the settings read, by name, with its label in the form. The names are repeated here because the form is
 made from provider_info, so a comparison with provider_info would not detect a wrong name."""
@@ -70,6 +71,7 @@ def test_the_form_shows_the_extra_fields(page: Page, screenshot: Callable[..., N
     form.fill_extra(EXAMPLE_EXTRA)
     shown = shown_in(form)
     assert {name: label for name, (label, _) in shown.items()} == EXTRA
+    assert list(shown)[:2] == ["tenant_id", "publisher_id"]  # all that a client secret needs
     assert shown == {name: (one["label"], one["description"]) for name, one in CONNECTION_FIELDS.items()}
     screenshot("connection-extra", form.field("Authentication method"), form.field("Publisher ID"), margin=16)
 
