@@ -73,7 +73,7 @@ def test_the_form_shows_the_extra_fields(page: Page, screenshot: Callable[..., N
     assert {name: label for name, (label, _) in shown.items()} == EXTRA
     assert list(shown)[:2] == ["tenant_id", "publisher_id"]  # all that a client secret needs
     assert shown == {name: (one["label"], one["description"]) for name, one in CONNECTION_FIELDS.items()}
-    screenshot("connection-extra", form.field("Authentication method"), form.field("Publisher ID"), margin=16)
+    screenshot("connection-extra", form.field("Tenant ID"), form.field("Authentication method"), margin=16)
 
 
 def test_the_standard_fields_have_labels(page: Page, screenshot: Callable[..., None]) -> None:
