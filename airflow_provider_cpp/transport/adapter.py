@@ -119,7 +119,7 @@ class BoundedAdapter(HTTPAdapter):
 
 
 class BoundedSession(requests.Session):
-    """A session that uses the adapter, and does not look at redirects."""
+    """A session that uses the adapter, and ignores redirects."""
 
     def __init__(self) -> None:
         super().__init__()
